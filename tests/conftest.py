@@ -1,9 +1,9 @@
 """How the tests run: the same examples every time, nothing left behind, nothing left out unseen.
 
-Hypothesis draws from a fixed seed and keeps no database, so a run depends on the code alone; `--hypothesis-profile=explore`
-searches anew. What a missing optional package leaves out is written down by `--left-out=FILE`, one
-test id a line, so that a second run with everything installed can take up exactly those, and
-`--nothing-left-out` makes a skip a failure there.
+Hypothesis draws from a fixed seed and keeps no database, so a run depends on the code alone;
+`--hypothesis-profile=explore` searches anew. What a missing optional package leaves out is written
+down by `--left-out=FILE`, one test id a line, so that a second run with everything installed can
+take up exactly those; there `--nothing-left-out` makes a skip a failure.
 """
 
 from pathlib import Path
