@@ -1,0 +1,290 @@
+"""What users hold: a compiled graph.
+
+`compile` records a graph once and gives a `Program`, which runs it for whole batches at a time without
+making a node again: the same numbers, from a list of instructions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd.compiler.backends import BACKENDS, Array, Executor, Indices, make_executor
+from autograd.compiler.linear import Recording, WengertList, record
+from autograd.compiler.listing import Counts, Names, count, print_list
+from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
+from autograd.extras import require
+from autograd.files import write_atomically
+from autograd.value import Value
+
+if TYPE_CHECKING:
+    from autograd.compiler.jax_backend import JaxFunction
+
+
+def compile(
+    root: Value | Iterable[Value],
+    inputs: Iterable[Value] = (),
+    *,
+    parameters: Iterable[Value] = (),
+    backend: str = "auto",
+) -> Program:
+    """Record the graph of one root (or several) as a program that runs over batches.
+
+    ``inputs`` are leaves: they take their numbers from a row of the batch, in this order.  Every other
+    leaf that requires a gradient is a parameter: first those in ``parameters``, which states an order,
+    then the rest in topological order.  Other leaves and plain numbers are constants, fixed at what they
+    are now.  ``backend`` is "numba", "numpy" or "jax"; "auto" takes numba where it is installed.
+
+    **What Python decided while the graph was built is fixed**: an ``if`` on ``x.data``, the length of a
+    loop, a random draw.  To decide anew for every row, write ``where(less(x, y), a, b)``.
+
+    Raises TypeError for what is no Value, ValueError for inputs or parameters that are computed, constant
+    or listed twice, for an operation stated by hand and for an unknown backend, and ImportError where the
+    backend is not installed.
+
+    >>> from autograd import Value, compile
+    >>> w, x = Value(3.0, label="w"), Value(0.0, label="x")
+    >>> program = compile(w * x * x, inputs=[x], backend="numpy")
+    >>> value, grads = program.value_and_grad([3.0], [[1.0], [2.0]])
+    >>> value, grads.tolist()
+    (7.5, [2.5])
+    """
+    _check_backend(backend)
+    roots = _values([root] if isinstance(root, Value) else root, "root")
+    leaves, first = _values(inputs, "input"), _values(parameters, "parameter")
+    if not roots:
+        raise ValueError("compile needs at least one root")
+    _check_leaves(leaves, "input")
+    _check_leaves(first, "parameter")
+    if both := {*leaves} & {*first}:
+        raise ValueError(f"{both.pop()!r} is both an input and a parameter")
+    recording = record(roots, leaves, first)
+    return Program(recording.wengert, _names(recording, roots, leaves), recording.parameters, backend=backend)
+
+
+class Program:
+    """A compiled graph with P parameters, I inputs and O roots.
+
+    Arrays may be anything that NumPy can see as real numbers of the right shape: lists, any memory layout,
+    float32 and integers.  They are taken as float64, and so are the results.  A batch holds one row per
+    sample; it may be left out when there are no inputs.
+    """
+
+    def __init__(
+        self,
+        wengert: WengertList,
+        names: Names,
+        parameters: Sequence[Value] | None,
+        *,
+        numbers: Array | None = None,
+        backend: str = "auto",
+    ) -> None:
+        self.wengert = wengert
+        self.names = names
+        self._parameters = None if parameters is None else list(parameters)
+        self._numbers = numbers
+        self._choice = backend
+        self._executor: Executor = make_executor(backend, wengert)
+
+    @property
+    def parameters(self) -> list[Value]:
+        """The parameters, in the order of ``params`` and of the gradient.
+
+        A program that was loaded or unpickled has left them behind: RuntimeError.
+        """
+        if self._parameters is None:
+            raise RuntimeError(
+                "this program was loaded without its Values: pass params to it, or use pack() and unpack() for the "
+                "numbers that were saved; names.parameters has the labels"
+            )
+        return list(self._parameters)
+
+    @property
+    def backend(self) -> str:
+        """The backend that runs this program: "numba", "numpy" or "jax"."""
+        return self._executor.name
+
+    def __call__(self, params: Any, batch: Any = None) -> Array:
+        """The roots for every row: (P,), (N, I) -> (N, O)."""
+        return self._executor.outputs(self._params(params), self._batch(batch))
+
+    def value_and_grad(self, params: Any, batch: Any = None) -> tuple[float, Array]:
+        """The mean of the root over the rows, and its gradient (P,); of several roots, of their sum."""
+        return self._executor.value_and_grad(self._params(params), self._rows(batch))
+
+    def backward(self, batch: Any = None) -> float:
+        """Add the gradient of the mean to ``grad`` of the parameters, at their ``data``; return the mean."""
+        parameters = self.parameters
+        value, gradient = self.value_and_grad(self.pack(), batch)
+        for parameter, amount in zip(parameters, gradient.tolist(), strict=True):
+            parameter.grad += amount
+        return value
+
+    def train(
+        self,
+        update: WengertList,
+        params: Array,
+        state: Array,
+        rows: Any,
+        order: Any,
+        batch_size: int,
+        hyper: Any,
+    ) -> Array:
+        """Take one optimiser step per batch inside the backend; see `backends.train_step_by_step`.
+
+        ``params`` (P,) and ``state`` (S, P), float64 and C-contiguous, change in place.
+        """
+        rows, steps = self._rows(rows), -(-len(order) // batch_size)
+        hyper = _real_array(hyper, (steps, None), "hyper")
+        chosen: Indices = np.ascontiguousarray(order, dtype=np.int64)
+        if len(chosen) and not (0 <= chosen.min() and chosen.max() < len(rows)):
+            raise IndexError(f"order points outside the {len(rows)} rows")
+        return self._executor.train(update, params, state, rows, chosen, batch_size, hyper)
+
+    def pack(self) -> Array:
+        """The numbers in the parameters, (P,); of a loaded program, those that were saved."""
+        if self._parameters is not None:
+            return np.array([parameter.data for parameter in self._parameters], dtype=np.float64)
+        return np.array(self._numbers, dtype=np.float64)
+
+    def unpack(self, params: Any) -> None:
+        """Put numbers (P,) into the parameters."""
+        array = self._params(params)
+        if self._parameters is None:
+            self._numbers = array.copy()
+        else:
+            for parameter, number in zip(self._parameters, array.tolist(), strict=True):
+                parameter.data = number
+
+    def to_jax(self) -> JaxFunction:
+        """The program as a pure JAX function, ``f(params, batch) -> (mean, gradient)``, for jit and devices.
+
+        ``f.outputs(params, batch)`` is the counterpart of calling the program.  In float64 where JAX is
+        configured so (``jax.config.update("jax_enable_x64", True)``), else in JAX's float32.
+        """
+        require("jax", extra="jax")
+        from autograd.compiler.jax_backend import JaxFunction
+
+        return JaxFunction(self.wengert)
+
+    def counts(self) -> Counts:
+        """How much work one row is."""
+        return count(self.wengert)
+
+    def listing(self, limit: int = 200) -> str:
+        """The Wengert list as text, at most ``limit`` instructions of it, and how much work it is."""
+        return print_list(self.wengert, self.names, limit)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the program, with the numbers in its parameters, to a file; in one step or not at all."""
+        write_atomically(path, self._to_bytes())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, backend: str = "auto") -> Program:
+        """The program in a file written by `save`; ValueError if it is no such file or damaged."""
+        _check_backend(backend)
+        return cls._of(read_file(path), backend)
+
+    @classmethod
+    def _of(cls, stored: Stored, backend: str) -> Program:
+        return cls(stored.wengert, stored.names, None, numbers=stored.numbers, backend=backend)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_pickle, (self._to_bytes(), self._choice)
+
+    def __repr__(self) -> str:
+        names = self.names
+        return (
+            f"<Program of {len(self.wengert)} instructions, {len(names.inputs)} inputs, {len(names.parameters)} "
+            f"parameters, {len(names.roots)} roots, backend {self.backend!r}>"
+        )
+
+    def _to_bytes(self) -> bytes:
+        return to_bytes(Stored(self.wengert, self.names, self.pack()))
+
+    def _params(self, params: Any) -> Array:
+        return _real_array(params, (len(self.names.parameters),), "params")
+
+    def _batch(self, batch: Any) -> Array:
+        width = len(self.names.inputs)
+        if batch is None:
+            if width:
+                raise TypeError(f"this program has {width} inputs: pass a batch of shape (N, {width})")
+            return np.zeros((1, 0))
+        return _real_array(batch, (None, width), "batch")
+
+    def _rows(self, batch: Any) -> Array:
+        rows = self._batch(batch)
+        if not len(rows):
+            raise ValueError("the batch has no rows: there is no mean to take")
+        return rows
+
+
+def load(path: str | os.PathLike[str], *, backend: str = "auto") -> Program:
+    """The program in a file; see `Program.load`."""
+    return Program.load(path, backend=backend)
+
+
+def _from_pickle(data: bytes, backend: str) -> Program:
+    return Program._of(from_bytes(data), backend)
+
+
+def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
+    """The numbers given as float64 in C order, of this shape (None: any length)."""
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"{name} is not rectangular: {error}") from error
+    if array.dtype.kind not in "fiub":
+        hint = ": pass the numbers, .data of each Value" if array.dtype.kind == "O" else ""
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
+    if len(array.shape) != len(shape) or any(
+        wanted not in (None, length) for wanted, length in zip(shape, array.shape, strict=True)
+    ):
+        wanted = ", ".join("N" if length is None else str(length) for length in shape)
+        comma = "," if len(shape) == 1 else ""
+        raise ValueError(f"{name} must have shape ({wanted}{comma}), got {array.shape}")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _check_backend(backend: str) -> None:
+    if backend not in BACKENDS:
+        known = ", ".join(repr(known) for known in BACKENDS)
+        raise ValueError(f"unknown backend {backend!r}: choose one of {known}")
+
+
+def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:
+    if isinstance(given, Value) or not isinstance(given, Iterable):
+        raise TypeError(f"{what}s are a sequence of Values, got {type(given).__name__}")
+    values = list(given)
+    for value in values:
+        if not isinstance(value, Value):
+            raise TypeError(f"each {what} is a Value, got {type(value).__name__}")
+    return values
+
+
+def _check_leaves(leaves: Sequence[Value], what: str) -> None:
+    for leaf in leaves:
+        if not leaf.is_leaf:
+            raise ValueError(f"{leaf!r} is computed by {leaf.op!r}: an {what} must be a leaf")
+        if not leaf.requires_grad:
+            raise ValueError(
+                f"{leaf!r} is a constant, so what was computed from it was not recorded: make the {what} with "
+                "Value(0.0), which requires a gradient, before building the graph"
+            )
+    if len({*leaves}) < len(leaves):
+        twice = next(leaf for k, leaf in enumerate(leaves) if leaf in leaves[:k])
+        raise ValueError(f"{twice!r} is listed twice as {what}")
+
+
+def _names(recording: Recording, roots: Sequence[Value], inputs: Sequence[Value]) -> Names:
+    return Names(
+        inputs=tuple(leaf.label for leaf in inputs),
+        parameters=tuple(leaf.label for leaf in recording.parameters),
+        roots=tuple(root.label for root in roots),
+        registers=recording.labels,
+    )
