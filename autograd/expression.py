@@ -1,0 +1,435 @@
+"""Formulas typed by people: a small language, parsed by hand, never by Python.
+
+An *expression* is numbers, names, ``+ - * / **``, comparisons, parentheses, lists and the functions
+of the engine.  It is read once into a *program* for a stack machine, so that neither reading nor
+evaluating grows Python's own stack with the length of the text, and nothing else can be said.
+
+>>> e = parse("(a + b) * (b + 1)").evaluate({"a": 2, "b": 1})
+>>> e.backward()
+>>> e, [leaf.label for leaf in e.parents]
+(Value(6.0, label='e', op='mul', grad=1.0), ['c', 'd'])
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import count
+from math import isinf
+from typing import Any
+
+from autograd import functions
+from autograd.backward import topological_order
+from autograd.rules import TABLE
+from autograd.value import Value
+
+LONGEST = 10_000
+DEEPEST = 100
+
+Shape = int | None
+"""None for one number, n for a list of n numbers."""
+
+
+class ExpressionError(ValueError):
+    """What is wrong with an expression, and where: `column` counts from 0, None if nowhere."""
+
+    def __init__(self, problem: str, text: str = "", column: int | None = None) -> None:
+        where = "" if column is None else f" (column {column + 1})"
+        super().__init__(f"{problem}{where}")
+        self.text = text
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """Replace the top `takes` of the stack by what `run` makes of them."""
+
+    takes: int
+    run: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A formula that was understood: its text, and the names it wants values for, as first met."""
+
+    text: str
+    names: tuple[str, ...]
+    program: tuple[Instruction | str, ...]
+
+    def evaluate(self, values: Mapping[str, Value | float]) -> Value:
+        """The root of the formula's graph; numbers become leaves labelled with their names.
+
+        Results without a label get one: the letters after those of the leaves (a, b, then c, d, e),
+        or v1, v2, … .  ExpressionError when a name has no value or a value no name.
+        """
+        self.check_names(values)
+        leaves = {name: _leaf(name, value) for name, value in values.items()}
+        root = self._run(leaves)
+        _label_results(root, self.names)
+        return root
+
+    def check_names(self, given: Iterable[str]) -> None:
+        """ExpressionError unless exactly the names of the expression are given."""
+        missing = [name for name in self.names if name not in given]
+        unused = [name for name in given if name not in self.names]
+        if missing:
+            hint = _nearest(missing[0], unused, " (given was {})")
+            values = " ".join(f"{name}=…" for name in missing)
+            raise ExpressionError(f"no value for {', '.join(missing)}; add {values}{hint}")
+        if unused:
+            names = ", ".join(self.names) or "no names"
+            said = ", ".join(unused)
+            raise ExpressionError(f"{said} is given but not used; the expression has {names}")
+
+    def _run(self, leaves: Mapping[str, Value]) -> Value:
+        stack: list[Any] = []
+        for step in self.program:
+            if isinstance(step, str):
+                stack.append(leaves[step])
+            else:
+                start = len(stack) - step.takes
+                stack[start:] = [step.run(*stack[start:])]
+        (root,) = stack
+        assert isinstance(root, Value)
+        return root
+
+
+def parse(text: str) -> Expression:
+    """Read an expression; ExpressionError, pointing at the place, for whatever is none."""
+    if len(text) > LONGEST:
+        raise ExpressionError(
+            f"the expression has {len(text):,} characters; at most {LONGEST:,} are read"
+        )
+    parser = _Parser(text, list(_tokens(text)))
+    parser.whole()
+    return Expression(text, tuple(parser.names), tuple(parser.program))
+
+
+def parse_number(text: str) -> float:
+    """A number as typed: 2, -0.5, 1e-3, inf, nan. ValueError for anything else or too large."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+    if isinf(value) and "inf" not in text.lower():
+        raise ValueError(f"{text} is beyond the largest float; write inf if that is meant")
+    return value
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word of the text; `kind` is "number", "name", "sign" or "end"."""
+
+    kind: str
+    text: str
+    column: int
+
+
+_WORD = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<name>[^\W\d]\w*)"
+    r"|(?P<sign>\*\*|<=|>=|[-+*/()\[\],<>])"
+)
+
+_MEANT = {
+    "^": "**", "×": "*", "·": "*", "✕": "*", "÷": "/", "−": "-", "（": "(", "）": ")", "，": ",",
+    "＋": "+", "－": "-", "＊": "*", "／": "/", "【": "[", "】": "]", "≤": "<=", "≥": ">=",
+}  # fmt: skip
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    position = 0
+    while position < len(text):
+        found = _WORD.match(text, position)
+        if found is None:
+            raise _unexpected(text, position)
+        kind = str(found.lastgroup)
+        if kind == "name" and not found.group().isidentifier():
+            raise _unexpected(text, position)
+        if kind != "space":
+            yield Token(kind, found.group(), position)
+        position = found.end()
+    yield Token("end", "", len(text))
+
+
+def _unexpected(text: str, position: int) -> ExpressionError:
+    char = text[position]
+    hint = f"; write {_MEANT[char]}" if char in _MEANT else ""
+    hint = "; one = is for the values: name=number" if char == "=" else hint
+    return ExpressionError(f"{char!r} has no meaning here{hint}", text, position)
+
+
+# --- functions -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What the parser knows of a function: how many arguments, and whether they may be lists."""
+
+    run: Callable[..., Any]
+    fewest: int
+    most: int | None
+    lists: bool = False
+    gives_list: bool = False
+
+
+def _function(name: str) -> Function:
+    rule = TABLE.get(name)
+    run = getattr(functions, name)
+    if rule is None or rule.variadic:
+        return Function(run, 1, None, lists=True, gives_list=rule is None)
+    return Function(run, len(rule.domain), len(rule.domain))
+
+
+FUNCTIONS: dict[str, Function] = {
+    **{name: _function(name) for name in functions.__all__ if name != "dot"},
+    "abs": _function("absolute"),
+    "dot": Function(functions.dot, 2, 3, lists=True),
+    "leaky_relu": Function(functions.leaky_relu, 1, 2),
+}
+
+_MEANT_FUNCTIONS = {
+    "max": "maximum", "min": "minimum", "ln": "log", "asin": "arcsin", "acos": "arccos",
+    "atan": "arctan", "logistic": "sigmoid", "swish": "silu", "pow": "**", "avg": "mean",
+}  # fmt: skip
+
+_BINARY: dict[str, tuple[int, Callable[[Value, Value], Value]]] = {
+    "<": (1, functions.less),
+    "<=": (1, functions.less_equal),
+    ">": (1, lambda a, b: functions.less(b, a)),
+    ">=": (1, lambda a, b: functions.less_equal(b, a)),
+    "+": (2, operator.add),
+    "-": (2, operator.sub),
+    "*": (3, operator.mul),
+    "/": (3, operator.truediv),
+    "**": (5, operator.pow),
+}
+_COMPARISON, _UNARY, _POWER = 1, 4, 5
+
+
+# --- sentences -----------------------------------------------------------------------------------
+
+
+class _Parser:
+    """Precedence climbing: emits the program while reading, operands before their operator."""
+
+    def __init__(self, text: str, tokens: list[Token]) -> None:
+        self.text = text
+        self.tokens = tokens
+        self.position = 0
+        self.depth = 0
+        self.names: dict[str, None] = {}
+        self.program: list[Instruction | str] = []
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.position]
+
+    def whole(self) -> None:
+        if self.token.kind == "end":
+            raise ExpressionError("the expression is empty")
+        start = self.token
+        shape = self.expression()
+        if self.token.kind != "end":
+            raise self.wrong(f"an operator is missing before {self.token.text!r}")
+        if shape is not None:
+            problem = f"this gives a list of {shape}; an expression gives one number, as in (…)[0]"
+            raise self.wrong(problem, start)
+
+    def expression(self, weakest: int = 0) -> Shape:
+        """Everything from here on that binds tighter than `weakest`."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.wrong(f"nested more than {DEEPEST} deep")
+        start = self.token
+        shape = self.operand()
+        while self.token.text in _BINARY and _BINARY[self.token.text][0] > weakest:
+            self.one_number(shape, start)
+            strength = self.binary()
+            if strength == _COMPARISON and self.token.text in _BINARY:
+                raise self.wrong("comparisons do not chain; compare two numbers")
+        self.depth -= 1
+        return shape
+
+    def binary(self) -> int:
+        """An operator and its right operand."""
+        sign = self.advance().text
+        strength, run = _BINARY[sign]
+        start = self.token
+        self.one_number(self.expression(_UNARY - 1 if strength == _POWER else strength), start)
+        self.emit(2, run)
+        return strength
+
+    def operand(self) -> Shape:
+        token = self.advance()
+        if token.kind == "number":
+            return self.number(token)
+        if token.kind == "name":
+            return self.call(token) if self.token.text == "(" else self.name(token)
+        if token.text in {"-", "+"}:
+            start = self.token
+            self.one_number(self.expression(_UNARY), start)
+            self.emit(1, operator.neg if token.text == "-" else operator.pos)
+            return None
+        if token.text == "(":
+            shape = self.expression()
+            self.expect(")", token)
+        elif token.text == "[":
+            shape = self.list_of(token)
+        else:
+            raise self.missing_operand(token)
+        return self.index(shape)
+
+    def number(self, token: Token) -> Shape:
+        following = self.token
+        if following.kind == "name" and following.column == token.column + len(token.text):
+            problem = f"{token.text}{following.text} is no number; a product is written with *"
+            raise self.wrong(problem, token)
+        try:
+            value = parse_number(token.text)
+        except ValueError as error:
+            raise self.wrong(str(error), token) from None
+        self.emit(0, lambda: Value(value, requires_grad=False))
+        return None
+
+    def name(self, token: Token) -> Shape:
+        if token.text in FUNCTIONS:
+            raise self.wrong(f"{token.text} is a function; write {token.text}(…)", token)
+        self.names[token.text] = None
+        self.program.append(token.text)
+        return None
+
+    def list_of(self, opening: Token) -> Shape:
+        shapes = self.arguments("]", opening)
+        for start, shape in shapes:
+            self.one_number(shape, start)
+        self.emit(len(shapes), lambda *items: list(items))
+        return len(shapes)
+
+    def call(self, token: Token) -> Shape:
+        function = FUNCTIONS.get(token.text)
+        if function is None:
+            raise self.wrong(f"there is no function {token.text!r}{_meant(token.text)}", token)
+        shapes = self.arguments(")", self.advance())
+        self.check_arguments(token, function, shapes)
+        self.emit(len(shapes), function.run)
+        total = sum(1 if shape is None else shape for _, shape in shapes)
+        return self.index(total if function.gives_list else None)
+
+    def check_arguments(
+        self, token: Token, function: Function, shapes: list[tuple[Token, Shape]]
+    ) -> None:
+        given, fewest, most = len(shapes), function.fewest, function.most
+        if given < fewest or (most is not None and given > most):
+            wanted = f"{fewest}" if fewest == most else f"{fewest} or {most or 'more'}"
+            raise self.wrong(f"{token.text} takes {wanted} arguments, not {given}", token)
+        if token.text == "dot":
+            self.check_dot(token, shapes)
+        elif not (function.lists and given == 1):
+            for start, shape in shapes:
+                self.one_number(shape, start)
+        elif shapes[0][1] == 0:
+            raise self.wrong(f"{token.text} of an empty list", token)
+
+    def check_dot(self, token: Token, shapes: list[tuple[Token, Shape]]) -> None:
+        (_, weights), (_, inputs), *bias = shapes
+        if weights is None or inputs is None:
+            raise self.wrong("dot takes two lists, as in dot([w1, w2], [x1, x2], b)", token)
+        if weights != inputs:
+            raise self.wrong(f"dot of lists of {weights} and {inputs}", token)
+        for start, shape in bias:
+            self.one_number(shape, start)
+
+    def arguments(self, closing: str, opening: Token) -> list[tuple[Token, Shape]]:
+        """Expressions between commas, up to the closing bracket."""
+        found: list[tuple[Token, Shape]] = []
+        while self.token.text != closing:
+            found.append((self.token, self.expression()))
+            if self.token.text != ",":
+                break
+            self.advance()
+        self.expect(closing, opening)
+        return found
+
+    def index(self, shape: Shape) -> Shape:
+        """An index after a list, if one follows."""
+        if shape is None or self.token.text != "[":
+            return shape
+        opening = self.advance()
+        which = self.advance()
+        if not which.text.isdigit() or int(which.text[:9]) >= shape:
+            raise self.wrong(f"a list of {shape} has the indices 0 to {shape - 1}", which)
+        self.expect("]", opening)
+        self.emit(1, operator.itemgetter(int(which.text)))
+        return None
+
+    def emit(self, takes: int, run: Callable[..., Any]) -> None:
+        self.program.append(Instruction(takes, run))
+
+    def advance(self) -> Token:
+        token = self.token
+        if token.kind != "end":
+            self.position += 1
+        return token
+
+    def expect(self, closing: str, opening: Token) -> None:
+        if self.token.text == closing:
+            self.advance()
+        elif self.token.kind == "end":
+            raise self.wrong(f"{opening.text!r} is never closed", opening)
+        else:
+            raise self.wrong(f"{closing!r} or an operator is missing before {self.token.text!r}")
+
+    def one_number(self, shape: Shape, start: Token) -> None:
+        if shape is not None:
+            raise self.wrong(f"one number is needed here, not a list of {shape}", start)
+
+    def missing_operand(self, token: Token) -> ExpressionError:
+        what = "the expression ends" if token.kind == "end" else f"{token.text!r} stands"
+        return self.wrong(f"{what} where a number, a name or '(' is needed", token)
+
+    def wrong(self, problem: str, token: Token | None = None) -> ExpressionError:
+        return ExpressionError(problem, self.text, (token or self.token).column)
+
+
+def _meant(name: str) -> str:
+    """A guess at the function that was meant."""
+    if name in _MEANT_FUNCTIONS:
+        return f"; write {_MEANT_FUNCTIONS[name]}"
+    return _nearest(name, FUNCTIONS, "; did you mean {}?")
+
+
+def _nearest(name: str, known: Iterable[str], sentence: str) -> str:
+    close = get_close_matches(name[:100], list(known), n=1)
+    return sentence.format(close[0]) if close else ""
+
+
+# --- names for results ---------------------------------------------------------------------------
+
+
+def _leaf(name: str, value: Value | float) -> Value:
+    return value if isinstance(value, Value) else Value(value, label=name)
+
+
+def _label_results(root: Value, taken: Iterable[str]) -> None:
+    results = [node for node in topological_order(root) if not node.is_leaf and not node.label]
+    for node, label in zip(results, _free_labels(len(results), set(taken))):
+        node.label = label
+
+
+def _free_labels(wanted: int, taken: set[str]) -> Iterable[str]:
+    """The letters after the last one taken, if they suffice; else v1, v2, …."""
+    letters = string.ascii_lowercase
+    if taken and all(len(name) == 1 and name in letters for name in taken):
+        free = letters[letters.index(max(taken)) + 1 :]
+        if len(free) >= wanted:
+            return free
+    return (name for name in (f"v{i}" for i in count(1)) if name not in taken)

@@ -1,0 +1,127 @@
+"""Graphviz, wherever it is: embedded in the `pygraphviz` wheel, or the `dot` program.
+
+`graphviz_output` turns DOT source into any of Graphviz's formats.  `layout` asks only for places:
+where each node, box and line of a picture goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Point = tuple[float, float]
+
+INSTALL = (
+    "drawing needs Graphviz: `pip install 'pygraphviz>=2'` brings it along, "
+    "or install Graphviz itself so that `dot` is on the PATH"
+)
+
+# Graphviz keeps global state: one picture at a time.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A chain of cubic Bézier curves (1 + 3k points) and the tip of its arrow, if it has one."""
+
+    points: tuple[Point, ...]
+    tip: Point | None
+    label: Point | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Places in points, y downwards: node centres, boxes as (x0, y0, x1, y1), curves; by name."""
+
+    width: float
+    height: float
+    nodes: dict[str, Point]
+    boxes: dict[str, tuple[float, float, float, float]]
+    curves: dict[str, Curve]
+
+
+def layout(source: str) -> Layout:
+    """Where Graphviz puts the nodes, clusters and edges (told by their `id`) of DOT source."""
+    told: dict[str, Any] = json.loads(graphviz_output(source, "json0"))
+    _, _, width, height = _floats(told["bb"])
+    objects = told.get("objects", [])
+    return Layout(
+        width=width,
+        height=height,
+        nodes={o["name"]: _flip(o["pos"], height) for o in objects if "pos" in o},
+        boxes={o["name"]: _box(o["bb"], height) for o in objects if "bb" in o},
+        curves={edge["id"]: _curve(edge, height) for edge in told.get("edges", [])},
+    )
+
+
+def graphviz_output(source: str, output: str) -> bytes:
+    """DOT source rendered by the embedded Graphviz, or by `dot` where there is none."""
+    try:
+        import pygraphviz
+    except ImportError:
+        return _dot_program(source, output)
+    with _one_at_a_time, _quiet_stderr():
+        graph = pygraphviz.AGraph(string=source)
+        try:
+            return bytes(graph.draw(format=output, prog="dot"))
+        finally:
+            graph.close()
+
+
+def _dot_program(source: str, output: str) -> bytes:
+    program = shutil.which("dot")
+    if program is None:
+        raise ImportError(INSTALL)
+    done = subprocess.run([program, f"-T{output}"], input=source.encode(), capture_output=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"dot failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Fontconfig and Pango, inside Graphviz, write warnings nobody can act on straight to fd 2."""
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.ExitStack() as undo:
+        with contextlib.suppress(OSError):
+            if sys.__stderr__:
+                sys.__stderr__.flush()
+            kept = os.dup(2)
+            undo.callback(os.close, kept)
+            undo.callback(os.dup2, kept, 2)
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+        yield
+
+
+def _floats(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _flip(text: str, height: float) -> Point:
+    x, y = _floats(text)
+    return x, height - y
+
+
+def _box(text: str, height: float) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = _floats(text)
+    return x0, height - y1, x1, height - y0
+
+
+def _curve(edge: dict[str, Any], height: float) -> Curve:
+    parts = edge["pos"].split(" ")
+    tips = [part[2:] for part in parts if part.startswith("e,")]
+    points = tuple(_flip(part, height) for part in parts if part[0] not in "es")
+    return Curve(
+        points=points,
+        tip=_flip(tips[0], height) if tips else None,
+        label=_flip(edge["lp"], height) if "lp" in edge else None,
+    )
