@@ -185,7 +185,7 @@ def test_logsumexp_is_stable_for_large_operands(shift: float) -> None:
             assert abs(slope - truth) <= 1e-12 * truth
 
 
-# -- PyTorch, recorded ---------------------------------------------------------------------------
+# -- PyTorch, recorded -----------------------------------------------------------------------------
 
 
 def test_the_record_covers_the_grid_and_the_table() -> None:
@@ -237,7 +237,7 @@ def assert_grid_agrees(name: str, columns: list[list[float]]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-# -- PyTorch, live -------------------------------------------------------------------------------
+# -- PyTorch, live ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", GRID)

@@ -9,6 +9,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,7 @@ def operations() -> dict[str, Callable[..., Any]]:
 
     def dot(*operands: Any) -> Any:
         n = len(operands) // 2
-        weights, inputs = torch.stack(operands[:n]), torch.stack(operands[n:-1])
-        return torch.dot(weights, inputs) + operands[-1]
+        return reduce(torch.add, map(torch.mul, operands[:n], operands[n:-1]), operands[-1])
 
     renamed = {
         "pos": torch.positive,

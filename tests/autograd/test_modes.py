@@ -1,0 +1,176 @@
+"""What a block of code says about the nodes made in it: no_grad, detect_anomaly, scope."""
+
+import asyncio
+import math
+import threading
+from collections.abc import Callable
+
+import pytest
+
+import autograd
+from autograd import AnomalyError, Value, detect_anomaly, enable_grad, no_grad, scope
+
+# -- no_grad, detach -------------------------------------------------------------------------------
+
+
+def test_nothing_is_built_under_no_grad() -> None:
+    x = Value(2.0)
+    with no_grad():
+        nodes = [x * 3, x + x, autograd.exp(x), autograd.dot([x], [x]), autograd.sum([x, x]), -x]
+        nodes.append(Value(1.0, (x,), (1.0,), op="mine"))
+    assert all(node.parents == () and not node.requires_grad for node in nodes)
+    assert (x * 3).requires_grad
+
+
+def test_leaves_made_under_no_grad_can_learn_afterwards() -> None:
+    with no_grad():
+        x = Value(2.0)
+    (x * x).backward()
+    assert x.grad == 4.0
+
+
+def test_modes_end_with_their_block_even_by_an_error() -> None:
+    with pytest.raises(KeyError), no_grad():
+        raise KeyError
+    assert (Value(1.0) * 2).requires_grad
+
+
+def test_grad_can_be_enabled_again_inside() -> None:
+    with no_grad(), enable_grad():
+        assert (Value(1.0) * 2).requires_grad
+
+
+def test_no_grad_decorates_functions_as_in_pytorch() -> None:
+    @no_grad()
+    def predict(x: Value) -> Value:
+        return x * 2
+
+    assert not predict(Value(1.0)).requires_grad
+
+
+def test_detach_cuts_the_graph() -> None:
+    x = Value(2.0, label="x")
+    y = x * x
+    cut = y.detach()
+    assert (cut.data, cut.parents, cut.requires_grad) == (4.0, (), False)
+    (cut * x).backward()
+    assert x.grad == 4.0
+
+
+def test_modes_belong_to_their_thread() -> None:
+    seen: list[bool] = []
+    with no_grad():
+        thread = threading.Thread(target=lambda: seen.append((Value(1.0) * 2).requires_grad))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_modes_belong_to_their_coroutine() -> None:
+    async def quiet(gate: asyncio.Event) -> bool:
+        with no_grad():
+            gate.set()
+            await asyncio.sleep(0)
+            return (Value(1.0) * 2).requires_grad
+
+    async def loud(gate: asyncio.Event) -> bool:
+        await gate.wait()
+        return (Value(1.0) * 2).requires_grad
+
+    async def both() -> list[bool]:
+        gate = asyncio.Event()
+        return await asyncio.gather(quiet(gate), loud(gate))
+
+    assert asyncio.run(both()) == [False, True]
+
+
+# -- detect_anomaly --------------------------------------------------------------------------------
+
+NANS: list[Callable[[Value], Value]] = [
+    lambda x: autograd.log(x - 2.0),
+    lambda x: autograd.sqrt(-x),
+    lambda x: (x - 1.0) / (x - 1.0),
+    lambda x: x * math.nan,
+    lambda x: (-x) ** 0.5,
+    lambda x: autograd.arcsin(x + 1),
+    lambda x: Value(math.nan, (x,), (1.0,), op="mine"),
+]
+
+
+@pytest.mark.parametrize("make", NANS)
+def test_a_nan_names_its_operation_and_the_line_that_made_it(
+    make: Callable[[Value], Value],
+) -> None:
+    with detect_anomaly(), pytest.raises(AnomalyError) as caught:
+        make(Value(1.0, label="the culprit"))
+    assert caught.match("is nan")
+    assert caught.match(rf"{__file__}:{make.__code__.co_firstlineno}")
+
+
+def test_a_nan_names_its_operands_and_labels() -> None:
+    a, b = Value(0.0, label="a"), Value(0.0, label="b")
+    with detect_anomaly(), pytest.raises(AnomalyError, match=r"div\(a=0.0, b=0.0\)"):
+        a / b
+
+
+@pytest.mark.parametrize("make", NANS)
+def test_without_the_mode_nothing_raises(make: Callable[[Value], Value]) -> None:
+    x = Value(1.0)
+    y = make(x)
+    y.backward()
+    assert math.isnan(y.data)
+
+
+def test_an_infinity_is_an_anomaly_only_if_asked_for() -> None:
+    with detect_anomaly():
+        autograd.exp(Value(1000.0))
+    with detect_anomaly(inf=True), pytest.raises(AnomalyError, match=r"exp\(1000.0\).*is inf"):
+        autograd.exp(Value(1000.0))
+
+
+def test_a_nan_of_the_backward_pass_names_the_line_and_stores_nothing() -> None:
+    with detect_anomaly():
+        x = Value(0.0, label="x")
+        root = autograd.sqrt(x)
+        y = root * 0.0 + x
+        with pytest.raises(AnomalyError, match=r"paid to x, 0.0 × inf") as caught:
+            y.backward()
+    assert caught.match(rf"sqrt\(x=0.0\).*{__file__}:\d+")
+    assert (x.grad, root.grad, y.grad) == (0.0, 0.0, 0.0)
+
+
+def test_sources_are_known_under_the_mode_only() -> None:
+    with detect_anomaly():
+        x = Value(1.0)
+        y = autograd.tanh(x)
+    line = test_sources_are_known_under_the_mode_only.__code__.co_firstlineno
+    assert x.source == f"{__file__}:{line + 2}"
+    assert y.source == f"{__file__}:{line + 3}"
+    assert (Value(1.0) * 2).source is None
+
+
+# -- scope -----------------------------------------------------------------------------------------
+
+
+def test_scopes_nest_and_end() -> None:
+    with scope("layer 1"):
+        x = Value(1.0)
+        with scope("neuron 0"):
+            y = x * 2
+        z = y + 1
+    assert (x.scope, y.scope, z.scope) == (("layer 1",), ("layer 1", "neuron 0"), ("layer 1",))
+    assert (z * 2).scope == ()
+
+
+def test_a_scope_survives_other_modes() -> None:
+    with scope("层"), detect_anomaly():
+        x = Value(1.0, label="x")
+    assert x.scope == ("层",)
+    assert x.source is not None
+    assert x.label == "x"
+
+
+@pytest.mark.parametrize("name", ["", 3, None])
+def test_a_scope_needs_a_name(name: object) -> None:
+    with pytest.raises(TypeError, match="scope takes a name"), scope(name):  # type: ignore[arg-type]
+        pass
