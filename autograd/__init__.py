@@ -1,0 +1,96 @@
+"""payback: a scalar autograd engine you can watch.
+
+Backpropagation is paying back, once per edge.
+
+>>> from autograd import Value
+>>> a = Value(2.0, label="a"); b = Value(1.0, label="b")
+>>> e = (a + b) * (b + 1)
+>>> e.backward()
+>>> e.data, a.grad, b.grad
+(6.0, 2.0, 5.0)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from autograd.backward import gradients, topological_order
+from autograd.check import CheckReport, check_grads
+from autograd.functions import (
+    absolute,
+    arccos,
+    arcsin,
+    arctan,
+    cos,
+    cosh,
+    dot,
+    equal,
+    erf,
+    erfc,
+    exp,
+    expm1,
+    gelu,
+    leaky_relu,
+    less,
+    less_equal,
+    log,
+    log1p,
+    log_softmax,
+    logsumexp,
+    maximum,
+    mean,
+    minimum,
+    relu,
+    sigmoid,
+    silu,
+    sin,
+    sinh,
+    softmax,
+    softplus,
+    sqrt,
+    sum,
+    tan,
+    tanh,
+    where,
+)  # fmt: skip
+from autograd.graph import Edge, Path, count_paths, edges, paths
+from autograd.modes import AnomalyError, detect_anomaly, enable_grad, no_grad, scope
+from autograd.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
+from autograd.value import Value
+
+if TYPE_CHECKING:
+    from autograd.compiler import Program, compile
+    from autograd.views.draw import draw
+    from autograd.views.trace import Trace, trace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AnomalyError", "CheckReport", "Edge", "Path", "Program", "Trace", "Value", "absolute",
+    "arccos", "arcsin", "arctan", "check_grads", "compile", "cos", "cosh", "count_paths",
+    "detect_anomaly", "dot", "draw", "edges", "enable_grad", "equal", "erf", "erfc", "exp",
+    "expm1", "gelu", "grad", "gradients", "hessian", "jacobian", "jvp", "leaky_relu", "less",
+    "less_equal", "log", "log1p", "log_softmax", "logsumexp", "maximum", "mean", "minimum",
+    "no_grad", "paths", "relu", "scope", "sigmoid", "silu", "sin", "sinh", "softmax",
+    "softplus", "sqrt", "sum", "tan", "tanh", "topological_order", "trace", "value_and_grad",
+    "vjp", "where",
+]  # fmt: skip
+
+# Pictures, traces and the compiler bring other packages with them: they are loaded when first used.
+_LATER = {
+    "Program": "autograd.compiler",
+    "Trace": "autograd.views.trace",
+    "compile": "autograd.compiler",
+    "draw": "autograd.views.draw",
+    "trace": "autograd.views.trace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'autograd' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
