@@ -78,12 +78,12 @@ class Expression:
         unused = [name for name in given if name not in self.names]
         if missing:
             hint = _nearest(missing[0], unused, " (given was {})")
-            values = " ".join(f"{name}=…" for name in missing)
-            raise ExpressionError(f"no value for {', '.join(missing)}; add {values}{hint}")
+            values = " ".join(f"{_short(name)}=…" for name in missing)
+            raise ExpressionError(f"no value for {_listed(missing)}; add {values}{hint}")
         if unused:
-            names = ", ".join(self.names) or "no names"
-            said = ", ".join(unused)
-            raise ExpressionError(f"{said} is given but not used; the expression has {names}")
+            names = _listed(self.names) or "no names"
+            said = "is given but not used; the expression has"
+            raise ExpressionError(f"{_listed(unused)} {said} {names}")
 
     def _run(self, leaves: Mapping[str, Value]) -> Value:
         stack: list[Any] = []
@@ -114,9 +114,9 @@ def parse_number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
+        raise ValueError(f"{_quoted(text)} is not a number") from None
     if isinf(value) and "inf" not in text.lower():
-        raise ValueError(f"{text} is beyond the largest float; write inf if that is meant")
+        raise ValueError(f"{_quoted(text)} is beyond the largest float; write inf if it is meant")
     return value
 
 
@@ -153,7 +153,8 @@ def _tokens(text: str) -> Iterator[Token]:
             raise _unexpected(text, position)
         kind = str(found.lastgroup)
         if kind == "name" and not found.group().isidentifier():
-            raise _unexpected(text, position)
+            odd = next(i for i in range(len(text)) if not found.group()[: i + 1].isidentifier())
+            raise _unexpected(text, position + odd)
         if kind != "space":
             yield Token(kind, found.group(), position)
         position = found.end()
@@ -239,7 +240,7 @@ class _Parser:
         start = self.token
         shape = self.expression()
         if self.token.kind != "end":
-            raise self.wrong(f"an operator is missing before {self.token.text!r}")
+            raise self.wrong(f"an operator is missing before {_quoted(self.token.text)}")
         if shape is not None:
             problem = f"this gives a list of {shape}; an expression gives one number, as in (…)[0]"
             raise self.wrong(problem, start)
@@ -291,8 +292,8 @@ class _Parser:
     def number(self, token: Token) -> Shape:
         following = self.token
         if following.kind == "name" and following.column == token.column + len(token.text):
-            problem = f"{token.text}{following.text} is no number; a product is written with *"
-            raise self.wrong(problem, token)
+            word = _quoted(token.text + following.text)
+            raise self.wrong(f"{word} is no number; a product is written with *", token)
         try:
             value = parse_number(token.text)
         except ValueError as error:
@@ -317,7 +318,8 @@ class _Parser:
     def call(self, token: Token) -> Shape:
         function = FUNCTIONS.get(token.text)
         if function is None:
-            raise self.wrong(f"there is no function {token.text!r}{_meant(token.text)}", token)
+            problem = f"there is no function {_quoted(token.text)}{_meant(token.text)}"
+            raise self.wrong(problem, token)
         shapes = self.arguments(")", self.advance())
         self.check_arguments(token, function, shapes)
         self.emit(len(shapes), function.run)
@@ -330,7 +332,8 @@ class _Parser:
         given, fewest, most = len(shapes), function.fewest, function.most
         if given < fewest or (most is not None and given > most):
             wanted = f"{fewest}" if fewest == most else f"{fewest} or {most or 'more'}"
-            raise self.wrong(f"{token.text} takes {wanted} arguments, not {given}", token)
+            many = "argument" if wanted == "1" else "arguments"
+            raise self.wrong(f"{token.text} takes {wanted} {many}, not {given}", token)
         if token.text == "dot":
             self.check_dot(token, shapes)
         elif not (function.lists and given == 1):
@@ -386,14 +389,15 @@ class _Parser:
         elif self.token.kind == "end":
             raise self.wrong(f"{opening.text!r} is never closed", opening)
         else:
-            raise self.wrong(f"{closing!r} or an operator is missing before {self.token.text!r}")
+            word = _quoted(self.token.text)
+            raise self.wrong(f"{closing!r} or an operator is missing before {word}")
 
     def one_number(self, shape: Shape, start: Token) -> None:
         if shape is not None:
             raise self.wrong(f"one number is needed here, not a list of {shape}", start)
 
     def missing_operand(self, token: Token) -> ExpressionError:
-        what = "the expression ends" if token.kind == "end" else f"{token.text!r} stands"
+        what = "the expression ends" if token.kind == "end" else f"{_quoted(token.text)} stands"
         return self.wrong(f"{what} where a number, a name or '(' is needed", token)
 
     def wrong(self, problem: str, token: Token | None = None) -> ExpressionError:
@@ -404,11 +408,24 @@ def _meant(name: str) -> str:
     """A guess at the function that was meant."""
     if name in _MEANT_FUNCTIONS:
         return f"; write {_MEANT_FUNCTIONS[name]}"
-    return _nearest(name, FUNCTIONS, "; did you mean {}?")
+    guess = _nearest(name, FUNCTIONS, "; did you mean {}?")
+    return guess or ("; a product is written with *" if len(name) == 1 else "")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(_short, names))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 30 else f"{name[:29]}…"
+
+
+def _quoted(word: str) -> str:
+    return repr(_short(word))
 
 
 def _nearest(name: str, known: Iterable[str], sentence: str) -> str:
-    close = get_close_matches(name[:100], list(known), n=1)
+    close = get_close_matches(name[:100], list(known), n=1, cutoff=0.7)
     return sentence.format(close[0]) if close else ""
 
 

@@ -96,8 +96,8 @@ def draw(
 
     `format` is what `.pipe()` and `.render()` give unless told otherwise.  `fold` draws scopes as
     one card each: a depth (1 for the outermost), a scope's name or path ("layer 1/neuron 0"), or
-    several.  `rankdir` is the direction of evaluation, "LR", "RL", "TB" or "BT".  `gradients` forces
-    them to be shown or left out; by default they show once backward() has made some.  `names` are
+    several.  `rankdir` is the direction of evaluation, "LR", "RL", "TB" or "BT".  `gradients` makes
+    them shown or left out; by default they show once backward() has made some.  `names` are
     shown instead of labels, one per node in topological order.  `theme` is "auto" (as the reader
     prefers), "light" or "dark", of the SVG.  ValueError for more than `max_nodes` nodes, unknown
     scopes and options.
@@ -173,7 +173,7 @@ def _svg(told: Scene, rankdir: str, theme: str) -> str:
     return draw_svg(told, layout(skeleton.source), rankdir, theme)
 
 
-# --- DOT: with every text for Graphviz to draw, or a skeleton of the same sizes without text -------
+# --- DOT: with every text for Graphviz to draw, or a skeleton of the same sizes without text ------
 
 
 def _digraph(told: Scene, rankdir: str, *, text: bool, output: str = "svg") -> Picture:

@@ -352,11 +352,18 @@ def _pill_places(wires: Iterable[Wire], places: Layout, rankdir: str) -> dict[st
     for wire in wires:
         curve, size = places.curves[wire.key], pill_size(wire)
         if wire.text and curve.label:
-            on_line = _crossing(curve, curve.label, axis)
+            on_line = _inside(_crossing(curve, curve.label, axis), size, places)
             crowded = any(_overlap(on_line, size, *other) for other in taken)
             found[wire.key] = curve.label if crowded else on_line
             taken.append((found[wire.key], size))
     return found
+
+
+def _inside(centre: Point, size: tuple[float, float], places: Layout) -> Point:
+    """Moved as little as keeps it on the picture."""
+    x_room, y_room = size[0] / 2 - MARGIN + 2, size[1] / 2 - MARGIN + 2
+    x = min(max(centre[0], x_room), places.width - x_room)
+    return x, min(max(centre[1], y_room), places.height - y_room)
 
 
 def _overlap(a: Point, a_size: tuple[float, float], b: Point, b_size: tuple[float, float]) -> bool:

@@ -1,0 +1,469 @@
+"""The console command `payback`: type a formula, watch it being paid back.
+
+Each command is a function from a *request* (the evaluated formula and the options) to an exit code.
+Whatever the user got wrong is one line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
+from typing import TYPE_CHECKING, NoReturn
+
+import autograd
+from autograd.check import check_grads
+from autograd.expression import Expression, ExpressionError, parse, parse_number
+from autograd.graph import Path, count_edge_uses, count_paths, edges, paths
+from autograd.value import Value
+from autograd.views.scene import clean, columns, shorten
+from autograd.views.words import show
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+OK, DISAGREES, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+ABOUT = "Backpropagation is paying back, once per edge: watch it on a formula of your own."
+
+EXAMPLES = """\
+examples:
+  payback show  "(a+b)*(b+1)" a=2 b=1              values, every repayment, gradients
+  payback step  "(a+b)*(b+1)" a=2 b=1              the same, step by step in the terminal
+  payback page  "(a+b)*(b+1)" a=2 b=1 -o e.html    the same, as a page to play with
+  payback draw  "tanh(w*x+b)" w=-3 x=2 b=6.88 -o n.svg   a picture (.svg .png .pdf .dot)
+  payback check "exp(-x**2)/x" x=0.5               gradients against finite differences
+  payback paths "(a+b)*(b+1)" a=2 b=1              the naive method: every path, one by one
+  payback show  "sigmoid(x)" x=0 --lang zh         in Chinese (中文)
+"""
+
+COMMANDS = {
+    "show": "print values, each repayment, and the gradients",
+    "step": "step through the repayment in the terminal",
+    "page": "write the repayment as one offline web page",
+    "draw": "write a picture of the graph",
+    "check": "compare the gradients with finite differences",
+    "paths": "list every path and compare the counts",
+}
+
+WORDS = {
+    "en": {
+        "name": "name",
+        "formula": "computed as",
+        "value": "value",
+        "gradient": "gradient",
+        "values": "Values",
+        "repayment": "Repayment",
+        "gradients": "Gradients",
+        "constant": "{} is a constant: nobody is owed anything, so nothing is paid back.",
+        "written": "wrote {} ({:,} bytes)",
+        "input": "input",
+        "analytic": "by repayment",
+        "numeric": "by differences",
+        "error": "error",
+        "verdict": "verdict",
+        "ok": "ok",
+        "wrong": "wrong",
+        "evaluations": "Finite differences evaluated the formula {} times; "
+        "one backward pass gave every gradient.",
+        "path": "path",
+        "product": "product of local derivatives",
+        "to": "{root} → {leaf}: {count:,} {paths}, gradient {gradient}",
+        "one path": "path",
+        "many paths": "paths",
+        "sum": "sum",
+        "hidden": "… {:,} more not shown (--limit raises the limit)",
+        "naive": "Walking every path uses edges {:,} times.",
+        "repaid": "Paying back uses each of the {:,} edges once.",
+    },
+    "zh": {
+        "name": "名称",
+        "formula": "算式",
+        "value": "值",
+        "gradient": "梯度",
+        "values": "各节点的值",
+        "repayment": "还款",
+        "gradients": "梯度",
+        "constant": "{} 是常数:不欠任何人,也就无款可还。",
+        "written": "已写入 {}({:,} 字节)",
+        "input": "输入",
+        "analytic": "还款所得",
+        "numeric": "差分所得",
+        "error": "误差",
+        "verdict": "结论",
+        "ok": "一致",
+        "wrong": "不符",
+        "evaluations": "有限差分把算式算了 {} 遍;反向传播一遍就给出全部梯度。",
+        "path": "路径",
+        "product": "局部导数之积",
+        "to": "{root} → {leaf}:{count:,} {paths},梯度 {gradient}",
+        "one path": "条路径",
+        "many paths": "条路径",
+        "sum": "合计",
+        "hidden": "…… 另有 {:,} 条未显示(--limit 可提高上限)",
+        "naive": "逐条走遍路径,共用边 {:,} 次。",
+        "repaid": "还款时 {:,} 条边各用一次。",
+    },
+}
+
+
+class UserError(Exception):
+    """One line that says what the user got wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a command works on."""
+
+    expression: Expression
+    values: dict[str, float]
+    options: argparse.Namespace
+    console: Console
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The sentences of the chosen language."""
+        return WORDS[self.options.lang]
+
+    def leaves(self) -> dict[str, Value]:
+        """A fresh leaf per name, in the order of the formula."""
+        return {name: Value(self.values[name], label=name) for name in self.expression.names}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; exit code 0, 1 (a check disagrees), 2 (wrong input) or 130 (Ctrl-C)."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        return _complain(str(error))
+    except ExpressionError as error:
+        return _complain(str(error), error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _run(argv: list[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    asked = _top_parser().parse_args(_protected(argv))
+    if asked.command is None:
+        _top_parser().print_help()
+        return OK
+    if asked.command not in COMMANDS:
+        raise UserError(_unknown_command(asked.command))
+    if not asked.rest:
+        example = f'payback {asked.command} "(a+b)*(b+1)" a=2 b=1'
+        raise UserError(f"{asked.command} needs an expression, as in: {example}")
+    options = _parser_of(asked.command, asked.lang).parse_intermixed_args(asked.rest)
+    expression = parse(options.expression.strip())
+    values = _values(options.values)
+    expression.check_names(values)
+    return RUN[options.command](Request(expression, values, options, _console()))
+
+
+def _unknown_command(word: str) -> str:
+    close = get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"the commands are {', '.join(COMMANDS)}"
+    return f"there is no command {shorten(word)!r}; {hint}"
+
+
+# --- the commands --------------------------------------------------------------------------------
+
+
+def _show(request: Request) -> int:
+    words, console = request.words, request.console
+    root = request.expression.evaluate(request.leaves())
+    if not root.requires_grad:
+        console.print(show(root.data))
+        console.print(words["constant"].format(show(root.data)))
+        return OK
+    story = autograd.trace(root)
+    _heading(console, words["values"])
+    table = _table(words["name"], words["formula"], words["value"])
+    for node in story.nodes:
+        if not node.constant:
+            table.add_row(node.name, node.formula, show(node.value))
+    _print(console, table)
+    _heading(console, f"\n{words['repayment']}")
+    told = [step.text for step in story.steps if step.kind != "eval"]
+    for i, text in enumerate(told, 1):
+        console.print(f"{i:>3}. {getattr(text, request.options.lang)}")
+    _heading(console, f"\n{words['gradients']}")
+    root.backward()
+    _print(console, _gradients(request, root))
+    return OK
+
+
+def _gradients(request: Request, root: Value) -> Table:
+    words = request.words
+    table = _table(words["name"], words["value"], words["gradient"])
+    for node in autograd.topological_order(root):
+        if node.is_leaf and node.requires_grad:
+            table.add_row(f"∂{root.label}/∂{node.label}", show(node.data), show(node.grad))
+    return table
+
+
+def _step(request: Request) -> int:
+    _story(request).play(lang=request.options.lang)
+    return OK
+
+
+def _page(request: Request) -> int:
+    story = _story(request)
+    return _write(request, lambda path: story.to_html(path, lang=request.options.asked_lang))
+
+
+def _draw(request: Request) -> int:
+    from autograd.views.draw import save
+
+    options = request.options
+    root = request.expression.evaluate(request.leaves())
+    root.backward()
+    chosen = {
+        "lang": options.lang,
+        "rankdir": options.rankdir,
+        "theme": options.theme,
+        "max_nodes": options.max_nodes,
+        "gradients": False if options.no_gradients else None,
+    }
+    return _write(request, lambda path: save(root, path, **chosen))
+
+
+def _check(request: Request) -> int:
+    words, names = request.words, request.expression.names
+    report = check_grads(
+        lambda *xs: request.expression.evaluate(dict(zip(names, xs))),
+        [request.values[name] for name in names],
+    )
+    heads = ("input", "value", "analytic", "numeric", "error", "verdict")
+    table = _table(*(words[head] for head in heads))
+    for name, row in zip(names, report.inputs):
+        shown = map(show, (row.value, row.analytic, row.numeric))
+        table.add_row(name, *shown, f"{row.error:.1e}", words["ok" if row.ok else "wrong"])
+    _print(request.console, table)
+    request.console.print(words["evaluations"].format(report.evaluations))
+    return OK if report.ok else DISAGREES
+
+
+def _paths(request: Request) -> int:
+    words, console = request.words, request.console
+    leaves = request.leaves()
+    root = request.expression.evaluate(leaves)
+    root.backward()
+    for leaf in leaves.values():
+        _list_paths(request, root, leaf)
+    console.print(words["naive"].format(count_edge_uses(root)))
+    console.print(words["repaid"].format(len(edges(root))))
+    return OK
+
+
+def _list_paths(request: Request, root: Value, leaf: Value) -> None:
+    words, console = request.words, request.console
+    total = count_paths(root, leaf)
+    many = words["one path" if total == 1 else "many paths"]
+    said = {"root": _name(root), "leaf": leaf.label, "count": total, "paths": many}
+    _heading(console, words["to"].format(**said, gradient=show(leaf.grad)))
+    table = _table(words["path"], words["product"])
+    products = []
+    for path in islice(paths(root, leaf), request.options.limit):
+        products.append(path.product)
+        table.add_row(" → ".join(map(_name, path.nodes)), _product(path))
+    if len(products) == total > 1:
+        table.add_row(words["sum"], f"{' + '.join(map(show, products))} = {show(leaf.grad)}")
+    _print(console, table)
+    if len(products) < total:
+        console.print(words["hidden"].format(total - len(products)))
+    console.print()
+
+
+def _product(path: Path) -> str:
+    factors = " · ".join(show(edge.partial) for edge in path.edges)
+    return f"{factors} = {show(path.product)}" if len(path.edges) > 1 else factors
+
+
+def _name(node: Value) -> str:
+    return shorten(node.label) or show(node.data)
+
+
+RUN: dict[str, Callable[[Request], int]] = {
+    "show": _show,
+    "step": _step,
+    "page": _page,
+    "draw": _draw,
+    "check": _check,
+    "paths": _paths,
+}
+
+
+def _story(request: Request) -> autograd.Trace:
+    root = request.expression.evaluate(request.leaves())
+    if not root.requires_grad:
+        raise UserError(WORDS["en"]["constant"].format(show(root.data)))
+    return autograd.trace(root)
+
+
+def _write(request: Request, write: Callable[[str], object]) -> int:
+    path: str = request.options.output
+    try:
+        write(path)
+        size = os.path.getsize(path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UserError(f"cannot write {path}: {why}") from None
+    except (ValueError, ImportError) as error:
+        raise UserError(str(error).replace("max_nodes=", "--max-nodes ")) from None
+    request.console.print(request.words["written"].format(path, size))
+    return OK
+
+
+# --- reading the command line --------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; {self.prog} --help shows how")
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {name:<7}{what}" for name, what in COMMANDS.items())
+    parser = _Parser(
+        prog="payback",
+        usage="payback [--lang en|zh] COMMAND EXPRESSION name=value …",
+        description=f"{ABOUT}\n\ncommands:\n{listed}",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"payback {autograd.__version__}")
+    parser.add_argument("--lang", choices=("en", "zh"), help="language of what is printed")
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _parser_of(command: str, lang: str | None) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"payback {command}",
+        description=COMMANDS[command],
+        epilog="\n".join(line for line in EXAMPLES.splitlines() if f"payback {command} " in line),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("expression", metavar="EXPRESSION", help='for example "(a+b)*(b+1)"')
+    parser.add_argument("values", metavar="name=value", nargs="*", help="for example a=2 b=1")
+    parser.add_argument("--lang", choices=("en", "zh"), default=lang, dest="asked_lang")
+    parser.set_defaults(command=command, lang=lang or "en")
+    if command in {"page", "draw"}:
+        kinds = ".html" if command == "page" else ".svg, .png, .pdf or .dot"
+        parser.add_argument("-o", "--output", metavar="FILE", required=True, help=f"a {kinds} file")
+    if command == "paths":
+        parser.add_argument("--limit", type=_count, default=20, help="paths listed per input (20)")
+    if command == "draw":
+        _add_drawing_options(parser)
+    return parser
+
+
+def _add_drawing_options(parser: argparse.ArgumentParser) -> None:
+    directions, themes = ("LR", "RL", "TB", "BT"), ("auto", "light", "dark")
+    parser.add_argument("--rankdir", choices=directions, default="LR", help="direction (LR)")
+    parser.add_argument("--theme", choices=themes, default="auto", help="colours of an SVG (auto)")
+    parser.add_argument("--max-nodes", type=_count, default=300, help="largest graph drawn (300)")
+    parser.add_argument("--no-gradients", action="store_true", help="leave the gradients out")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{clean(text)!r} is not a count")
+    return int(text)
+
+
+def _protected(argv: list[str]) -> list[str]:
+    """Expressions may begin with a minus: after a space argparse does not see an option there."""
+    return [f" {word}" if _is_formula(word) else word for word in argv]
+
+
+def _is_formula(word: str) -> bool:
+    option = word in {"-o", "-h"} or word.startswith("--")
+    return word.startswith("-") and len(word) > 1 and not option
+
+
+def _values(assignments: list[str]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for word in assignments:
+        name, value = _assignment(word)
+        if name in values:
+            raise UserError(f"{name} is given twice")
+        values[name] = value
+    return values
+
+
+def _assignment(word: str) -> tuple[str, float]:
+    name, equals, text = (part.strip() for part in word.partition("="))
+    if not equals or not name.isidentifier():
+        hint = "; quote an expression that has spaces" if not equals else ""
+        raise UserError(f"{clean(word, 60)!r} is not name=value, as in a=2{hint}")
+    try:
+        return name, parse_number(text)
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from None
+
+
+# --- printing ------------------------------------------------------------------------------------
+
+
+def _console() -> Console:
+    """Rich on a terminal; elsewhere plain, and as wide as its lines."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1_000_000
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(text, style="bold")
+
+
+def _table(*heads: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def _print(console: Console, table: Table) -> None:
+    """A table; off the terminal without the spaces that fill up its lines."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as printed:
+        console.print(table)
+    console.out("\n".join(line.rstrip() for line in printed.get().splitlines()))
+
+
+def _complain(problem: str, error: ExpressionError | None = None) -> int:
+    """One line; on a terminal, also the place in the expression."""
+    sys.stderr.write(f"payback: {clean(problem, 400)}\n")
+    if error is not None and error.column is not None and sys.stderr.isatty():
+        sys.stderr.writelines(_pointed(error.text, error.column))
+    return WRONG_INPUT
+
+
+def _pointed(text: str, column: int) -> Iterator[str]:
+    """The expression around a column, and a caret under it."""
+    start = max(0, column - 40)
+    before, after = clean(text[start:column], 90), clean(text[column : column + 30], 60)
+    yield f"  {before}{after}\n"
+    yield f"  {' ' * columns(before)}^\n"
