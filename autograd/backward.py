@@ -1,0 +1,207 @@
+"""Backpropagation as repayment.
+
+The root of the graph owes its parents.  It starts with a debt of 1 (the *seed*), pays each parent
+its debt times the partial on that edge, and is done; what a node has been paid piles up, and once
+all of its consumers have paid, the pile is summed: that sum is the node's *adjoint*, the
+derivative of the root to it, and the debt that it pays on in turn.  Walking nodes against their
+*topological order* makes sure that nobody pays before everyone has paid her, so every edge is
+used exactly once.  Collecting path by path instead (`autograd.graph.paths`) gives the same sums
+and uses shared edges over and over.
+
+``repay`` is the chain rule, and the only place that holds it.  It knows nothing of the numbers it
+moves: floats for a plain backward pass, Values where the derivative is to be differentiated
+again, registers when a program is compiled.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, overload
+
+from autograd.functions import VALUES
+from autograd.modes import MODE, AnomalyError
+from autograd.value import Operand, Value, constant, describe_anomaly, number
+
+
+def repay(
+    order: Sequence[Value],
+    debts: Mapping[Value, Any],
+    partials_of: Callable[[Value], Iterable[Any]],
+) -> dict[Value, Any]:
+    """The adjoint of every node that is paid: the seeds in ``debts``, paid on along every edge
+    once.
+
+    ``order`` is topological, parents first; nothing is paid to constants.
+    """
+    piles = dict(debts)
+    for node in reversed(order):
+        if not node.is_leaf and node in piles:
+            debt = piles[node]
+            for parent, partial in zip(node.parents, partials_of(node), strict=True):
+                if parent.requires_grad:
+                    amount = debt * partial
+                    piles[parent] = piles[parent] + amount if parent in piles else amount
+    return piles
+
+
+def topological_order(root: Value | Iterable[Value]) -> list[Value]:
+    """Every node below the root (or several roots), constants included, parents before children.
+
+    Depth first and operands in their order, without recursion: a chain of a million nodes is fine.
+
+    >>> a = Value(2.0, label="a")
+    >>> [node.op or node.label for node in topological_order(a * a + a)]
+    ['a', 'mul', 'add']
+    """
+    order: list[Value] = []
+    seen: set[Value] = set()
+    stack: list[Any] = [root] if isinstance(root, Value) else list(root)[::-1]
+    while stack:
+        node = stack.pop()
+        if node is None:  # the node below it on the stack has all its parents in order
+            order.append(stack.pop())
+        elif node not in seen:
+            seen.add(node)
+            left, right = node._left, node._right
+            if right is not None:
+                stack += (node, None, right, left)
+            elif left is None:
+                order.append(node)
+            else:
+                stack += (node, None)
+                stack += left[::-1] if type(left) is tuple else (left,)
+    return order
+
+
+def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -> None:
+    """Set ``grad`` of every node below ``root`` to the derivative of the root, times ``gradient``.
+
+    Leaves add it to what they hold, so gradients accumulate over calls until they are set back to
+    0; other nodes hold the adjoint of the last call.  With ``create_graph`` the gradients are
+    Values with a graph of their own, which can be differentiated again (such a graph holds the
+    leaf and the leaf holds it: set ``grad`` back to 0.0 when done, or use `gradients`, which
+    stores nothing).
+
+    Raises ValueError when the root is a constant; nothing has changed then.
+    """
+    mode = MODE.get()
+    if create_graph or (mode is not None and mode.anomalies) or not root.requires_grad:
+        for node, adjoint in adjoints(root, gradient, create_graph).items():
+            node.grad = node.grad + adjoint if node.is_leaf else adjoint
+    else:
+        _repay_in_place(topological_order(root), root, number(gradient, "gradient takes"))
+
+
+def _repay_in_place(order: Sequence[Value], root: Value, seed: float) -> None:
+    """``repay`` on floats with ``grad`` as the pile: the same payments in order, twice as fast."""
+    held = [(node, node.grad) for node in order if node._left is None]
+    for node in order:
+        node.grad = 0.0
+    root.grad = seed
+    try:
+        for node in reversed(order):
+            debt, left, right = node.grad, node._left, node._right
+            if right is not None:
+                if left.requires_grad:
+                    left.grad += debt * node._by_left
+                if right.requires_grad:
+                    right.grad += debt * node._by_right
+            elif left is not None:
+                for parent, partial in zip(node.parents, node.partials, strict=True):
+                    if parent.requires_grad:
+                        parent.grad += debt * partial
+    except BaseException:  # an interrupt: leaves get back what they held
+        for leaf, before in held:
+            leaf.grad = before
+        raise
+    for leaf, before in held:
+        leaf.grad = before + leaf.grad
+
+
+@overload
+def gradients(output: Value, inputs: Value, create_graph: bool = False) -> Any: ...
+@overload
+def gradients(output: Value, inputs: Sequence[Value], create_graph: bool = False) -> list[Any]: ...
+def gradients(output: Value, inputs: Value | Sequence[Value], create_graph: bool = False) -> Any:
+    """The derivatives of the output to each input, leaving every ``grad`` as it is.
+
+    One input gives one derivative, a sequence a list.  They are floats, with ``create_graph``
+    Values, so that any order can be taken.  An input that the output does not depend on gets 0.
+
+    >>> x = Value(3.0)
+    >>> [slope] = gradients(x * x * x, [x], create_graph=True)
+    >>> gradients(slope, [x])
+    [18.0]
+    """
+    if isinstance(inputs, Value):
+        return gradients(output, [inputs], create_graph)[0]
+    for x in inputs:
+        if not isinstance(x, Value):
+            raise TypeError(f"gradients are taken to Values, got {type(x).__name__}")
+        if not x.requires_grad:
+            raise ValueError(f"{x!r} is a constant: nothing is paid to it, it has no gradient")
+    piles = adjoints(output, 1.0, create_graph) if output.requires_grad else {}
+    return [piles[x] if x in piles else _zero(create_graph) for x in inputs]
+
+
+def adjoints(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -> dict[Value, Any]:
+    """The adjoint of every node below the root; floats, or Values with ``create_graph``."""
+    if not root.requires_grad:
+        raise ValueError(
+            f"{root!r} does not depend on anything that requires a gradient: nothing to pay back. "
+            "Was it computed under no_grad(), detached, or made of numbers alone?"
+        )
+    order = topological_order(root)
+    if create_graph:
+        seed = (
+            gradient
+            if isinstance(gradient, Value)
+            else constant(number(gradient, "gradient takes"))
+        )
+        return repay(order, {root: seed}, traced_partials)
+    piles = repay(order, {root: number(gradient, "gradient takes")}, captured_partials)
+    _raise_at_first_anomaly(order, piles)
+    return piles
+
+
+captured_partials = attrgetter("partials")
+
+
+def traced_partials(node: Value) -> tuple[Any, ...]:
+    """The partials of a node as functions of its operands: Values where they depend on any."""
+    rule = node.primitive
+    if rule is None:
+        raise TypeError(
+            f"the operation {node.op!r} was given its partials as numbers, so it cannot be "
+            "differentiated twice or compiled; write it with the functions of autograd instead"
+        )
+    partials = rule.partials(VALUES, *node.parents, node)
+    if not all(map(_same, partials, node.partials)):
+        raise RuntimeError(
+            f"an operand of {node!r} was given new data after the graph was built: its derivatives "
+            "would mix old and new numbers; compute the graph again first"
+        )
+    return partials
+
+
+def _same(traced: Any, captured: float) -> bool:
+    now = traced.data if isinstance(traced, Value) else traced
+    return bool(now == captured or (now != now and captured != captured))
+
+
+def _zero(create_graph: bool) -> Any:
+    return constant(0.0) if create_graph else 0.0
+
+
+def _raise_at_first_anomaly(order: Sequence[Value], piles: Mapping[Value, float]) -> None:
+    """Under ``detect_anomaly``, find the first payment that is nan before any ``grad`` is set."""
+    mode = MODE.get()
+    if mode is None or not mode.anomalies:
+        return
+    for node in reversed(order):
+        for parent, partial in zip(node.parents, node.partials, strict=True):
+            if parent.requires_grad and mode.refuses(piles[node] * partial):
+                to = parent.label or parent.op or "a leaf"
+                raise AnomalyError(
+                    f"the gradient paid to {to}, {piles[node]} × {partial}, is not finite: "
+                    + describe_anomaly(node)
+                )

@@ -1,0 +1,188 @@
+"""Finite differences, to hold derivatives against.
+
+f'(x) ≈ (f(x+h) − f(x−h)) / 2h needs two evaluations of f per input (*central*), (f(x+h) − f(x)) /
+h needs one and one more for all (*forward*): n+1 or 2n against the single backward pass that
+gives every derivative at once.  Good for checking, hopeless for training.
+
+The step h balances the error of the formula, which falls with h, against rounding, which grows as h
+falls: ε^(1/3) for central and ε^(1/2) for forward differences, times the size of x (Press et al.,
+Numerical Recipes, section 5.7).
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+from autograd.modes import no_grad
+from autograd.transforms import flatten, grad
+from autograd.value import as_value, number
+
+_EPSILON = sys.float_info.epsilon
+
+
+@dataclass(frozen=True, slots=True)
+class InputCheck:
+    """One derivative, found twice."""
+
+    name: str
+    value: float
+    analytic: float
+    numeric: float
+    error: float
+    """|analytic - numeric|"""
+    step: float
+    ok: bool
+
+    @property
+    def verdict(self) -> str:
+        """ "ok" or "wrong"."""
+        return "ok" if self.ok else "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `check_grads` found; prints as a table."""
+
+    inputs: tuple[InputCheck, ...]
+    evaluations: int
+    """How many times f ran for the differences."""
+    method: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether every derivative agrees."""
+        return all(check.ok for check in self.inputs)
+
+    def raise_on_failure(self) -> None:
+        """Raise AssertionError with the table unless every derivative agrees."""
+        if not self.ok:
+            raise AssertionError(f"derivatives disagree with finite differences\n{self}")
+
+    def __str__(self) -> str:
+        rows = [["input", "value", "analytic", "numeric", "error", "step", ""]]
+        for c in self.inputs:
+            numbers = [f"{x:.8g}" for x in (c.value, c.analytic, c.numeric)]
+            rows.append([c.name, *numbers, f"{c.error:.1e}", f"{c.step:.1e}", c.verdict])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join(
+            [*lines, f"{self.evaluations} evaluations of f ({self.method} differences)"]
+        )
+
+
+def check_grads(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    order: int = 1,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 1e-7,
+    method: str = "central",
+    step: float | None = None,
+    raise_on_failure: bool = False,
+) -> CheckReport:
+    """Compare the derivatives of a scalar function f at ``args`` with finite differences.
+
+    ``args`` are the arguments in order, each a number or a tree of numbers.  A derivative is
+    right when ``|analytic - numeric| <= atol + rtol * |numeric|``.  ``order=2`` checks the
+    derivative of the sum of all first derivatives, and so on.  ``method`` is "central" (2n
+    evaluations for n numbers) or "forward" (n + 1).  With ``raise_on_failure`` a disagreement
+    raises AssertionError with the table.
+
+    >>> report = check_grads(lambda a, b: (a + b) * (b + 1), (2.0, 1.0))
+    >>> report.ok, report.evaluations
+    (True, 4)
+    """
+    if method not in ("central", "forward"):
+        raise ValueError(f'method is "central" or "forward", got {method!r}')
+    if not isinstance(args, (list, tuple)):
+        raise TypeError(
+            f"args is the list of arguments of f, got {type(args).__name__}; did you mean [x]?"
+        )
+    f = _lower_derivative(f, order, len(args))
+    leaves, rebuild = flatten(list(args))
+    numbers = [
+        number(leaf.data if hasattr(leaf, "data") else leaf, "check_grads takes") for leaf in leaves
+    ]
+    point = rebuild(numbers)
+    analytic, _ = flatten(grad(f, tuple(range(len(point))))(*point)) if point else ([], None)
+    counted = _Counted(f, rebuild)
+    differences = _differences(counted, numbers, method, step)
+    checks = [
+        _compare(name, x, a, n, h, rtol, atol)
+        for name, x, a, (n, h) in zip(
+            _names(list(args)), numbers, analytic, differences, strict=True
+        )
+    ]
+    report = CheckReport(tuple(checks), counted.evaluations, method)
+    if raise_on_failure:
+        report.raise_on_failure()
+    return report
+
+
+class _Counted:
+    """f on a flat list of numbers, counting how often it runs."""
+
+    def __init__(self, f: Callable[..., Any], rebuild: Callable[[list[Any]], Any]) -> None:
+        self.f, self.rebuild, self.evaluations = f, rebuild, 0
+
+    def __call__(self, numbers: list[float]) -> float:
+        self.evaluations += 1
+        with no_grad():
+            return as_value(self.f(*self.rebuild(numbers)), "check_grads").data
+
+
+def _lower_derivative(f: Callable[..., Any], order: int, count: int) -> Callable[..., Any]:
+    """The scalar function whose derivatives are to be checked: the sum of all of order - 1."""
+    if not isinstance(order, int) or order < 1:
+        raise ValueError(f"order is 1, 2, …, got {order!r}")
+    for _ in range(order - 1):
+        f = _sum_of_derivatives(f, count)
+    return f
+
+
+def _sum_of_derivatives(f: Callable[..., Any], count: int) -> Callable[..., Any]:
+    def total(*args: Any) -> Any:
+        leaves, _ = flatten(grad(f, tuple(range(count)))(*args))
+        return sum(leaves)
+
+    return total
+
+
+def _differences(
+    f: Callable[[list[float]], float], numbers: list[float], method: str, step: float | None
+) -> list[tuple[float, float]]:
+    """(numeric derivative, step) per number."""
+    base = f(numbers) if method == "forward" else 0.0
+    found = []
+    for i, x in enumerate(numbers):
+        h = step or max(abs(x), 1.0) * _EPSILON ** (1 / 3 if method == "central" else 1 / 2)
+        ahead, h = f(_moved(numbers, i, x + h)), (x + h) - x  # the step that was really taken
+        behind = f(_moved(numbers, i, x - h)) if method == "central" else base
+        found.append(((ahead - behind) / (2 * h if method == "central" else h), h))
+    return found
+
+
+def _moved(numbers: list[float], i: int, x: float) -> list[float]:
+    return [*numbers[:i], x, *numbers[i + 1 :]]
+
+
+def _compare(
+    name: str, x: float, analytic: Any, numeric: float, step: float, rtol: float, atol: float
+) -> InputCheck:
+    error = abs(analytic - numeric)
+    same = analytic == numeric or (isnan(analytic) and isnan(numeric))
+    ok = same or error <= atol + rtol * abs(numeric)
+    return InputCheck(name, x, analytic, numeric, 0.0 if same else error, step, ok)
+
+
+def _names(tree: Any, name: str = "") -> list[str]:
+    """Where each number stands: x0, x1[2], x0['w']."""
+    if isinstance(tree, dict):
+        return [n for key, branch in tree.items() for n in _names(branch, f"{name}[{key!r}]")]
+    if isinstance(tree, (list, tuple)):
+        part = "{}[{}]" if name else "x{1}"
+        return [n for i, branch in enumerate(tree) for n in _names(branch, part.format(name, i))]
+    return [name]

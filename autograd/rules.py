@@ -1,0 +1,181 @@
+"""THE table of primitives: every differentiable function of the engine, one row each.
+
+A row reads: name, symbol in pictures, value, partial derivatives (from the arguments and the value
+``y``), open interval of each argument, what holds at kinks and poles, a word on stability.
+Nothing about a function is said anywhere else: eager evaluation, derivatives of any order, the compiled
+backends, the labels on edges, the kernels in the page and the tests all read this table.
+
+``namespace(basis)`` turns a handful of elementary functions into a namespace with all of them.
+"""
+
+from collections.abc import Mapping
+from functools import partial, reduce
+from math import inf, pi, sqrt
+from operator import add, mul
+from types import SimpleNamespace
+from typing import Any
+
+from autograd.primitive import Convention, Interval, Primitive
+
+# ruff: noqa: E501  (the table is as wide as its rows)
+
+BASIS = (
+    "divide", "power", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan",
+    "sinh", "cosh", "tanh", "erf", "erfc", "absolute", "maximum", "minimum", "less", "less_equal", "equal", "where",
+)  # fmt: skip
+"""What a namespace supplies itself, besides numbers with ``+ - *`` and unary ``-``."""
+
+
+def named(name: str) -> Primitive:
+    """The primitive of that name; KeyError when there is none."""
+    return TABLE[name]
+
+
+def namespace(basis: Mapping[str, Any]) -> Any:
+    """All functions of the table over the kind of number that ``basis`` works on.
+
+    ``basis`` maps each name in BASIS to a function; the rest is composed from these by the rows.
+    """
+    functions = SimpleNamespace(**{name: basis[name] for name in BASIS})
+    for row in TABLE.values():
+        if not hasattr(functions, row.name):
+            setattr(functions, row.name, partial(row.forward, functions))
+    return functions
+
+
+def _sum(xs: tuple[Any, ...]) -> Any:
+    return reduce(add, xs) if xs else 0.0
+
+
+def _dot(terms: tuple[Any, ...]) -> Any:
+    """Terms are w1 … wn, x1 … xn, bias: the bias comes first in the sum, then the products in order."""
+    n = len(terms) // 2
+    return reduce(add, map(mul, terms[:n], terms[n:-1]), terms[-1])
+
+
+def _logsumexp(m: Any, xs: tuple[Any, ...]) -> Any:
+    """Shifted by the largest term, so that exp cannot overflow (an infinite one is no shift)."""
+    largest = reduce(m.maximum, xs)
+    shift = m.where(m.equal(m.absolute(largest), inf), 0.0, largest)
+    return m.log(_sum(tuple(m.exp(x - shift) for x in xs))) + shift
+
+
+def _sign(m: Any, x: Any) -> Any:
+    return m.where(m.less(0.0, x), 1.0, m.where(m.less(x, 0.0), -1.0, 0.0))
+
+
+def _share(m: Any, loses: Any, a: Any, b: Any) -> Any:
+    """What an argument of a maximum or minimum gets: nothing, half in a tie, or everything."""
+    return m.where(loses, 0.0, m.where(m.equal(a, b), 0.5, 1.0))
+
+
+def _power_by_exponent(m: Any, a: Any, b: Any, y: Any) -> Any:
+    slope = y * m.log(a)
+    return m.where(m.equal(a, 0.0), m.where(m.less_equal(0.0, b), 0.0, slope), slope)
+
+
+def _sigmoid(m: Any, x: Any) -> Any:
+    small = m.exp(-m.absolute(x))
+    return m.divide(m.where(m.less(x, 0.0), small, 1.0), 1.0 + small)
+
+
+def _normal_cdf(m: Any, x: Any) -> Any:
+    return 0.5 * m.erfc(-x * sqrt(0.5))
+
+
+def _normal_density(m: Any, x: Any) -> Any:
+    return m.exp(-0.5 * x * x) * sqrt(0.5 / pi)
+
+
+REAL: Interval = (-inf, inf)
+POSITIVE: Interval = (0.0, inf)
+UNIT: Interval = (-1.0, 1.0)
+at = Convention
+
+# fmt: off
+_ROWS = (
+    #         name           symbol   value                                                partial derivatives
+    Primitive("add",         "+",     lambda m, a, b: a + b,                               lambda m, a, b, y: (1.0, 1.0),
+              (REAL, REAL)),
+    Primitive("sub",         "−",     lambda m, a, b: a - b,                               lambda m, a, b, y: (1.0, -1.0),
+              (REAL, REAL)),
+    Primitive("mul",         "×",     lambda m, a, b: a * b,                               lambda m, a, b, y: (b, a),
+              (REAL, REAL)),
+    Primitive("div",         "÷",     lambda m, a, b: m.divide(a, b),                      lambda m, a, b, y: (m.divide(1.0, b), m.divide(-y, b)),
+              (REAL, POSITIVE)),
+    Primitive("pow",         "^",     lambda m, a, b: m.power(a, b),                       lambda m, a, b, y: (m.where(m.equal(b, 0.0), 0.0, b * m.power(a, b - 1.0)), _power_by_exponent(m, a, b, y)),
+              (POSITIVE, REAL), (at((0.0, 0.0), (0.0, 0.0)), at((0.0, 2.0), (0.0, 0.0))), "x**0 has derivative 0 everywhere; at base 0 the exponent gets 0"),
+    Primitive("neg",         "−",     lambda m, x: -x,                                     lambda m, x, y: (-1.0,),
+              (REAL,)),
+    Primitive("pos",         "+",     lambda m, x: x,                                      lambda m, x, y: (1.0,),
+              (REAL,)),
+    Primitive("absolute",    "|x|",   lambda m, x: m.absolute(x),                          lambda m, x, y: (_sign(m, x),),
+              (REAL,), (at((0.0,), (0.0,)),)),
+    Primitive("exp",         "exp",   lambda m, x: m.exp(x),                               lambda m, x, y: (y,),
+              (REAL,)),
+    Primitive("expm1",       "expm1", lambda m, x: m.expm1(x),                             lambda m, x, y: (m.exp(x),),
+              (REAL,), (), "the slope is exp(x): y + 1 loses it below x = -37"),
+    Primitive("log",         "ln",    lambda m, x: m.log(x),                               lambda m, x, y: (m.divide(1.0, x),),
+              (POSITIVE,), (at((0.0,), (inf,)),)),
+    Primitive("log1p",       "log1p", lambda m, x: m.log1p(x),                             lambda m, x, y: (m.divide(1.0, 1.0 + x),),
+              ((-1.0, inf),), (at((-1.0,), (inf,)),)),
+    Primitive("sqrt",        "√",     lambda m, x: m.sqrt(x),                              lambda m, x, y: (m.divide(0.5, y),),
+              (POSITIVE,), (at((0.0,), (inf,)),)),
+    Primitive("sin",         "sin",   lambda m, x: m.sin(x),                               lambda m, x, y: (m.cos(x),),
+              (REAL,)),
+    Primitive("cos",         "cos",   lambda m, x: m.cos(x),                               lambda m, x, y: (-m.sin(x),),
+              (REAL,)),
+    Primitive("tan",         "tan",   lambda m, x: m.tan(x),                               lambda m, x, y: (1.0 + y * y,),
+              ((-pi / 2, pi / 2),)),
+    Primitive("arcsin",      "arcsin", lambda m, x: m.arcsin(x),                           lambda m, x, y: (m.divide(1.0, m.sqrt((1.0 - x) * (1.0 + x))),),
+              (UNIT,), (at((1.0,), (inf,)), at((-1.0,), (inf,))), "(1-x)(1+x) keeps the digits that 1-x*x loses near ±1"),
+    Primitive("arccos",      "arccos", lambda m, x: m.arccos(x),                           lambda m, x, y: (m.divide(-1.0, m.sqrt((1.0 - x) * (1.0 + x))),),
+              (UNIT,), (at((1.0,), (-inf,)), at((-1.0,), (-inf,))), "as arcsin"),
+    Primitive("arctan",      "arctan", lambda m, x: m.arctan(x),                           lambda m, x, y: (m.divide(1.0, 1.0 + x * x),),
+              (REAL,)),
+    Primitive("sinh",        "sinh",  lambda m, x: m.sinh(x),                              lambda m, x, y: (m.cosh(x),),
+              (REAL,)),
+    Primitive("cosh",        "cosh",  lambda m, x: m.cosh(x),                              lambda m, x, y: (m.sinh(x),),
+              (REAL,)),
+    Primitive("tanh",        "tanh",  lambda m, x: m.tanh(x),                              lambda m, x, y: (4.0 * m.sigmoid(2.0 * x) * m.sigmoid(-2.0 * x),),
+              (REAL,), (), "1 - y*y is 0 from |x| = 19 on; the product of sigmoids keeps every digit"),
+    Primitive("erf",         "erf",   lambda m, x: m.erf(x),                               lambda m, x, y: (2.0 / sqrt(pi) * m.exp(-x * x),),
+              (REAL,)),
+    Primitive("erfc",        "erfc",  lambda m, x: m.erfc(x),                              lambda m, x, y: (-2.0 / sqrt(pi) * m.exp(-x * x),),
+              (REAL,), (), "1 - erf(x) without cancellation for large x"),
+    Primitive("sigmoid",     "σ",     _sigmoid,                                            lambda m, x, y: (y * m.sigmoid(-x),),
+              (REAL,), (), "exp only of negative numbers; y * (1 - y) is 0 from x = 37 on, y * sigmoid(-x) is not"),
+    Primitive("softplus",    "softplus", lambda m, x: m.maximum(x, 0.0) + m.log1p(m.exp(-m.absolute(x))), lambda m, x, y: (m.sigmoid(x),),
+              (REAL,), (), "exact for every x: no switch to the identity above 20"),
+    Primitive("relu",        "relu",  lambda m, x: m.where(m.less_equal(x, 0.0), 0.0, x),  lambda m, x, y: (m.where(m.less_equal(x, 0.0), 0.0, 1.0),),
+              (REAL,), (at((0.0,), (0.0,)),)),
+    Primitive("leaky_relu",  "lrelu", lambda m, x, slope: m.where(m.less(0.0, x), x, slope * x), lambda m, x, slope, y: (m.where(m.less(0.0, x), 1.0, slope), m.where(m.less(0.0, x), 0.0, x)),
+              (REAL, REAL), (at((0.0, 0.01), (0.01, 0.0)),)),
+    Primitive("silu",        "silu",  lambda m, x: x * m.sigmoid(x),                       lambda m, x, y: (m.sigmoid(x) * (1.0 + x * m.sigmoid(-x)),),
+              (REAL,)),
+    Primitive("gelu",        "gelu",  lambda m, x: x * _normal_cdf(m, x),                  lambda m, x, y: (_normal_cdf(m, x) + x * _normal_density(m, x),),
+              (REAL,), (), "x Φ(x) with Φ by erfc, which keeps the lower tail that 1 + erf loses"),
+    Primitive("maximum",     "max",   lambda m, a, b: m.maximum(a, b),                     lambda m, a, b, y: (_share(m, m.less(a, b), a, b), _share(m, m.less(b, a), a, b)),
+              (REAL, REAL), (at((1.0, 1.0), (0.5, 0.5)),)),
+    Primitive("minimum",     "min",   lambda m, a, b: m.minimum(a, b),                     lambda m, a, b, y: (_share(m, m.less(b, a), a, b), _share(m, m.less(a, b), a, b)),
+              (REAL, REAL), (at((1.0, 1.0), (0.5, 0.5)),)),
+    Primitive("less",        "<",     lambda m, a, b: m.less(a, b),                        lambda m, a, b, y: (0.0, 0.0),
+              (REAL, REAL)),
+    Primitive("less_equal",  "≤",     lambda m, a, b: m.less_equal(a, b),                  lambda m, a, b, y: (0.0, 0.0),
+              (REAL, REAL)),
+    Primitive("equal",       "=",     lambda m, a, b: m.equal(a, b),                       lambda m, a, b, y: (0.0, 0.0),
+              (REAL, REAL)),
+    Primitive("where",       "?:",    lambda m, c, a, b: m.where(c, a, b),                 lambda m, c, a, b, y: (0.0, m.where(c, 1.0, 0.0), m.where(c, 0.0, 1.0)),
+              (REAL, REAL, REAL)),
+    Primitive("sum",         "Σ",     lambda m, *xs: _sum(xs),                             lambda m, *xs_y: (1.0,) * (len(xs_y) - 1),
+              (REAL,), variadic=True),
+    Primitive("mean",        "mean",  lambda m, *xs: m.divide(_sum(xs), float(len(xs))),   lambda m, *xs_y: (m.divide(1.0, len(xs_y) - 1.0),) * (len(xs_y) - 1),
+              (REAL,), variadic=True),
+    Primitive("dot",         "w·x+b", lambda m, *terms: _dot(terms),                       lambda m, *terms_y: (*terms_y[len(terms_y) // 2 - 1:-2], *terms_y[:len(terms_y) // 2 - 1], 1.0),
+              (REAL,), variadic=True),
+    Primitive("logsumexp",   "lse",   lambda m, *xs: _logsumexp(m, xs),                    lambda m, *xs_y: tuple(m.exp(x - xs_y[-1]) for x in xs_y[:-1]),
+              (REAL,), (), "shifted by the largest term; the partials are the softmax", variadic=True),
+)
+# fmt: on
+
+TABLE: Mapping[str, Primitive] = {row.name: row for row in _ROWS}

@@ -1,0 +1,267 @@
+"""Transformations of functions: from f to its gradient, Jacobian, Hessian, directional derivatives.
+
+A transform calls f on *variables*: fresh leaves where it was given numbers, aliases where it was
+given Values, so that the derivative is taken to this argument and not to what else the Value went
+into. Arguments and results are *trees*: numbers or Values in lists, tuples and dicts nested at
+will; derivatives come in the shape of the arguments.
+
+Results are floats.  They are Values, with a graph, where an argument was a Value or where f is
+itself being differentiated: that is why transforms nest to any order.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, NamedTuple
+
+from autograd.backward import captured_partials, gradients, topological_order, traced_partials
+from autograd.functions import VALUES
+from autograd.modes import enable_grad
+from autograd.value import Value, as_value, number
+
+_NESTING: ContextVar[int] = ContextVar("nesting", default=0)
+
+
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns the gradient of a scalar function f to its argument(s) ``argnums``.
+
+    >>> grad(lambda x: x * x * x)(2.0)
+    12.0
+    >>> grad(grad(lambda x: x * x * x))(2.0)
+    12.0
+    >>> grad(lambda p: p["w"] * p["x"])({"w": 2.0, "x": 5.0})
+    {'w': 5.0, 'x': 2.0}
+    """
+    both = value_and_grad(f, argnums)
+
+    @wraps(f, updated=())
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns (f(…), its gradient) from one evaluation of f and one backward
+    pass.
+
+    Raises TypeError when f returns anything but one Value or number.
+    """
+
+    @wraps(f, updated=())
+    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        call = _run(f, args, kwargs, argnums)
+        if isinstance(call.output, (list, tuple, dict)):
+            raise TypeError(
+                f"grad needs a function that returns one Value, got {type(call.output).__name__}; "
+                "did you mean jacobian?"
+            )
+        y = as_value(call.output, "grad")
+        return call.result(y), call.rebuild(call.derivatives(y))
+
+    return value_and_gradient
+
+
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns all partial derivatives of f: the output's tree with, in the
+    place of each number, the derivatives to the argument(s) in their tree.  One backward pass per
+    output.
+
+    >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
+    [[3.0, 2.0], [1.0, 1.0]]
+    """
+
+    @wraps(f, updated=())
+    def derivatives(*args: Any, **kwargs: Any) -> Any:
+        call = _run(f, args, kwargs, argnums)
+        outputs, rebuild = flatten(call.output)
+        return rebuild([call.rebuild(call.derivatives(as_value(y, "jacobian"))) for y in outputs])
+
+    return derivatives
+
+
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns all second derivatives of a scalar function f.
+
+    >>> hessian(lambda v: v[0] * v[0] * v[1])([2.0, 3.0])
+    [[6.0, 4.0], [4.0, 0.0]]
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """f(*primals), and the function from a cotangent in the shape of that output to one
+    derivative tree per primal: the vector-Jacobian product, a backward pass.
+
+    >>> y, pullback = vjp(lambda a, b: a * b, 2.0, 3.0)
+    >>> y, pullback(1.0)
+    (6.0, (3.0, 2.0))
+    """
+    call = _run(f, primals, {}, tuple(range(len(primals))))
+    outputs, rebuild = flatten(call.output)
+    ys = [as_value(y, "vjp") for y in outputs]
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        weights = _matching(cotangent, call.output, "the cotangent", "the output")
+        total = VALUES.dot(*[as_value(w, "vjp") for w in weights], *ys, 0.0)
+        derivatives: tuple[Any, ...] = call.rebuild(call.derivatives(total))
+        return derivatives
+
+    return rebuild([call.result(y) for y in ys]), pullback
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """f(*primals), and its derivative in the direction ``tangents``: the Jacobian-vector product.
+
+    The tangents go forward along the edges, in topological order.
+
+    >>> jvp(lambda a, b: a * b, (2.0, 3.0), (1.0, 0.0))
+    (6.0, 3.0)
+    """
+    directions = _matching(tuple(tangents), tuple(primals), "tangents", "primals")
+    call = _run(f, tuple(primals), {}, tuple(range(len(primals))))
+    outputs, rebuild = flatten(call.output)
+    ys = [as_value(y, "jvp") for y in outputs]
+    if any(isinstance(direction, Value) for direction in directions):
+        call = call._replace(as_values=True)
+    else:
+        directions = [number(direction, "a tangent is") for direction in directions]
+    slopes = call.push_forward(ys, directions)
+    return rebuild([call.result(y) for y in ys]), rebuild(slopes)
+
+
+# -- one call of f on variables -----------------------------------------------------------------
+
+
+class _Call(NamedTuple):
+    """What f returned, the variables it was called with, and how to give the answer back."""
+
+    output: Any
+    variables: list[Value]
+    rebuild: Callable[[list[Any]], Any]
+    as_values: bool
+
+    def result(self, y: Value) -> Any:
+        return y if self.as_values else y.data
+
+    def derivatives(self, y: Value) -> list[Any]:
+        with enable_grad():
+            return gradients(y, self.variables, create_graph=self.as_values)
+
+    def push_forward(self, ys: list[Value], directions: list[Any]) -> list[Any]:
+        """The slopes of ys along the directions: each node sums partial × tangent over parents."""
+        partials_of = traced_partials if self.as_values else captured_partials
+        tangents: dict[Value, Any] = dict(zip(self.variables, directions, strict=True))
+        with enable_grad():
+            for node in topological_order(ys):
+                moving = node not in tangents and any(parent in tangents for parent in node.parents)
+                if moving:
+                    slopes = zip(node.parents, partials_of(node), strict=True)
+                    terms = [partial * tangents[p] for p, partial in slopes if p in tangents]
+                    tangents[node] = sum(terms[1:], start=terms[0])
+        return [tangents.get(y, 0.0) for y in ys]
+
+
+def _run(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: int | Sequence[int],
+) -> _Call:
+    """Call f with variables in the place of the numbers in the arguments to differentiate to."""
+    chosen = _argument_numbers(argnums, len(args))
+    tree = args[chosen[0]] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
+    leaves, rebuild = flatten(tree)
+    variables = [_variable(leaf) for leaf in leaves]
+    replaced = rebuild(variables)
+    given = dict(zip(chosen, (replaced,) if isinstance(argnums, int) else replaced, strict=True))
+    with enable_grad(), _nested():
+        output = f(*[given.get(i, arg) for i, arg in enumerate(args)], **kwargs)
+    as_values = _NESTING.get() > 0 or any(isinstance(leaf, Value) for leaf in leaves)
+    return _Call(output, variables, rebuild, as_values)
+
+
+def _variable(leaf: Any) -> Value:
+    if isinstance(leaf, Value) and leaf.requires_grad:
+        with enable_grad():
+            alias: Value = +leaf
+        return alias
+    return Value(leaf.data if isinstance(leaf, Value) else number(leaf, "a transform takes"))
+
+
+@contextmanager
+def _nested() -> Iterator[None]:
+    token = _NESTING.set(_NESTING.get() + 1)
+    try:
+        yield
+    finally:
+        _NESTING.reset(token)
+
+
+def _argument_numbers(argnums: int | Sequence[int], count: int) -> list[int]:
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in chosen:
+        if not -count <= i < count:
+            raise ValueError(
+                f"argnums={argnums!r}, but the function was called with {count} arguments"
+            )
+    return [i % count for i in chosen]
+
+
+# -- trees: numbers in lists, tuples and dicts --------------------------------------------------
+
+
+def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """The leaves of a tree in order, and the function that puts a list of new leaves in their
+    places.
+
+    >>> leaves, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0})
+    >>> leaves, rebuild([10, 20, 30])
+    ([1.0, 2.0, 3.0], {'w': [10, 20], 'b': 30})
+    """
+    leaves: list[Any] = []
+    _collect(tree, leaves)
+
+    def rebuild(new: list[Any]) -> Any:
+        return _replace(tree, iter(new))
+
+    return leaves, rebuild
+
+
+def _collect(tree: Any, leaves: list[Any]) -> None:
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, (list, tuple)):
+        leaves.append(tree)
+        return
+    for branch in tree:
+        _collect(branch, leaves)
+
+
+def _replace(tree: Any, leaves: Iterator[Any]) -> Any:
+    if isinstance(tree, dict):
+        return {key: _replace(branch, leaves) for key, branch in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*[_replace(branch, leaves) for branch in tree])
+    if isinstance(tree, (list, tuple)):
+        return (list if isinstance(tree, list) else tuple)(
+            _replace(branch, leaves) for branch in tree
+        )
+    return next(leaves)
+
+
+def _matching(tree: Any, like: Any, name: str, other: str) -> list[Any]:
+    """The leaves of ``tree``, which must have the shape of ``like``."""
+    leaves, _ = flatten(tree)
+    if _shape(tree) != _shape(like):
+        raise ValueError(
+            f"{name} must have the shape of {other}: {_shape(like)}, got {_shape(tree)}"
+        )
+    return leaves
+
+
+def _shape(tree: Any) -> Any:
+    """The tree with * for each number, to compare and to show."""
+    leaves, rebuild = flatten(tree)
+    return str(rebuild(["*"] * len(leaves))).replace("'*'", "*")

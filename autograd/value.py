@@ -1,0 +1,566 @@
+"""Value: a number that remembers how it was made.
+
+A node of the computation graph holds its number, the *parents* it was computed from (the
+operands, in order, repeats kept) and one *partial* per parent: the local derivative, captured in
+the forward pass. That is all the backward pass needs.  There are no closures and no links from
+parents to children, hence no reference cycles: a graph is freed the moment its root is dropped.
+
+Nearly all nodes have one or two parents, so these and their partials lie in the node itself:
+*left* and *right*, and the partials *by left* and *by right*.  A node of more operands holds
+tuples in their place, with no right.  Against a tuple for each that halves the time of a training
+step, most of which the garbage collector would spend on looking at tuples; ``parents`` and
+``partials`` show them as tuples all the same.
+
+*Leaves* have no parents.  *Constants* require no gradient: plain numbers that meet a Value become
+constants, and a result of constants alone is a constant too, so nothing is recorded for it.
+
+``+ - *``, negation and ``dot`` are written out for speed and held to their rows in the table by a
+test; every other function is its row (``apply``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import reduce
+from numbers import Real
+from operator import add, attrgetter, mul
+from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
+
+from autograd import scalar_math
+from autograd.modes import MODE, AnomalyError, Mode, Note
+from autograd.primitive import Primitive
+from autograd.rules import TABLE, namespace
+
+if TYPE_CHECKING:
+    import os
+
+Operand: TypeAlias = SupportsFloat
+"""What operators and functions take: a real number, a Value among them."""
+
+FLOATS = namespace(vars(scalar_math))
+"""Every function of the table on floats."""
+
+
+def operation_of(name: str) -> Callable[..., Value]:
+    """The function that records one primitive: takes Values and numbers, returns a Value."""
+    rule = TABLE[name]
+    arity = rule.arity
+
+    def operation(*operands: Operand) -> Value:
+        if arity not in (len(operands), None):
+            raise TypeError(f"{name} takes {arity} operands, got {len(operands)}")
+        return apply(rule, *operands)
+
+    operation.__name__ = operation.__qualname__ = name
+    operation.__doc__ = f"{name} of Values or numbers, as a Value. {rule.note}".strip()
+    return operation
+
+
+def _reflected(name: str) -> Callable[[Value, Any], Any]:
+    """The operator method for a number on the left."""
+    operator = getattr(Value, f"__{name}__")
+
+    def method(self: Value, other: Any) -> Any:
+        left = lift(other)
+        return left if left is NotImplemented else operator(left, self)
+
+    return method
+
+
+class Value:
+    """A real number in a computation graph.
+
+    >>> a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    >>> e = (a + b) * (b + 1)
+    >>> e.backward()
+    >>> a.grad, b.grad
+    (2.0, 5.0)
+
+    ``data`` is any real number.  With ``parents`` and ``partials`` (one number per parent) it
+    states an operation of the user's own, named ``op``:
+
+    >>> import math
+    >>> Value(math.sin(a.data), (a,), (math.cos(a.data),), op="sin").parents == (a,)
+    True
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_by_left",
+        "_by_right",
+        "_data",
+        "_left",
+        "_made_by",
+        "_note",
+        "_right",
+        "grad",
+        "requires_grad",
+    )
+
+    requires_grad: bool
+    _data: float
+    _left: Any  # a Value, a tuple of Values, or None for a leaf
+    _right: Value | None
+    _by_left: Any  # a float, or a tuple of them where _left is one
+    _by_right: float
+    _note: Note | None
+    _made_by: Primitive | str  # a row of the table, or the name of an operation of the user's own
+
+    def __init__(
+        self,
+        data: SupportsFloat,
+        parents: Iterable[Value] = (),
+        partials: Iterable[float] = (),
+        *,
+        label: str = "",
+        op: str = "",
+        requires_grad: bool = True,
+    ) -> None:
+        mode = MODE.get()
+        self._data = data if type(data) is float else number(data, "Value takes")
+        self.grad: Any = 0.0
+        self._left = self._right = None
+        self._made_by = ""
+        self.requires_grad = bool(requires_grad)
+        self._note = None if mode is None else mode.note_here()
+        if label != "":
+            self.label = label
+        if parents or partials or op:
+            self._state_operation(tuple(parents), tuple(partials), op)
+
+    def _state_operation(
+        self, parents: tuple[Any, ...], partials: tuple[Any, ...], op: str
+    ) -> None:
+        """Become the result of the user's own operation, unless there is nothing to record."""
+        _check_operation(parents, partials, op)
+        mode = MODE.get()
+        recording = mode is None or mode.recording
+        if not (self.requires_grad and recording and any(p.requires_grad for p in parents)):
+            self.requires_grad = False
+            return
+        _set_edges(self, parents, tuple(number(partial, "a partial is") for partial in partials))
+        self._made_by = op
+        if mode is not None:
+            _checked_note(mode, self)
+
+    @property
+    def data(self) -> float:
+        """The number. Assigning changes this node alone, not what was computed from it."""
+        return self._data
+
+    @data.setter
+    def data(self, data: SupportsFloat) -> None:
+        self._data = data if type(data) is float else number(data, "data takes")
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The operands this node was computed from, in order, repeats kept; () for a leaf."""
+        left, right = self._left, self._right
+        if right is not None:
+            return (left, right)
+        return () if left is None else left if isinstance(left, tuple) else (left,)
+
+    @property
+    def partials(self) -> tuple[float, ...]:
+        """The local derivative of this node to each parent, captured in the forward pass."""
+        left, right = self._left, self._right
+        if right is not None:
+            return (self._by_left, self._by_right)
+        if left is None:
+            return ()
+        return self._by_left if isinstance(left, tuple) else (self._by_left,)
+
+    @property
+    def label(self) -> str:
+        """The name shown in pictures; assignable."""
+        return self._note.label if self._note else ""
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._note = replace(self._note or Note(), label=_text(label, "label"))
+
+    @property
+    def op(self) -> str:
+        """The name of the operation that made this node; "" for a leaf."""
+        made_by = self._made_by
+        return made_by if isinstance(made_by, str) else made_by.name
+
+    @property
+    def primitive(self) -> Primitive | None:
+        """The row of the table behind ``op``; None for leaves and for the user's own operations."""
+        made_by = self._made_by
+        return None if isinstance(made_by, str) else made_by
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The names of the scopes around the code that made this node, outermost first."""
+        return self._note.scope if self._note else ()
+
+    @property
+    def source(self) -> str | None:
+        """``file:line`` of the code that made this node, known under ``detect_anomaly``."""
+        return self._note.source if self._note else None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this node was given rather than computed."""
+        return self._left is None
+
+    def item(self) -> float:
+        """The number as a plain float; same as ``data``."""
+        return self._data
+
+    def detach(self) -> Value:
+        """A constant with the same number: no gradient flows through it."""
+        return constant(self._data)
+
+    def backward(self, gradient: Operand = 1.0, create_graph: bool = False) -> None:
+        """Pay back: see `autograd.backward.backward`."""
+        from autograd.backward import backward
+
+        backward(self, gradient, create_graph)
+
+    # -- operators ------------------------------------------------------------------------------
+
+    def __add__(self, other: Operand) -> Value:
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+            return NotImplemented
+        return _binary(self._data + other._data, self, other, 1.0, 1.0, _ADD)
+
+    def __sub__(self, other: Operand) -> Value:
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+            return NotImplemented
+        return _binary(self._data - other._data, self, other, 1.0, -1.0, _SUB)
+
+    def __mul__(self, other: Operand) -> Value:
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+            return NotImplemented
+        a, b = self._data, other._data
+        return _binary(a * b, self, other, b, a, _MUL)
+
+    def __truediv__(self, other: Operand) -> Value:
+        return NotImplemented if lift(other) is NotImplemented else apply(_DIV, self, other)
+
+    def __pow__(self, other: Operand) -> Value:
+        return NotImplemented if lift(other) is NotImplemented else apply(_POW, self, other)
+
+    def __neg__(self) -> Value:
+        return record(-self._data, (self,), (-1.0,), _NEG)
+
+    __pos__ = operation_of("pos")
+    __abs__ = absolute = operation_of("absolute")
+
+    # -- functions ------------------------------------------------------------------------------
+
+    exp = operation_of("exp")
+    expm1 = operation_of("expm1")
+    log = operation_of("log")
+    log1p = operation_of("log1p")
+    sqrt = operation_of("sqrt")
+    sin = operation_of("sin")
+    cos = operation_of("cos")
+    tan = operation_of("tan")
+    arcsin = operation_of("arcsin")
+    arccos = operation_of("arccos")
+    arctan = operation_of("arctan")
+    sinh = operation_of("sinh")
+    cosh = operation_of("cosh")
+    tanh = operation_of("tanh")
+    erf = operation_of("erf")
+    erfc = operation_of("erfc")
+    sigmoid = operation_of("sigmoid")
+    softplus = operation_of("softplus")
+    relu = operation_of("relu")
+    silu = operation_of("silu")
+    gelu = operation_of("gelu")
+    maximum = operation_of("maximum")
+    minimum = operation_of("minimum")
+
+    def leaky_relu(self: Operand, negative_slope: Operand = 0.01) -> Value:
+        """x where x > 0, else negative_slope * x."""
+        return apply(TABLE["leaky_relu"], self, negative_slope)
+
+    # -- comparisons look at the data; == and hash are identity ------------
+
+    def __lt__(self, other: Operand) -> bool:
+        right = lift(other)
+        return right if right is NotImplemented else self._data < right._data
+
+    def __le__(self, other: Operand) -> bool:
+        right = lift(other)
+        return right if right is NotImplemented else self._data <= right._data
+
+    def __gt__(self, other: Operand) -> bool:
+        right = lift(other)
+        return right if right is NotImplemented else self._data > right._data
+
+    def __ge__(self, other: Operand) -> bool:
+        right = lift(other)
+        return right if right is NotImplemented else self._data >= right._data
+
+    # -- a node never turns into a plain number unasked -----------------------------------------
+
+    def __bool__(self) -> bool:
+        return bool(self._number_of_constant("bool"))
+
+    def __float__(self) -> float:
+        return self._number_of_constant("float")
+
+    def __int__(self) -> int:
+        return int(self._number_of_constant("int"))
+
+    def _number_of_constant(self, kind: str) -> float:
+        if self.requires_grad:
+            raise TypeError(
+                f"{kind}() of a Value that requires a gradient would lose the gradient; "
+                "use .data or .item() for the number, and autograd.exp rather than math.exp"
+            )
+        return self._data
+
+    # -- how it shows, copies and travels -------------------------------------------------------
+
+    def __repr__(self) -> str:
+        label = f", label={_short(self.label)!r}" if self.label else ""
+        op = f", op={_short(self.op)!r}" if self.op else ""
+        grad = f", grad={self.grad._data if isinstance(self.grad, Value) else self.grad}"
+        return f"Value({self._data}{label}{op}{grad if self.requires_grad else ', constant'})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.is_leaf:
+            raise TypeError(
+                f"{self!r} is part of a graph and cannot be copied or pickled alone; "
+                "detach() gives its number as a constant, autograd.compile a program to carry"
+            )
+        return _restored, (self._data, self.grad, self.requires_grad, self._note)
+
+    def to_svg(self, **options: Any) -> str:
+        """The graph below this node as an SVG text; options as for `autograd.draw`."""
+        from autograd.views.draw import to_svg
+
+        return to_svg(self, **options)
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write the picture of the graph to a .svg, .png, .pdf or .dot file."""
+        from autograd.views.draw import save
+
+        save(self, path, **options)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from autograd.views.notebook import value_bundle
+
+        bundle: dict[str, str] = value_bundle(self)
+        return bundle
+
+
+# -- making nodes -------------------------------------------------------------------------------
+
+_new = Value.__new__
+_ADD, _SUB, _MUL, _DIV, _POW, _NEG, _DOT = (
+    TABLE[name] for name in "add sub mul div pow neg dot".split()
+)
+
+
+def record(
+    data: float, parents: tuple[Value, ...], partials: tuple[float, ...], operation: Primitive
+) -> Value:
+    """The node of an operation; a constant if no parent requires a gradient or in ``no_grad``."""
+    if len(parents) == 2:
+        return _binary(data, parents[0], parents[1], partials[0], partials[1], operation)
+    mode = MODE.get()
+    if (mode is not None and not mode.recording) or not any(map(_requires_grad, parents)):
+        return constant(data)
+    node = _new(Value)
+    node._data = data
+    node.grad = 0.0
+    _set_edges(node, parents, partials)
+    node._made_by = operation
+    node.requires_grad = True
+    node._note = None if mode is None else _checked_note(mode, node)
+    return node
+
+
+def _binary(
+    data: float, left: Value, right: Value, by_left: float, by_right: float, operation: Primitive
+) -> Value:
+    """``record`` for two parents, the case that speed depends on."""
+    mode = MODE.get()
+    if not (left.requires_grad or right.requires_grad) or (mode is not None and not mode.recording):
+        return constant(data)
+    node = _new(Value)
+    node._data = data
+    node.grad = 0.0
+    node._left, node._right = left, right
+    node._by_left, node._by_right = by_left, by_right
+    node._made_by = operation
+    node.requires_grad = True
+    node._note = None if mode is None else _checked_note(mode, node)
+    return node
+
+
+def _set_edges(node: Value, parents: tuple[Value, ...], partials: tuple[float, ...]) -> None:
+    node._right = None
+    if len(parents) == 2:
+        (node._left, node._right), (node._by_left, node._by_right) = parents, partials
+    elif len(parents) == 1:
+        (node._left,), (node._by_left,) = parents, partials
+    else:
+        node._left, node._by_left = parents, partials
+
+
+def _checked_note(mode: Mode, node: Value) -> Note | None:
+    """The note of a node made in this mode; AnomalyError when the mode refuses its number."""
+    node._note = mode.note_here()
+    if mode.refuses(node._data):
+        raise AnomalyError(describe_anomaly(node))
+    return node._note
+
+
+def constant(data: float) -> Value:
+    """A leaf that requires no gradient."""
+    node = _new(Value)
+    node._data = data
+    node.grad = 0.0
+    node._left = node._right = None
+    node._made_by = ""
+    node.requires_grad = False
+    mode = MODE.get()
+    node._note = None if mode is None else mode.note_here()
+    return node
+
+
+def apply(rule: Primitive, *operands: Operand) -> Value:
+    """Evaluate one primitive and record its node; numbers among the operands become constants."""
+    parents = tuple([x if type(x) is Value else as_value(x, rule.name) for x in operands])
+    arguments = [parent._data for parent in parents]
+    y = rule.forward(FLOATS, *arguments)
+    return record(y, parents, rule.partials(FLOATS, *arguments, y), rule)
+
+
+def dot(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Operand = 0.0) -> Value:
+    """The sum of products w1*x1 + … + wn*xn + bias, as one node with an edge per operand.
+
+    Raises ValueError when the lengths differ.
+    """
+    ws, xs = as_values(weights, "dot"), as_values(inputs, "dot")
+    if len(ws) != len(xs):
+        raise ValueError(f"dot takes as many weights as inputs, got {len(ws)} and {len(xs)}")
+    b = as_value(bias, "dot")
+    w_data, x_data = [*map(_data_of, ws)], [*map(_data_of, xs)]
+    y = reduce(add, map(mul, w_data, x_data), b._data)
+    return record(y, (*ws, *xs, b), (*x_data, *w_data, 1.0), _DOT)
+
+
+def as_values(operands: Iterable[Operand], name: str) -> list[Value]:
+    """Each operand as a Value."""
+    if isinstance(operands, Value):
+        raise TypeError(f"{name} takes sequences of Values, got a single Value")
+    return [x if type(x) is Value else as_value(x, name) for x in operands]
+
+
+def as_value(operand: Any, name: str) -> Value:
+    """The operand, as a constant if it is a number; else TypeError naming the function."""
+    return operand if isinstance(operand, Value) else constant(number(operand, f"{name} takes"))
+
+
+def lift(operand: Any) -> Any:
+    """The operand of an operator as a Value; or NotImplemented, and Python asks the other side."""
+    if type(operand) is float:
+        return constant(operand)
+    if isinstance(operand, Value):
+        return operand
+    if isinstance(operand, Real) and not isinstance(operand, bool):
+        return constant(number(operand, "an operator takes"))
+    return NotImplemented
+
+
+Value.__radd__ = _reflected("add")  # type: ignore[attr-defined]
+Value.__rsub__ = _reflected("sub")  # type: ignore[attr-defined]
+Value.__rmul__ = _reflected("mul")  # type: ignore[attr-defined]
+Value.__rtruediv__ = _reflected("truediv")  # type: ignore[attr-defined]
+Value.__rpow__ = _reflected("pow")  # type: ignore[attr-defined]
+
+_data_of, _requires_grad = attrgetter("_data"), attrgetter("requires_grad")
+
+
+# -- checking what was given --------------------------------------------------------------------
+
+
+def number(data: Any, taker: str) -> float:
+    """Any real number as a float; TypeError says what was given and what was probably meant."""
+    if type(data) is float:
+        return data
+    if isinstance(data, Real) and not isinstance(data, bool):
+        try:
+            return float(data)
+        except OverflowError:
+            raise OverflowError(
+                f"{taker} a number in the range of a float, got a larger one"
+            ) from None
+    raise TypeError(f"{taker} a real number, got {_kind(data)}{_advice(data)}")
+
+
+def _kind(data: Any) -> str:
+    return "None" if data is None else f"{type(data).__name__} {_short(repr(data))}"
+
+
+def _advice(data: Any) -> str:
+    if isinstance(data, Value):
+        return "; it is a Value already: use it as it is, or .detach() for a constant"
+    if isinstance(data, bool) or type(data).__name__ in ("bool_", "bool"):
+        return "; did you mean 1.0 or 0.0, or autograd.where?"
+    if isinstance(data, str):
+        return f"; did you mean float({_short(data)!r}), or label={_short(data)!r}?"
+    if isinstance(data, complex):
+        return "; did you mean its .real part or abs() of it?"
+    if data is None:
+        return "; did a function forget to return?"
+    if hasattr(data, "__array__") and getattr(data, "ndim", 1) == 0:
+        return "; did you mean .item() of it?"
+    if hasattr(data, "__array__") or isinstance(data, (list, tuple)):
+        return "; a Value is one number: did you mean [Value(x) for x in data]?"
+    return ""
+
+
+def _short(text: str, width: int = 40) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _text(text: Any, name: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"{name} is a str, got {_kind(text)}")
+    return text
+
+
+def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: Any) -> None:
+    _text(op, "op")
+    for parent in parents:
+        if not isinstance(parent, Value):
+            raise TypeError(f"parents are Values, got {_kind(parent)}")
+    if len(parents) != len(partials):
+        raise ValueError(
+            f"a partial per parent: got {len(parents)} parents and {len(partials)} partials"
+        )
+    if op and not parents:
+        raise ValueError(f"op={op!r} names an operation, which needs parents and partials")
+
+
+def _restored(data: float, grad: float, requires_grad: bool, note: Note | None) -> Value:
+    node = constant(data)
+    node.grad, node.requires_grad, node._note = grad, requires_grad, note
+    return node
+
+
+def describe_anomaly(node: Value, what: str = "the value") -> str:
+    """What went wrong at a node: the operation, its operands, the line that made it."""
+    operands = ", ".join(
+        f"{_short(parent.label)}={parent.data}" if parent.label else f"{parent.data}"
+        for parent in node.parents[:8]
+    )
+    more = ", …" if len(node.parents) > 8 else ""
+    name = f" (label {_short(node.label)!r})" if node.label else ""
+    where = node.source or "a line unknown: build the graph inside detect_anomaly() to learn it"
+    return f"{what} of {node.op}({operands}{more}){name} is {node.data}, made at {where}"
