@@ -1,0 +1,132 @@
+"""`check_grads`: right rules pass, wrong ones are caught, and the price is counted."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import autograd
+from autograd import Value, check_grads
+from tests.strategies import Program, payback_operations, programs, result
+
+
+def wrong_sin(x: Any) -> Value:
+    """sin with the slope of -cos."""
+    x = x if isinstance(x, Value) else Value(x)
+    return Value(math.sin(x.data), (x,), (-math.cos(x.data),), op="wrong sin")
+
+
+@pytest.mark.parametrize(("method", "evaluations"), [("central", 2 * 5), ("forward", 5 + 1)])
+def test_evaluations_are_counted(method: str, evaluations: int) -> None:
+    calls = []
+
+    def f(v: list[Any]) -> Any:
+        calls.append(v)
+        return autograd.dot(v, v)
+
+    report = check_grads(f, [[0.5, 1.0, -2.0, 3.0, 0.0]], method=method)
+    assert report.ok, str(report)
+    assert report.evaluations == evaluations
+    assert len(calls) == evaluations + 1  # and one more for the backward pass
+
+
+def test_a_wrong_rule_is_caught_and_named() -> None:
+    report = check_grads(lambda a, b: wrong_sin(a) + b * b, [0.5, 2.0])
+    assert not report.ok
+    assert [check.ok for check in report.inputs] == [False, True]
+    bad, good = report.inputs
+    assert bad.analytic == -math.cos(0.5)
+    assert bad.numeric == pytest.approx(math.cos(0.5), rel=1e-8)
+    assert bad.error == pytest.approx(2 * math.cos(0.5), rel=1e-8)
+    assert (bad.verdict, good.verdict) == ("wrong", "ok")
+    assert 0 < bad.step < 1e-4
+    with pytest.raises(AssertionError, match="wrong"):
+        report.raise_on_failure()
+    with pytest.raises(AssertionError, match="disagree"):
+        check_grads(wrong_sin, [0.5], raise_on_failure=True)
+
+
+@pytest.mark.parametrize("wrong_by", [1.001, 0.5, -1.0, 0.0, math.nan, math.inf])
+def test_even_a_slightly_wrong_rule_is_caught(wrong_by: float) -> None:
+    def cube(x: Any) -> Value:
+        x = x if isinstance(x, Value) else Value(x)
+        return Value(x.data**3, (x,), (3 * x.data**2 * wrong_by,), op="cube")
+
+    assert not check_grads(cube, [1.7]).ok
+
+
+def test_a_lost_operand_is_caught() -> None:
+    def square(x: Any) -> Value:
+        x = x if isinstance(x, Value) else Value(x)
+        return Value(x.data**2, (x,), (x.data,), op="half a square")
+
+    assert not check_grads(square, [3.0]).ok
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("f", [
+    lambda x, y: autograd.tanh(x * y) / (1 + y**2),
+    lambda x, y: autograd.gelu(x) * autograd.log1p(y),
+    lambda x, y: autograd.logsumexp(x, y, x * y),
+])  # fmt: skip
+def test_right_rules_pass_at_any_order(f: Callable[..., Value], order: int) -> None:
+    report = check_grads(f, [0.4, 1.3], order=order)
+    assert report.ok, str(report)
+    assert report.evaluations == 4
+
+
+@given(programs(max_inputs=3, max_steps=10))
+def test_random_graphs_pass(program: Program) -> None:
+    def f(*inputs: Any) -> Any:
+        return result(program, inputs, payback_operations())
+
+    report = check_grads(f, list(program.inputs), rtol=1e-3, atol=1e-4 * scale(program))
+    assert report.ok, f"{program}\n{report}"
+
+
+def scale(program: Program) -> float:
+    """The largest slope and curvature decide how well differences can do."""
+    leaves = [Value(x) for x in program.inputs]
+    y = result(program, leaves, payback_operations()) + 0.0
+    if not isinstance(y, Value) or not y.requires_grad:
+        return 1.0
+    return max(1.0, *(abs(slope) for slope in autograd.gradients(y, leaves)))
+
+
+def test_names_say_where_a_number_stands() -> None:
+    report = check_grads(lambda w, x: w["b"] * x[1] + w["a"] * x[0], [{"a": 1.0, "b": 2.0}, [3, 4]])
+    assert [check.name for check in report.inputs] == ["x0['a']", "x0['b']", "x1[0]", "x1[1]"]
+    assert [check.value for check in report.inputs] == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_the_report_prints_as_a_table() -> None:
+    lines = str(check_grads(lambda a, b: (a + b) * (b + 1), [2.0, 1.0])).splitlines()
+    assert lines[0].split() == ["input", "value", "analytic", "numeric", "error", "step"]
+    assert lines[1].split()[:3] == ["x0", "2", "2"]
+    assert lines[-1] == "4 evaluations of f (central differences)"
+
+
+def test_values_and_numpy_numbers_are_taken_as_points() -> None:
+    x = Value(2.0)
+    assert check_grads(lambda a, b: a * b, [x, np.float64(3.0)]).ok
+    assert x.grad == 0.0
+
+
+def test_a_kink_shows_itself() -> None:
+    assert not check_grads(autograd.absolute, [0.0], method="forward").ok
+    assert check_grads(autograd.absolute, [1.0]).ok
+
+
+@pytest.mark.parametrize(("call", "error", "match"), [
+    (lambda: check_grads(abs, 1.0), TypeError, r"did you mean \[x\]"),
+    (lambda: check_grads(abs, [1.0], method="middle"), ValueError, "central"),
+    (lambda: check_grads(abs, [1.0], order=0), ValueError, "order"),
+    (lambda: check_grads(abs, ["1"]), TypeError, "real number"),
+    (lambda: check_grads(lambda x: [x], [1.0]), TypeError, "jacobian"),
+])  # fmt: skip
+def test_bad_calls_are_refused(call: Callable[[], Any], error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        call()

@@ -1,0 +1,300 @@
+"""grad, value_and_grad, jacobian, hessian, jvp, vjp: containers, nesting, and no confusion."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd
+from autograd import (
+    Value,
+    grad,
+    hessian,
+    jacobian,
+    jvp,
+    no_grad,
+    scope,
+    value_and_grad,
+    vjp,
+)
+
+small = st.floats(-2.0, 2.0)
+
+
+def rosenbrock(v: Any) -> Any:
+    return (1 - v[0]) ** 2 + 100 * (v[1] - v[0] ** 2) ** 2
+
+
+def polar(r: Any, angle: Any) -> list[Any]:
+    return [r * autograd.cos(angle), r * autograd.sin(angle)]
+
+
+# -- grad and value_and_grad -----------------------------------------------------------------------
+
+
+def test_grad_gives_floats_for_floats() -> None:
+    slope = grad(lambda x: x**3)(2.0)
+    assert (type(slope), slope) == (float, 12.0)
+    assert grad(lambda x: x**3)(np.float64(2.0)) == 12.0
+    assert grad(lambda x: x**3)(2) == 12.0
+
+
+def test_value_and_grad_runs_the_function_once() -> None:
+    calls = []
+
+    def f(x: Any) -> Any:
+        calls.append(x)
+        return x * x
+
+    assert value_and_grad(f)(3.0) == (9.0, 6.0)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("argnums", "expected"), [
+    (0, 4.0),
+    (1, 9.0),
+    (-1, 5.0),
+    ((0, 1), (4.0, 9.0)),
+    ((2, 0), (5.0, 4.0)),
+    ([1], (9.0,)),
+    ((), ()),
+])  # fmt: skip
+def test_argnums_choose_the_arguments(argnums: Any, expected: Any) -> None:
+    assert grad(lambda a, b, c: 4 * a + 9 * b + 5 * c, argnums)(1.0, 2.0, 3.0) == expected
+
+
+def test_argnums_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="called with 1 argument"):
+        grad(lambda x: x, 1)(2.0)
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
+
+
+def test_derivatives_come_in_the_shape_of_the_arguments() -> None:
+    def f(tree: Any) -> Any:
+        return tree["a"][0] * tree["a"][1][0] + tree["b"].x * tree["b"].y ** 2 + tree["c"][""]
+
+    tree = {"a": (2.0, [3.0]), "b": Point(5.0, 7.0), "c": {"": 1, "unused": 4.0}, "none": []}
+    expected = {
+        "a": (3.0, [2.0]),
+        "b": Point(49.0, 70.0),
+        "c": {"": 1.0, "unused": 0.0},
+        "none": [],
+    }
+    found = grad(f)(tree)
+    assert found == expected
+    assert type(found["b"]) is Point
+    assert tree["c"] == {"": 1, "unused": 4.0}
+
+
+def test_keywords_pass_through_undifferentiated() -> None:
+    assert grad(lambda x, *, power: x**power)(2.0, power=3) == 12.0
+
+
+def test_the_name_and_docstring_stay() -> None:
+    def energy(x: Any) -> Any:
+        """Half the square."""
+        return x * x / 2
+
+    assert grad(energy).__name__ == "energy"
+    assert grad(energy).__doc__ == "Half the square."
+
+
+def test_constant_functions_have_zero_slope() -> None:
+    assert value_and_grad(lambda x: 5.0)(2.0) == (5.0, 0.0)
+    assert value_and_grad(lambda x: Value(5.0))(2.0) == (5.0, 0.0)
+    assert hessian(lambda v: v[0] + v[1])([1.0, 2.0]) == [[0.0, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("f", [lambda x: [x, x], lambda x: (x,), lambda x: {"y": x}])
+def test_grad_of_several_outputs_points_to_jacobian(f: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="did you mean jacobian"):
+        grad(f)(1.0)
+
+
+@pytest.mark.parametrize("argument", ["1", None, 1j, True, np.ones(2)])
+def test_arguments_are_numbers(argument: Any) -> None:
+    with pytest.raises(TypeError, match="a transform takes a real number"):
+        grad(lambda x: x)(argument)
+
+
+@pytest.mark.parametrize("output", ["1", None, 1j])
+def test_outputs_are_numbers(output: Any) -> None:
+    with pytest.raises(TypeError, match="real number"):
+        grad(lambda x: output)(1.0)
+
+
+def test_transforms_touch_no_grad_of_the_user() -> None:
+    w = Value(3.0)
+    assert grad(lambda x: w * x * x)(2.0) == 12.0
+    slope = grad(lambda x: w * x * x)(Value(2.0))
+    assert w.grad == 0.0
+    slope.backward()
+    assert w.grad == 4.0
+
+
+def test_a_value_given_is_differentiated_as_this_argument_only() -> None:
+    x = Value(3.0)
+    slope = grad(lambda y: x * y)(x)
+    assert slope.data == 3.0
+    slope.backward()  # d/dx (d/dy xy) = 1
+    assert x.grad == 1.0
+
+
+def test_transforms_work_under_no_grad_and_in_scopes() -> None:
+    with no_grad():
+        assert grad(lambda x: x**3)(2.0) == 12.0
+        assert grad(grad(lambda x: x**3))(2.0) == 12.0
+        assert jvp(lambda x: x**3, (2.0,), (1.0,)) == (8.0, 12.0)
+    with scope("box"):
+        assert grad(lambda x: x**3)(2.0) == 12.0
+
+
+# -- nesting ---------------------------------------------------------------------------------------
+
+
+def test_any_order() -> None:
+    f: Callable[..., Any] = lambda x: x**7  # noqa: E731
+    expected = [128, 448, 1344, 3360, 6720, 10080, 10080, 5040, 0]
+    for order, value in enumerate(expected):
+        assert f(2.0) == value, order
+        f = grad(f)
+
+
+def test_perturbations_are_not_confused() -> None:
+    # d/dx [x · d/dy (x + y)] = 1, and 2 if the inner derivative sees the outer x
+    assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0) == 1.0
+    assert grad(lambda x: x * grad(lambda y: x * y)(2.0))(3.0) == 6.0
+    assert jvp(lambda x: x * jvp(lambda y: x + y, (1.0,), (1.0,))[1], (1.0,), (1.0,))[1] == 1.0
+    assert grad(lambda x: x * jvp(lambda y: x * y, (2.0,), (1.0,))[1])(3.0) == 6.0
+    assert jvp(lambda x: x * grad(lambda y: x * y)(2.0), (3.0,), (1.0,))[1] == 6.0
+    assert grad(lambda x: grad(lambda y: grad(lambda z: x * y * z)(y) * x)(x))(2.0) == 4.0
+
+
+def test_the_same_function_inside_and_outside() -> None:
+    f = grad(lambda x: autograd.sin(x))
+    assert grad(lambda x: f(f(x)))(0.5) == pytest.approx(math.sin(math.cos(0.5)) * math.sin(0.5))
+
+
+def test_the_inner_minimum_of_an_outer_variable() -> None:
+    def inner(a: Any) -> Any:
+        y: Any = 0.0
+        for _ in range(60):
+            y = y - 0.1 * grad(lambda y: (y - a) ** 2)(y)
+        return y
+
+    assert grad(lambda a: inner(a) ** 2)(3.0) == pytest.approx(6.0, rel=1e-4)
+
+
+@given(small, small)
+def test_hessians_of_all_kinds_agree(x: float, y: float) -> None:
+    expected = [[2 + 1200 * x * x - 400 * y, -400 * x], [-400 * x, 200.0]]
+    for found in (
+        hessian(rosenbrock)([x, y]),
+        jacobian(grad(rosenbrock))([x, y]),
+        [list(jvp(grad(rosenbrock), ([x, y],), (e,))[1]) for e in ([1.0, 0.0], [0.0, 1.0])],
+        [vjp(grad(rosenbrock), [x, y])[1](e)[0] for e in ([1.0, 0.0], [0.0, 1.0])],
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-10)
+
+
+# -- jacobian and hessian --------------------------------------------------------------------------
+
+
+def test_the_jacobian_of_polar_coordinates() -> None:
+    r, angle = 2.0, 0.5
+    c, s = math.cos(angle), math.sin(angle)
+    found = jacobian(polar, (0, 1))(r, angle)
+    np.testing.assert_allclose(found, [[c, -r * s], [s, r * c]], rtol=1e-15)
+
+
+def test_the_jacobian_has_the_output_s_tree_outside_and_the_argument_s_inside() -> None:
+    found = jacobian(lambda t: {"p": t["a"] * t["b"], "q": (t["a"], 1.0)})({"a": 2.0, "b": 3.0})
+    assert found == {"p": {"a": 3.0, "b": 2.0}, "q": ({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 0.0})}
+
+
+def test_the_jacobian_of_softmax() -> None:
+    xs = [0.5, -1.0, 2.0]
+    found = jacobian(lambda v: autograd.softmax(v))(xs)
+    p = np.exp(xs) / np.exp(xs).sum()
+    np.testing.assert_allclose(found, np.diag(p) - np.outer(p, p), rtol=1e-12, atol=1e-16)
+    log_p = jacobian(lambda v: autograd.log_softmax(v))(xs)
+    np.testing.assert_allclose(log_p, np.eye(3) - p, rtol=1e-12)
+
+
+def test_the_hessian_over_several_arguments() -> None:
+    assert hessian(lambda a, b: a * a * b, (0, 1))(2.0, 3.0) == ((6.0, 4.0), (4.0, 0.0))
+
+
+def test_third_derivatives_as_a_jacobian_of_a_hessian() -> None:
+    assert jacobian(hessian(lambda x: x**4))(2.0) == 48.0
+
+
+# -- products --------------------------------------------------------------------------------------
+
+
+@given(small, small, small, small)
+def test_jvp_and_vjp_are_adjoint(x: float, y: float, u: float, v: float) -> None:
+    values, pushed = jvp(polar, (x, y), (u, v))
+    again, pullback = vjp(polar, x, y)
+    assert values == again
+    pulled = pullback([0.7, -0.3])
+    assert 0.7 * pushed[0] - 0.3 * pushed[1] == pytest.approx(
+        pulled[0] * u + pulled[1] * v, abs=1e-12
+    )
+
+
+def test_a_pullback_can_be_used_again_and_again() -> None:
+    _, pullback = vjp(polar, 2.0, 0.0)
+    assert pullback([1.0, 0.0]) == (1.0, 0.0)
+    assert pullback([0.0, 1.0]) == (0.0, 2.0)
+
+
+def test_products_over_trees() -> None:
+    def f(tree: Any) -> Any:
+        return {"product": tree["a"] * tree["b"][0], "same": tree["b"][0]}
+
+    primal, tangent = {"a": 2.0, "b": [3.0]}, {"a": 1.0, "b": [10.0]}
+    assert jvp(f, (primal,), (tangent,)) == (
+        {"product": 6.0, "same": 3.0},
+        {"product": 23.0, "same": 10.0},
+    )
+    y, pullback = vjp(f, primal)
+    assert y == {"product": 6.0, "same": 3.0}
+    assert pullback({"product": 1.0, "same": 100.0}) == ({"a": 3.0, "b": [102.0]},)
+
+
+def test_shapes_that_do_not_match_are_refused() -> None:
+    with pytest.raises(ValueError, match="tangents must have the shape of primals"):
+        jvp(polar, (1.0, 2.0), (1.0,))
+    with pytest.raises(ValueError, match="the cotangent must have the shape of the output"):
+        vjp(polar, 1.0, 2.0)[1]([1.0])
+
+
+def test_the_directional_derivative_of_a_user_s_operation() -> None:
+    def my_sin(x: Any) -> Value:
+        return Value(math.sin(x.data), (x,), (math.cos(x.data),), op="my sin")
+
+    assert jvp(my_sin, (0.5,), (2.0,)) == (math.sin(0.5), 2 * math.cos(0.5))
+    assert grad(my_sin)(0.5) == math.cos(0.5)
+
+
+def test_forward_over_reverse_on_mpmath_s_word() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return autograd.exp(x * y) * autograd.tanh(x + y)
+
+    def exact(x: Any, y: Any) -> Any:
+        return mpmath.exp(x * y) * mpmath.tanh(x + y)
+
+    _, mixed = jvp(grad(f, 0), (0.3, 0.7), (0.0, 1.0))
+    with mpmath.workdps(40):
+        truth = mpmath.diff(exact, (mpmath.mpf(0.3), mpmath.mpf(0.7)), (1, 1))
+    assert mixed == pytest.approx(float(truth), rel=1e-13)
