@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import copysign, frexp
 from typing import Any, TypeAlias
 
@@ -29,14 +30,14 @@ from autograd.value import Value
 LEAVES = ("constant", "parameter", "input")
 """Registers that no operation computes."""
 
+_OF_TWO = (
+    "add", "subtract", "multiply", "divide", "power", "maximum", "minimum",
+    "less", "less_equal", "equal",
+)  # fmt: skip
+
 ARITIES: dict[str, int] = {
-    "constant": 0, "parameter": 1, "input": 1, "negative": 1, "add": 2, "subtract": 2, "multiply": 2,
-    "divide": 2, "power": 2, "maximum": 2, "minimum": 2, "less": 2, "less_equal": 2, "equal": 2, "where": 3,
-} | {
-    name: 1 for name in (
-        "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan",
-        "sinh", "cosh", "tanh", "erf", "erfc", "absolute",
-    )
+    **dict.fromkeys(BASIS, 1), **dict.fromkeys(_OF_TWO, 2), "negative": 1, "where": 3,
+    "constant": 0, "parameter": 1, "input": 1,
 }  # fmt: skip
 """Every operation of a Wengert list with the number of its operands."""
 
@@ -202,9 +203,8 @@ class Register:
         recorder = self.recorder
         if type(other) is Register:
             if recorder.operations[other.index] == "negative":
-                return recorder.emit_commutative(
-                    "add", self.index, recorder.operands[other.index][0]
-                )
+                (negated,) = recorder.operands[other.index]
+                return recorder.emit_commutative("add", self.index, negated)
             return recorder.emit("subtract", (self.index, other.index))
         if other == 0.0 and not _is_negative_zero(other):
             return self
@@ -246,7 +246,9 @@ class Recorder:
         key = number if number != 0.0 else copysign(1.0, number) * 1j
         index = self._known_constants.get(key)
         if index is None:
-            index = self._known_constants[key] = self._append("constant", ())
+            index = self._known_constants[key] = len(self.operands)
+            self.operations.append("constant")
+            self.operands.append(())
             self.constants[index] = float(number)
         return index
 
@@ -255,83 +257,77 @@ class Recorder:
         known = self._known[operation]
         register = known.get(operands)
         if register is None:
-            register = known[operands] = Register(self, self._append(operation, operands))
+            register = known[operands] = Register(self, len(self.operands))
+            self.operations.append(operation)
+            self.operands.append(operands)
         return register
 
     def emit_commutative(self, operation: str, a: int, b: int) -> Register:
-        """As `emit`, and a, b is the same as b, a."""
-        known = self._known[operation]
-        key = (a, b) if a <= b else (b, a)
-        register = known.get(key)
-        if register is None:
-            register = known[key] = Register(self, self._append(operation, (a, b)))
-        return register
+        """As `emit`, where a, b is the same as b, a."""
+        return self.emit(operation, (a, b) if a <= b else (b, a))
 
     def finish(
         self, outputs: Sequence[Number], gradients: Sequence[Number]
     ) -> tuple[WengertList, list[int]]:
         """The list without dead code, and the new place of every register recorded (-1: dead)."""
         ends = [self._index(number) for number in (*outputs, *gradients)]
-        places = _places(self._live(ends))
-        constants = {places[k]: number for k, number in self.constants.items() if places[k] >= 0}
-        operations = [name for name, place in zip(self.operations, places, strict=True) if place >= 0]
-        operands = self._renumbered(places)
-        split = len(outputs)
+        self._known.clear()  # registers and recorder hold each other: let go of a million of them
+        places = self._places(ends)
+        kept = [k for k, place in enumerate(places) if place >= 0]
+        operations = [self.operations[k] for k in kept]
+        operands = [self._moved(k, places) for k in kept]
         wengert = WengertList(
             operations=operations,
             operands=operands,
-            constants=constants,
-            outputs=[places[k] for k in ends[:split]],
-            gradients=[places[k] for k in ends[split:]],
+            constants={places[k]: x for k, x in self.constants.items() if places[k] >= 0},
+            outputs=[places[k] for k in ends[: len(outputs)]],
+            gradients=[places[k] for k in ends[len(outputs) :]],
             uniform=uniform_registers(operations, operands),
         )
         return wengert, places
 
-    def _append(self, operation: str, operands: tuple[int, ...]) -> int:
-        self.operations.append(operation)
-        self.operands.append(operands)
-        return len(self.operations) - 1
-
     def _index(self, number: Number) -> int:
         return number.index if isinstance(number, Register) else self.constant(number)
 
-    def _live(self, ends: Iterable[int]) -> bytearray:
-        live = bytearray(len(self.operations))
-        for k in ends:
-            live[k] = 1
-        for k in range(len(live) - 1, -1, -1):
-            if live[k] and self.operations[k] not in LEAVES:
-                for operand in self.operands[k]:
-                    live[operand] = 1
-        return live
+    def _places(self, ends: Iterable[int]) -> list[int]:
+        alive = needed_for(ends, self.operations, self.operands)
+        return [place - 1 if lives else -1 for place, lives in zip(accumulate(alive), alive)]
 
-    def _renumbered(self, places: Sequence[int]) -> list[tuple[int, ...]]:
-        return [
-            operands if name in LEAVES else tuple([places[k] for k in operands])
-            for name, operands, place in zip(self.operations, self.operands, places, strict=True)
-            if place >= 0
-        ]
+    def _moved(self, k: int, places: Sequence[int]) -> tuple[int, ...]:
+        operands = self.operands[k]
+        if self.operations[k] in LEAVES:
+            return operands
+        if len(operands) == 2:  # the usual case, twice as fast
+            return places[operands[0]], places[operands[1]]
+        return tuple([places[j] for j in operands])
+
+
+def needed_for(
+    ends: Iterable[int], operations: Sequence[str], operands: Sequence[tuple[int, ...]]
+) -> bytearray:
+    """Per register 1 where the ends need it, else 0."""
+    needed = bytearray(len(operations))
+    for k in ends:
+        needed[k] = 1
+    for k in range(len(needed) - 1, -1, -1):
+        if needed[k] and operations[k] not in LEAVES:
+            for j in operands[k]:
+                needed[j] = 1
+    return needed
 
 
 def uniform_registers(
     operations: Sequence[str], operands: Sequence[tuple[int, ...]]
 ) -> list[bool]:
     """Per register whether it is the same for every row of a batch."""
-    uniform: list[bool] = []
-    for name, registers in zip(operations, operands, strict=True):
-        if name in LEAVES:
-            uniform.append(name != "input")
-        else:
-            uniform.append(all([uniform[k] for k in registers]))
-    return uniform
-
-
-def _places(live: bytearray) -> list[int]:
-    places, count = [], 0
-    for alive in live:
-        places.append(count if alive else -1)
-        count += alive
-    return places
+    varying = bytearray(len(operations))
+    for k, (name, registers) in enumerate(zip(operations, operands)):
+        if name == "input":
+            varying[k] = 1
+        elif name not in LEAVES:
+            for j in registers:
+                varying[k] |= varying[j]
+    return [not varies for varies in varying]
 
 
 def _recorded(recorder: Recorder, name: str) -> Callable[..., Number]:
