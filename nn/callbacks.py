@@ -1,0 +1,68 @@
+"""Callbacks: what to do after each epoch of ``fit``.
+
+A callback is any function of an `Epoch`; returning True ends the training.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from nn.history import History
+from nn.optim import Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A finished epoch, as callbacks see it; ``number`` counts from 1."""
+
+    number: int
+    history: History
+    model: Any
+    optimizer: Optimizer
+
+
+Callback = Callable[[Epoch], object]
+
+
+class EarlyStopping:
+    """Ends the training once a number has not improved for ``patience`` epochs.
+
+    ``monitor`` is "validation" (the default where there is validation), "loss", or the name of a
+    metric; losses should fall and metrics rise.  The weights of the best epoch are put back.  One
+    instance belongs to one ``fit``.
+    """
+
+    def __init__(
+        self, patience: int = 10, monitor: str = "", min_delta: float = 0.0, restore: bool = True
+    ) -> None:
+        if patience < 1:
+            raise ValueError(f"patience is a number of epochs, 1 or more, got {patience!r}")
+        self.patience, self.monitor, self.min_delta = patience, monitor, min_delta
+        self.restore = restore
+        self.best = inf
+        self.best_epoch = 0
+        self._weights: list[float] = []
+
+    def __call__(self, epoch: Epoch) -> bool:
+        score = self._score(epoch.history)
+        if score < self.best - self.min_delta or not self.best_epoch:
+            self.best, self.best_epoch = score, epoch.number
+            self._weights = [parameter.data for parameter in epoch.optimizer.params]
+        if epoch.number - self.best_epoch < self.patience:
+            return False
+        if self.restore:
+            for parameter, number in zip(epoch.optimizer.params, self._weights):
+                parameter.data = number
+        return True
+
+    def _score(self, history: History) -> float:
+        """What is watched, turned so that less is better."""
+        latest = history.latest()
+        name = self.monitor or ("validation" if "validation" in latest else "loss")
+        if name not in latest:
+            raise ValueError(f"there is no {name!r} to monitor: {', '.join(latest)}")
+        return -latest[name] if name in history.metrics else latest[name]
+
+    def __repr__(self) -> str:
+        return f"EarlyStopping(patience={self.patience}, monitor={self.monitor!r})"

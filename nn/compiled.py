@@ -1,0 +1,301 @@
+"""Training without making a node: the loss of one example and the optimiser's rule, recorded once.
+
+Both are graphs like any other.  The compiled loss runs over a batch and gives its gradient, the
+compiled rule runs over the parameters; a backend runs the two in turn, batch after batch, and
+Python looks in now and then.  What Python decides while the example is recorded is fixed in the
+program, so the program is held against the eager engine on a few other examples before anyone
+relies on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import autograd
+from autograd import Value, no_grad, topological_order
+from autograd.extras import require
+from autograd.functions import VALUES
+from nn.data import Examples, Row, order_array, plain
+from nn.ema import average
+from nn.engines import Metric, NotFiniteError, Standing, Task, numbers_of
+
+CALL_SECONDS = 0.1
+"""How long a call may take before Python looks in again, for the bar and for Ctrl-C."""
+
+ROWS_TO_CHECK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a call starts from and what it is to do: enough to do it again, or a part of it."""
+
+    params: Any
+    state: Any
+    steps: int
+    """The optimiser's steps before the call."""
+    order: Any
+    hyper: Any
+
+
+class CompiledEngine:
+    """Trains with a compiled program; the numbers live in arrays until ``save``."""
+
+    def __init__(self, task: Task, backend: str) -> None:
+        self._numpy = require("numpy", extra="fast")
+        self.task, self._backend = task, backend
+        self._program = compiled_loss(task, backend)
+        self._update = recorded_update(task)
+        self._rows = table(task.examples)
+        self._outputs: Any = None
+        self._steps_per_call = 1
+        self.name = str(self._program.backend)
+        self.load()
+
+    def span(self, epochs: int) -> int:
+        """As many as one call may take, where no batch is cut short by the end of an epoch."""
+        task = self.task
+        whole = len(task.examples) % task.batch_size == 0
+        return min(epochs, max(1, self._steps_per_call // task.batches)) if whole else 1
+
+    def train(self, first: int, epochs: int) -> Iterator[Sequence[float]]:
+        """As many steps at a time as fit in ``CALL_SECONDS``."""
+        n, size = len(self.task.examples), self.task.batch_size
+        orders = [order_array(n, self.task.reshuffles) for _ in range(epochs)]
+        order = self._numpy.concatenate(orders)
+        while len(order):
+            steps = min(self._steps_per_call, -(-len(order) // size))
+            began = perf_counter()
+            losses = self._call(order[: steps * size], first, steps)
+            self._adapt(steps, perf_counter() - began)
+            yield losses
+            order, first = order[steps * size :], first + steps
+
+    def measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
+        """The whole table at a time."""
+        params = self._averages()
+        scores = [float(self._program(params, table(examples)).mean())]
+        outputs = self._predict(params, examples) if metrics else []
+        for metric in metrics:
+            each = [metric(output, y) for output, (_, y) in zip(outputs, examples.rows())]
+            scores.append(sum(each) / len(each))
+        return scores
+
+    def save(self) -> None:
+        """Put the numbers into the parameters, the optimiser and the average."""
+        ema, state = self.task.ema, self._state.tolist()
+        averages = state.pop() if ema else []
+        Standing(self._params.tolist(), state, self._steps, averages, self._updates).restore(
+            self.task
+        )
+
+    def load(self) -> None:
+        """Take the numbers from where ``save`` puts them."""
+        standing = Standing.of(self.task)
+        state = [*standing.state, standing.averages] if self.task.ema else standing.state
+        self._params = self._numpy.array(standing.params)
+        self._state = self._numpy.array(state).reshape(len(state), len(standing.params))
+        self._steps, self._offset = standing.steps, standing.updates - standing.steps
+        self._last: Call | None = None
+
+    @property
+    def _updates(self) -> int:
+        """How often the average was updated: once per step, and perhaps before."""
+        return self._steps + self._offset
+
+    def _call(self, order: Any, first: int, steps: int) -> list[float]:
+        """Take some steps; Ctrl-C undoes them all, a loss that is not finite the last."""
+        call = Call(self._params, self._state, self._steps, order, self._hyper(first, steps))
+        try:
+            losses = self._run(call, steps)
+        except BaseException:
+            self._run(call, 0)
+            raise
+        if not isfinite(losses[-1]):
+            self._undo(call, len(losses) - 1)
+            raise NotFiniteError(losses[-1], first + len(losses) - 1)
+        self._last = call
+        return losses
+
+    def _run(self, call: Call, steps: int) -> list[float]:
+        """Start where the call starts, and take so many of its steps."""
+        self._params, self._state = call.params.copy(), call.state.copy()
+        self._steps = call.steps + steps
+        if not steps:
+            return []
+        order, size = call.order[: steps * self.task.batch_size], self.task.batch_size
+        losses = self._program.train(
+            self._update, self._params, self._state, self._rows, order, size, call.hyper[:steps]
+        )
+        return [float(loss) for loss in losses]
+
+    def _undo(self, call: Call, taken: int) -> None:
+        """Go back to where the last finite loss was computed."""
+        if taken:
+            self._run(call, taken - 1)
+        elif self._last:
+            self._run(self._last, len(self._last.hyper) - 1)
+        else:
+            self._run(call, 0)
+
+    def _hyper(self, first: int, steps: int) -> Any:
+        """What the rule needs besides gradients, one row per step."""
+        numpy, optimizer, ema = self._numpy, self.task.optimizer, self.task.ema
+        rates = numpy.array(
+            [self.task.rate(step) for step in range(first, first + steps)], dtype=float
+        )
+        columns = optimizer.hyper(numpy.arange(self._steps + 1, self._steps + 1 + steps), rates)
+        return numpy.stack(numpy.broadcast_arrays(*columns, *([ema.decay] if ema else [])), axis=1)
+
+    def _averages(self) -> Any:
+        """The numbers to measure with."""
+        ema = self.task.ema
+        return self._params if ema is None else self._state[-1] / ema.weight(self._updates)
+
+    def _predict(self, params: Any, examples: Examples) -> list[Any]:
+        if self._outputs is None:
+            row = examples.row(0)[0]
+            self._outputs = compiled_outputs(
+                self.task.model, row, self.task.optimizer.params, self._backend
+            )
+        return per_row(self._outputs(params, self._numpy.asarray(examples.X)))
+
+    def _adapt(self, steps: int, seconds: float) -> None:
+        """Make the next call as long as it may be, but not too much longer than this one."""
+        fitting = int(CALL_SECONDS * steps / max(seconds, 1e-9))
+        self._steps_per_call = max(1, min(fitting, 8 * steps))
+
+
+def compiled_loss(task: Task, backend: str) -> Any:
+    """The program of one example's loss: its inputs are a row and its target.
+
+    Raises ValueError where it differs from the eager engine on other rows.
+    """
+
+    def recorded() -> tuple[list[Value], list[Value]]:
+        row, target = task.examples.row(0)
+        x = [Value(number, label=f"x{i}") for i, number in enumerate(row)]
+        y = _target_values(target)
+        return [task.loss(task.model(x), y)], [*x, *(y if isinstance(y, list) else [y])]
+
+    program = _compiled(recorded, task.optimizer.params, backend)
+    _hold_against_eager(task, program)
+    return program
+
+
+def compiled_outputs(
+    model: Callable[[Any], Any], row: Row, params: Iterable[Value], backend: str
+) -> Any:
+    """The program of a model's outputs: its inputs are a row."""
+
+    def recorded() -> tuple[list[Value], list[Value]]:
+        x = [Value(number, label=f"x{i}") for i, number in enumerate(row)]
+        outputs = model(x)
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs], x
+
+    return _compiled(recorded, list(params), backend)
+
+
+def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]:
+    """The model's outputs for every row; ValueError where they differ from the eager engine's."""
+    import numpy
+
+    program = compiled_outputs(model, plain(rows[0]), (), backend)
+    outputs = per_row(program(program.pack(), numpy.asarray(rows)))
+    with no_grad():
+        for i in _some(len(rows)):
+            _same(f"output for X[{i}]", outputs[i], numbers_of(model(plain(rows[i]))))
+    return outputs
+
+
+def recorded_update(task: Task) -> Any:
+    """The optimiser's rule, and the average's, as an instruction list for one parameter."""
+    optimizer, ema = task.optimizer, task.ema
+    p, g, *state = (Value(1.0, label=name) for name in ["p", "g", *optimizer.state_names])
+    hyper = [Value(0.5) for _ in optimizer.hyper(1, 1.0)]
+    roots = list(optimizer.rule(VALUES, p, g, *state, *hyper))
+    if ema:
+        mean, decay = Value(1.0, label="average"), Value(0.5, label="decay")
+        roots.append(average(VALUES, mean, roots[0], decay))
+        state, hyper = [*state, mean], [*hyper, decay]
+    program = autograd.compile(roots, inputs=[p, g, *state], parameters=hyper, backend="numpy")
+    return program.wengert
+
+
+def table(examples: Examples) -> Any:
+    """Rows with their targets behind them, as one array."""
+    import numpy
+
+    return numpy.ascontiguousarray(
+        numpy.column_stack([examples.X, examples.y]), dtype=numpy.float64
+    )
+
+
+def per_row(outputs: Any) -> list[Any]:
+    """A program's outputs as a model would give them: a number per row, or a list of them."""
+    rows = outputs.tolist()
+    return [row[0] for row in rows] if outputs.shape[1] == 1 else rows
+
+
+def _compiled(
+    recorded: Callable[[], tuple[list[Value], list[Value]]], params: list[Value], backend: str
+) -> Any:
+    """The program of a graph in which only these parameters learn; other leaves are constants."""
+    roots, inputs = recorded()
+    strangers = {*filter(_learns, topological_order(roots))} - {*params} - {*inputs}
+    with _frozen(strangers):
+        roots, inputs = recorded() if strangers else (roots, inputs)
+        return autograd.compile(roots, inputs=inputs, parameters=params, backend=backend)
+
+
+def _target_values(target: Any) -> Value | list[Value]:
+    if isinstance(target, list):
+        return [Value(number, label=f"y{i}") for i, number in enumerate(target)]
+    return Value(target, label="y")
+
+
+def _hold_against_eager(task: Task, program: Any) -> None:
+    chosen = _some(len(task.examples))
+    examples = [task.examples.row(i) for i in chosen]
+    params = [parameter.data for parameter in task.optimizer.params]
+    losses = program(params, table(Examples(*map(list, zip(*examples)))))[:, 0].tolist()
+    with no_grad():
+        for i, (x, y), loss in zip(chosen, examples, losses):
+            _same(f"loss of X[{i}]", loss, task.loss(task.model(x), y).data)
+
+
+def _some(n: int) -> list[int]:
+    """A few indices below n, from first to last."""
+    return sorted({i * (n - 1) // ROWS_TO_CHECK for i in range(ROWS_TO_CHECK + 1)})
+
+
+def _same(what: str, compiled: Any, eager: Any) -> None:
+    import numpy
+
+    if not numpy.allclose(compiled, eager, rtol=1e-9, atol=1e-9, equal_nan=True):
+        raise ValueError(
+            f"the compiled {what} is {compiled}, the eager one {eager}: the model or the loss "
+            "decides something in Python from the numbers; "
+            'use autograd.where for that, or backend="eager"'
+        )
+
+
+def _learns(node: Value) -> bool:
+    return node.is_leaf and node.requires_grad
+
+
+@contextmanager
+def _frozen(leaves: Iterable[Value]) -> Iterator[None]:
+    """Inside, these leaves are constants."""
+    leaves = list(leaves)
+    for leaf in leaves:
+        leaf.requires_grad = False
+    try:
+        yield
+    finally:
+        for leaf in leaves:
+            leaf.requires_grad = True

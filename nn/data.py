@@ -1,0 +1,153 @@
+"""Examples for training, checked before anything is learned from them.
+
+``X`` holds one *row* of inputs per example and ``y`` one *target* per example: a number, or a list
+of numbers. Both may be lists, NumPy arrays, or anything with ``tolist()``.  Whatever cannot be
+learned from (holes, words, ragged rows, nan) is refused with a message that says where it is.
+NumPy arrays stay arrays, so that large ones are neither copied into lists nor looped over.
+"""
+
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
+from random import Random
+from typing import Any
+
+Row = list[float]
+Target = float | list[float]
+Table = Any
+"""A list of rows (or of numbers), or a NumPy array of two axes (or one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Rows and their targets, of one shape throughout."""
+
+    X: Table
+    y: Table
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def row(self, i: int) -> tuple[Row, Target]:
+        """One example, as plain numbers."""
+        return plain(self.X[i]), plain(self.y[i])
+
+    def rows(self, indices: Sequence[int] | None = None) -> Iterator[tuple[Row, Target]]:
+        """The examples with these indices, or all."""
+        return map(self.row, range(len(self)) if indices is None else indices)
+
+    def distinct_targets(self) -> list[Target]:
+        """Every target that occurs, once."""
+        y = plain(self.y)
+        return list({tuple(t): t for t in y}.values()) if isinstance(y[0], list) else [*set(y)]
+
+
+def examples(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> Examples:
+    """X and y checked; TypeError or ValueError for what cannot be used."""
+    inputs, targets = rows(X, names[0]), targets_of(y, names[1])
+    if len(inputs) != len(targets):
+        raise ValueError(
+            f"one target per row: {names[0]} has {len(inputs)} rows, "
+            f"{names[1]} has {len(targets)} targets"
+        )
+    return Examples(inputs, targets)
+
+
+def rows(X: Any, name: str = "X") -> Table:
+    """X as rows of equal length."""
+    return _array(X, name, axes=(2,)) if is_array(X) else _rows(_listed(X, name), name)
+
+
+def targets_of(y: Any, name: str = "y") -> Table:
+    """y as a table of numbers or of rows of equal length."""
+    if is_array(y):
+        return _array(y, name, axes=(1, 2))
+    table = _listed(y, name)
+    return _rows(table, name) if table and isinstance(table[0], list) else _numbers(table, name)
+
+
+def plain(held: Any) -> Any:
+    """Arrays as lists, NumPy numbers as Python's."""
+    return held.tolist() if hasattr(held, "tolist") else held
+
+
+def is_array(held: Any) -> bool:
+    """Whether this is a NumPy array of numbers (if it is, NumPy is loaded already)."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(held, numpy.ndarray) and held.dtype.kind in "biuf"
+
+
+def order_of(n: int, shuffle: Random | None) -> list[int]:
+    """The indices 0 … n - 1, or a random permutation of them."""
+    if shuffle is None:
+        return list(range(n))
+    keys = array("Q", shuffle.randbytes(8 * n))
+    return sorted(range(n), key=keys.__getitem__)
+
+
+def order_array(n: int, shuffle: Random | None) -> Any:
+    """``order_of``, the same numbers, as a NumPy array and at its speed."""
+    import numpy
+
+    if shuffle is None:
+        return numpy.arange(n)
+    return numpy.argsort(numpy.frombuffer(shuffle.randbytes(8 * n), numpy.uint64))
+
+
+def _array(held: Any, name: str, axes: tuple[int, ...]) -> Any:
+    """A NumPy array in double precision, checked."""
+    import numpy
+
+    if held.ndim not in axes:
+        advice = f"; one row per example: {name}.reshape(-1, 1)?" if held.ndim == 1 else ""
+        raise ValueError(f"{name} should have {axes[-1]} axes, got shape {held.shape}{advice}")
+    if not held.size:
+        raise ValueError(f"{name} is empty: shape {held.shape}")
+    numbers = numpy.asarray(held, dtype=numpy.float64)
+    if not (fine := numpy.isfinite(numbers)).all():
+        place = numpy.argwhere(~fine)[0].tolist()
+        raise ValueError(f"{name}{place} is {numbers[*place]}: training needs finite numbers")
+    return numbers
+
+
+def _listed(held: Any, name: str) -> list[Any]:
+    """A list, a tuple, or what can be turned into a list, with plain lists and numbers in it."""
+    if not hasattr(held, "tolist") and hasattr(held, "__array__"):
+        held = held.__array__()
+    held = plain(held)
+    if not isinstance(held, list | tuple):
+        raise TypeError(f"{name} should be a list or an array, got {_shown(held)}")
+    if not held:
+        raise ValueError(f"{name} is empty: there is nothing to learn from")
+    return [list(part) if isinstance(part, tuple) else plain(part) for part in held]
+
+
+def _rows(table: list[Any], name: str) -> list[Row]:
+    if isinstance(table[0], Real):
+        raise ValueError(
+            f"{name} should be a list of rows, got a list of numbers; "
+            f"for one input per row: [[x] for x in {name}]"
+        )
+    for i, row in enumerate(table):
+        if not isinstance(row, list) or not row:
+            raise TypeError(f"{name}[{i}] should be a row of numbers, got {_shown(row)}")
+        if len(row) != len(table[0]):
+            raise ValueError(f"{name}[{i}] has {len(row)} numbers, {name}[0] has {len(table[0])}")
+    return [_numbers(row, f"{name}[{i}]") for i, row in enumerate(table)]
+
+
+def _numbers(row: list[Any], name: str) -> Row:
+    """The row as finite floats."""
+    for i, number in enumerate(row):
+        if not isinstance(number, Real):
+            raise TypeError(f"{name}[{i}] should be a number, got {_shown(number)}")
+        if not isfinite(number):
+            raise ValueError(f"{name}[{i}] is {number}: training needs finite numbers")
+    return list(map(float, row))
+
+
+def _shown(held: Any) -> str:
+    return f"{type(held).__name__} {held!r:.60}"

@@ -1,0 +1,88 @@
+"""Averaged weights: a calm copy of weights that training keeps shaking.
+
+The *exponential moving average* of a sequence θ₁, θ₂, … with *decay* β is v_t = β v_(t-1) + (1 - β)
+θ_t, starting at v_0 = 0: roughly the mean of the last 1 / (1 - β) values; β = 0 averages nothing.
+The start at 0 makes early averages too small, by the factor 1 - β^t exactly; dividing by it is the
+*bias correction*.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from autograd import Value
+
+
+def average(m: Any, mean: Any, p: Any, decay: Any) -> Any:
+    """One step of the average, written like an optimiser's rule: on any kind of number."""
+    return decay * mean + (1.0 - decay) * p
+
+
+class EMA:
+    """The exponential moving average of some parameters.
+
+    Call ``update()`` after each optimiser step, and evaluate inside ``with ema.applied():``.
+
+    >>> w = Value(10.0)
+    >>> ema = EMA([w], decay=0.9)
+    >>> ema.update()
+    >>> ema.averages
+    [10.0]
+    >>> w.data = 20.0
+    >>> ema.update()
+    >>> with ema.applied():
+    ...     round(w.data, 3)
+    15.263
+    >>> w.data
+    20.0
+    """
+
+    def __init__(
+        self, params: Iterable[Value], decay: float = 0.999, bias_correction: bool = True
+    ) -> None:
+        self.params = list(params)
+        if not self.params or not all(isinstance(parameter, Value) for parameter in self.params):
+            raise TypeError("params are Values, at least one; did you mean model.parameters()?")
+        if isinstance(decay, bool) or not 0.0 <= decay < 1.0:
+            raise ValueError(f"decay is at least 0 and below 1, got {decay!r}")
+        self.decay = float(decay)
+        self.bias_correction = bias_correction
+        self.updates = 0
+        self.state = [0.0] * len(self.params)
+        """v_t, not corrected."""
+
+    def update(self) -> None:
+        """Take in the parameters as they are now."""
+        self.state = [
+            average(None, mean, parameter.data, self.decay)
+            for mean, parameter in zip(self.state, self.params)
+        ]
+        self.updates += 1
+
+    @property
+    def averages(self) -> list[float]:
+        """The average of each parameter so far; RuntimeError before the first update."""
+        if not self.updates:
+            raise RuntimeError("nothing is averaged yet: call update() after each optimiser step")
+        weight = self.weight(self.updates)
+        return [mean / weight for mean in self.state]
+
+    def weight(self, updates: int) -> float:
+        """What the average is divided by after so many updates."""
+        return 1.0 - self.decay**updates if self.bias_correction else 1.0
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside, the parameters are their averages; afterwards, come what may, themselves."""
+        averages = self.averages
+        live = [parameter.data for parameter in self.params]
+        try:
+            for parameter, mean in zip(self.params, averages):
+                parameter.data = mean
+            yield
+        finally:
+            for parameter, number in zip(self.params, live):
+                parameter.data = number
+
+    def __repr__(self) -> str:
+        return f"EMA({len(self.params)} parameters, decay={self.decay}, {self.updates} updates)"

@@ -1,0 +1,192 @@
+"""Engines: who does the arithmetic of training.
+
+The *eager* engine, here, builds graphs and pays them back; the *compiled* one (`nn.compiled`)
+records the graph of one example and runs it over many batches without making a node.  Both take the
+same batches in the same order and give the same numbers up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from random import Random
+from typing import Any, Protocol
+
+import autograd
+from autograd import Value, no_grad
+from nn.data import Examples, order_of
+from nn.ema import EMA
+from nn.optim import Optimizer
+
+Metric = Callable[[Any, Any], float]
+
+ROWS_AT_ONCE = 64
+"""How many rows of a batch the eager engine holds graphs of: few enough for the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be learned, and how."""
+
+    model: Callable[[Any], Any]
+    examples: Examples
+    loss: Callable[[Any, Any], Value]
+    optimizer: Optimizer
+    ema: EMA | None
+    batch_size: int
+    shuffle: Random | None
+    rate: Callable[[int], float]
+    """The learning rate of step 0, 1, 2 …"""
+
+    @property
+    def batches(self) -> int:
+        """Batches per epoch, the last one perhaps smaller."""
+        return -(-len(self.examples) // self.batch_size)
+
+    @property
+    def reshuffles(self) -> Random | None:
+        """Where orders come from; a batch of everything needs none."""
+        return self.shuffle if self.batches > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that training changes, at one moment."""
+
+    params: list[float]
+    state: list[list[float]]
+    steps: int
+    averages: list[float]
+    updates: int
+
+    @classmethod
+    def of(cls, task: Task) -> Standing:
+        """Where a task stands now."""
+        optimizer, ema = task.optimizer, task.ema
+        params = [parameter.data for parameter in optimizer.params]
+        averages = (ema.state, ema.updates) if ema else ([], 0)
+        return cls(params, optimizer.state, optimizer.steps, *averages)
+
+    def restore(self, task: Task) -> None:
+        """Make it so again."""
+        for parameter, number in zip(task.optimizer.params, self.params):
+            parameter.data = number
+        task.optimizer.state, task.optimizer.steps = self.state, self.steps
+        if task.ema:
+            task.ema.state, task.ema.updates = self.averages, self.updates
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss was nan or infinite; everything stands as at the last loss that was not."""
+
+    def __init__(self, loss: float, step: int) -> None:
+        super().__init__(loss, step)
+        self.loss, self.step = loss, step
+
+
+class Engine(Protocol):
+    """Trains, measures, and keeps the model up to date."""
+
+    name: str
+
+    def span(self, epochs: int) -> int:
+        """How many of so many epochs to train before anyone looks."""
+
+    def train(self, first: int, epochs: int) -> Iterator[Sequence[float]]:
+        """Train for a span of epochs from step ``first``; yields the losses, some at a time.
+
+        Raises NotFiniteError.
+        """
+
+    def measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
+        """The mean loss and the mean metrics, by the averaged weights where there are any."""
+
+    def save(self) -> None:
+        """Put what was learned into the model, the optimiser and the average."""
+
+    def load(self) -> None:
+        """Take up what these hold now."""
+
+
+class EagerEngine:
+    """Trains with graphs made of Values."""
+
+    name = "eager"
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._good = Standing.of(task)
+
+    def span(self, epochs: int) -> int:
+        """One: every step comes back to Python anyway."""
+        return 1
+
+    def train(self, first: int, epochs: int) -> Iterator[Sequence[float]]:
+        """A step at a time."""
+        task, step = self.task, first
+        for _ in range(epochs):
+            order = order_of(len(task.examples), task.reshuffles)
+            for start in range(0, len(order), task.batch_size):
+                yield [self._step(order[start : start + task.batch_size], step)]
+                step += 1
+
+    def measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
+        """Row by row, without graphs."""
+        if self.task.ema is None:
+            return self._measure(examples, metrics)
+        with self.task.ema.applied():
+            return self._measure(examples, metrics)
+
+    def save(self) -> None:
+        """Nothing to do: eager training works on the model itself."""
+
+    def load(self) -> None:
+        """Nothing to do: eager training works on the model itself."""
+
+    def _step(self, batch: Sequence[int], step: int) -> float:
+        task = self.task
+        task.optimizer.zero_grad()
+        loss = self._backward(batch)
+        if not isfinite(loss):
+            self._good.restore(task)
+            raise NotFiniteError(loss, step)
+        self._good = Standing.of(task)
+        try:
+            task.optimizer.step(task.rate(step))
+            if task.ema:
+                task.ema.update()
+        except BaseException:  # Ctrl-C in the middle of a step: as if it had not begun
+            self._good.restore(task)
+            raise
+        return loss
+
+    def _backward(self, batch: Sequence[int]) -> float:
+        """The mean loss of a batch, its gradient added to the parameters."""
+        task, loss = self.task, 0.0
+        for start in range(0, len(batch), ROWS_AT_ONCE):
+            chunk = task.examples.rows(batch[start : start + ROWS_AT_ONCE])
+            part = autograd.sum([task.loss(task.model(x), y) for x, y in chunk])
+            part.backward(1.0 / len(batch))
+            loss += part.data
+        return loss / len(batch)
+
+    def _measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
+        totals = [0.0] * (1 + len(metrics))
+        with no_grad():
+            for x, y in examples.rows():
+                output = self.task.model(x)
+                numbers = numbers_of(output)
+                scores = [
+                    self.task.loss(output, y).data,
+                    *(metric(numbers, y) for metric in metrics),
+                ]
+                totals = [total + score for total, score in zip(totals, scores)]
+        return [total / len(examples) for total in totals]
+
+
+def numbers_of(output: Any) -> Any:
+    """What a model returned as plain numbers: a float, or a list of floats."""
+    if isinstance(output, list | tuple):
+        return [numbers_of(part) for part in output]
+    return output.data if isinstance(output, Value) else float(output)

@@ -1,0 +1,271 @@
+"""Neurons, layers and networks.
+
+A *neuron* weighs its inputs, adds its bias and bends the sum: z = w·x + b, a = f(z), where f is its
+*activation*.  A *layer* is neurons that share their inputs; a *multi-layer perceptron* is layers in
+a row.  Each z is one ``dot`` node.  Nodes carry scopes, so that pictures show layers and neurons as
+boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import autograd
+from autograd import Value, dot, scope
+from nn.init import Generator, Initialiser, generator, initialiser
+from nn.module import Module
+
+Activation = Callable[[Value], Value]
+Input = Value | float
+
+
+def linear(z: Value) -> Value:
+    """No bending at all: a = z."""
+    return z
+
+
+_NAMES = "relu leaky_relu sigmoid tanh softplus silu gelu sin arctan erf".split()
+ACTIVATIONS: Mapping[str, Activation] = {"linear": linear} | {
+    name: getattr(autograd, name) for name in _NAMES
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerActivations:
+    """What a layer computed: ``z`` before and ``a`` after the activation, one per neuron."""
+
+    z: list[Value]
+    a: list[Value]
+
+
+class Neuron(Module):
+    """One neuron: weights ``w``, bias ``b``, an activation.
+
+    >>> neuron = Neuron(2, "tanh", seed=1)
+    >>> neuron
+    Neuron(2, activation='tanh')
+    >>> neuron([0.5, -1.0]).op
+    'tanh'
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        activation: str | Activation = "relu",
+        *,
+        nonlin: bool = True,
+        init: str | Initialiser | None = None,
+        seed: int | None = None,
+        rng: Generator | None = None,
+        nout: int = 1,
+    ) -> None:
+        """``nonlin=False`` is micrograd's way to say ``activation="linear"``; ``nout`` is how many
+        neurons the layer has, which some initialisers look at.
+        """
+        nin = count("nin", nin)
+        activation = activation if nonlin else "linear"
+        self.activation, self.bend = name_of(activation), activation_of(activation)
+        draw = rule(init, seed, rng, self.activation)
+        draws = generator(seed, rng)
+        self.w = [Value(draw(draws, nin, nout), label=f"w{i}") for i in range(nin)]
+        self.b = Value(0.0, label="b")
+
+    def __call__(self, x: Iterable[Input]) -> Value:
+        return self.activations(inputs_of(x, len(self.w), "the neuron"))[1]
+
+    def activations(self, x: Sequence[Value]) -> tuple[Value, Value]:
+        """z and a for inputs that are Values already."""
+        z = dot(self.w, x, self.b)
+        return z, self.bend(z)
+
+    def _line(self) -> str:
+        return f"Neuron({len(self.w)}, activation={self.activation!r})"
+
+
+class Layer(Module):
+    """Neurons that share their inputs; called, it returns a list, or of one neuron a Value.
+
+    Keywords go to each `Neuron`; ``name`` is the box in pictures.
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nout: int,
+        activation: str | Activation = "relu",
+        *,
+        nonlin: bool = True,
+        init: str | Initialiser | None = None,
+        seed: int | None = None,
+        rng: Generator | None = None,
+        name: str = "layer",
+    ) -> None:
+        self.nin, self.name = count("nin", nin), name
+        init = rule(init, seed, rng, name_of(activation if nonlin else "linear"))
+        rng = generator(seed, rng)
+        self.neurons = []
+        for i in range(count("nout", nout)):
+            with scope(name), scope(f"neuron {i}"):
+                neuron = Neuron(nin, activation, nonlin=nonlin, init=init, rng=rng, nout=nout)
+            self.neurons.append(neuron)
+
+    def __call__(self, x: Iterable[Input]) -> Value | list[Value]:
+        return alone(self.activations(x).a)
+
+    def activations(self, x: Iterable[Input]) -> LayerActivations:
+        """z and a of every neuron."""
+        x = inputs_of(x, self.nin, self.name)
+        with scope(self.name):
+            both = [neuron.activations(x) for neuron in self.neurons]
+        return LayerActivations([z for z, _ in both], [a for _, a in both])
+
+    def _line(self) -> str:
+        return f"Layer({self.nin}, {len(self.neurons)}, activation={self.neurons[0].activation!r})"
+
+    __repr__ = _line
+
+
+class MLP(Module):
+    """A multi-layer perceptron: ``nin`` inputs, then a layer of each size in ``nouts``.
+
+    Hidden layers use ``activation``, the last one ``output``; both by name or as a function of a
+    Value. ``init`` names how weights are drawn (see `nn.init`) or is a function; ``seed`` or
+    ``rng`` says from where.  ``init="uniform"`` draws -1 to 1 in micrograd's order.  A network that
+    is told neither ``init`` nor ``seed`` nor ``rng`` does just that, from Python's global
+    generator, and so *is* micrograd's; told a ``seed`` or ``rng`` alone, it draws what suits the
+    activation.
+
+    >>> model = MLP(2, [3, 1], activation="tanh", seed=0)
+    >>> model
+    MLP(
+      (layers.0): Layer(2, 3, activation='tanh')
+      (layers.1): Layer(3, 1, activation='linear')
+    )
+    >>> model([1.0, -2.0]).op
+    'dot'
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: str | Activation = "relu",
+        output: str | Activation = "linear",
+        *,
+        init: str | Initialiser | None = None,
+        seed: int | None = None,
+        rng: Generator | None = None,
+    ) -> None:
+        sizes = [count("nin", nin), *sizes_of(nouts)]
+        bends = [activation] * (len(sizes) - 2) + [output]
+        inits = [rule(init, seed, rng, name_of(bend)) for bend in bends]
+        rng = generator(seed, rng)
+        self.layers = [
+            Layer(sizes[i], sizes[i + 1], bends[i], init=inits[i], rng=rng, name=f"layer {i + 1}")
+            for i in range(len(bends))
+        ]
+
+    def __call__(self, x: Iterable[Input]) -> Any:
+        """A Value, or with several outputs a list of Values."""
+        return alone(self.activations(x)[-1].a)
+
+    def activations(self, x: Iterable[Input]) -> list[LayerActivations]:
+        """z and a of every layer, first to last; the last a is the output.
+
+        >>> [len(layer.z) for layer in MLP(2, [3, 1]).activations([1.0, 2.0])]
+        [3, 1]
+        """
+        layers = []
+        for layer in self.layers:
+            layers.append(layer.activations(x))
+            x = layers[-1].a
+        return layers
+
+    def summary(self) -> str:
+        """A table of the layers and how many parameters each has.
+
+        >>> print(MLP(2, [16, 1]).summary())
+        layer     inputs  neurons  activation  parameters
+        layer 1        2       16  relu                48
+        layer 2       16        1  linear              17
+        total                                          65
+        """
+        lines = [f"{'layer':<8}{'inputs':>8}{'neurons':>9}  {'activation':<10}{'parameters':>12}"]
+        for layer in self.layers:
+            bend, size = layer.neurons[0].activation, len(layer.parameters())
+            lines.append(
+                f"{layer.name:<8}{layer.nin:>8}{len(layer.neurons):>9}  {bend:<10}{size:>12}"
+            )
+        return "\n".join([*lines, f"{'total':<8}{len(self.parameters()):>41}"])
+
+
+def alone(outputs: list[Value]) -> Value | list[Value]:
+    """A list of outputs, or the only one."""
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def inputs_of(x: Any, nin: int, taker: str) -> list[Value]:
+    """A row of inputs as Values: numbers become constants, once for all neurons of a layer."""
+    if isinstance(x, Value) or not isinstance(x, Iterable):
+        x = [x]
+    row = x.tolist() if hasattr(x, "tolist") else list(x)
+    if len(row) != nin or (row and isinstance(row[0], list)):
+        raise ValueError(f"{taker} takes {nin} inputs, got {_shape(row)}")
+    return [v if type(v) is Value else Value(v, requires_grad=False) for v in row]
+
+
+def activation_of(activation: str | Activation) -> Activation:
+    """The activation of that name, or the function itself; ValueError for an unknown name."""
+    if callable(activation):
+        return activation
+    if activation in ACTIVATIONS:
+        return ACTIVATIONS[activation]
+    if activation == "softmax":
+        raise ValueError(
+            'softmax looks at a whole layer: use output="linear" with nn.cross_entropy, '
+            "and autograd.softmax(outputs) where you want probabilities"
+        )
+    raise ValueError(
+        f"activation should be one of {', '.join(ACTIVATIONS)} or a function, got {activation!r}"
+    )
+
+
+def name_of(activation: str | Activation) -> str:
+    """How an activation is called."""
+    return activation if isinstance(activation, str) else getattr(activation, "__name__", "custom")
+
+
+def rule(
+    init: str | Initialiser | None, seed: int | None, rng: Generator | None, activation: str
+) -> Initialiser:
+    """How to draw weights: as asked; when nothing at all is said, as micrograd does."""
+    if init is None and seed is None and rng is None:
+        init = "uniform"
+    return initialiser(init, activation)
+
+
+def sizes_of(nouts: Sequence[int]) -> list[int]:
+    """The sizes of the layers, checked."""
+    if not isinstance(nouts, Sequence) or isinstance(nouts, str):
+        raise TypeError(f"nouts is a list of layer sizes, such as [16, 16, 1], got {nouts!r}")
+    if not nouts:
+        raise ValueError("nouts is empty: a network has at least one layer")
+    return [count("a layer size", size) for size in nouts]
+
+
+def count(name: str, given: Any) -> int:
+    """A whole number of 1 or more."""
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
+        raise TypeError(f"{name} is a whole number, got {given!r}")
+    if given < 1:
+        raise ValueError(f"{name} is 1 or more, got {given!r}")
+    return int(given)
+
+
+def _shape(row: list[Any]) -> str:
+    """What was given instead of a row."""
+    if row and isinstance(row[0], list | tuple):
+        return f"{len(row)} rows: call it with one row, or use nn.predict(model, X)"
+    return str(len(row))

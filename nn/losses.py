@@ -1,0 +1,215 @@
+"""Losses: one number for how far a network's *outputs* are from the *targets*, 0 at best.
+
+Outputs are what a model returns: a Value, or a list of them.  Targets have the same shape, except
+that a class is named by its index.  Losses that are means take lists of rows too, and average over
+everything, as PyTorch does by default.  Targets may be numbers, or Values where a graph is recorded
+for `autograd.compile`.
+
+================== ==================================== ====================================
+loss               outputs of one row                   target of one row
+================== ==================================== ====================================
+squared_error      any numbers                          as many numbers
+mse_loss           any numbers                          as many numbers
+cross_entropy      one logit per class                  the class index, or a list of
+                                                        probabilities, one per class
+binary_…_entropy   a logit                              0 or 1, or a probability between
+hinge_loss         a score                              -1 or +1
+================== ==================================== ====================================
+
+A *logit* is a score before softmax or sigmoid, which the losses contain in a form that neither
+overflows nor loses digits.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from autograd import Value, dot, equal, logsumexp, mean, relu, softplus, where
+from autograd import sum as total
+
+Numbers: TypeAlias = Any
+"""A Value, a number, or a list of them, of any depth."""
+
+Loss = Callable[[Any, Any], Value]
+
+
+def squared_error(outputs: Numbers, targets: Numbers) -> Value:
+    """½ Σ (o - t)²: the loss whose derivative at a linear output is just o - t.
+
+    >>> squared_error([1.0, 2.0], [0.0, 4.0]).data
+    2.5
+    """
+    return total([(o - t) * (o - t) for o, t in pairs(outputs, targets)]) * 0.5
+
+
+def mse_loss(outputs: Numbers, targets: Numbers) -> Value:
+    """The mean of (o - t)², as ``torch.nn.functional.mse_loss``."""
+    return mean([(o - t) * (o - t) for o, t in pairs(outputs, targets)])
+
+
+def cross_entropy(logits: Numbers, target: Numbers) -> Value:
+    """-log of the probability that softmax gives the target class; the mean of it over rows.
+
+    ``target`` is a class index, or a list of probabilities (rows: a list of either).  Raises
+    IndexError for a class that has no logit.
+
+    >>> round(cross_entropy([0.0, 0.0], 1).data, 6)
+    0.693147
+    """
+    if not _is_list(logits) or not len(logits):
+        raise TypeError(f"cross_entropy takes one logit per class, got {logits!r}")
+    if not _is_list(logits[0]):
+        return _cross_entropy(logits, target)
+    if not _is_list(target) or len(target) != len(logits):
+        raise ValueError(
+            f"cross_entropy takes one target per row, got {len(logits)} rows and {target!r}"
+        )
+    return mean([_cross_entropy(*row) for row in zip(logits, target)])
+
+
+def binary_cross_entropy(logits: Numbers, targets: Numbers) -> Value:
+    """-log of the probability that sigmoid gives the target, averaged.
+
+    As PyTorch's ``binary_cross_entropy_with_logits``.
+    """
+    pairs_ = [(_number(z), t) for z, t in pairs(logits, targets)]
+    return mean([t * softplus(-z) + (1.0 - t) * softplus(z) for z, t in pairs_])
+
+
+def hinge_loss(scores: Numbers, targets: Numbers) -> Value:
+    """max(0, 1 - t·s), averaged: 0 once a score is on its target's side by a margin of 1.
+
+    >>> hinge_loss([2.0, 0.5], [1, -1]).data
+    0.75
+    """
+    return mean([relu(1.0 - t * s) for s, t in pairs(scores, targets)])
+
+
+def accuracy(outputs: Any, target: Any) -> float:
+    """1.0 where a row is classified rightly, else 0.0; for ``fit(..., metrics=[accuracy])``.
+
+    Of a list of logits the largest must be the target class (or the most probable one); a single
+    score must have the sign of its target, where 0 counts as negative.
+    """
+    numbers = [o.data if isinstance(o, Value) else float(o) for o in _listed(outputs)]
+    if len(numbers) == 1:
+        return float((numbers[0] > 0) == (_listed(target)[0] > 0))
+    wanted = _largest(target) if _is_list(target) else int(target)
+    return float(_largest(numbers) == wanted)
+
+
+def check_target(loss: Loss, target: Any, outputs: int) -> None:
+    """ValueError unless this can be the loss's target for a row of so many outputs."""
+    if loss in _EXPECTED:
+        _EXPECTED[loss](target, outputs)
+    elif loss in (squared_error, mse_loss):
+        _one_each(target, outputs)
+
+
+def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
+    """Each output with its target; ValueError where the shapes differ.
+
+    A list of one and the number itself count as the same shape.
+    """
+    if not _is_list(outputs) and not _is_list(targets):
+        yield outputs, targets
+        return
+    ours, theirs = _listed(outputs), _listed(targets)
+    if len(ours) != len(theirs):
+        raise ValueError(
+            f"as many targets as outputs: got {len(ours)} outputs, {len(theirs)} targets"
+        )
+    for o, t in zip(ours, theirs):
+        yield from pairs(o, t)
+
+
+def _cross_entropy(logits: Sequence[Any], target: Any) -> Value:
+    if _is_list(target):
+        if len(target) != len(logits):
+            raise ValueError(
+                f"one probability per class: got {len(target)} for {len(logits)} logits"
+            )
+        whole = logsumexp(logits)
+        return dot(target, [whole - z for z in logits])
+    return logsumexp(logits) - _picked(logits, target)
+
+
+def _picked(logits: Sequence[Any], target: Any) -> Any:
+    """The logit of the target class; a target that is a Value is compared anew for every row."""
+    if isinstance(target, Value):
+        return total([where(equal(target, float(k)), z, 0.0) for k, z in enumerate(logits)])
+    return logits[_class_index(target, len(logits))]
+
+
+def _class_index(target: Any, classes: int) -> int:
+    if isinstance(target, bool | str) or not _is_whole(target):
+        raise TypeError(f"a class is named by its index, 0 to {classes - 1}, got {target!r}")
+    if not 0 <= target < classes:
+        raise IndexError(
+            f"class {int(target)} is out of range: there are {classes} logits, 0 to {classes - 1}"
+        )
+    return int(target)
+
+
+def _is_whole(number: Any) -> bool:
+    try:
+        return bool(int(number) == number)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _expect_class(target: Any, outputs: int) -> None:
+    if _is_list(target):
+        return _one_each(target, outputs)
+    try:
+        _class_index(target, outputs)
+    except (TypeError, IndexError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _expect_probability(target: Any, outputs: int) -> None:
+    _one_each(target, outputs)
+    for t in _listed(target):
+        if not 0 <= t <= 1:
+            raise ValueError(
+                f"binary_cross_entropy takes targets between 0 and 1, got {t:g}; "
+                "for labels -1 and +1: (1 + y) / 2"
+            )
+
+
+def _expect_sign(target: Any, outputs: int) -> None:
+    _one_each(target, outputs)
+    for t in _listed(target):
+        if t not in (-1, 1):
+            raise ValueError(
+                f"hinge_loss takes targets -1 and +1, got {t:g}; for labels 0 and 1: 2 * y - 1"
+            )
+
+
+def _one_each(target: Any, outputs: int) -> None:
+    if len(_listed(target)) != outputs:
+        raise ValueError(
+            f"as many targets as outputs: got {outputs} outputs, {len(_listed(target))} targets"
+        )
+
+
+_EXPECTED: Mapping[Any, Callable[[Any, int], None]] = {
+    cross_entropy: _expect_class,
+    binary_cross_entropy: _expect_probability,
+    hinge_loss: _expect_sign,
+}
+
+
+def _largest(numbers: Sequence[float]) -> int:
+    return max(range(len(numbers)), key=numbers.__getitem__)
+
+
+def _number(z: Any) -> Any:
+    return z if isinstance(z, Value) else float(z)
+
+
+def _listed(held: Any) -> Sequence[Any]:
+    return held if _is_list(held) else [held]
+
+
+def _is_list(held: Any) -> bool:
+    return isinstance(held, Sequence) or getattr(held, "ndim", 0) > 0

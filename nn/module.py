@@ -1,0 +1,134 @@
+"""A module is anything that holds parameters: a neuron, a layer, a network, or a class of your own.
+
+Its *parameters* are the leaves that learn.  They are found where they lie: in the attributes of the
+module, in order, and inside lists, tuples, dicts and further modules, so that a subclass only has
+to assign them.  A parameter's *name* is the way to it: ``layers.0.neurons.3.w.1``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from numbers import Real
+from pathlib import Path
+
+from autograd import Value
+from nn import files
+
+
+class Module:
+    """Holds parameters, in attributes of any nesting; subclass it and define ``__call__``.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.shift = Value(2.0), Value(1.0)
+    ...     def __call__(self, x):
+    ...         return self.slope * x + self.shift
+    >>> line = Line()
+    >>> line(3.0).data
+    7.0
+    >>> line.state_dict()
+    {'slope': 2.0, 'shift': 1.0}
+    """
+
+    def parameters(self) -> list[Value]:
+        """Every parameter once, in the order of ``named_parameters``."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_parameters(self) -> list[tuple[str, Value]]:
+        """(name, parameter) pairs in order of assignment; a shared one has its first name."""
+        found: dict[int, tuple[str, Value]] = {}
+        for name, parameter in _leaves("", self):
+            found.setdefault(id(parameter), (name, parameter))
+        return list(found.values())
+
+    def zero_grad(self) -> None:
+        """Set every parameter's ``grad`` to 0, as before each backward pass."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        """The parameters' numbers by name."""
+        return {name: parameter.data for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Take over a ``state_dict``; ValueError, and no change, unless all names fit."""
+        parameters = dict(self.named_parameters())
+        _refuse_other_names(parameters.keys() - state.keys(), state.keys() - parameters.keys())
+        numbers = {name: _number(name, state[name]) for name in parameters}
+        for name, parameter in parameters.items():
+            parameter.data = numbers[name]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a safetensors file: afterwards it is whole, or what was there is untouched."""
+        return files.save(path, self.state_dict())
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read what ``save`` wrote; ValueError, and no change, if it is damaged or does not fit."""
+        try:
+            self.load_state_dict(files.load(path, names=self.state_dict()))
+        except ValueError as error:
+            raise ValueError(f"{Path(path)} was not loaded: {error}") from error
+
+    def children(self) -> list[tuple[str, Module]]:
+        """The modules held directly, by name."""
+        return [
+            (name, part) for key, held in vars(self).items() for name, part in _modules(key, held)
+        ]
+
+    def __repr__(self) -> str:
+        inside = [f"  ({name}): {part!r}".replace("\n", "\n  ") for name, part in self.children()]
+        return "\n".join([f"{type(self).__name__}(", *inside, ")"]) if inside else self._line()
+
+    def _line(self) -> str:
+        """What repr says of a module without modules in it."""
+        return f"{type(self).__name__}({len(self.parameters())} parameters)"
+
+
+def _leaves(name: str, held: object) -> Iterator[tuple[str, Value]]:
+    if isinstance(held, Value):
+        if held.requires_grad and held.is_leaf:
+            yield name, held
+        return
+    for key, part in _parts(held):
+        yield from _leaves(f"{name}.{key}" if name else key, part)
+
+
+def _modules(name: str, held: object) -> Iterator[tuple[str, Module]]:
+    if isinstance(held, Module):
+        yield name, held
+    elif not isinstance(held, Value):
+        for key, part in _parts(held):
+            yield from _modules(f"{name}.{key}", part)
+
+
+def _parts(held: object) -> Iterator[tuple[str, object]]:
+    """What a module or a container holds, by name."""
+    if isinstance(held, Module):
+        yield from vars(held).items()
+    elif isinstance(held, dict):
+        yield from ((str(key), part) for key, part in held.items())
+    elif isinstance(held, list | tuple):
+        yield from ((str(index), part) for index, part in enumerate(held))
+
+
+def _refuse_other_names(missing: set[str], unknown: set[str]) -> None:
+    if missing or unknown:
+        complaints = [
+            f"{_some(names)} {what}"
+            for names, what in ((missing, "missing from it"), (unknown, "not in this model"))
+            if names
+        ]
+        raise ValueError(f"the state is another model's: {' and '.join(complaints)}")
+
+
+def _some(names: set[str]) -> str:
+    """The first few of many names, with their number."""
+    first = ", ".join(sorted(names)[:3])
+    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
+
+
+def _number(name: str, given: object) -> float:
+    if isinstance(given, bool | Value) or not isinstance(given, Real):
+        raise ValueError(f"{name} should be a number, got {given!r}")
+    return float(given)

@@ -1,0 +1,263 @@
+"""Optimisers: how a parameter moves once its gradient is known.
+
+An optimiser's *rule* is one scalar function, written once::
+
+    rule(m, p, g, *state, *hyper) -> (p', *state')
+
+It takes a parameter, its gradient, what the optimiser remembers about it (its *state*, which starts
+at 0) and the *hyper* numbers that all parameters share in one step, and returns the new parameter
+and state.  It uses ``+ - *`` and the functions of a namespace ``m``, so ``step()`` runs it on
+floats, and a compiled training loop runs the same rule on arrays or records it as instructions.
+The numbers are those of ``torch.optim``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from numbers import Real
+from typing import Any
+
+from autograd import Value, scalar_math
+
+Rule = Callable[..., tuple[Any, ...]]
+
+
+def descend(m: Any, p: Any, g: Any, lr: Any, decay: Any) -> tuple[Any, ...]:
+    """Gradient descent: a step against the gradient, and against the weight decay's pull to 0."""
+    return (p - lr * (g + decay * p),)
+
+
+def descend_with_momentum(
+    m: Any, p: Any, g: Any, velocity: Any, lr: Any, decay: Any, momentum: Any
+) -> tuple[Any, ...]:
+    """Heavy ball: the velocity sums past gradients, each step fading by ``momentum``."""
+    velocity = momentum * velocity + (g + decay * p)
+    return p - lr * velocity, velocity
+
+
+def descend_with_nesterov(
+    m: Any, p: Any, g: Any, velocity: Any, lr: Any, decay: Any, momentum: Any
+) -> tuple[Any, ...]:
+    """Nesterov's look ahead: the gradient, and the velocity it has just changed."""
+    slope = g + decay * p
+    velocity = momentum * velocity + slope
+    return p - lr * (slope + momentum * velocity), velocity
+
+
+def adapt(
+    m: Any, p: Any, g: Any, mean: Any, square: Any, lr: Any, decay: Any,
+    beta1: Any, beta2: Any, eps: Any, correction1: Any, correction2: Any,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Adam: the averaged gradient over the root of the averaged square.
+
+    Both averages start at 0, and are corrected for that.
+    """
+    slope = g + decay * p
+    mean = beta1 * mean + (1.0 - beta1) * slope
+    square = beta2 * square + (1.0 - beta2) * (slope * slope)
+    scale = m.sqrt(m.divide(square, correction2)) + eps
+    return p - m.divide(lr * m.divide(mean, correction1), scale), mean, square
+
+
+def adapt_decoupled(
+    m: Any, p: Any, g: Any, mean: Any, square: Any, lr: Any, decay: Any, *rest: Any
+) -> tuple[Any, ...]:
+    """AdamW: the decay shrinks the parameter itself and stays out of the averages."""
+    return adapt(m, p - lr * (decay * p), g, mean, square, lr, 0.0, *rest)
+
+
+class Optimizer:
+    """What optimisers share: the parameters, the learning rate ``lr``, the state, and the step.
+
+    A subclass calls ``start`` with its rule, and defines ``hyper``.
+    """
+
+    rule: Rule
+    state_names: tuple[str, ...]
+
+    def __init__(self, params: Iterable[Value], lr: float, weight_decay: float) -> None:
+        self.params = _parameters(params)
+        self.lr = _number("lr", lr)
+        self.weight_decay = _number("weight_decay", weight_decay)
+        self.steps = 0
+        self.state: list[list[float]] = []
+
+    def start(self, rule: Rule, *state_names: str) -> None:
+        """Take up a rule that remembers these things about each parameter; all are 0 now."""
+        self.rule, self.state_names = rule, state_names
+        self.state = [[0.0] * len(self.params) for _ in state_names]
+
+    def hyper(self, step: Any, lr: Any) -> tuple[Any, ...]:
+        """The numbers that all parameters share in step 1, 2, …, at this learning rate.
+
+        Arrays of steps and rates give arrays: a whole training at once.
+        """
+        return lr, self.weight_decay
+
+    def step(self, lr: float | None = None) -> None:
+        """Move every parameter once, by its ``grad``; ``lr`` is another rate for this once."""
+        hyper = self.hyper(self.steps + 1, self.lr if lr is None else lr)
+        moved = [
+            self.rule(scalar_math, p.data, p.grad, *memory, *hyper)
+            for p, *memory in zip(self.params, *self.state)
+        ]
+        self.steps += 1
+        numbers, *state = map(list, zip(*moved))
+        self.state = state
+        for parameter, number in zip(self.params, numbers):
+            parameter.data = number
+
+    def zero_grad(self) -> None:
+        """Set every parameter's ``grad`` to 0."""
+        for parameter in self.params:
+            parameter.grad = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that ``load_state_dict`` needs to go on where this optimiser stands."""
+        return {
+            **self._settings(),
+            "steps": self.steps,
+            "state": [list(memory) for memory in self.state],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another optimiser stood; ValueError, and no change, if it does not fit."""
+        memory = [list(map(float, numbers)) for numbers in state["state"]]
+        shape, given = self._shape(self.state), self._shape(memory)
+        if shape != given or self._settings().keys() | {"steps", "state"} != state.keys():
+            raise ValueError(
+                f"this state is another optimiser's: its shape is {given}, not {shape}"
+            )
+        self.steps, self.state = int(state["steps"]), memory
+        for name in self._settings():
+            setattr(self, name, state[name])
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value}" for name, value in self._settings().items())
+        return f"{type(self).__name__}({len(self.params)} parameters, {settings})"
+
+    def _settings(self) -> dict[str, Any]:
+        return {"lr": self.lr, "weight_decay": self.weight_decay}
+
+    @staticmethod
+    def _shape(state: list[list[float]]) -> list[int]:
+        return [len(memory) for memory in state]
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum and weight decay, as ``torch.optim.SGD``.
+
+    >>> w = Value(1.0)
+    >>> optimizer = SGD([w], lr=0.1)
+    >>> (w * w).backward()
+    >>> optimizer.step()
+    >>> w.data
+    0.8
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Value],
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, weight_decay)
+        self.momentum = _number("momentum", momentum)
+        self.nesterov = bool(nesterov)
+        if nesterov and not momentum:
+            raise ValueError(
+                "nesterov=True looks ahead along the momentum: give a momentum above 0"
+            )
+        if not momentum:
+            self.start(descend)
+        else:
+            self.start(descend_with_nesterov if nesterov else descend_with_momentum, "velocity")
+
+    def hyper(self, step: Any, lr: Any) -> tuple[Any, ...]:
+        return (lr, self.weight_decay, self.momentum)[: 2 + len(self.state)]
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "momentum": self.momentum, "nesterov": self.nesterov}
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015) as ``torch.optim.Adam``: ``weight_decay`` is added to the gradient.
+
+    Each parameter's step is about ``lr`` long, whatever the size of its gradient.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Value],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, weight_decay)
+        self.betas = _fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1])
+        self.eps = _number("eps", eps)
+        self.start(adapt, "mean", "square")
+
+    def hyper(self, step: Any, lr: Any) -> tuple[Any, ...]:
+        beta1, beta2 = self.betas
+        return lr, self.weight_decay, beta1, beta2, self.eps, 1.0 - beta1**step, 1.0 - beta2**step
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "betas": self.betas, "eps": self.eps}
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019) as in ``torch.optim.AdamW``."""
+
+    def __init__(
+        self,
+        params: Iterable[Value],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+        self.start(adapt_decoupled, "mean", "square")
+
+
+def _parameters(params: Iterable[Value]) -> list[Value]:
+    """The parameters as a list, checked."""
+    if isinstance(params, Value) or not isinstance(params, Iterable):
+        raise TypeError(
+            f"params are a list of Values, got {params!r}; did you mean model.parameters()?"
+        )
+    parameters = list(params)
+    if not parameters:
+        raise ValueError("there are no parameters to optimise")
+    for parameter in parameters:
+        if not isinstance(parameter, Value):
+            raise TypeError(
+                f"params are Values, got {parameter!r}; did you mean model.parameters()?"
+            )
+        if not (parameter.is_leaf and parameter.requires_grad):
+            raise ValueError(
+                f"only leaves that require a gradient can be optimised, got {parameter!r}"
+            )
+    if len({id(parameter) for parameter in parameters}) < len(parameters):
+        raise ValueError("a parameter is listed more than once")
+    return parameters
+
+
+def _number(name: str, given: Any) -> float:
+    """A finite number that is not negative."""
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise TypeError(f"{name} is a number, got {given!r}")
+    if not (isfinite(given) and float(given) >= 0):
+        raise ValueError(f"{name} is a finite number of 0 or more, got {given!r}")
+    return float(given)
+
+
+def _fraction(name: str, given: Any) -> float:
+    if not 0.0 <= _number(name, given) < 1.0:
+        raise ValueError(f"{name} is at least 0 and below 1, got {given!r}")
+    return float(given)

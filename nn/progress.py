@@ -1,0 +1,39 @@
+"""The progress bar: how far training is, how well it goes, how long it will take.
+
+It is drawn on the error stream, and only where that is a terminal: pipes and files get nothing.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Show = Callable[[int, int, dict[str, float], float], None]
+"""Called with the epochs done, the steps done, the latest numbers by name and the learning rate."""
+
+
+@contextmanager
+def bar(epochs: int, steps: int, wanted: bool) -> Iterator[Show]:
+    """A bar over so many steps in so many epochs; inside, call what it gives after each step."""
+    if not wanted or not sys.stderr.isatty():
+        yield lambda epoch, step, numbers, rate: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+        BarColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=steps, epoch=0, epochs=epochs, numbers="")
+
+        def show(epoch: int, step: int, numbers: dict[str, float], rate: float) -> None:
+            progress.update(task, completed=step, epoch=epoch, numbers=_line(numbers, rate))
+
+        yield show
+
+
+def _line(numbers: dict[str, float], rate: float) -> str:
+    return "  ".join(f"{name} {number:.4g}" for name, number in {**numbers, "rate": rate}.items())

@@ -1,0 +1,285 @@
+"""Training: ``fit`` moves a model's parameters until its outputs are near the targets.
+
+Vocabulary: a *step* moves the parameters once, against the gradient of the mean loss over a *batch*
+of examples; an *epoch* is as many steps as it takes to use every example once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from autograd import Value, no_grad
+from nn.callbacks import Callback, Epoch
+from nn.data import Examples, examples, is_array, plain, rows
+from nn.ema import EMA
+from nn.engines import EagerEngine, Engine, Metric, NotFiniteError, Task, numbers_of
+from nn.history import DivergedError, History
+from nn.layers import count
+from nn.losses import Loss, check_target
+from nn.module import Module
+from nn.optim import Optimizer
+from nn.progress import Show, bar
+from nn.schedules import as_schedule
+
+BACKENDS = ("auto", "eager", "numba", "numpy", "jax")
+COMPILE_FROM = 256
+"""``predict`` compiles by default for this many rows: fewer are done sooner than compiled."""
+
+
+def fit(
+    model: Callable[[Any], Any],
+    X: Any,
+    y: Any,
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    epochs: int = 100,
+    batch_size: int | None = 32,
+    shuffle: bool = True,
+    seed: int | None = 0,
+    validation: tuple[Any, Any] | None = None,
+    metrics: Sequence[Metric] = (),
+    ema: EMA | None = None,
+    schedule: Callable[..., float] | None = None,
+    backend: str = "auto",
+    progress: bool = True,
+    callbacks: Iterable[Callback] = (),
+) -> History:
+    """Train a model on rows ``X`` with targets ``y`` and return the `History`.
+
+    ``X`` has one row per example and ``y`` one target: what the loss takes, a number, a class index
+    or a list (see `nn.losses`).  Lists and NumPy arrays will do.  Everything is checked before
+    anything changes.
+
+    * ``optimizer`` is an instance over the model's parameters: ``nn.Adam(model.parameters(),
+      lr=1e-2)``. Parameters that it does not hold stay as they are.
+    * ``batch_size=None`` makes one batch of everything; the last batch of an epoch may be smaller.
+      ``shuffle`` draws a new order every epoch from ``seed`` (None: a different one each time).
+    * ``validation=(X, y)`` is measured after every epoch, and so are the ``metrics``, functions
+      (output, target) -> number of plain numbers such as `nn.accuracy`; without validation, on X
+      and y.
+    * ``ema`` is updated after every step, and measured with; afterwards use ``with
+      ema.applied():``.
+    * ``schedule`` gives the learning rate of each step (see `nn.schedules`); without,
+      ``optimizer.lr`` holds.
+    * ``backend="auto"`` records the loss of one example and trains with the compiled program,
+      falling back to the eager engine, with a note in the history, where that cannot be done;
+      "numba", "numpy" or "jax" insist; "eager" builds a graph for every example. The numbers are
+      the same up to rounding. What Python decides from the numbers (an ``if`` on ``.data``) cannot
+      be compiled.
+    * ``callbacks`` are called with an `Epoch` after each epoch; one that returns True ends the
+      training.
+
+    Ctrl-C ends the training and keeps what was learned. A loss that is nan or infinite raises
+    DivergedError, and leaves the weights of the last loss that was neither.
+    """
+    names = ("validation X", "validation y")
+    _check(model, optimizer, ema, backend)
+    learned = examples(X, y)
+    held_out = None if validation is None else examples(*_pair(validation), names)
+    size = len(learned) if batch_size is None else count("batch_size", batch_size)
+    rate = _rates(schedule, optimizer, count("epochs", epochs) * -(-len(learned) // size))
+    order = Random(seed) if shuffle else None
+    task = Task(model, learned, loss, optimizer, ema, size, order, rate)
+    _try_out(task, learned, "y")
+    if held_out:
+        _try_out(task, held_out, names[1])
+    engine, note = _engine(task, backend)
+    history = History(backend=engine.name, note=note)
+    course = Course(task, engine, history, epochs, held_out, tuple(metrics), tuple(callbacks))
+    began = perf_counter()
+    try:
+        with bar(epochs, epochs * task.batches, progress) as show:
+            course.run(show)
+    except KeyboardInterrupt:
+        history.stopped = "interrupted by the user"
+    except NotFiniteError as error:
+        raise DivergedError(_divergence(error, task), history) from None
+    finally:
+        engine.save()
+        history.seconds = perf_counter() - began
+    return history
+
+
+def predict(model: Callable[[Any], Any], X: Any, *, backend: str = "auto") -> Any:
+    """The model's outputs for every row of X: an array for an array, else a list.
+
+    A model with one output gives one number per row, others a list of numbers per row.
+    ``backend="auto"`` compiles the model for many rows; see `fit` for what cannot be compiled.
+    """
+    _check_backend(backend)
+    outputs = _predicted(model, rows(X), backend)
+    if not is_array(X):
+        return outputs
+    import numpy
+
+    return numpy.array(outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One training, from its first epoch to its last."""
+
+    task: Task
+    engine: Engine
+    history: History
+    epochs: int
+    held_out: Examples | None
+    metrics: tuple[Metric, ...]
+    callbacks: tuple[Callback, ...]
+
+    def run(self, show: Show) -> None:
+        """Train epoch by epoch, or several at once where nobody wants to look in between."""
+        watched = bool(self.held_out or self.metrics or self.callbacks)
+        while len(self.history) < self.epochs and not self.history.stopped:
+            left = self.epochs - len(self.history)
+            self._train(1 if watched else self.engine.span(left), show)
+            if watched:
+                self._measure()
+                self._call_back()
+
+    def _train(self, epochs: int, show: Show) -> None:
+        done, batches = len(self.history), self.task.batches
+        losses: list[float] = []
+        for part in self.engine.train(done * batches, epochs):
+            losses += part
+            step = done * batches + len(losses)
+            latest = {**self.history.latest(), "loss": losses[-1]}
+            show(-(-step // batches), step, latest, self.task.rate(step - 1))
+        for epoch in range(epochs):
+            self.history.loss.append(self._mean(losses[epoch * batches : (epoch + 1) * batches]))
+            self.history.rate.append(self.task.rate((done + epoch + 1) * batches - 1))
+
+    def _mean(self, losses: Sequence[float]) -> float:
+        """Over examples: the last batch may have fewer of them."""
+        n, size = len(self.task.examples), self.task.batch_size
+        last = n - size * (len(losses) - 1)
+        return (sum(losses[:-1]) * size + losses[-1] * last) / n
+
+    def _measure(self) -> None:
+        if not (self.held_out or self.metrics):
+            return
+        loss, *scores = self.engine.measure(self.held_out or self.task.examples, self.metrics)
+        if self.held_out:
+            self.history.validation_loss.append(loss)
+        for metric, score in zip(self.metrics, scores):
+            self.history.metrics.setdefault(_name(metric), []).append(score)
+
+    def _call_back(self) -> None:
+        if not self.callbacks:
+            return
+        self.engine.save()
+        epoch = Epoch(len(self.history), self.history, self.task.model, self.task.optimizer)
+        for callback in self.callbacks:
+            if callback(epoch) is True:
+                self.history.stopped = f"by {_name(callback)} after epoch {epoch.number}"
+        self.engine.load()
+
+
+def _engine(task: Task, backend: str) -> tuple[Engine, str]:
+    """The engine for a backend, and for "auto" why it is not a compiled one if so."""
+    if backend == "eager":
+        return EagerEngine(task), ""
+    try:
+        from nn.compiled import CompiledEngine
+
+        return CompiledEngine(task, backend), ""
+    except (ImportError, TypeError, ValueError) as error:
+        if backend != "auto":
+            raise
+        return EagerEngine(task), f"not compiled: {error}"
+
+
+def _predicted(model: Callable[[Any], Any], table: Any, backend: str) -> list[Any]:
+    """Rows through the model, compiled where that is asked for or worth while."""
+    few = len(table) < COMPILE_FROM
+    if backend == "eager" or (backend == "auto" and few):
+        return _predicted_eagerly(model, table)
+    try:
+        from nn.compiled import predicted
+
+        return predicted(model, table, backend)
+    except (ImportError, TypeError, ValueError):
+        if backend != "auto":
+            raise
+        return _predicted_eagerly(model, table)
+
+
+def _predicted_eagerly(model: Callable[[Any], Any], table: Any) -> list[Any]:
+    with no_grad():
+        return [numbers_of(model(plain(row))) for row in table]
+
+
+def _rates(
+    schedule: Callable[..., float] | None, optimizer: Optimizer, steps: int
+) -> Callable[[int], float]:
+    """The learning rate of each step."""
+    if schedule is None:
+        rate = optimizer.lr
+        return lambda step: rate
+    planned = as_schedule(schedule)
+    return lambda step: float(planned(step, steps))
+
+
+def _check(model: Any, optimizer: Any, ema: EMA | None, backend: str) -> None:
+    """What does not depend on the data."""
+    _check_backend(backend)
+    if not callable(model):
+        raise TypeError(
+            f"the model is called with a row of inputs, but {model!r:.60} cannot be called"
+        )
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"optimizer is an instance such as nn.Adam(model.parameters()), got {optimizer!r:.60}"
+        )
+    moved = {*optimizer.params}
+    if isinstance(model, Module) and not moved & {*model.parameters()}:
+        raise ValueError(
+            "the optimizer holds none of the model's parameters: was it made for another?"
+        )
+    if ema is not None and ema.params != optimizer.params:
+        raise ValueError(
+            "ema should average the parameters that the optimizer moves, in the same order"
+        )
+
+
+def _check_backend(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise ValueError(f"backend should be one of {', '.join(BACKENDS)}, got {backend!r}")
+
+
+def _pair(validation: Any) -> tuple[Any, Any]:
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise TypeError(f"validation is a pair (X, y) of examples held out, got {validation!r:.60}")
+    return validation[0], validation[1]
+
+
+def _try_out(task: Task, data: Examples, name: str) -> None:
+    """Put one example through model and loss, and look at every target that occurs."""
+    x, y = data.row(0)
+    with no_grad():
+        outputs = task.model(x)
+        for target in data.distinct_targets():
+            try:
+                check_target(task.loss, target, len(outputs) if isinstance(outputs, list) else 1)
+            except ValueError as error:
+                raise ValueError(f"{name} cannot be learned: {error}") from None
+        if not isinstance(task.loss(outputs, y), Value):
+            raise TypeError(f"the loss should return a Value, {_name(task.loss)} did not")
+
+
+def _divergence(error: NotFiniteError, task: Task) -> str:
+    epoch, batch = divmod(error.step, task.batches)
+    return (
+        f"the loss became {error.loss} in epoch {epoch + 1}, batch {batch + 1} of {task.batches}; "
+        "the model keeps the weights of the last finite loss. "
+        "A smaller learning rate may help, or inputs scaled to about 1"
+    )
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
