@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -394,8 +395,9 @@ def _protected(argv: list[str]) -> list[str]:
 
 
 def _is_formula(word: str) -> bool:
-    option = word in {"-o", "-h"} or word.startswith("--")
-    return word.startswith("-") and len(word) > 1 and not option
+    """Whether a word that starts with a minus is none of -o, -h, --word and --word=…."""
+    option = word in {"-", "-o", "-h", "--"} or re.match("--[a-z]{2}", word)
+    return word.startswith("-") and not option
 
 
 def _values(assignments: list[str]) -> dict[str, float]:

@@ -64,7 +64,7 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]
         **_: Any,
     ) -> str:
         """Write the source and, beside it, the picture; return the picture's path."""
-        source = Path(self.save(filename, directory))
+        source = Path(self.save(filename, directory=directory))
         suffix = format or self.format
         target = source.with_name(f"{source.name}.{suffix}")
         write_atomically(target, self._rendered(suffix))
@@ -214,7 +214,7 @@ def _card_attributes(card: Card, words: dict[str, str], text: bool) -> dict[str,
         **size,
         "id": card.key,
         "label": _card_label(card, words),
-        "tooltip": _plain(card.tooltip),
+        "tooltip": _tooltip(card.tooltip),
         "style": style,
         "fillcolor": _light(role, "fill"),
         "color": _light(role, "stroke"),
@@ -242,7 +242,7 @@ def _wire_attributes(wire: Wire, text: bool) -> dict[str, str]:
     quiet = wire.kind == "constant"
     attributes = {"arrowhead": "none", "style": "dashed"} if quiet else {}
     if text:
-        attributes["tooltip"] = _plain(wire.tooltip)
+        attributes["tooltip"] = _tooltip(wire.tooltip)
     if text and wire.kind == "fold":
         attributes["penwidth"] = "2"
     if wire.text:
@@ -273,8 +273,13 @@ def _font(text: str, role: str, size: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text as DOT shows it literally, in labels and tooltips: entities for what has a meaning."""
-    return html.escape(text).replace("\\", "&#92;").replace("\n", "&#10;")
+    """Text as DOT shows it literally: entities for what HTML reads, and no `\\N` of Graphviz's."""
+    return html.escape(text).replace("\\", "&#92;&#92;")
+
+
+def _tooltip(text: str) -> str:
+    """Graphviz reads backslashes in tooltips more than once, so they become a look-alike."""
+    return html.escape(text).replace("\\", "\N{SET MINUS}").replace("\n", "&#10;")
 
 
 def _light(role: str, property_: str) -> str:

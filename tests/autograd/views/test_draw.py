@@ -1,0 +1,492 @@
+"""Pictures: what they show, that no label breaks or escapes them, that files are safe."""
+
+import gc
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd
+from autograd import Value, scope
+from autograd.graph import edges, topological_order
+from autograd.views import layout as layout_module
+from autograd.views.draw import draw, save, to_svg
+from autograd.views.layout import graphviz_output
+from autograd.views.scene import clean, columns, number
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"; shape=none; "',
+    "'\"&<>",
+    "line\nbreak\r\ttab",
+    r"\N \G \E \L \l \r \n",
+    "{a|b}",
+    "<<b>html</b>>",
+    "</title></g></svg><script>x</script>",
+    "]]><!-- --> &amp; &#0; &lt;",
+    "nul\0 bell\x07 esc\x1b[31m del\x7f c1\x85",
+    "\ud800 lone surrogate \ufffe \uffff",
+    "\u202eright to left\u2028separator",
+    "中文标签，很长很长很长很长很长很长很长很长",
+    "x" * 10_000,
+    "&" * 10_000,
+    "e\u0301" * 300,
+    "%s {0} ${x}",
+    " ",
+    "🙂👩‍👩‍👧‍👦",
+    "-->\\",
+    "\\",
+]
+
+
+def seed_graph():
+    a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    c, d = a + b, b + 1
+    c.label, d.label = "c", "d"
+    e = c * d
+    e.label = "e"
+    return e
+
+
+def parsed(svg):
+    root = ElementTree.fromstring(svg)
+    assert root.tag == f"{SVG}svg"
+    names = {element.tag.removeprefix(SVG) for element in root.iter()}
+    drawing = {"svg", "title", "style", "g", "rect", "path", "polygon", "text", "tspan"}
+    assert names <= drawing, names - drawing
+    handlers = [a for element in root.iter() for a in element.attrib if a.startswith("on")]
+    assert not handlers
+    return root
+
+
+def groups(root, attribute):
+    return {g.get(attribute): g for g in root.iter(f"{SVG}g") if g.get(attribute) is not None}
+
+
+def text_of(element):
+    return ["".join(t.itertext()) for t in element.iter(f"{SVG}text")]
+
+
+def test_the_seed_graph_shows_labels_operations_data_gradients_and_local_derivatives():
+    e = seed_graph()
+    e.backward()
+    root = parsed(to_svg(e))
+    nodes, lines = groups(root, "data-node"), groups(root, "data-edge")
+    order = topological_order(e)
+    told = {order[int(i)].label: text_of(g) for i, g in nodes.items()}
+    assert told["a"] == ["a", "leaf", "data2", "grad2"]
+    assert told["b"] == ["b", "leaf", "data1", "grad5"]
+    assert told["c"] == ["c", "+", "data3", "grad2"]
+    assert told["e"] == ["e", "×", "data6", "grad1"]
+    assert told[""] == ["1"]
+    assert [text_of(lines[str(i)])[0] for i in range(5)] == [
+        f"∂{edge.consumer.label}/∂{edge.parent.label} = {edge.partial:g}" for edge in edges(e)
+    ]
+
+
+def test_kinds_of_nodes_differ_in_shape_not_only_in_colour():
+    e = seed_graph()
+    nodes = groups(parsed(to_svg(e)), "data-node").values()
+    looks = {}
+    for group in nodes:
+        rects = group.findall(f"{SVG}rect")
+        dashed = rects[0].get("stroke-dasharray") is not None
+        round_ends = float(rects[0].get("rx")) * 2 == float(rects[0].get("height"))
+        looks[group.get("class")] = (len(rects), dashed, round_ends)
+    assert set(looks) == {"node leaf", "node constant", "node operation", "node operation root"}
+    assert len(set(looks.values())) == 4
+
+
+def test_constants_are_quiet():
+    root = parsed(to_svg(seed_graph()))
+    (line,) = [g for g in root.iter(f"{SVG}g") if g.get("class") == "constant-line"]
+    assert not text_of(line)
+    assert line.get("data-edge") is None
+    assert line.find(f"{SVG}path").get("stroke-dasharray")
+
+
+def test_gradients_appear_after_backward_unless_told_otherwise():
+    e = seed_graph()
+    assert "grad" not in "".join(text_of(parsed(to_svg(e))))
+    assert "grad0" in "".join(text_of(parsed(to_svg(e, gradients=True))))
+    e.backward()
+    assert "grad5" in "".join(text_of(parsed(to_svg(e))))
+    assert "grad" not in "".join(text_of(parsed(to_svg(e, gradients=False))))
+
+
+def test_a_square_has_two_edges_and_never_one_name_for_both():
+    x = Value(3.0, label="x")
+    y = x * x
+    y.label = "y"
+    lines = groups(parsed(to_svg(y)), "data-edge")
+    assert [text_of(lines[i]) for i in ("0", "1")] == [["∂ = 3"], ["∂ = 3"]]
+
+
+def test_a_gradient_that_is_a_value_is_shown_as_its_number():
+    x = Value(3.0, label="x")
+    y = x * x
+    y.backward(create_graph=True)
+    assert "grad6" in text_of(parsed(to_svg(y)))
+
+
+def test_chinese_picture():
+    e = seed_graph()
+    e.label = "损失"
+    e.backward()
+    told = text_of(parsed(to_svg(e, lang="zh")))
+    assert "损失" in told
+    assert "梯度5" in told
+    assert "叶" in told
+
+
+def test_names_replace_labels():
+    x = Value(1.0)
+    y = (x + 1) * x
+    told = text_of(parsed(to_svg(y, names=["x", "", "c", "y"])))
+    assert {"x", "c", "y"} <= set(told)
+
+
+@pytest.mark.parametrize("label", HOSTILE)
+def test_hostile_labels_make_a_correct_picture(label, tmp_path):
+    x = Value(1.0, label=label)
+    with scope(label if label.strip() else "s"):
+        y = x * x
+        y.label = label
+    z = Value(2.0, (y,), (1.0,), op=label)
+    root = parsed(to_svg(z))
+    assert len(groups(root, "data-node")) == 3
+    assert len(groups(root, "data-edge")) == 3
+    assert max(map(columns, text_of(root))) < 60
+    picture = draw(z)
+    again = ElementTree.fromstring(graphviz_output(picture.source, "svg"))
+    kinds = [g.get("class") for g in again.iter(f"{SVG}g")]
+    assert (kinds.count("node"), kinds.count("edge")) == (3, 3)
+    assert not list(again.iter(f"{SVG}script"))
+    save(z, tmp_path / "z.png")
+    assert (tmp_path / "z.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("label", [r"\N", "{a|b}", "<<b>html</b>>", '"', "&amp;", r"a\lb"])
+def test_short_hostile_labels_are_shown_as_they_are(label):
+    x = Value(1.0, label=label)
+    assert label in text_of(parsed(to_svg(x + 1)))
+    again = ElementTree.fromstring(graphviz_output(draw(x + 1).source, "svg"))
+    assert label in ["".join(t.itertext()) for t in again.iter(f"{SVG}text")]
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=60))
+def test_any_label_gives_strict_xml(label):
+    x = Value(1.0, label=label)
+    assert len(groups(parsed(to_svg(x * x)), "data-node")) == 2
+
+
+@given(st.text(max_size=40), st.integers(2, 30))
+def test_cleaned_text_is_no_wider_than_asked(text, limit):
+    assert columns(clean(text, limit)) <= limit
+
+
+@pytest.mark.parametrize(
+    ("x", "shown"),
+    [
+        (2.0, "2"),
+        (-0.0, "−0"),
+        (-1.5, "−1.5"),
+        (1 / 3, "0.333333"),
+        (1e300, "1e300"),
+        (-2.5e-7, "−2.5e−7"),
+        (float("inf"), "∞"),
+        (float("-inf"), "−∞"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_numbers_are_short(x, shown):
+    assert number(x) == shown
+
+
+def test_special_values_are_drawn():
+    x = Value(float("nan"), label="x")
+    told = text_of(parsed(to_svg(x * float("-inf"))))
+    assert "nan" in told
+    assert "−∞" in told
+
+
+def layered():
+    x = Value(1.0, label="x")
+    out = x
+    for i in (1, 2):
+        with scope(f"layer {i}"):
+            parts = []
+            for j in (0, 1):
+                with scope(f"neuron {j}"):
+                    parts.append((out * Value(0.5, label="w")).tanh())
+            out = parts[0] + parts[1]
+    return out
+
+
+def test_scopes_are_nested_boxes():
+    root = parsed(to_svg(layered()))
+    boxes = groups(root, "data-scope")
+    assert list(boxes) == [
+        "layer 1",
+        "layer 1/neuron 0",
+        "layer 1/neuron 1",
+        "layer 2",
+        "layer 2/neuron 0",
+        "layer 2/neuron 1",
+    ]
+    assert "subgraph cluster_" in draw(layered()).source
+
+
+@pytest.mark.parametrize("fold", [1, ["layer 1", "layer 2"]])
+def test_folding_merges_nodes_and_edges_and_keeps_count(fold):
+    y = layered()
+    root = parsed(to_svg(y, fold=fold))
+    folded = groups(root, "data-nodes")
+    bundles = groups(root, "data-edges")
+    assert len(folded) == 2
+    shown = [int(i) for key in (*folded, *groups(root, "data-node")) for i in key.split()]
+    assert sorted(shown) == list(range(len(topological_order(y))))
+    assert [text_of(g) for g in bundles.values()] == [["2 edges"], ["2 edges"]]
+    titles = [text_of(g) for g in folded.values()]
+    assert titles == [["layer 1", "7 nodes · 6 edges"], ["layer 2", "7 nodes · 6 edges"]]
+
+
+def test_one_scope_is_folded_by_name_or_path():
+    root = parsed(to_svg(layered(), fold="layer 1"))
+    assert len(groups(root, "data-nodes")) == 1
+    root = parsed(to_svg(layered(), fold="layer 2/neuron 1"))
+    assert len(groups(root, "data-nodes")) == 1
+    root = parsed(to_svg(layered(), fold="neuron 0"))
+    assert len(groups(root, "data-nodes")) == 2
+
+
+def test_unknown_scope_names_the_scopes_there_are():
+    with pytest.raises(ValueError, match=r"no scope 'layer 9'.*'layer 1'"):
+        to_svg(layered(), fold="layer 9")
+
+
+def chain(length):
+    x = Value(1.0)
+    for _ in range(length):
+        x = x + 1.0
+    return x
+
+
+def test_over_the_limit_says_how_to_raise_it_or_fold():
+    with pytest.raises(ValueError, match=r"1,001 nodes.*max_nodes=300.*max_nodes=1001"):
+        to_svg(chain(500))
+    with scope("long"):
+        long = chain(500)
+    with pytest.raises(ValueError, match=r"fold=1 shows its scopes folded into 1 node"):
+        draw(long)
+    assert len(groups(parsed(to_svg(long, fold=1)), "data-nodes")) == 1
+
+
+def test_a_graph_of_a_million_nodes_is_refused_at_once():
+    with pytest.raises(ValueError, match="max_nodes"):
+        to_svg(chain(500_000))
+
+
+def test_same_graph_same_bytes_even_in_another_process():
+    code = (
+        "from autograd import Value, scope\nfrom autograd.views.draw import *\n"
+        "a=Value(2.0,label='a')\nwith scope('s'): b=a*a+a.exp()\nb.backward()\n"
+        "print(to_svg(b)+draw(b).source, end='')"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert b"<svg" in runs[0]
+
+
+def test_drawing_leaves_the_graph_alone_and_keeps_nothing():
+    e = seed_graph()
+    before = [(n.data, n.grad, n.label) for n in topological_order(e)]
+    to_svg(e)
+    assert before == [(n.data, n.grad, n.label) for n in topological_order(e)]
+    gc.collect()
+
+
+def test_light_and_dark():
+    svg = to_svg(seed_graph())
+    style = ElementTree.fromstring(svg).find(f"{SVG}style").text
+    assert "@media (prefers-color-scheme:dark)" in style
+    assert "background" not in svg
+    assert "@media" not in to_svg(seed_graph(), theme="dark")
+    assert "@media" not in to_svg(seed_graph(), theme="light")
+
+
+def contrast(a, b):
+    """The contrast ratio of WCAG 2 between two #rrggbb colours."""
+    low, high = sorted(map(luminance, (a, b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_every_card(scheme):
+    from autograd.views.svg import PAINTS
+
+    colour = {role: getattr(paint, scheme) for role, paint in PAINTS.items()}
+    for card in ("operation", "leaf", "root", "constant", "fold", "pill"):
+        for ink in ("ink", "soft", "grad"):
+            assert contrast(colour[ink]["fill"], colour[card]["fill"]) >= 4.5, (scheme, card, ink)
+        if card != "pill":
+            assert contrast(colour[card]["stroke"], colour["pill"]["fill"]) >= 2.8, (scheme, card)
+
+
+@pytest.mark.parametrize("rankdir", ["LR", "RL", "TB", "BT"])
+def test_everything_lies_on_the_picture(rankdir):
+    root = parsed(to_svg(layered(), rankdir=rankdir))
+    width, height = float(root.get("width")), float(root.get("height"))
+    shift = 12.0
+    for rect in root.iter(f"{SVG}rect"):
+        x, y = float(rect.get("x")) + shift, float(rect.get("y")) + shift
+        assert x >= 0
+        assert y >= 0
+        assert x + float(rect.get("width")) <= width
+        assert y + float(rect.get("height")) <= height
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rankdir": "up"}, "rankdir"),
+        ({"lang": "de"}, "lang"),
+        ({"theme": "blue"}, "theme"),
+        ({"fold": 0}, "fold"),
+    ],
+)
+def test_wrong_options_are_named(options, said):
+    with pytest.raises(ValueError, match=said):
+        to_svg(seed_graph(), **options)
+
+
+def test_a_picture_starts_at_a_value():
+    with pytest.raises(TypeError, match="starts at a Value, not at float"):
+        to_svg(3.0)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [(".svg", b"<svg"), (".png", b"\x89PNG"), (".pdf", b"%PDF"), (".dot", b"digraph")],
+)
+def test_each_kind_of_file(suffix, start, tmp_path):
+    path = tmp_path / f"e{suffix}"
+    seed_graph().save(path)
+    assert path.read_bytes().startswith(start)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_suffix_in_capitals_and_unknown_ones(tmp_path):
+    seed_graph().save(tmp_path / "E.SVG")
+    with pytest.raises(ValueError, match=r"\.svg, \.png, \.pdf, \.dot; .*has '\.jpg'"):
+        seed_graph().save(tmp_path / "e.jpg")
+    with pytest.raises(ValueError, match="no suffix"):
+        seed_graph().save(tmp_path / "e")
+
+
+def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "e.svg"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="max_nodes"):
+        save(chain(500), path)
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        save(seed_graph(), path)
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        save(seed_graph(), tmp_path / "nowhere" / "e.svg")
+
+
+# --- the Digraph ---------------------------------------------------------------------------------
+
+
+def test_draw_gives_a_digraph_that_renders_without_a_dot_program(tmp_path, monkeypatch):
+    import graphviz
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    picture = autograd.draw(seed_graph())
+    assert isinstance(picture, graphviz.Digraph)
+    assert picture.source.count("->") == 6
+    assert picture.pipe() == to_svg(seed_graph()).encode()
+    assert picture.pipe("png").startswith(b"\x89PNG")
+    assert picture._repr_mimebundle_()["image/svg+xml"].startswith("<svg")
+    written = picture.render(tmp_path / "e.gv", format="pdf", cleanup=True)
+    assert Path(written).read_bytes().startswith(b"%PDF")
+    assert [p.name for p in tmp_path.iterdir()] == ["e.gv.pdf"]
+
+
+def test_a_changed_digraph_renders_its_changes():
+    picture = draw(seed_graph())
+    picture.node("mine", label="mine")
+    assert "mine" in picture.pipe("svg", encoding="utf-8")
+
+
+def test_nothing_is_written_to_stderr(capfd):
+    draw(seed_graph()).pipe("png")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("with_program", [True, False])
+def test_without_pygraphviz_the_dot_program_or_a_clear_error(with_program, tmp_path, monkeypatch):
+    e = seed_graph()
+    expected = to_svg(e)
+    if with_program:
+        program = tmp_path / "dot"
+        program.write_text(
+            f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\n"
+            "from autograd.views.layout import graphviz_output\n"
+            "source = sys.stdin.read()\n"
+            "sys.stdout.buffer.write(graphviz_output(source, sys.argv[1][2:]))\n"
+        )
+        program.chmod(0o755)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if with_program and os.name == "posix":
+        assert to_svg(e) == expected
+    elif not with_program:
+        with pytest.raises(ImportError, match=r"pip install 'pygraphviz>=2'.*`dot` is on the PATH"):
+            to_svg(e)
+
+
+def test_a_failing_dot_program_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout_module.shutil, "which", lambda _: sys.executable)
+    with pytest.raises(RuntimeError, match="dot failed"):
+        layout_module._dot_program("digraph {}", "svg")
+
+
+def test_many_threads_draw_at_once():
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        drawn = set(pool.map(lambda _: to_svg(seed_graph()), range(12)))
+    assert len(drawn) == 1
+    assert re.search("data-edge", drawn.pop())
