@@ -1,0 +1,350 @@
+"""The command as a user meets it: what it prints, what it writes, how it refuses."""
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+import autograd
+from autograd import cli
+
+SEED = ["(a+b)*(b+1)", "a=2", "b=1"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+def payback(*words, **options):
+    """Run the real command."""
+    return subprocess.run(
+        [sys.executable, "-m", "autograd", *words],
+        capture_output=True,
+        encoding="utf-8",
+        env={**ENVIRONMENT, **options},
+        timeout=120,
+    )
+
+
+def run(capsys, *words):
+    """Run the command in this process: exit code, stdout, stderr."""
+    code = cli.main(words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def rows(text):
+    """Lines as lists of cells."""
+    return [re.split(r" {2,}", line.strip()) for line in text.splitlines()]
+
+
+def test_show_prints_values_repayments_and_gradients(capsys):
+    code, out, err = run(capsys, "show", *SEED)
+    assert (code, err) == (0, "")
+    told = rows(out)
+    for row in (["a", "2"], ["b", "1"], ["c", "a + b", "3"], ["d", "b + 1", "2"]):
+        assert row in told
+    assert ["∂e/∂a", "2", "2"] in told
+    assert ["∂e/∂b", "1", "5"] in told
+    story = autograd.trace(cli.parse(SEED[0]).evaluate({"a": 2, "b": 1}))
+    steps = [step.text.en for step in story.steps if step.kind != "eval"]
+    places = [out.index(text) for text in steps]
+    assert places == sorted(places)
+
+
+def test_show_in_chinese(capsys):
+    code, out, _ = run(capsys, "show", *SEED, "--lang", "zh")
+    assert code == 0
+    assert "还款" in out
+    assert "梯度" in out
+    story = autograd.trace(cli.parse(SEED[0]).evaluate({"a": 2, "b": 1}))
+    assert all(step.text.zh in out for step in story.steps if step.kind == "pay")
+    assert run(capsys, "--lang", "zh", "show", *SEED)[1] == out
+
+
+def test_show_of_a_constant(capsys):
+    code, out, _ = run(capsys, "show", "1 + 2")
+    assert code == 0
+    assert out.startswith("3\n3 is a constant")
+
+
+def test_piped_output_is_plain_and_unwrapped():
+    done = payback(
+        "show", "+".join(f"name_{i}" for i in range(30)), *(f"name_{i}=1" for i in range(30))
+    )
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert all(line == line.rstrip() for line in done.stdout.splitlines())
+    assert max(map(len, done.stdout.splitlines())) > 80
+
+
+def test_paths_lists_and_counts(capsys):
+    code, out, _ = run(capsys, "paths", *SEED)
+    assert code == 0
+    told = rows(out)
+    for row in (
+        ["e → c → a", "2 · 1 = 2"],
+        ["e → c → b", "2 · 1 = 2"],
+        ["e → d → b", "3 · 1 = 3"],
+        ["sum", "2 + 3 = 5"],
+    ):
+        assert row in told
+    assert "6 times" in out
+    assert "5 edges once" in out
+    assert "6 次" in run(capsys, "paths", *SEED, "--lang", "zh")[1]
+
+
+def test_paths_of_a_ladder_stop_at_the_limit(capsys):
+    ladder = "a"
+    for _ in range(40):
+        ladder = f"({ladder})*2+a"
+    square = "a*a*" * 20 + "a"
+    code, out, _ = run(capsys, "paths", square, "a=1", "--limit", "3")
+    assert code == 0
+    assert "38 more not shown" in out
+    assert run(capsys, "paths", ladder, "a=1")[0] == 0
+
+
+def test_check_agrees_and_says_what_it_cost(capsys):
+    code, out, _ = run(capsys, "check", "exp(-x**2)/y", "x=0.5", "y=3")
+    assert code == 0
+    assert [row[0] for row in rows(out) if row[-1] == "ok"] == ["x", "y"]
+    assert "4 times" in out
+    assert "一致" in run(capsys, "check", "x*x", "x=3", "--lang", "zh")[1]
+
+
+def test_check_exits_1_where_differences_disagree(capsys):
+    code, out, _ = run(capsys, "check", "relu(x)", "x=0")
+    assert code == 1
+    assert "wrong" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("e.svg", b"<svg"), ("e.png", b"\x89PNG"), ("e.pdf", b"%PDF"), ("e.dot", b"di")],
+)
+def test_draw(capsys, tmp_path, name, start):
+    path = tmp_path / name
+    code, out, _ = run(capsys, "draw", *SEED, "-o", str(path))
+    assert code == 0
+    assert path.read_bytes().startswith(start)
+    assert f"{path.stat().st_size:,} bytes" in out
+
+
+def test_draw_options(capsys, tmp_path):
+    path = tmp_path / "e.svg"
+    options = ["--rankdir", "TB", "--theme", "dark", "--no-gradients", "--lang", "zh"]
+    assert run(capsys, "draw", *options, *SEED, "-o", str(path))[0] == 0
+    text = path.read_text("utf-8")
+    assert "@media" not in text
+    assert "梯度" not in text
+    assert ElementTree.fromstring(text).tag.endswith("svg")
+
+
+def test_options_may_stand_anywhere(capsys, tmp_path):
+    path = str(tmp_path / "e.svg")
+    for words in (
+        ["-o", path, *SEED],
+        [SEED[0], "-o", path, *SEED[1:]],
+        [*SEED, f"--output={path}"],
+    ):
+        assert run(capsys, "draw", *words)[0] == 0
+
+
+def test_expressions_and_values_may_begin_with_a_minus(capsys):
+    assert "-4" in run(capsys, "show", "-a**2", "a=-2")[1]
+    assert run(capsys, "show", "-(a)", "a=-1e-3")[0] == 0
+    assert run(capsys, "show", "--a", "a=1")[0] == 0
+    assert run(capsys, "show", "---a", "a=1")[0] == 0
+
+
+def test_page(capsys, tmp_path):
+    path = tmp_path / "e.html"
+    assert run(capsys, "page", *SEED, "-o", str(path))[0] == 0
+    assert path.read_text("utf-8").lower().startswith("<!doctype html>")
+
+
+def test_step_without_a_terminal_prints_and_ends():
+    done = payback("step", *SEED)
+    assert done.returncode == 0
+    assert "5" in done.stdout
+
+
+def test_version_and_help(capsys):
+    for words, said in ((["--version"], autograd.__version__), (["--help"], "payback draw")):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        assert ended.value.code == 0
+        assert said in capsys.readouterr().out
+    assert run(capsys)[0] == 0
+    for command in cli.COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([command, "--help"])
+        assert ended.value.code == 0
+        assert f"payback {command} " in capsys.readouterr().out
+
+
+def test_every_example_in_the_help_works(capsys, tmp_path, monkeypatch):
+    import shlex
+
+    monkeypatch.chdir(tmp_path)
+    lines = [line for line in cli.EXAMPLES.splitlines() if line.startswith("  payback")]
+    assert len(lines) >= 6
+    for line in lines:
+        words = shlex.split(re.split(r" {3,}", line.strip())[0] if "step" not in line else line)
+        words = words[1:] if words[0] == "payback" else words
+        known = [w for w in words if "=" in w or w in cli.COMMANDS or w.startswith("-")]
+        formula = words[1]
+        tail = words[2:]
+        keep = [w for i, w in enumerate(tail) if w in known or tail[i - 1] in ("-o", "--lang")]
+        if words[0] != "step":
+            assert cli.main([words[0], formula, *keep]) == 0, line
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+REFUSED = [
+    ["show", "a+b", "a=1"],
+    ["show", "a+b", "a=1", "b=2", "c=3"],
+    ["show", "a", "a=1", "a=2"],
+    ["show", "a", "a=x"],
+    ["show", "a", "a="],
+    ["show", "a", "a=1e999"],
+    ["show", "a", "=1"],
+    ["show", "a", "a"],
+    ["show", "a", "a-b=1"],
+    ["show", "a", "a=1", "--unknown"],
+    ["show", "a", "a=1", "--lang", "de"],
+    ["show", "a", "a=1", "--lang"],
+    ["show", "a", "a=1", "-o", "x.svg"],
+    ["show"],
+    ["show", ""],
+    ["shwo", "a", "a=1"],
+    ["paths", "a", "a=1", "--limit", "-1"],
+    ["paths", "a", "a=1", "--limit", "many"],
+    ["draw", "a", "a=1"],
+    ["draw", "a", "a=1", "-o", "e.jpg"],
+    ["draw", "a", "a=1", "-o", "e"],
+    ["draw", "a", "a=1", "-o", "nowhere/e.svg"],
+    ["draw", "a", "a=1", "-o", "."],
+    ["draw", "+".join("a" * 400), "a=1", "-o", "e.svg"],
+    ["page", "1+2", "-o", "e.html"],
+    ["page", "a", "a=1", "-o", "nowhere/e.html"],
+    ["page", "a", "a=1", "-o", "."],
+    ["step", "1+2"],
+    ["show", "__import__('os')", "a=1"],
+    ["show", "(" * 5000 + "a" + ")" * 5000, "a=1"],
+    ["show", "-" * 5000 + "a", "a=1"],
+    ["show", "a" * 100_000, "a=1"],
+    ["show", "a\x1b[31m\x07\r\n" * 3, "a=1"],
+    ["show", "a", "a\x1b]0;x\x07=1"],
+    ["show", "a", "a=1\n2"],
+    ["\x1b[31m"],
+]
+
+
+@pytest.mark.parametrize(
+    "words", REFUSED, ids=lambda words: " ".join(words)[:40].encode("unicode_escape").decode()
+)
+def test_user_errors_are_one_line_and_exit_code_2(capsys, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"payback: [^\x00-\x1f\x7f]{10,400}\n", err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_limit_is_told_in_words_of_the_command_line(capsys, tmp_path):
+    words = ["draw", "+".join("a" * 400), "a=1", "-o", str(tmp_path / "e.svg")]
+    assert "--max-nodes 400 draws it" in run(capsys, *words)[2]
+
+
+@pytest.mark.parametrize("words", [["shwo", "a"], ["show", "tanhh(a)", "a=1"]])
+def test_near_misses_are_guessed(capsys, words):
+    assert "did you mean" in run(capsys, *words)[2]
+
+
+def test_the_real_process_refuses_with_2_and_no_traceback():
+    done = payback("show", "a.b", "a=1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_on_a_terminal_a_caret_points_at_the_place(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    _, _, err = run(capsys, "show", "权+tanhh(b)", "b=1")
+    assert err.splitlines()[1:] == ["  权+tanhh(b)", "     ^"]
+
+
+@pytest.mark.parametrize("command", ["draw", "page"])
+def test_an_existing_file_survives_every_failure(capsys, tmp_path, monkeypatch, command):
+    path = tmp_path / ("e.svg" if command == "draw" else "e.html")
+    path.write_text("old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    code, _, err = run(capsys, command, *SEED, "-o", str(path))
+    assert (code, err) == (2, f"payback: cannot write {path}: No space left on device\n")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs file permissions")
+def test_a_folder_that_cannot_be_written(capsys, tmp_path):
+    tmp_path.chmod(0o500)
+    code, _, err = run(capsys, "draw", *SEED, "-o", str(tmp_path / "e.svg"))
+    assert code == 2
+    assert "Permission denied" in err
+
+
+def test_a_closed_pipe_is_quiet():
+    words = ["show", "+".join("a" * 3000), "a=1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autograd", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) in (0, 1)
+
+
+def test_ctrl_c_is_quiet_and_130(capsys, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.RUN, "show", interrupted)
+    assert run(capsys, "show", *SEED) == (130, "", "")
+
+
+def test_no_color_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    run_output = run(capsys, "show", *SEED)[1]
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", run_output)
+
+
+@pytest.mark.parametrize("width", [30, 60])
+def test_narrow_terminals_wrap(monkeypatch, capsys, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    out = re.sub(r"\x1b\[[0-9;]*m", "", run(capsys, "show", *SEED)[1])
+    assert max(map(len, out.splitlines())) <= width
+
+
+def test_output_that_cannot_show_every_sign():
+    done = subprocess.run(
+        [sys.executable, "-m", "autograd", "show", *SEED],
+        capture_output=True,
+        env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert done.stderr == b""

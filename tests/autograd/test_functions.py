@@ -1,0 +1,147 @@
+"""The functions users call: n-ary ones as one node, what they take and refuse."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd
+from autograd import Value, dot, equal, less, less_equal, where
+
+N_ARY = [autograd.sum, autograd.mean, autograd.logsumexp]
+LISTS = [autograd.softmax, autograd.log_softmax]
+
+
+@pytest.mark.parametrize("function", N_ARY)
+@pytest.mark.parametrize("gather", [list, tuple, iter, lambda xs: (x for x in xs), np.array])
+def test_n_ary_functions_are_one_node_with_an_edge_per_operand(
+    function: Callable[..., Value], gather: Callable[[list[Value]], Iterable[Value]]
+) -> None:
+    xs = [Value(1.0), Value(2.0), Value(4.0)]
+    y = function(gather(xs))
+    assert y.parents == tuple(xs)
+    assert len(autograd.edges(y)) == 3
+    assert function(*xs).data == y.data
+
+
+def test_dot_is_one_node_with_an_edge_per_operand() -> None:
+    w, x, b = [Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)], Value(5.0)
+    y = dot(w, x, b)
+    assert y.data == 16.0
+    assert y.parents == (*w, *x, b)
+    assert y.partials == (3.0, 4.0, 1.0, 2.0, 1.0)
+    assert dot(w, [3, 4.0]).data == 11.0
+    assert dot(np.array([3.0, 4.0]), w).data == 11.0
+    assert dot([], [], 2.0).data == 2.0
+    assert dot(bias=1.0, inputs=x, weights=w).data == 12.0
+
+
+def test_dot_wants_as_many_weights_as_inputs() -> None:
+    with pytest.raises(ValueError, match="got 2 and 1"):
+        dot([1.0, 2.0], [Value(1.0)])
+
+
+def test_one_value_is_no_sequence() -> None:
+    with pytest.raises(TypeError, match="sequence"):
+        dot(Value(1.0), [Value(1.0)])  # type: ignore[arg-type]
+
+
+def test_the_sum_of_nothing_is_zero_and_other_functions_need_something() -> None:
+    assert autograd.sum([]).data == 0.0
+    assert autograd.sum().data == 0.0
+    for function in (autograd.mean, autograd.logsumexp, *LISTS):
+        with pytest.raises(ValueError, match="at least one"):
+            function([])
+
+
+def test_softmax_is_a_distribution_and_log_softmax_its_logarithm() -> None:
+    xs = [Value(1000.0), Value(999.0), Value(-1000.0)]
+    p, log_p = autograd.softmax(xs), autograd.log_softmax(xs)
+    assert math.fsum(x.data for x in p) == pytest.approx(1.0, rel=1e-15)
+    assert p[0].data == pytest.approx(1 / (1 + math.exp(-1)), rel=1e-13)
+    assert p[2].data == 0.0
+    assert log_p[2].data == pytest.approx(-2000 - math.log1p(math.exp(-1)), rel=1e-15)
+    (-log_p[1]).backward()
+    assert [x.grad for x in xs] == pytest.approx([p[0].data, p[1].data - 1, 0.0], rel=1e-12)
+
+
+def test_leaky_relu_s_slope_is_an_operand() -> None:
+    x, slope = Value(-2.0), Value(0.1)
+    y = autograd.leaky_relu(x, slope)
+    y.backward()
+    assert (y.data, x.grad, slope.grad) == (-0.2, 0.1, -2.0)
+    assert autograd.leaky_relu(Value(-2.0)).data == -0.02
+    assert Value(-2.0).leaky_relu(negative_slope=0.5).data == -1.0
+
+
+# -- where and comparisons -------------------------------------------------------------------------
+
+
+def test_where_with_a_plain_bool_chooses_now() -> None:
+    a, b = Value(1.0), Value(2.0)
+    assert where(True, a, b) is a
+    assert where(np.bool_(False), a, b) is b
+    assert where(a < b, a, 5).data == 1.0
+    assert where(a > b, a, 5).data == 5.0
+
+
+@pytest.mark.parametrize(("compare", "expected"), [
+    (less, (1.0, 0.0, 0.0)), (less_equal, (1.0, 0.0, 1.0)), (equal, (0.0, 0.0, 1.0)),
+])  # fmt: skip
+def test_traced_comparisons_are_nodes(
+    compare: Callable[..., Value], expected: tuple[float, ...]
+) -> None:
+    for (a, b), truth in zip([(1.0, 2.0), (2.0, 1.0), (1.0, 1.0)], expected, strict=True):
+        x, y = Value(a), Value(b)
+        condition = compare(x, y)
+        chosen = where(condition, x * 10, y * 100)
+        chosen.backward()
+        assert condition.data == truth
+        assert condition.parents == (x, y)
+        assert (chosen.data, x.grad, y.grad) == (
+            (a * 10, 10.0, 0.0) if truth else (b * 100, 0.0, 100.0)
+        )
+
+
+@pytest.mark.parametrize("condition", [-1.0, 5.0, math.nan, math.inf])
+def test_a_condition_holds_when_it_is_not_zero(condition: float) -> None:
+    assert where(Value(condition), 1.0, 2.0).data == 1.0
+    assert where(Value(-0.0), 1.0, 2.0).data == 2.0
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+STRANGERS = ["1", None, 1j, True, [1.0], {}]
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=repr)
+@pytest.mark.parametrize("call", [
+    autograd.exp, autograd.tanh, autograd.gelu, autograd.absolute, autograd.leaky_relu,
+    lambda x: autograd.maximum(x, 1.0), lambda x: autograd.minimum(Value(1.0), x),
+    lambda x: autograd.sum([1.0, x]), lambda x: autograd.mean(1.0, x), lambda x: dot([x], [1.0]),
+    lambda x: dot([1.0], [x]), lambda x: dot([1.0], [1.0], x), lambda x: less(x, 1.0),
+    lambda x: where(True, x, 1.0), lambda x: where(Value(1.0), 1.0, x),
+])  # fmt: skip
+def test_strangers_are_refused_by_name(call: Callable[[Any], Any], stranger: Any) -> None:
+    with pytest.raises(TypeError, match="takes a real number, got"):
+        call(stranger)
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: autograd.exp(), lambda x: autograd.exp(x, x), lambda x: autograd.maximum(x),
+    lambda x: x.tanh(x), lambda x: less(x), lambda x: autograd.maximum(x, x, x),
+])  # fmt: skip
+def test_the_wrong_number_of_operands_is_refused(call: Callable[[Value], Any]) -> None:
+    with pytest.raises(TypeError, match=r"operand|argument"):
+        call(Value(1.0))
+
+
+def test_numbers_alone_give_constants() -> None:
+    functions = [autograd.exp, autograd.sin, autograd.sigmoid, autograd.relu]
+    for function, x in itertools.product(functions, (0, 0.5, np.float64(0.5))):
+        y = function(x)
+        assert type(y) is Value
+        assert not y.requires_grad
