@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autograd.backward import gradients, topological_order
-from autograd.check import CheckReport, check_grads
 from autograd.functions import (
     absolute,
     arccos,
@@ -54,11 +53,12 @@ from autograd.functions import (
 )  # fmt: skip
 from autograd.graph import Edge, Path, count_paths, edges, paths
 from autograd.modes import AnomalyError, detect_anomaly, enable_grad, no_grad, scope
-from autograd.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 from autograd.value import Value
 
 if TYPE_CHECKING:
+    from autograd.check import CheckReport, check_grads
     from autograd.compiler import Program, compile
+    from autograd.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
     from autograd.views.draw import draw
     from autograd.views.trace import Trace, trace
 
@@ -75,21 +75,22 @@ __all__ = [
     "vjp", "where",
 ]  # fmt: skip
 
-# Pictures, traces and the compiler bring other packages with them: they are loaded when first used.
+# Loaded when first used: importing the engine stays quick and brings no other package along.
 _LATER = {
-    "Program": "autograd.compiler",
-    "Trace": "autograd.views.trace",
-    "compile": "autograd.compiler",
-    "draw": "autograd.views.draw",
-    "trace": "autograd.views.trace",
+    "autograd.check": ("CheckReport", "check_grads"),
+    "autograd.compiler": ("Program", "compile"),
+    "autograd.transforms": ("grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"),
+    "autograd.views.draw": ("draw",),
+    "autograd.views.trace": ("Trace", "trace"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'autograd' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
-    return value
+    for module, names in _LATER.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(module), name)
+            return value
+    raise AttributeError(f"module 'autograd' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

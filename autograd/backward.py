@@ -23,18 +23,19 @@ from autograd.value import Operand, Value, constant, describe_anomaly, number
 
 
 def repay(
-    order: Sequence[Value],
-    debts: Mapping[Value, Any],
-    partials_of: Callable[[Value], Iterable[Any]],
+    debts: Mapping[Value, Any], partials_of: Callable[[Value], Iterable[Any]]
 ) -> dict[Value, Any]:
-    """The adjoint of every node that is paid: the seeds in ``debts``, paid on along every edge
-    once.
+    """The adjoint of every node that is paid: the roots' ``debts``, paid on along each edge once.
 
-    ``order`` is topological, parents first; nothing is paid to constants.
+    ``partials_of(node)`` holds one partial per parent; nothing is paid to constants.
+
+    >>> a = Value(3.0)
+    >>> repay({a * a: 1.0}, lambda node: node.partials)[a]
+    6.0
     """
     piles = dict(debts)
-    for node in reversed(order):
-        if not node.is_leaf and node in piles:
+    for node in settlement_order(debts):
+        if not node.is_leaf:
             debt = piles[node]
             for parent, partial in zip(node.parents, partials_of(node), strict=True):
                 if parent.requires_grad:
@@ -46,15 +47,30 @@ def repay(
 def topological_order(root: Value | Iterable[Value]) -> list[Value]:
     """Every node below the root (or several roots), constants included, parents before children.
 
-    Depth first and operands in their order, without recursion: a chain of a million nodes is fine.
+    Operands come in their order, without recursion: a chain of a million nodes is fine.
 
     >>> a = Value(2.0, label="a")
     >>> [node.op or node.label for node in topological_order(a * a + a)]
     ['a', 'mul', 'add']
     """
+    return _depth_first([root] if isinstance(root, Value) else [*root], left_first=True)
+
+
+def settlement_order(roots: Iterable[Value]) -> list[Value]:
+    """The order in which nodes settle: consumers before parents, and left before right.
+
+    >>> a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    >>> c, d = a + b, -b
+    >>> settlement_order([c * d])[1:] == [c, a, d, b]
+    True
+    """
+    return _depth_first([*roots][::-1], left_first=False)[::-1]
+
+
+def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
     order: list[Value] = []
     seen: set[Value] = set()
-    stack: list[Any] = [root] if isinstance(root, Value) else list(root)[::-1]
+    stack: list[Any] = roots[::-1]
     while stack:
         node = stack.pop()
         if node is None:  # the node below it on the stack has all its parents in order
@@ -63,12 +79,13 @@ def topological_order(root: Value | Iterable[Value]) -> list[Value]:
             seen.add(node)
             left, right = node._left, node._right
             if right is not None:
-                stack += (node, None, right, left)
+                stack += (node, None, right, left) if left_first else (node, None, left, right)
             elif left is None:
                 order.append(node)
             else:
+                parents = left if type(left) is tuple else (left,)
                 stack += (node, None)
-                stack += left[::-1] if type(left) is tuple else (left,)
+                stack += parents[::-1] if left_first else parents
     return order
 
 
@@ -88,17 +105,19 @@ def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
         for node, adjoint in adjoints(root, gradient, create_graph).items():
             node.grad = node.grad + adjoint if node.is_leaf else adjoint
     else:
-        _repay_in_place(topological_order(root), root, number(gradient, "gradient takes"))
+        _repay_in_place(root, number(gradient, "gradient takes"))
 
 
-def _repay_in_place(order: Sequence[Value], root: Value, seed: float) -> None:
+def _repay_in_place(root: Value, seed: float) -> None:
     """``repay`` on floats with ``grad`` as the pile: the same payments in order, twice as fast."""
-    held = [(node, node.grad) for node in order if node._left is None]
+    order = settlement_order([root])
+    leaves = [node for node in order if node._left is None and node.requires_grad]
+    held = [leaf.grad for leaf in leaves]
     for node in order:
         node.grad = 0.0
     root.grad = seed
     try:
-        for node in reversed(order):
+        for node in order:
             debt, left, right = node.grad, node._left, node._right
             if right is not None:
                 if left.requires_grad:
@@ -110,10 +129,10 @@ def _repay_in_place(order: Sequence[Value], root: Value, seed: float) -> None:
                     if parent.requires_grad:
                         parent.grad += debt * partial
     except BaseException:  # an interrupt: leaves get back what they held
-        for leaf, before in held:
+        for leaf, before in zip(leaves, held, strict=True):
             leaf.grad = before
         raise
-    for leaf, before in held:
+    for leaf, before in zip(leaves, held, strict=True):
         leaf.grad = before + leaf.grad
 
 
@@ -150,16 +169,15 @@ def adjoints(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
             f"{root!r} does not depend on anything that requires a gradient: nothing to pay back. "
             "Was it computed under no_grad(), detached, or made of numbers alone?"
         )
-    order = topological_order(root)
     if create_graph:
         seed = (
             gradient
             if isinstance(gradient, Value)
             else constant(number(gradient, "gradient takes"))
         )
-        return repay(order, {root: seed}, traced_partials)
-    piles = repay(order, {root: number(gradient, "gradient takes")}, captured_partials)
-    _raise_at_first_anomaly(order, piles)
+        return repay({root: seed}, traced_partials)
+    piles = repay({root: number(gradient, "gradient takes")}, captured_partials)
+    _raise_at_first_anomaly(root, piles)
     return piles
 
 
@@ -192,12 +210,12 @@ def _zero(create_graph: bool) -> Any:
     return constant(0.0) if create_graph else 0.0
 
 
-def _raise_at_first_anomaly(order: Sequence[Value], piles: Mapping[Value, float]) -> None:
+def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
     """Under ``detect_anomaly``, find the first payment that is nan before any ``grad`` is set."""
     mode = MODE.get()
     if mode is None or not mode.anomalies:
         return
-    for node in reversed(order):
+    for node in settlement_order([root]):
         for parent, partial in zip(node.parents, node.partials, strict=True):
             if parent.requires_grad and mode.refuses(piles[node] * partial):
                 to = parent.label or parent.op or "a leaf"

@@ -17,7 +17,7 @@ from typing import Any
 
 from autograd.modes import no_grad
 from autograd.transforms import flatten, grad
-from autograd.value import as_value, number
+from autograd.value import Value, as_value, number
 
 _EPSILON = sys.float_info.epsilon
 
@@ -104,7 +104,8 @@ def check_grads(
     f = _lower_derivative(f, order, len(args))
     leaves, rebuild = flatten(list(args))
     numbers = [
-        number(leaf.data if hasattr(leaf, "data") else leaf, "check_grads takes") for leaf in leaves
+        number(leaf.data if isinstance(leaf, Value) else leaf, "check_grads takes")
+        for leaf in leaves
     ]
     point = rebuild(numbers)
     analytic, _ = flatten(grad(f, tuple(range(len(point))))(*point)) if point else ([], None)

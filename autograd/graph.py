@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from autograd.backward import repay, topological_order
+from autograd.backward import repay, settlement_order, topological_order
 from autograd.value import Value
 
 __all__ = ["Edge", "Path", "count_edge_uses", "count_paths", "edges", "paths", "topological_order"]
@@ -74,20 +74,22 @@ def count_paths(root: Value, leaf: Value) -> int:
     >>> count_paths(ladder, x) == 2**64
     True
     """
-    ones = {root: 1}
-    counts = repay(topological_order(root), ones, lambda node: (1,) * len(node.parents))
-    return int(counts.get(leaf, 0))
+    return int(_ways(root).get(leaf, 0))
 
 
 def count_edge_uses(root: Value) -> int:
     """How many edges the naive method walks: the sum of the lengths of all paths to all leaves."""
-    order = topological_order(root)
-    ways = repay(order, {root: 1}, lambda node: (1,) * len(node.parents))
+    ways = _ways(root)
     lengths = {root: 0}
-    for node in reversed(order):
+    for node in settlement_order([root]):
         for edge in edges_of(node):
             lengths[edge.parent] = lengths.get(edge.parent, 0) + lengths[node] + ways[node]
     return sum(length for node, length in lengths.items() if node.is_leaf)
+
+
+def _ways(root: Value) -> dict[Value, int]:
+    """How many paths lead from the root to each node."""
+    return repay({root: 1}, lambda node: (1,) * len(node.parents))
 
 
 def paths(root: Value, leaf: Value) -> Iterator[Path]:

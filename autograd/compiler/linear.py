@@ -87,7 +87,7 @@ def record(
     numbers.update((leaf, recorder.leaf("parameter", k)) for k, leaf in enumerate(parameters))
     numbers.update((leaf, recorder.leaf("input", k)) for k, leaf in enumerate(inputs))
     _record_values(order, numbers, recorder)
-    owed = repay(order, _seeds(roots), _partials_in(numbers, recorder))
+    owed = repay(_seeds(roots), _partials_in(numbers, recorder))
     wengert, places = recorder.finish(
         [numbers[root] for root in roots], [owed.get(leaf, 0.0) for leaf in parameters]
     )

@@ -60,7 +60,7 @@ def test_every_edge_is_used_exactly_once() -> None:
             partial.edge = id(node), slot  # type: ignore[attr-defined]
         return partials
 
-    adjoints = repay(order, {root: 1.0}, partials_of)
+    adjoints = repay({root: 1.0}, partials_of)
     root.backward()
     assert {x: adjoints[x] for x in order if x.requires_grad} == {
         x: x.grad for x in order if x.requires_grad
