@@ -32,16 +32,15 @@ OK, DISAGREES, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 ABOUT = "Backpropagation is paying back, once per edge: watch it on a formula of your own."
 
-EXAMPLES = """\
-examples:
-  payback show  "(a+b)*(b+1)" a=2 b=1              values, every repayment, gradients
-  payback step  "(a+b)*(b+1)" a=2 b=1              the same, step by step in the terminal
-  payback page  "(a+b)*(b+1)" a=2 b=1 -o e.html    the same, as a page to play with
-  payback draw  "tanh(w*x+b)" w=-3 x=2 b=6.88 -o n.svg   a picture (.svg .png .pdf .dot)
-  payback check "exp(-x**2)/x" x=0.5               gradients against finite differences
-  payback paths "(a+b)*(b+1)" a=2 b=1              the naive method: every path, one by one
-  payback show  "sigmoid(x)" x=0 --lang zh         in Chinese (中文)
-"""
+EXAMPLES = (
+    ('payback show "(a+b)*(b+1)" a=2 b=1', "values, every repayment, gradients"),
+    ('payback step "(a+b)*(b+1)" a=2 b=1', "the same, step by step in the terminal"),
+    ('payback page "(a+b)*(b+1)" a=2 b=1 -o e.html', "the same, as a page to play with"),
+    ('payback draw "tanh(w*x+b)" w=-3 x=2 b=7 -o n.svg', "a picture (.svg .png .pdf .dot)"),
+    ('payback check "exp(-x**2)/x" x=0.5', "gradients against finite differences"),
+    ('payback paths "(a+b)*(b+1)" a=2 b=1', "the naive method: every path, one by one"),
+    ('payback show "sigmoid(x)" x=0 --lang zh', "told in Chinese"),
+)
 
 COMMANDS = {
     "show": "print values, each repayment, and the gradients",
@@ -167,6 +166,7 @@ def _run(argv: list[str]) -> int:
         example = f'payback {asked.command} "(a+b)*(b+1)" a=2 b=1'
         raise UserError(f"{asked.command} needs an expression, as in: {example}")
     options = _parser_of(asked.command, asked.lang).parse_intermixed_args(asked.rest)
+    options.lang = options.asked_lang or "en"
     expression = parse(options.expression.strip())
     values = _values(options.values)
     expression.check_names(values)
@@ -342,7 +342,7 @@ def _top_parser() -> argparse.ArgumentParser:
         prog="payback",
         usage="payback [--lang en|zh] COMMAND EXPRESSION name=value …",
         description=f"{ABOUT}\n\ncommands:\n{listed}",
-        epilog=EXAMPLES,
+        epilog=_examples(""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -353,18 +353,24 @@ def _top_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _examples(command: str) -> str:
+    """The examples of one command, or of all."""
+    lines = (f"  {line:<52}{what}" for line, what in EXAMPLES if f"payback {command}" in line)
+    return "\n".join(["examples:", *lines])
+
+
 def _parser_of(command: str, lang: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"payback {command}",
         description=COMMANDS[command],
-        epilog="\n".join(line for line in EXAMPLES.splitlines() if f"payback {command} " in line),
+        epilog=_examples(command),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("expression", metavar="EXPRESSION", help='for example "(a+b)*(b+1)"')
     parser.add_argument("values", metavar="name=value", nargs="*", help="for example a=2 b=1")
     parser.add_argument("--lang", choices=("en", "zh"), default=lang, dest="asked_lang")
-    parser.set_defaults(command=command, lang=lang or "en")
+    parser.set_defaults(command=command)
     if command in {"page", "draw"}:
         kinds = ".html" if command == "page" else ".svg, .png, .pdf or .dot"
         parser.add_argument("-o", "--output", metavar="FILE", required=True, help=f"a {kinds} file")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -184,21 +185,11 @@ def test_version_and_help(capsys):
         assert f"payback {command} " in capsys.readouterr().out
 
 
-def test_every_example_in_the_help_works(capsys, tmp_path, monkeypatch):
-    import shlex
-
+@pytest.mark.parametrize("line", [line for line, _ in cli.EXAMPLES])
+def test_every_example_in_the_help_works(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines = [line for line in cli.EXAMPLES.splitlines() if line.startswith("  payback")]
-    assert len(lines) >= 6
-    for line in lines:
-        words = shlex.split(re.split(r" {3,}", line.strip())[0] if "step" not in line else line)
-        words = words[1:] if words[0] == "payback" else words
-        known = [w for w in words if "=" in w or w in cli.COMMANDS or w.startswith("-")]
-        formula = words[1]
-        tail = words[2:]
-        keep = [w for i, w in enumerate(tail) if w in known or tail[i - 1] in ("-o", "--lang")]
-        if words[0] != "step":
-            assert cli.main([words[0], formula, *keep]) == 0, line
+    _, *words = shlex.split(line)
+    assert payback(*words).returncode == 0
 
 
 # --- refusals ------------------------------------------------------------------------------------

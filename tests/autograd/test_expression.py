@@ -271,10 +271,9 @@ def test_hostile_expressions_get_one_clear_error(text):
 def test_any_text_is_understood_or_refused(text):
     try:
         expression = parse(text)
-    except ExpressionError as error:
-        assert "\n" not in str(error)
-    else:
-        assert isinstance(expression.evaluate(dict.fromkeys(expression.names, 0.5)), Value)
+    except ExpressionError:
+        return
+    assert isinstance(expression.evaluate(dict.fromkeys(expression.names, 0.5)), Value)
 
 
 @pytest.mark.parametrize(
