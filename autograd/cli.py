@@ -197,13 +197,21 @@ def _show(request: Request) -> int:
             table.add_row(node.name, node.formula, show(node.value))
     _print(console, table)
     _heading(console, f"\n{words['repayment']}")
-    told = [step.text for step in story.steps if step.kind != "eval"]
-    for i, text in enumerate(told, 1):
-        console.print(f"{i:>3}. {getattr(text, request.options.lang)}")
+    _print(console, _sentences(story, request.options.lang))
     _heading(console, f"\n{words['gradients']}")
     root.backward()
     _print(console, _gradients(request, root))
     return OK
+
+
+def _sentences(story: autograd.Trace, lang: str) -> Table:
+    """Every repayment, numbered; who only waits and settles is told in a softer voice."""
+    table = _table("", "", header=False)
+    told = (step for step in story.steps if step.kind != "eval")
+    for i, step in enumerate(told, 1):
+        style = "dim" if step.kind == "settle" else ""
+        table.add_row(f"{i:>3}.", getattr(step.text, lang), style=style)
+    return table
 
 
 def _gradients(request: Request, root: Value) -> Table:
@@ -439,13 +447,14 @@ def _console() -> Console:
 
 
 def _heading(console: Console, text: str) -> None:
-    console.print(text, style="bold")
+    console.print(text, style="bold cyan")
 
 
-def _table(*heads: str) -> Table:
+def _table(*heads: str, header: bool = True) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    gap = (0, 3, 0, 0) if header else (0, 1, 0, 0)
+    table = Table(box=None, pad_edge=False, padding=gap, header_style="dim", show_header=header)
     for head in heads:
         table.add_column(head, overflow="fold")
     return table
