@@ -1,0 +1,102 @@
+"""Kernels for the page: the rows of the table run on source text give JavaScript.
+
+``kernel("mul", 2)`` is the source of a function that takes the operands as an array and returns the value
+and the partials.  The elementary functions are JavaScript's ``Math``; what it lacks (erf, erfc, a ``pow``
+with IEEE results) the page supplies as ``basis``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import isinf, isnan
+from typing import Any
+
+from autograd.rules import BASIS, TABLE, namespace
+
+_MATH = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "absolute": "abs"}
+_SIGNS = {
+    "divide": "{0} / {1}",
+    "less": "+({0} < {1})",
+    "less_equal": "+({0} <= {1})",
+    "equal": "+({0} === {1})",
+    "where": "{0} !== 0 ? {1} : {2}",
+    "maximum": "{0} >= {1} || {0} !== {0} ? {0} : {1}",
+    "minimum": "{0} <= {1} || {0} !== {0} ? {0} : {1}",
+    "power": "basis.power({0}, {1})",
+    "erf": "basis.erf({0})",
+    "erfc": "basis.erfc({0})",
+}
+
+
+@dataclass(slots=True)
+class Script:
+    """Lines of JavaScript, one constant each; the same expression is written once."""
+
+    lines: list[str] = field(default_factory=list)
+    known: dict[str, Name] = field(default_factory=dict)
+
+    def let(self, expression: str) -> Name:
+        """A constant that holds an expression."""
+        if expression not in self.known:
+            name = Name(self, f"t{len(self.lines)}")
+            self.lines.append(f"const {name.text} = {expression};")
+            self.known[expression] = name
+        return self.known[expression]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A number in a script."""
+
+    script: Script
+    text: str
+
+    def __add__(self, other: Any) -> Name:
+        return self.script.let(f"{self.text} + {source(other)}")
+
+    def __radd__(self, other: Any) -> Name:
+        return self.script.let(f"{source(other)} + {self.text}")
+
+    def __sub__(self, other: Any) -> Name:
+        return self.script.let(f"{self.text} - {source(other)}")
+
+    def __rsub__(self, other: Any) -> Name:
+        return self.script.let(f"{source(other)} - {self.text}")
+
+    def __mul__(self, other: Any) -> Name:
+        return self.script.let(f"{self.text} * {source(other)}")
+
+    def __rmul__(self, other: Any) -> Name:
+        return self.script.let(f"{source(other)} * {self.text}")
+
+    def __neg__(self) -> Name:
+        return self.script.let(f"-{self.text}")
+
+
+def kernel(op: str, count: int) -> str:
+    """The source of a function from an array of ``count`` operands to ``[value, partials]``."""
+    script = Script()
+    words = namespace({name: _written(script, name) for name in BASIS})
+    operands = [Name(script, f"x[{slot}]") for slot in range(count)]
+    row = TABLE[op]
+    value = row.forward(words, *operands)
+    y = value if isinstance(value, Name) else script.let(source(value))
+    partials = ", ".join(source(partial) for partial in row.partials(words, *operands, y))
+    return f"(x) => {{ {' '.join(script.lines)} return [{y.text}, [{partials}]]; }}"
+
+
+def source(x: Any) -> str:
+    """A number of the script, or a plain one, as JavaScript; negative ones in parentheses."""
+    if isinstance(x, Name):
+        return x.text
+    if isnan(x):
+        return "NaN"
+    text = repr(float(x)) if not isinf(x) else "Infinity" if x > 0 else "-Infinity"
+    return f"({text})" if text.startswith("-") else text
+
+
+def _written(script: Script, name: str) -> Callable[..., Name]:
+    """The elementary function of that name, writing itself into the script."""
+    pattern = _SIGNS.get(name, f"Math.{_MATH.get(name, name)}({{0}})")
+    return lambda *operands: script.let(pattern.format(*map(source, operands)))

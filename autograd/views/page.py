@@ -1,0 +1,156 @@
+"""The page: a trace as one HTML file that opens from disk, with no network, and can be played.
+
+Python lays out the board and writes the data; the page only replays.  Its JavaScript is plain ES modules
+(``static/*.js``), joined into one script here.  The Content-Security-Policy names that script and the
+style sheet by their hashes, so nothing else can run, whatever a label says.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from functools import cache
+from html import escape
+from importlib import resources
+from typing import Any
+
+from autograd.views.board import board, draw_board, levels
+from autograd.views.kernels import kernel
+from autograd.views.trace import Lang, Trace, as_records, sentences
+from autograd.views.words import HOLE, template
+
+MODULES = ("numbers", "story", "moment", "narrator", "board", "panels", "viewer")
+"""In an order in which each needs only earlier ones."""
+
+OPEN_UP_TO = 1500
+"""The number of nodes up to which a level is drawn, if a coarser one is there to fall back on."""
+
+
+def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 4000) -> str:
+    """The whole page as text; ``lang=None`` lets the reader's browser choose.
+
+    Raises ValueError above ``max_nodes``, and for an unknown language.
+    """
+    check(story, lang, max_nodes)
+    boards = {depth: draw_board(story, board(story, depth)) for depth in shown_levels(story)}
+    script, style = page_script(story), page_style()
+    return fill(
+        static("page.html"),
+        lang=lang or "en",
+        title=escape(title(story)),
+        steps=str(len(story.steps)),
+        policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'",
+        style=style,
+        board=next(iter(boards.values())),
+        levels="".join(
+            f'<template data-level="{depth}">{drawn}</template>' for depth, drawn in boards.items()
+        ),
+        data=page_data(story, list(boards), lang),
+        script=script,
+    )
+
+
+def check(story: Trace, lang: str | None, max_nodes: int) -> None:
+    """Refuse what would give no usable page."""
+    if lang not in (None, "en", "zh"):
+        raise ValueError(f"lang is 'en' or 'zh', got {lang!r}")
+    if len(story.nodes) > max_nodes:
+        raise ValueError(
+            f"this graph has {len(story.nodes):,} nodes and a page for more than max_nodes={max_nodes:,} "
+            "would be slow: trace one sample, put sums into sum() and dot(), or raise max_nodes"
+        )
+
+
+def shown_levels(story: Trace) -> list[int]:
+    """The levels of folding that the page offers: all open is left out where it would be too much."""
+    found = levels(story)
+    return found[:-1] if len(found) > 1 and len(story.nodes) > OPEN_UP_TO else found
+
+
+def title(story: Trace) -> str:
+    """What the page is about: the root and what it computes."""
+    return f"{story.root.name} = {story.expression}" if story.expression else story.root.name
+
+
+def page_data(story: Trace, drawn: list[int], lang: str | None) -> str:
+    """Everything the script reads, as JSON that cannot leave its ``<script>`` element."""
+    records = as_records(story)
+    for step in records["steps"]:
+        del step["text"], step["math"]
+    data = {
+        "trace": records,
+        "levels": drawn,
+        "lang": lang,
+        "templates": {key: _holes(op, count) for key, op, count in _calls(story)},
+        "told": sentences(),
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def page_script(story: Trace) -> str:
+    """The page's modules as one script, with a kernel for each operation in the graph."""
+    kernels = ",\n".join(f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(story))
+    return joined_modules().replace(
+        "// The viewer:", f"const KERNELS = {{\n{kernels}\n}};\n// The viewer:", 1
+    )
+
+
+@cache
+def joined_modules() -> str:
+    """All modules one after the other, without their imports and exports."""
+    text = "\n".join(static(f"{name}.js") for name in MODULES)
+    return re.sub(r"^import .*\n|^export ", "", text, flags=re.MULTILINE)
+
+
+@cache
+def page_style() -> str:
+    """The style sheet: the colours of both schemes, then the rules."""
+    light, dark = (_variables(colours()[scheme]) for scheme in ("light", "dark"))
+    fonts = _variables(colours()["fonts"])
+    return (
+        f":root{{{fonts}{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+        f"{static('board.css')}{static('page.css')}@media print{{:root{{{light}}}}}"
+    )
+
+
+@cache
+def colours() -> dict[str, dict[str, str]]:
+    """The colours by scheme ("light", "dark") and name, and the "fonts"."""
+    read: dict[str, dict[str, str]] = json.loads(static("colours.json"))
+    return read
+
+
+@cache
+def static(name: str) -> str:
+    """A file of the page."""
+    return resources.files("autograd.views").joinpath("static", name).read_text("utf-8")
+
+
+def fill(text: str, **parts: str) -> str:
+    """Put each part in the place of its ``{name}``, all at once: a part's own braces stay."""
+    return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], text)
+
+
+def _variables(values: dict[str, Any]) -> str:
+    return "".join(f"--{name}:{value};" for name, value in values.items())
+
+
+def _calls(story: Trace) -> list[tuple[str, str, int]]:
+    """Each primitive in the graph with its number of operands, once: key, name, count."""
+    calls = {(n.op, len(n.parents)) for n in story.nodes if not n.leaf and not n.custom}
+    return [(f"{op}/{count}", op, count) for op, count in sorted(calls)]
+
+
+def _holes(op: str, count: int) -> str:
+    """The formula of an operation, operands written ``{0}``, ``{1}`` …"""
+    pattern = template(op, count)
+    return "".join(f"{{{ord(c) - HOLE}}}" if HOLE <= ord(c) < HOLE + 4096 else c for c in pattern)
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,284 @@
+// The board: repaints the cards and wires that Python laid out, carries the money, moves the view.
+import { show, sumOf } from "./numbers.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const READABLE = 0.62;
+const LARGEST = 1.5;
+const COINS_AT_MOST = 60;
+const REST = 0.8;
+
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const numbersOf = (group, name) => (group.dataset[name] ?? group.dataset[`${name}s`] ?? "").split(" ").filter(Boolean).map(Number);
+
+/** Bring the texts and states of an SVG to a moment. */
+export function paint(svg, now) {
+  for (const group of svg.querySelectorAll("g.node")) paintCard(group, numbersOf(group, "node"), now);
+  const current = new Set(now.edges.map((edge) => edge.id));
+  for (const group of svg.querySelectorAll("g.edge")) paintWire(group, numbersOf(group, "edge"), now, current);
+}
+
+function paintCard(group, ids, now) {
+  group.classList.toggle("now", ids.some((id) => now.actors.has(id)));
+  group.classList.toggle("payee", ids.some((id) => now.payees.has(id)) && !group.classList.contains("now"));
+  group.classList.toggle("arrived", ids.some(now.arrived));
+  if (group.classList.contains("fold")) paintFold(group, ids, now);
+  else paintNode(group, ids[0], now);
+}
+
+function paintNode(group, id, now) {
+  const state = now.state(id);
+  group.dataset.state = state;
+  write(group, ".value", now.known(id) ? show(now.story.values[id], 5) : "");
+  write(group, ".pile", pileText(group, id, now, state));
+  const [heard, of] = now.heard(id);
+  write(group, ".heard", state === "settled" ? "✓" : heard ? `${heard}/${of}` : "");
+}
+
+function pileText(group, id, now, state) {
+  const pile = now.pile(id);
+  if (!pile.length) return "";
+  const total = show(state === "settled" ? now.gradient(id) : pile.reduce((sum, x) => sum + x), 5);
+  if (state === "settled") return total;
+  const text = sumOf(pile.map((amount) => show(amount, 5)));
+  return text.length * 7.6 < group.querySelector(".card").width.baseVal.value - 62 ? text : `Σ ${total}`;
+}
+
+function paintFold(group, ids, now) {
+  const owing = ids.filter((id) => !now.story.nodes[id].constant);
+  const settled = owing.filter((id) => now.state(id) === "settled").length;
+  group.dataset.state = settled === owing.length ? "settled" : settled ? "owed" : "known";
+  write(group, ".heard", `${settled}/${owing.length}`);
+}
+
+function paintWire(group, ids, now, current) {
+  const used = ids.some(now.isUsed);
+  group.classList.toggle("used", used && now.mode === "backprop");
+  group.classList.toggle("walked", used && now.mode === "naive");
+  group.classList.toggle("now", ids.some((id) => current.has(id)));
+  if (ids.length > 1) return;
+  const edge = now.story.edges[ids[0]];
+  const times = now.mode === "naive" ? now.walk.times(edge.id, now.taken) : 0;
+  const local = now.known(edge.from) ? `×${show(now.story.locals[edge.id], 4)}` : "";
+  write(group, ".local", times > 1 ? `${local} (${times}×)` : local);
+}
+
+function write(group, selector, text) {
+  const element = group.querySelector(selector);
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+/** The board on its stage: levels of folding, coins on their way, zoom and pan. */
+export class Board {
+  constructor(stage, templates) {
+    this.stage = stage;
+    this.templates = templates;
+    this.camera = { x: 0, y: 0, scale: 1 };
+    this.follows = true;
+    this.#adopt(stage.querySelector("svg.board"));
+    this.#listen();
+    new ResizeObserver(() => this.fit()).observe(stage);
+  }
+
+  #adopt(svg) {
+    this.svg = svg;
+    const [x, y, width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+    this.home = { x, y, width, height };
+    svg.dataset.home = svg.getAttribute("viewBox");
+    this.fit();
+  }
+
+  /** Show another level of folding. */
+  show(level) {
+    const svg = this.templates.get(level).content.firstElementChild.cloneNode(true);
+    this.svg.replaceWith(svg);
+    this.#adopt(svg);
+  }
+
+  // -- the view ------------------------------------------------------------------------------------
+
+  get #size() {
+    return { width: this.stage.clientWidth || 800, height: this.stage.clientHeight || 500 };
+  }
+
+  get #fitting() {
+    const { width, height } = this.#size;
+    return Math.min(LARGEST, width / this.home.width, height / this.home.height);
+  }
+
+  /** The whole board, in the middle. */
+  fit() {
+    this.follows = true;
+    this.#look(this.home.x + this.home.width / 2, this.home.y + this.home.height / 2, this.#fitting);
+  }
+
+  zoom(factor, at = this.#size) {
+    const { width, height } = this.#size;
+    const [px, py] = at === this.#size || at.x === undefined ? [width / 2, height / 2] : [at.x, at.y];
+    const { x, y, scale } = this.camera;
+    const next = Math.min(4, Math.max(Math.min(this.#fitting, 1) * 0.8, scale * factor));
+    const shift = 1 / scale - 1 / next;
+    this.follows = false;
+    this.#look(x + (px - width / 2) * shift, y + (py - height / 2) * shift, next);
+  }
+
+  #look(x, y, scale) {
+    this.camera = { x, y, scale };
+    const { width, height } = this.#size;
+    this.svg.setAttribute("viewBox", [x - width / 2 / scale, y - height / 2 / scale, width / scale, height / scale].map((v) => v.toFixed(2)).join(" "));
+    this.stage.classList.toggle("grabbable", scale > this.#fitting * 1.01);
+  }
+
+  /** Where the whole is too small to read, go to what is happening. */
+  follow() {
+    if (!this.follows || this.#fitting >= READABLE) return;
+    const groups = [...this.svg.querySelectorAll("g.edge.now, g.node.now, g.node.payee")];
+    if (!groups.length) return this.fit();
+    const boxes = groups.map((group) => this.#boxOf(group));
+    const [left, top] = [Math.min(...boxes.map((b) => b.left)), Math.min(...boxes.map((b) => b.top))];
+    const [right, bottom] = [Math.max(...boxes.map((b) => b.right)), Math.max(...boxes.map((b) => b.bottom))];
+    const { width, height } = this.#size;
+    const scale = Math.min(1, Math.max(this.#fitting, Math.min(width / (right - left + 80), height / (bottom - top + 80))));
+    this.#glide((left + right) / 2, (top + bottom) / 2, scale);
+  }
+
+  /** Look at one node, at a size that can be read. */
+  lookAt(node) {
+    const group = this.svg.querySelector(`g.node[data-node="${node}"], g.node[data-nodes~="${node}"]`);
+    if (!group || this.#fitting >= READABLE) return;
+    const { left, right, top, bottom } = this.#boxOf(group);
+    this.#look((left + right) / 2, (top + bottom) / 2, 0.9);
+    this.follows = false;
+  }
+
+  #boxOf(group) {
+    const box = group.getBBox();
+    const at = group.transform.baseVal.consolidate()?.matrix;
+    const [x, y] = [box.x + (at?.e ?? 0), box.y + (at?.f ?? 0)];
+    return { left: x, top: y, right: x + box.width, bottom: y + box.height };
+  }
+
+  #glide(x, y, scale) {
+    cancelAnimationFrame(this.gliding);
+    if (still()) return this.#look(x, y, scale);
+    const from = { ...this.camera };
+    const start = performance.now();
+    const frame = (time) => {
+      const t = Math.min(1, Math.max(0, (time - start) / 320));
+      const eased = t * (2 - t);
+      this.#look(from.x + (x - from.x) * eased, from.y + (y - from.y) * eased, from.scale + (scale - from.scale) * eased);
+      if (t < 1) this.gliding = requestAnimationFrame(frame);
+    };
+    this.gliding = requestAnimationFrame(frame);
+  }
+
+  #listen() {
+    const { stage } = this;
+    const pointers = new Map();
+    const place = (event) => {
+      const box = stage.getBoundingClientRect();
+      return { x: event.clientX - box.left, y: event.clientY - box.top };
+    };
+    stage.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey && !stage.classList.contains("grabbable")) return;
+      event.preventDefault();
+      this.zoom(Math.exp(-event.deltaY / 400), place(event));
+    }, { passive: false });
+    stage.addEventListener("pointerdown", (event) => {
+      if (event.target.closest(".zoom")) return;
+      pointers.set(event.pointerId, place(event));
+    });
+    stage.addEventListener("pointermove", (event) => {
+      const before = pointers.get(event.pointerId);
+      if (!before) return;
+      const after = place(event);
+      pointers.set(event.pointerId, after);
+      if (pointers.size === 2) this.#pinch(pointers, event.pointerId, before);
+      else if (stage.classList.contains("grabbable")) this.#drag(before, after);
+    });
+    for (const name of ["pointerup", "pointercancel", "pointerleave"]) {
+      stage.addEventListener(name, (event) => pointers.delete(event.pointerId));
+    }
+  }
+
+  #drag(before, after) {
+    cancelAnimationFrame(this.gliding);
+    const { x, y, scale } = this.camera;
+    this.follows = false;
+    this.#look(x - (after.x - before.x) / scale, y - (after.y - before.y) / scale, scale);
+  }
+
+  #pinch(pointers, moved, before) {
+    const [a, b] = [...pointers.values()];
+    const other = [...pointers].find(([id]) => id !== moved)[1];
+    const after = pointers.get(moved);
+    const apart = (p) => Math.hypot(p.x - other.x, p.y - other.y);
+    this.zoom(apart(after) / Math.max(1, apart(before)), { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
+  }
+
+  // -- the money -----------------------------------------------------------------------------------
+
+  /** Carry this moment's amounts along their wires, from debtor to creditor (or up, by a walker). */
+  carry(now, milliseconds) {
+    cancelAnimationFrame(this.moving);
+    for (const coin of this.svg.querySelectorAll(".coin")) coin.remove();
+    const coins = this.#coins(now);
+    const start = performance.now();
+    const frame = (time) => {
+      const part = milliseconds ? Math.min(1, Math.max(0, (time - start) / milliseconds)) : 1;
+      const eased = part < 0.5 ? 2 * part * part : 1 - 2 * (1 - part) ** 2;
+      for (const coin of coins) coin.place(eased);
+      if (part < 1) this.moving = requestAnimationFrame(frame);
+    };
+    if (still() || !milliseconds) return coins.forEach((coin) => coin.place(1));
+    coins.forEach((coin) => coin.place(0));
+    this.moving = requestAnimationFrame(frame);
+  }
+
+  #coins(now) {
+    if (now.step?.kind === "seed") return [this.#seed(now)].filter(Boolean);
+    const wires = new Map();
+    for (const edge of now.edges) {
+      const wire = this.#wireOf(edge.id);
+      if (wire) wires.set(wire, [...(wires.get(wire) ?? []), edge]);
+    }
+    return [...wires].slice(0, COINS_AT_MOST).map(([wire, edges]) => this.#coin(wire, edges, now));
+  }
+
+  #wireOf(edge) {
+    return this.svg.querySelector(`g.edge[data-edge="${edge}"] .wire, g.edge[data-edges~="${edge}"] .wire`);
+  }
+
+  #coin(wire, edges, now) {
+    const text = edges.length > 1 ? `${edges.length}×` : show(now.amount(edges[0]), 5);
+    const group = this.#disc(text, now.mode === "naive");
+    const length = wire.getTotalLength();
+    const way = now.mode === "naive" ? (t) => 1 - REST * t : (t) => REST * t;
+    return { place: (t) => move(group, wire.getPointAtLength(length * way(t))) };
+  }
+
+  /** The debt of 1 comes down on the root. */
+  #seed(now) {
+    const root = this.svg.querySelector(`g.node[data-node="${now.story.root.id}"]`);
+    if (!root) return undefined;
+    const { e: x, f: y } = root.transform.baseVal.consolidate().matrix;
+    const top = y - root.querySelector(".card").height.baseVal.value / 2;
+    const group = this.#disc("1", false);
+    return { place: (t) => move(group, { x, y: top - 40 * (1 - t) }) };
+  }
+
+  #disc(text, walker) {
+    const group = document.createElementNS(SVG, "g");
+    const rect = group.appendChild(document.createElementNS(SVG, "rect"));
+    const label = group.appendChild(document.createElementNS(SVG, "text"));
+    const width = Math.max(26, 8.4 * text.length + 14);
+    for (const [name, value] of Object.entries({ x: -width / 2, y: -13, width, height: 26, rx: 13 })) rect.setAttribute(name, value);
+    group.setAttribute("class", walker ? "coin walker" : "coin");
+    label.setAttribute("y", 5);
+    label.textContent = text;
+    return this.svg.appendChild(group);
+  }
+}
+
+function move(group, { x, y }) {
+  group.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
+}

@@ -1,0 +1,532 @@
+"""The trace: a forward and backward pass, told once as plain records that any viewer can replay.
+
+A *step* is one of four kinds.  ``eval``: a node gets its value.  ``seed``: the root owes 1.  ``settle``:
+a node has heard from everyone who owes it, so its *pile* is final and is its gradient.  ``pay``: one edge
+carries debt × local derivative from the *debtor* (the consumer) to the *creditor* (the parent).
+
+The chain rule is not told here: `autograd.backward.repay` runs on money that leaves receipts, and the
+steps are read off these.  Nothing of the user's graph is changed, ``grad`` included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from math import isfinite
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any, Literal
+
+from autograd.backward import repay, settlement_order, topological_order
+from autograd.graph import Edge, count_edge_uses, edges
+from autograd.value import Value
+from autograd.views.scene import shorten
+from autograd.views.words import Term, call, enclosed, formula, local_derivatives, show, spell, substitute, sum_of, term
+
+SCHEMA = 1
+Kind = Literal["eval", "seed", "settle", "pay"]
+Lang = Literal["en", "zh"]
+LETTERS_UP_TO = 20
+LONGEST_FORMULA = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One operand of a node."""
+
+    id: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceNode:
+    """One number of the graph; ``id`` is its place in topological order, ``name`` what sentences say.
+
+    ``formula`` is what it computes, in names; ``custom`` tells an operation of the user's own.
+    """
+
+    id: int
+    label: str
+    name: str
+    op: str
+    formula: str
+    value: float
+    parents: tuple[Operand, ...]
+    leaf: bool
+    constant: bool
+    custom: bool
+    scope: tuple[str, ...]
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEdge:
+    """One debt: ``consumer`` owes ``parent``; ``local`` is the local derivative, ``words`` its formula."""
+
+    id: int
+    consumer: int
+    parent: int
+    slot: int
+    local: float
+    words: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One sentence in the languages of the viewers."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One moment of the pass: about a node (eval, seed, settle) or an edge (pay)."""
+
+    i: int
+    kind: Kind
+    text: Text
+    math: str
+    node: int | None = None
+    edge: int | None = None
+    amount: float | None = None
+    pile_before: float | None = None
+    pile_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Trace:
+    """A forward and backward pass as frozen records: see `trace`.
+
+    ``naive_edge_uses`` counts what walking every path would cost, ``impatient_edge_uses`` what paying on
+    at once, without waiting for everyone, would; both exact, both enormous on a ladder.
+    """
+
+    nodes: tuple[TraceNode, ...]
+    edges: tuple[TraceEdge, ...]
+    steps: tuple[Step, ...]
+    naive_edge_uses: int
+    impatient_edge_uses: int
+    expression: str
+
+    @property
+    def root(self) -> TraceNode:
+        """The node that owes 1: the last in topological order."""
+        return self.nodes[-1]
+
+    def to_json(self) -> str:
+        """The trace as JSON, ``"schema": 1``: the same graph gives the same bytes.
+
+        Non-finite numbers are the strings "NaN", "Infinity" and "-Infinity", and counts that may be
+        beyond a double are strings of digits, so that any strict reader can take it.
+        """
+        told = {"schema": SCHEMA, **as_records(self)}
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    def to_html(self, path: str | os.PathLike[str], *, lang: Lang | None = None) -> Path:
+        """Write the page: one file that needs nothing else; ``lang=None`` asks the reader's browser."""
+        from autograd.files import write_atomically
+        from autograd.views.page import page
+
+        return write_atomically(path, page(self, lang=lang))
+
+    def play(self, *, lang: Lang = "en") -> None:
+        """Step through it in the terminal; without one, print all steps."""
+        from autograd.views.terminal import play
+
+        play(self, lang=lang)
+
+    def frames(self, folder: str | os.PathLike[str], *, lang: Lang = "en") -> Path:
+        """Write one SVG per step and an ``index.md`` into a folder, for slides."""
+        from autograd.views.frames import write_frames
+
+        return write_frames(self, Path(folder), lang=lang)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trace of {self.root.name}: {len(self.nodes)} nodes, {len(self.edges)} edges, "
+            f"{len(self.steps)} steps>"
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from autograd.views.notebook import trace_bundle
+
+        return trace_bundle(self)
+
+
+def trace(root: Value) -> Trace:
+    """The forward and backward pass of everything below ``root``, step by step.
+
+    >>> a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    >>> story = trace((a + b) * (b + 1))
+    >>> print(story.steps[9].text.en)
+    e pays d: its debt 1 times the local derivative 3 makes 3. d has now heard from everyone.
+
+    Raises TypeError for anything but a Value, ValueError for a constant: nobody is paid there.
+    """
+    if not isinstance(root, Value):
+        raise TypeError(
+            f"trace takes the Value that a computation ends in, got {type(root).__name__}"
+        )
+    if not root.requires_grad:
+        raise ValueError(
+            f"{root!r} is a constant: it owes nobody, so there is nothing to step through"
+        )
+    order = topological_order(root)
+    graph_edges = edges(root)
+    number_of = {node: i for i, node in enumerate(order)}
+    names = names_of(order)
+    nodes = tuple(_node(node, number_of, names) for node in order)
+    debts = tuple(_edges(graph_edges, number_of, nodes))
+    receipts = _receipts(root, graph_edges)
+    settling = [nodes[number_of[node]] for node in settlement_order([root])]
+    steps = tuple(_Storyteller(nodes, debts, receipts, settling).steps())
+    uses = count_edge_uses(root), _impatient_uses(root, graph_edges)
+    return Trace(nodes, debts, steps, *uses, _expression(order, names))
+
+
+# -- names and records -----------------------------------------------------------------------------
+
+
+def names_of(order: Sequence[Value]) -> list[str]:
+    """What sentences call each node: its label, a free letter (v7 in larger graphs), or its number.
+
+    A label that several nodes share gets a count from the second on: ``w``, ``w#2``.
+    """
+    labels = [shorten(node.label) for node in order]
+    nameless = [i for i, node in enumerate(order) if not labels[i] and _needs_name(node)]
+    taken = set(labels)
+    letters = [letter for letter in ascii_lowercase if letter not in taken]
+    enough = len(nameless) <= min(LETTERS_UP_TO, len(letters))
+    for k, i in enumerate(nameless):
+        labels[i] = letters[k] if enough else f"v{i}"
+    seen: Counter[str] = Counter()
+    return [_name(node, label, seen) for node, label in zip(order, labels, strict=True)]
+
+
+def _needs_name(node: Value) -> bool:
+    return node.requires_grad or bool(node.parents)
+
+
+def _name(node: Value, label: str, seen: Counter[str]) -> str:
+    if not label:
+        return show(node.data)
+    seen[label] += 1
+    return label if seen[label] == 1 else f"{label}#{seen[label]}"
+
+
+def _node(node: Value, number_of: Mapping[Value, int], names: Sequence[str]) -> TraceNode:
+    number = number_of[node]
+    return TraceNode(
+        id=number,
+        label=node.label,
+        name=names[number],
+        op=node.op,
+        formula=_formula(node, [_operand(p, names[number_of[p]]) for p in node.parents]),
+        value=node.data,
+        parents=tuple(Operand(number_of[p], slot) for slot, p in enumerate(node.parents)),
+        leaf=node.is_leaf,
+        constant=not node.requires_grad,
+        custom=bool(node.parents) and node.primitive is None,
+        scope=node.scope,
+        source=node.source,
+    )
+
+
+def _operand(parent: Value, name: str) -> str | float:
+    """A nameless constant takes part in formulas as the number it is."""
+    return name if parent.label or _needs_name(parent) else parent.data
+
+
+def _formula(node: Value, operands: Sequence[str | float]) -> str:
+    if not node.parents:
+        return ""
+    if node.primitive is None:
+        return call(shorten(node.op), [x if isinstance(x, str) else show(x) for x in operands])
+    return formula(node.op, operands)
+
+
+def _expression(order: Sequence[Value], names: Sequence[str]) -> str:
+    """What the root computes, nameless nodes written out where that stays short; "" for a leaf."""
+    told: dict[Value, Term] = {}
+    for node, name in zip(order, names, strict=True):
+        written = Term(name)
+        if node.primitive is not None and (not node.label or node is order[-1]):
+            spelled = spell(node.op, [told[parent] for parent in node.parents])
+            written = spelled if len(spelled.text) <= LONGEST_FORMULA else written
+        told[node] = written if _needs_name(node) or node.label else term(node.data)
+    text = told[order[-1]].text
+    return "" if order[-1].is_leaf else text if text != names[-1] else ""
+
+
+def _edges(
+    graph_edges: Iterable[Edge], number_of: Mapping[Value, int], nodes: Sequence[TraceNode]
+) -> Iterator[TraceEdge]:
+    for number, edge in enumerate(graph_edges):
+        consumer, parent = nodes[number_of[edge.consumer]], nodes[number_of[edge.parent]]
+        words, local = _local_words(edge.consumer, nodes, consumer)[edge.slot], show(edge.partial)
+        symbol = f"∂{consumer.name}/∂{parent.name}"
+        said = f"{symbol} = {local}" if words in ("", local) else f"{symbol} = {words} = {local}"
+        yield TraceEdge(number, consumer.id, parent.id, edge.slot, edge.partial, words, said)
+
+
+def _local_words(node: Value, nodes: Sequence[TraceNode], told: TraceNode) -> list[str]:
+    """The partials of a node in words; empty where there are none or they would be too long to read."""
+    if node.primitive is None:
+        return [""] * len(node.parents)
+    operands = [
+        _operand(p, nodes[o.id].name) for p, o in zip(node.parents, told.parents, strict=True)
+    ]
+    words = local_derivatives(node.op, operands, told.name)
+    return [text if len(text) <= LONGEST_FORMULA else "" for text in words]
+
+
+# -- what repay did --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one edge carried, and the creditor's pile before and after."""
+
+    amount: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """A local derivative that knows its edge."""
+
+    partial: float
+    edge: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Money:
+    """A number for `repay` to move that leaves a receipt for every edge it comes along."""
+
+    amount: float
+    receipts: dict[int, Receipt]
+    edge: int = -1
+
+    def __mul__(self, local: _Local) -> _Money:
+        amount = self.amount * local.partial
+        self.receipts[local.edge] = Receipt(amount, 0.0, amount)
+        return _Money(amount, self.receipts, local.edge)
+
+    def __add__(self, paid: _Money) -> _Money:
+        total = self.amount + paid.amount
+        self.receipts[paid.edge] = Receipt(paid.amount, self.amount, total)
+        return _Money(total, self.receipts)
+
+
+def _receipts(root: Value, graph_edges: Sequence[Edge]) -> dict[int, Receipt]:
+    """Each edge's receipt, by its number."""
+    number_of = {(edge.consumer, edge.slot): i for i, edge in enumerate(graph_edges)}
+
+    def locals_of(node: Value) -> list[_Local]:
+        return [_Local(d, number_of.get((node, k), -1)) for k, d in enumerate(node.partials)]
+
+    receipts: dict[int, Receipt] = {}
+    repay({root: _Money(1.0, receipts)}, locals_of)
+    return receipts
+
+
+def _impatient_uses(root: Value, graph_edges: Iterable[Edge]) -> int:
+    """How often edges are used when everyone passes on each amount at once."""
+    ways = repay({root: 1}, lambda node: (1,) * len(node.parents))
+    return sum(ways[edge.consumer] for edge in graph_edges)
+
+
+# -- the story -------------------------------------------------------------------------------------
+
+
+class _Storyteller:
+    """Turns receipts into steps with their sentences."""
+
+    def __init__(
+        self,
+        nodes: Sequence[TraceNode],
+        debts: Sequence[TraceEdge],
+        receipts: Mapping[int, Receipt],
+        settling: Sequence[TraceNode],
+    ) -> None:
+        self.nodes, self.receipts, self.settling = nodes, receipts, settling
+        self.root = nodes[-1]
+        self.owing: dict[int, list[TraceEdge]] = {node.id: [] for node in nodes}
+        self.owed: dict[int, list[TraceEdge]] = {node.id: [] for node in nodes}
+        for debt in debts:
+            self.owing[debt.consumer].append(debt)
+        for debt in (debt for node in settling for debt in self.owing[node.id]):
+            self.owed[debt.parent].append(debt)
+        self.left = {
+            debt.id: len(owed) - place
+            for owed in self.owed.values()
+            for place, debt in enumerate(owed, 1)
+        }
+
+    def steps(self) -> Iterator[Step]:
+        """All steps, numbered."""
+        return (Step(i, **told) for i, told in enumerate(self._tell()))
+
+    def _tell(self) -> Iterator[dict[str, Any]]:
+        yield from map(self._eval, self.nodes)
+        yield self._seed()
+        for node in self.settling:
+            if not node.constant:
+                yield self._settle(node)
+                yield from map(self._pay, self.owing[node.id])
+
+    def _eval(self, node: TraceNode) -> dict[str, Any]:
+        key = "eval" if not node.leaf else "eval_constant" if node.constant else "eval_leaf"
+        values = [self.nodes[operand.id].value for operand in node.parents]
+        math = "eval_number" if node.constant and not node.label else key
+        words = {
+            "node": node.name,
+            "value": show(node.value),
+            "formula": node.formula,
+            "numbers": substitute(node.op, node.custom, values),
+        }
+        return {"kind": "eval", "node": node.id, **said([key], math, words)}
+
+    def _seed(self) -> dict[str, Any]:
+        words = {"node": self.root.name, "amount": show(1.0)}
+        moved = {"amount": 1.0, "pile_before": 0.0, "pile_after": 1.0}
+        return {"kind": "seed", "node": self.root.id, **moved, **said(["seed"], "seed", words)}
+
+    def _settle(self, node: TraceNode) -> dict[str, Any]:
+        heard = self.owed[node.id]
+        pile = self.gradient(node)
+        many = {0: "root", 1: "one"}.get(len(heard), "many")
+        words = {
+            "node": node.name,
+            "root": self.root.name,
+            "n": str(len(heard)),
+            "pile": sum_of([show(self.receipts[debt.id].amount) for debt in heard]),
+            "grad": show(pile),
+        }
+        key = f"settle_{'leaf_' if node.leaf else ''}{many}"
+        told = said([key], "settle" if many == "many" else "settle_one", words)
+        return {"kind": "settle", "node": node.id, "pile_before": pile, "pile_after": pile, **told}
+
+    def _pay(self, debt: TraceEdge) -> dict[str, Any]:
+        receipt = self.receipts[debt.id]
+        debtor, creditor = self.nodes[debt.consumer], self.nodes[debt.parent]
+        words = {
+            "root": self.root.name,
+            "from": debtor.name,
+            "to": creditor.name,
+            "debt": show(self.gradient(debtor)),
+            "local": show(debt.local),
+            "factor": enclosed(show(debt.local)),
+            "amount": show(receipt.amount),
+            "operand": str(debt.slot + 1),
+            "left": str(self.left[debt.id]),
+        }
+        moved = {
+            "amount": receipt.amount,
+            "pile_before": receipt.before,
+            "pile_after": receipt.after,
+        }
+        return {"kind": "pay", "edge": debt.id, **moved, **said(self._pay_keys(debt), "pay", words)}
+
+    def _pay_keys(self, debt: TraceEdge) -> list[str]:
+        twins = sum(other.parent == debt.parent for other in self.owing[debt.consumer])
+        last = "pay_last_of" if self.left[debt.id] == 0 else "pay_first_of"
+        return ["pay", *["pay_operand"] * (twins > 1), last]
+
+    def gradient(self, node: TraceNode) -> float:
+        """The final pile of a node."""
+        heard = self.owed[node.id]
+        return self.receipts[heard[-1].id].after if heard else 1.0
+
+
+def said(keys: Iterable[str], math: str, words: Mapping[str, str]) -> dict[str, Any]:
+    """The sentence of these keys in every language, and the line of mathematics."""
+    told = sentences()
+    text = Text(
+        *("".join(told[lang][key] for key in keys).format(**words) for lang in ("en", "zh"))
+    )
+    return {"text": text, "math": told["math"][math].format(**words)}
+
+
+@cache
+def sentences() -> dict[str, dict[str, str]]:
+    """The sentences that this module and the page fill in: by language, then by key."""
+    file = resources.files("autograd.views").joinpath("static", "sentences.json")
+    told: dict[str, dict[str, str]] = json.loads(file.read_text("utf-8"))
+    return told
+
+
+# -- JSON ------------------------------------------------------------------------------------------
+
+
+def as_records(story: Trace) -> dict[str, Any]:
+    """The trace as dicts and lists that JSON can hold."""
+    return {
+        "root": story.root.id,
+        "counts": {
+            "edges": len(story.edges),
+            "naive_edge_uses": str(story.naive_edge_uses),
+            "impatient_edge_uses": str(story.impatient_edge_uses),
+        },
+        "nodes": [_node_record(node) for node in story.nodes],
+        "edges": [_edge_record(edge) for edge in story.edges],
+        "steps": [_step_record(step) for step in story.steps],
+    }
+
+
+def _node_record(node: TraceNode) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "label": node.label,
+        "name": node.name,
+        "op": node.op,
+        "formula": node.formula,
+        "value": strict(node.value),
+        "parents": [{"id": operand.id, "slot": operand.slot} for operand in node.parents],
+        "leaf": node.leaf,
+        "constant": node.constant,
+        "custom": node.custom,
+        "scope": list(node.scope),
+        "source": node.source,
+    }
+
+
+def _edge_record(edge: TraceEdge) -> dict[str, Any]:
+    return {
+        "id": edge.id,
+        "from": edge.consumer,
+        "to": edge.parent,
+        "slot": edge.slot,
+        "local": strict(edge.local),
+        "words": edge.words,
+        "text": edge.text,
+    }
+
+
+def _step_record(step: Step) -> dict[str, Any]:
+    about = {"node": step.node} if step.edge is None else {"edge": step.edge}
+    moved = {"amount": step.amount, "pile_before": step.pile_before, "pile_after": step.pile_after}
+    return {
+        "i": step.i,
+        "kind": step.kind,
+        **about,
+        **{key: strict(x) for key, x in moved.items() if x is not None},
+        "text": {"en": step.text.en, "zh": step.text.zh},
+        "math": step.math,
+    }
+
+
+def strict(x: float) -> float | str:
+    """A float as strict JSON can hold it."""
+    if isfinite(x):
+        return x
+    return "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"

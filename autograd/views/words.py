@@ -1,0 +1,251 @@
+"""Formulas in words: the rows of the table run on text instead of numbers.
+
+A `Term` is a piece of a formula that knows how strongly it holds together, so that parentheses appear
+only where they are needed.  ``formula`` says what an operation computes, ``local_derivatives`` what its
+partials are; both only read the row, so nothing about a function is told here a second time.
+
+>>> formula("mul", ["c", "d"]), local_derivatives("mul", ["c", "d"], "e")
+('c · d', ['d', 'c'])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from math import isfinite, isnan
+from typing import Any
+
+from autograd.rules import TABLE
+
+SUM, PRODUCT, POWER, ATOM = range(4)
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A piece of a formula; ``number`` when it is one."""
+
+    text: str
+    strength: int = ATOM
+    number: float | None = None
+
+    def at_least(self, strength: int) -> str:
+        """The text, in parentheses if it would fall apart beside something that strong."""
+        return self.text if self.strength >= strength else f"({self.text})"
+
+    def __add__(self, other: Any) -> Term:
+        other = term(other)
+        if self.number == 0 or other.number == 0:
+            return other if self.number == 0 else self
+        if other.text.startswith("-"):
+            return Term(f"{self.text} - {other.text[1:]}", SUM)
+        return Term(f"{self.text} + {other.text}", SUM)
+
+    def __radd__(self, other: Any) -> Term:
+        return term(other) + self
+
+    def __sub__(self, other: Any) -> Term:
+        other = term(other)
+        if self.number is not None and other.number is not None:
+            return term(self.number - other.number)
+        return self if other.number == 0 else Term(f"{self.text} - {other.at_least(PRODUCT)}", SUM)
+
+    def __rsub__(self, other: Any) -> Term:
+        return term(other) - self
+
+    def __mul__(self, other: Any) -> Term:
+        other = term(other)
+        if self.number == 1 or other.number == 1:
+            return other if self.number == 1 else self
+        if self.number is not None and other.number is not None:
+            return term(self.number * other.number)
+        if other.number is not None:
+            self, other = other, self
+        if self == other and self.strength == ATOM:
+            return Term(f"{self.text}²", POWER)
+        return Term(f"{self.at_least(PRODUCT)} · {other.at_least(PRODUCT)}", PRODUCT)
+
+    def __rmul__(self, other: Any) -> Term:
+        return term(other) * self
+
+    def __neg__(self) -> Term:
+        if self.number is not None:
+            return term(-self.number)
+        return Term(f"-{self.at_least(PRODUCT)}", PRODUCT)
+
+
+class Words:
+    """The namespace of terms: ``m.exp(x)`` is the text ``exp(x)``, for every name of the table."""
+
+    def __getattr__(self, name: str) -> Callable[..., Term]:
+        return lambda *terms: Term(f"{name}({', '.join(term(x).text for x in terms)})")
+
+    def divide(self, a: Any, b: Any) -> Term:
+        """a / b; of two numbers, their quotient."""
+        a, b = term(a), term(b)
+        if a.number is not None and b.number:
+            return term(a.number / b.number)
+        return a if b.number == 1 else Term(f"{a.at_least(PRODUCT)} / {b.at_least(POWER)}", PRODUCT)
+
+    def power(self, a: Any, b: Any) -> Term:
+        """a², or a^b where the exponent is no small whole number."""
+        a, b = term(a), term(b)
+        if b.number == 1:
+            return a
+        if b.number is not None and b.number.is_integer() and abs(b.number) < 100:
+            return Term(a.at_least(ATOM) + str(int(b.number)).translate(_SUPERSCRIPTS), POWER)
+        return Term(f"{a.at_least(ATOM)}^{b.at_least(ATOM)}", POWER)
+
+    def absolute(self, a: Any) -> Term:
+        """|a|"""
+        return Term(f"|{term(a).text}|")
+
+    def sqrt(self, a: Any) -> Term:
+        """√a"""
+        return Term(f"√{term(a).at_least(ATOM)}")
+
+    def less(self, a: Any, b: Any) -> Term:
+        """a < b"""
+        return self._compared(a, "<", b)
+
+    def less_equal(self, a: Any, b: Any) -> Term:
+        """a ≤ b"""
+        return self._compared(a, "≤", b)
+
+    def equal(self, a: Any, b: Any) -> Term:
+        """a = b, decided at once between numbers."""
+        return self._compared(a, "=", b)
+
+    def where(self, condition: Any, a: Any, b: Any) -> Term:
+        """a if condition else b, or the one that is meant when the condition is plain."""
+        condition, a, b = term(condition), term(a), term(b)
+        if condition.number is not None:
+            return a if condition.number else b
+        if a.text == b.text:
+            return a
+        return Term(f"{a.text} if {condition.text} else {b.text}", SUM)
+
+    def _compared(self, a: Any, sign: str, b: Any) -> Term:
+        a, b = term(a), term(b)
+        if a.number is not None and b.number is not None:
+            holds = {"<": a.number < b.number, "≤": a.number <= b.number, "=": a.number == b.number}
+            return term(float(holds[sign]))
+        return Term(f"{a.text} {sign} {b.text}", SUM)
+
+
+WORDS = Words()
+SPELLED_OUT = {
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "pow",
+    "neg",
+    "pos",
+    "less",
+    "less_equal",
+    "equal",
+    "where",
+}
+SPELLED_OUT |= {"sum", "dot", "absolute", "sqrt"}
+"""Operations that read better as signs than as a call of their name."""
+
+
+def formula(op: str, operands: Sequence[str | float]) -> str:
+    """What a primitive computes, in the names (or numbers) of its operands."""
+    return spell(op, [term(operand) for operand in operands]).text
+
+
+def spell(op: str, operands: Sequence[Term]) -> Term:
+    """What a primitive computes, as a term that can be part of a longer formula."""
+    if op in SPELLED_OUT:
+        return term(TABLE[op].forward(WORDS, *operands))
+    return Term(call(op, [x.text for x in operands]))
+
+
+def call(op: str, operands: Sequence[str]) -> str:
+    """An operation as the call of a function, shortened in the middle when it has many operands."""
+    shown = operands if len(operands) <= 8 else [*operands[:4], "…", *operands[-2:]]
+    return f"{op}({', '.join(shown)})"
+
+
+def substitute(op: str, custom: bool, values: Sequence[float]) -> str:
+    """The formula of an operation with numbers put in, the negative ones in parentheses.
+
+    >>> substitute("mul", False, [3.0, -2.0])
+    '3 · (-2)'
+    """
+    if custom or not values:
+        return call(op, [show(x) for x in values])
+    pattern = template(op, len(values))
+    bare = pattern.endswith(")")
+    numbers = [x if bare else enclosed(x) for x in map(show, values)]
+    return "".join(numbers[ord(c) - HOLE] if HOLE <= ord(c) < HOLE + 4096 else c for c in pattern)
+
+
+def enclosed(number: str) -> str:
+    """A negative number in parentheses, for standing behind a sign."""
+    return f"({number})" if number.startswith("-") else number
+
+
+def sum_of(amounts: Sequence[str]) -> str:
+    """A pile in words: ``2 + 3``, the middle of a long one left out."""
+    shown = [*amounts[:4], "…", *amounts[-3:]] if len(amounts) > 8 else list(amounts)
+    return " + ".join([shown[0], *map(enclosed, shown[1:])]) if shown else ""
+
+
+HOLE = 0xF0000
+"""Operand k of a template is the private-use character HOLE + k."""
+
+
+def template(op: str, count: int) -> str:
+    """The formula of an operation with holes for its operands."""
+    return formula(op, [chr(HOLE + slot) for slot in range(count)])
+
+
+def local_derivatives(op: str, operands: Sequence[str | float], result: str) -> list[str]:
+    """The partial of a primitive to each operand, in words."""
+    partials = TABLE[op].partials(WORDS, *map(term, operands), term(result))
+    return [term(partial).text for partial in partials]
+
+
+def term(x: Any) -> Term:
+    """Text is a name, a number is itself, a term stays as it is."""
+    if isinstance(x, Term):
+        return x
+    if isinstance(x, str):
+        return Term(x)
+    text = show(float(x))
+    return Term(text, PRODUCT if text.startswith("-") else ATOM, float(x))
+
+
+_EXACT = 1e12
+
+
+def show(x: float, digits: int = 7) -> str:
+    """A number for reading: whole numbers as they are, others with a few digits at most.
+
+    >>> show(3.0), show(0.1 + 0.2), show(1e-9), show(-12345678.9)
+    ('3', '0.3', '1e-9', '-1.234568e7')
+    """
+    if not isfinite(x):
+        return "nan" if isnan(x) else "inf" if x > 0 else "-inf"
+    if x.is_integer() and abs(x) < min(_EXACT, 10.0 ** (digits + 5)):
+        return str(int(x))
+    rounded = Context(prec=digits, rounding=ROUND_HALF_UP).create_decimal(Decimal(x))
+    sign, figures, exponent = rounded.as_tuple()
+    assert isinstance(exponent, int)
+    text = "".join(map(str, figures)).rstrip("0")
+    return "-" * sign + _placed(text, len(figures) + exponent, digits)
+
+
+def _placed(digits: str, point: int, most: int) -> str:
+    """Digits with the decimal point after the first ``point`` of them, or with an exponent."""
+    if not -4 < point <= most:
+        rest = f".{digits[1:]}" if len(digits) > 1 else ""
+        return f"{digits[0]}{rest}e{point - 1}"
+    if point <= 0:
+        return f"0.{'0' * -point}{digits}"
+    whole = digits.ljust(point, "0")
+    return whole if len(whole) == point else f"{whole[:point]}.{whole[point:]}"
