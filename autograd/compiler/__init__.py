@@ -9,6 +9,6 @@ from autograd.extras import require
 
 require("numpy", extra="fast")
 
-from autograd.compiler.program import Program, compile, load  # noqa: E402  (NumPy is there from here on)
+from autograd.compiler.program import Program, compile, load  # noqa: A004, E402
 
 __all__ = ["Program", "compile", "load"]

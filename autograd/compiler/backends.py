@@ -44,7 +44,7 @@ class Executor(Protocol):
         batch_size: int,
         hyper: Array,
     ) -> Array:
-        """Take one optimiser step per batch; see `train_step_by_step` for what the arguments mean."""
+        """Take one optimiser step per batch: see `train_step_by_step` for the arguments."""
 
 
 def train_step_by_step(
@@ -59,12 +59,14 @@ def train_step_by_step(
 ) -> Array:
     """Take one optimiser step per batch and return the losses (steps,).
 
-    ``rows`` (R, I) are all rows and ``order`` (n,) the indices to use, ``batch_size`` at a time; a last
-    batch may be short.  ``update`` computes, from one parameter, its gradient and its S numbers of state
-    (its inputs) and the optimiser's numbers of this step (its parameters, a row of ``hyper`` (steps, H)),
-    the new parameter and state.  ``params`` (P,) and ``state`` (S, P) change in place.
+    ``rows`` (R, I) are all rows and ``order`` (n,) the indices to use, ``batch_size`` at a time; a
+    last batch may be short.  ``update`` computes, from one parameter, its gradient and its S
+    numbers of state (its inputs) and the optimiser's numbers of this step (its parameters, a row of
+    ``hyper`` (steps, H)), the new parameter and state.  ``params`` (P,) and ``state`` (S, P) change
+    in place.
 
-    A loss that is not finite stops the training before its update: it is then the last one returned.
+    A loss that is not finite stops the training before its update: it is then the last one
+    returned.
     """
     losses = []
     for step, start in enumerate(range(0, len(order), batch_size)):
@@ -74,15 +76,21 @@ def train_step_by_step(
         if not np.isfinite(loss):
             break
         columns = np.column_stack([params, gradient, *state])
-        params[:], *state[:] = update.outputs(hyper[step], columns).T
+        changed = update.outputs(hyper[step], columns).T
+        params[:], state[:] = changed[0], changed[1:]
     return np.array(losses)
+
+
+def check_backend(name: str) -> None:
+    """Raise ValueError for a backend that is not known."""
+    if name not in BACKENDS:
+        known = ", ".join(repr(known) for known in BACKENDS)
+        raise ValueError(f"unknown backend {name!r}: choose one of {known}")
 
 
 def make_executor(name: str, wengert: WengertList) -> Executor:
     """The executor of that backend; "auto" takes the first of numba, numpy that is installed."""
-    if name not in BACKENDS:
-        known = ", ".join(repr(known) for known in BACKENDS)
-        raise ValueError(f"unknown backend {name!r}: choose one of {known}")
+    check_backend(name)
     if name == "auto":
         name = "numba" if find_spec("numba") else "numpy"
     executor: Executor = BACKENDS[name](wengert)

@@ -1,12 +1,13 @@
 """The JAX backend: a program by levels, compiled by XLA, for accelerators and many devices.
 
-A register is a row of an array here: (G,) numbers for a group of uniform registers, (G, N) for varying
-ones.  A program whose groups are too many for XLA to compile in reasonable time, a long chain for
-instance, is interpreted: one loop over its instructions, whatever its length.
+A register is a row of an array here: (G,) numbers for a group of uniform registers, (G, N) for
+varying ones.  A program whose groups are too many for XLA to compile in reasonable time, a long
+chain for instance, is interpreted: one loop over its instructions, whatever its length.
 
-Rows of a batch are spread over all devices (of all processes, after ``jax.distributed.initialize``) by
-their sharding, parameters are everywhere; XLA puts in the communication.  Every process calls the same
-functions with the same arrays.  Float64 holds inside these calls only, whatever JAX is configured for.
+Rows of a batch are spread over all devices (of all processes, after ``jax.distributed.initialize``)
+by their sharding, parameters are everywhere; XLA puts in the communication.  Every process calls
+the same functions with the same arrays.  Float64 holds inside these calls only, whatever JAX is
+configured for.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from autograd.compiler.backends import Array, Indices
+from autograd.compiler.jax_loop import Loop
 from autograd.compiler.levels import (
     Gather,
     Group,
@@ -34,17 +36,26 @@ from autograd.compiler.levels import (
     Terms,
     level_plan,
 )
-from autograd.compiler.linear import LEAVES, WengertList
+from autograd.compiler.linear import ARITIES, WengertList
 
 Traced: TypeAlias = Any
 """An array that JAX may be tracing."""
 
+Real: TypeAlias = npt.NDArray[np.bool_]
+"""Which rows of a batch count; the others fill it up."""
+
 MOST_GROUPS = 1000
 """With more groups than this a program is interpreted."""
 
+MOST_STEPS = 64
+"""Optimiser steps in one loop; always this many, so that it is compiled once."""
+
+MOST_NUMBERS = 2**25
+"""The most numbers of a batch in one loop."""
+
 
 class JaxFunction:
-    """A program as pure JAX functions of ``params`` (P,) and ``batch`` (N, I), for jit and devices."""
+    """A program as pure JAX functions of params (P,) and batch (N, I), for jit and devices."""
 
     def __init__(self, program: WengertList) -> None:
         self._program = program
@@ -79,8 +90,8 @@ Run: TypeAlias = Callable[[Traced, Traced, Traced | None], tuple[Traced, Traced]
 
 
 def _runner(program: WengertList, kept: Sequence[int], summed: Sequence[int]) -> Run:
-    plan = level_plan(program, kept, summed)
-    return _Levels(plan).run
+    plan = level_plan(program, kept, summed, most=MOST_GROUPS)
+    return _Levels(plan).run if plan else Loop(program, kept, summed, _OPERATIONS).run
 
 
 class _Levels:
@@ -95,9 +106,15 @@ class _Levels:
         params, batch = jnp.asarray(params), jnp.asarray(batch)
         dtype = jnp.result_type(params, batch, jnp.float32)
         rows = len(batch)
-        groups: list[Traced] = [plan.constants.astype(dtype), params.astype(dtype), batch.T.astype(dtype)]
+        groups: list[Traced] = [
+            plan.constants.astype(dtype),
+            params.astype(dtype),
+            batch.T.astype(dtype),
+        ]
         for group in plan.groups:
-            groups.append(_sum(groups, group) if isinstance(group, SumGroup) else _apply(groups, group))
+            groups.append(
+                _sum(groups, group) if isinstance(group, SumGroup) else _apply(groups, group)
+            )
         return self._kept(groups, rows, dtype), _means(groups, plan.means, rows, real, dtype)
 
     def _kept(self, groups: Sequence[Traced], rows: int, dtype: Any) -> Traced:
@@ -224,9 +241,9 @@ class JaxExecutor:
     def __init__(self, program: WengertList) -> None:
         self._function = JaxFunction(program)
         mesh = Mesh(np.array(jax.devices()), ("rows",))
-        self._everywhere = NamedSharding(mesh, PartitionSpec())
-        self._by_row = NamedSharding(mesh, PartitionSpec("rows"))
-        self._by_row_of_batch = NamedSharding(mesh, PartitionSpec(None, "rows"))
+        self._everywhere = _sharding(mesh)
+        self._by_row = _sharding(mesh, "rows")
+        self._by_row_of_batch = _sharding(mesh, None, "rows")
         self._devices = mesh.size
         self._outputs = jax.jit(self._function.outputs, out_shardings=self._everywhere)
         self._value_and_grad = jax.jit(
@@ -245,7 +262,9 @@ class JaxExecutor:
         """The mean over the rows, and its gradient."""
         with jax.enable_x64(True):
             rows, real = self._spread(batch)
-            value, gradient = self._value_and_grad(self._place(params, self._everywhere), rows, real)
+            value, gradient = self._value_and_grad(
+                self._place(params, self._everywhere), rows, real
+            )
             return float(value), np.array(gradient)
 
     def train(
@@ -258,23 +277,45 @@ class JaxExecutor:
         batch_size: int,
         hyper: Array,
     ) -> Array:
-        """Take one optimiser step per batch, all in one `lax.scan`."""
-        batches, real = _batches(rows, order, batch_size, self._devices)
+        """Take one optimiser step per batch, up to ``MOST_STEPS`` in one compiled loop."""
+        numbers = batch_size * rows.shape[1]
+        span = max(1, min(MOST_STEPS, MOST_NUMBERS // max(1, numbers)))
+        losses: list[float] = []
+        for first in range(0, len(hyper), span):
+            chosen = order[first * batch_size : (first + span) * batch_size]
+            batches, real = _batches(rows, chosen, batch_size, span, self._devices)
+            steps = _filled(hyper[first : first + span], span)
+            done = self._run_epoch(update, params, state, steps, batches, real)
+            losses.extend(done)
+            if not np.isfinite(done[-1]):
+                break
+        return np.array(losses)
+
+    def _run_epoch(
+        self,
+        update: WengertList,
+        params: Array,
+        state: Array,
+        hyper: Array,
+        batches: Array,
+        real: Real,
+    ) -> list[float]:
+        """Change params and state in place; the losses of the steps taken."""
         with jax.enable_x64(True):
-            arguments = [self._place(array, self._everywhere) for array in (params, state, hyper)]
-            batches = self._place(batches, self._by_row_of_batch)
-            if real is not None:
-                real = self._place(real, self._by_row_of_batch)
-            results = self._epoch(update)(*arguments, batches, real)
-            params[:], state[:], losses = map(np.array, results)
-        good = np.isfinite(losses)
-        return losses if good.all() else losses[: int(good.argmin()) + 1]
+            results = self._epoch(update)(
+                *(self._place(array, self._everywhere) for array in (params, state, hyper)),
+                self._place(batches, self._by_row_of_batch),
+                self._place(real, self._by_row_of_batch),
+            )
+            params[:], state[:], losses, taken = map(np.array, results)
+        done: list[float] = losses[:taken].tolist()
+        return done
 
     def _epoch(self, update: WengertList) -> Callable[..., Any]:
         """The compiled epoch for an update rule, kept for the next time the same object comes."""
         if id(update) not in self._epochs:
             step = _step(self._function, JaxFunction(update))
-            epoch = jax.jit(_scan(step), out_shardings=self._everywhere)
+            epoch = jax.jit(_loop(step), out_shardings=self._everywhere)
             self._epochs[id(update)] = update, epoch
         return self._epochs[id(update)][1]
 
@@ -292,60 +333,69 @@ class JaxExecutor:
         return jax.make_array_from_callback(array.shape, sharding, lambda part: array[part])
 
 
+def _sharding(mesh: Mesh, *axes: str | None) -> NamedSharding:
+    spec: Any = PartitionSpec
+    return NamedSharding(mesh, spec(*axes))
+
+
 def _batches(
-    rows: Array, order: Indices, batch_size: int, devices: int
-) -> tuple[Array, npt.NDArray[np.bool_] | None]:
-    """All batches (steps, B, I), B filled up for the devices, and the rows that count, None for all."""
-    steps = -(-len(order) // batch_size)
+    rows: Array, order: Indices, batch_size: int, steps: int, devices: int
+) -> tuple[Array, Real]:
+    """Batches (steps, B, I), B filled up for the devices, and the rows that count (steps, B)."""
     width = -(-batch_size // devices) * devices
-    chosen = np.zeros((steps, batch_size), dtype=np.int64)
-    chosen.ravel()[: len(order)] = order
+    chosen = _filled(order, steps * batch_size).reshape(steps, batch_size)
     real = (np.arange(steps * batch_size) < len(order)).reshape(steps, batch_size)
-    chosen, real = (np.pad(array, ((0, 0), (0, width - batch_size))) for array in (chosen, real))
-    return rows[chosen], None if real.all() else real
+    more = (0, 0), (0, width - batch_size)
+    return rows[np.pad(chosen, more)], np.pad(real, more)
+
+
+def _filled(array: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
+    """The array with zeros behind, up to this length."""
+    return np.pad(array, ((0, length - len(array)), *((0, 0),) * (array.ndim - 1)))
 
 
 def _step(function: JaxFunction, update: JaxFunction) -> Callable[..., Any]:
-    """One optimiser step, as `lax.scan` wants it; after a loss that is not finite nothing changes."""
+    """One optimiser step; nothing changes when the loss is not finite."""
 
-    def step(carried: Any, given: Any) -> tuple[Any, Traced]:
-        params, state, good = carried
-        hyper, batch, real = given
+    def step(
+        params: Traced, state: Traced, hyper: Traced, batch: Traced, real: Traced
+    ) -> tuple[Traced, Traced, Traced]:
         loss, gradient = function.value_and_grad(params, batch, real)
-        good &= jnp.isfinite(loss)
         columns = jnp.concatenate([params[None], gradient[None], state])
         changed = update.outputs(hyper, columns.T).T
-        params = jnp.where(good, changed[0], params)
-        state = jnp.where(good, changed[1:], state)
-        return (params, state, good), loss
+        good = jnp.isfinite(loss)
+        return jnp.where(good, changed[0], params), jnp.where(good, changed[1:], state), loss
 
     return step
 
 
-def _scan(step: Callable[..., Any]) -> Callable[..., Any]:
+def _loop(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Steps in order, until one has no rows or a loss that is not finite."""
+
     def epoch(
-        params: Traced, state: Traced, hyper: Traced, batches: Traced, real: Traced | None
-    ) -> tuple[Traced, Traced, Traced]:
-        carried = params, state, jnp.array(True)
-        (params, state, _), losses = lax.scan(step, carried, (hyper, batches, real))
-        return params, state, losses
+        params: Traced, state: Traced, hyper: Traced, batches: Traced, real: Traced
+    ) -> tuple[Traced, Traced, Traced, Traced]:
+        steps = real.any(axis=1).sum()
+
+        def goes_on(carried: Any) -> Traced:
+            taken, _, _, losses = carried
+            return (taken < steps) & ((taken == 0) | jnp.isfinite(losses[taken - 1]))
+
+        def body(carried: Any) -> Any:
+            k, params, state, losses = carried
+            params, state, loss = step(params, state, hyper[k], batches[k], real[k])
+            return k + 1, params, state, losses.at[k].set(loss)
+
+        start = jnp.zeros((), int), params, state, jnp.zeros(len(hyper))
+        taken, params, state, losses = lax.while_loop(goes_on, body, start)
+        return params, state, losses, taken
 
     return epoch
 
 
 _OPERATIONS: dict[str, Callable[..., Traced]] = {
-    "add": jnp.add,
-    "subtract": jnp.subtract,
-    "multiply": jnp.multiply,
-    "negative": jnp.negative,
+    **{name: getattr(jnp, name) for name in ARITIES if hasattr(jnp, name)},
     "where": lambda condition, a, b: jnp.where(condition != 0.0, a, b),
     "erf": jax.scipy.special.erf,
     "erfc": jax.scipy.special.erfc,
-} | {
-    name: getattr(jnp, name)
-    for name in (
-        "divide", "power", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "arcsin",
-        "arccos", "arctan", "sinh", "cosh", "tanh", "absolute", "maximum", "minimum", "less",
-        "less_equal", "equal",
-    )
-}  # fmt: skip
+}

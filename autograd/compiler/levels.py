@@ -1,8 +1,8 @@
 """A Wengert list by levels: many scalar instructions as few array operations.
 
-The *level* of a register is one more than the highest level among its operands.  Registers of a level
-do not need one another, so those with the same operation make a *group*: one array operation on
-operands gathered from earlier groups.  An MLP turns back into dense layers this way:
+The *level* of a register is one more than the highest level among its operands.  Registers of a
+level do not need one another, so those with the same operation make a *group*: one array operation
+on operands gathered from earlier groups.  An MLP turns back into dense layers this way:
 
 * a tree of additions is one *sum*, and a product that nothing else uses is a term of it;
 * sums of a level whose varying factors are the same, as the neurons of a layer share their inputs,
@@ -33,7 +33,7 @@ CONSTANTS, PARAMETERS, INPUTS = range(3)
 """The groups that are given; those of the plan follow."""
 
 FEW = 8
-"""Up to so many sets of shared factors at a level get a matrix product each, whatever their size."""
+"""Up to so many sets of shared factors at a level get a matrix product each in any case."""
 
 SPARSE = 4
 """A table is made where it has at most so many times the entries that are wanted."""
@@ -59,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is added up, by kind; every Gather is (G, n), or None where there is none of that kind."""
+    """What is added up, by kind; every Gather is (G, n), None where there is none of a kind."""
 
     numbers: Gather | None
     """Uniform terms."""
@@ -84,7 +84,7 @@ class SumGroup:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The means of all products of ``left`` (A,) with ``right`` (B,), of which ``wanted`` are used."""
+    """The means of all products of left (A,) with right (B,), of which ``wanted`` are used."""
 
     left: Gather
     right: Gather
@@ -116,14 +116,22 @@ class LevelPlan:
     means: Means
 
 
-def level_plan(program: WengertList, kept: Sequence[int], summed: Sequence[int]) -> LevelPlan:
-    """How to get the kept registers for every row, and the means over the rows of the summed ones."""
+def level_plan(
+    program: WengertList, kept: Sequence[int], summed: Sequence[int], *, most: int
+) -> LevelPlan | None:
+    """How to get the kept registers for every row, and the means over the rows of the summed ones.
+
+    None where that takes more than so many groups.
+    """
     sums, consumed = _sums(program, kept, summed)
     targets = list(dict.fromkeys(summed))
     ends = [_end(program, k, sums, k not in consumed and k not in kept) for k in targets]
     nodes = _nodes(program, sums, [*kept, *(j for end in ends for j in end.operands())])
+    grouped = _grouped(program, nodes)
+    if len(grouped) > most:
+        return None
     places = _Places(program)
-    groups = [places.add(key, members, nodes) for key, members in _grouped(program, nodes)]
+    groups = [places.add(key, members, nodes) for key, members in grouped]
     by_kind = sorted(kept, key=lambda k: not program.uniform[k])
     return LevelPlan(
         constants=np.array(list(program.constants.values()), dtype=np.float64),
@@ -220,7 +228,7 @@ def _sum(program: WengertList, top: int, inner: set[int]) -> _Sum:
 
 
 def _end(program: WengertList, k: int, sums: Mapping[int, _Sum], loose: bool) -> _Sum:
-    """What the mean of register k is the mean of: its terms, if nobody needs the register itself."""
+    """What the mean of register k is the mean of: its terms, if nobody else needs it."""
     if loose and not program.uniform[k] and k in sums:
         return sums[k]
     end = _Sum()
@@ -228,9 +236,7 @@ def _end(program: WengertList, k: int, sums: Mapping[int, _Sum], loose: bool) ->
     return end
 
 
-def _nodes(
-    program: WengertList, sums: Mapping[int, _Sum], ends: Iterable[int]
-) -> dict[int, _Node]:
+def _nodes(program: WengertList, sums: Mapping[int, _Sum], ends: Iterable[int]) -> dict[int, _Node]:
     """What has to be computed for the ends, in order."""
     found: dict[int, _Node] = {}
     stack = [*ends]
@@ -247,10 +253,8 @@ def _operands(node: _Node) -> Iterable[int]:
     return node.operands() if isinstance(node, _Sum) else node
 
 
-def _grouped(
-    program: WengertList, nodes: Mapping[int, _Node]
-) -> Iterator[tuple[Key, list[int]]]:
-    """Registers by level and operation; sums also by their shape and the factors that they share."""
+def _grouped(program: WengertList, nodes: Mapping[int, _Node]) -> list[tuple[Key, list[int]]]:
+    """Registers by level and operation; sums also by shape and the factors that they share."""
     levels: dict[int, int] = {}
     keys: dict[int, Key] = {}
     for k, node in nodes.items():
@@ -263,7 +267,7 @@ def _grouped(
         shared = _shared(nodes[k])
         alone = variety[key] > FEW and tally[key, shared] < FEW
         groups[*key, () if alone else shared].append(k)
-    yield from sorted(groups.items(), key=lambda item: item[0][0])
+    return sorted(groups.items(), key=lambda item: item[0][0])
 
 
 def _kind(program: WengertList, k: int, node: _Node) -> Key:
@@ -301,9 +305,11 @@ class _Places:
 
     def gather(self, registers: Any) -> Gather | None:
         """Where to find these registers, a list or a table of them; None if there are none."""
+        return self.found(registers) if np.size(registers) else None
+
+    def found(self, registers: Any) -> Gather:
+        """Where to find these registers, a list or a table of them."""
         table = np.array(registers, dtype=np.int64)
-        if not table.size:
-            return None
         places = [self._place[k] for k in table.ravel().tolist()]
         sources = tuple(sorted({group for group, _ in places}))
         return Gather(sources, np.array(places, dtype=np.int64).reshape(*table.shape, 2))
@@ -323,9 +329,11 @@ class _Places:
     def _group(self, key: Key, nodes: Sequence[_Node]) -> Group | SumGroup:
         _, operation, uniform, kinds, shared = key
         if operation == "sum":
-            return SumGroup(uniform, self.terms([node for node in nodes if isinstance(node, _Sum)], shared))
+            return SumGroup(
+                uniform, self.terms([node for node in nodes if isinstance(node, _Sum)], shared)
+            )
         columns = zip(*map(_operands, nodes), strict=True)
-        operands = [gather for column in columns if (gather := self.gather(column))]
+        operands = [self.found(column) for column in columns]
         return Group(operation, uniform, tuple(operands), kinds)
 
 
@@ -379,7 +387,7 @@ def _tables(ends: Sequence[_Sum]) -> tuple[list[tuple[Any, ...]], list[int], _Pr
 
 
 def _components(products: _Products) -> Iterator[tuple[dict[int, bool], _Products]]:
-    """Sets of registers that are multiplied with one another, told into two sides, and the products."""
+    """Sets of registers multiplied with one another, told into two sides, and the products."""
     partners: dict[int, list[int]] = defaultdict(list)
     for (a, b), _ in products:
         partners[a].append(b)
@@ -410,9 +418,7 @@ def _two_sides(start: int, partners: Mapping[int, Sequence[int]]) -> dict[int, b
 
 
 def _table(places: _Places, left: Sequence[int], right: Sequence[int], wanted: Any) -> Table:
-    rows, columns = places.gather(left), places.gather(right)
-    assert rows is not None and columns is not None  # a product has two factors
-    return Table(rows, columns, np.array(wanted, dtype=np.int64))
+    return Table(places.found(left), places.found(right), np.array(wanted, dtype=np.int64))
 
 
 def _ranks(of: Sequence[int], registers: Sequence[int]) -> Indices:

@@ -1,9 +1,9 @@
 """Graph to Wengert list: a recorded graph, and its gradient, as one list of instructions.
 
 The rows of the table do not say what kind of number they work on.  Here they work on *registers*:
-numbers that are not known yet, each the result of one instruction.  Running the rows forward records
-the value; running `repay`, the engine's chain rule, on registers records the gradient.  No rule of
-differentiation is stated here.
+numbers that are not known yet, each the result of one instruction.  Running the rows forward
+records the value; running `repay`, the engine's chain rule, on registers records the gradient.  No
+rule of differentiation is stated here.
 
 *Wengert list*: instructions in order, each computing register k from earlier registers, once (SSA).
 *Uniform*: the same for every row of a batch.  *Varying*: depends on the row.
@@ -47,7 +47,8 @@ class WengertList:
     """Instructions in order; register k is the result of instruction k.
 
     ``operands`` of an operation are earlier registers; of a parameter or an input, its place in the
-    vector of parameters or in a row of the batch.  A constant has none, its number is in ``constants``.
+    vector of parameters or in a row of the batch.  A constant has none, its number is in
+    ``constants``.
     """
 
     operations: list[str]
@@ -78,7 +79,8 @@ def record(
 ) -> Recording:
     """The graph of the roots and its gradient.
 
-    Parameters are first those given, then every other leaf that requires a gradient, in topological order.
+    Parameters are first those given, then every other leaf that requires a gradient, in topological
+    order.
     """
     order = topological_order(roots)
     parameters = _all_parameters(order, inputs, parameters)
@@ -116,7 +118,9 @@ def _all_parameters(
     return (*first, *found)
 
 
-def _record_values(order: Iterable[Value], numbers: dict[Value, Number], recorder: Recorder) -> None:
+def _record_values(
+    order: Iterable[Value], numbers: dict[Value, Number], recorder: Recorder
+) -> None:
     names = recorder.namespace
     for node in order:
         if node in numbers:
@@ -131,8 +135,9 @@ def _record_values(order: Iterable[Value], numbers: dict[Value, Number], recorde
 def _refuse(node: Value) -> Any:
     name = f", labelled {node.label!r}," if node.label else ""
     raise ValueError(
-        f"the operation {node.op!r}{name} cannot be compiled: it was stated by hand, as a number with partial "
-        "derivatives, which hold at this point only; write it with the functions of autograd"
+        f"the operation {node.op!r}{name} cannot be compiled: it was stated by hand, as a number "
+        "with partial derivatives, which hold at this point only; write it with the functions of "
+        "autograd"
     )
 
 
@@ -176,7 +181,7 @@ class Register:
 
     def __add__(self, other: Number) -> Number:
         recorder = self.recorder
-        if type(other) is Register:
+        if isinstance(other, Register):
             if recorder.operations[other.index] == "negative":
                 return recorder.emit("subtract", (self.index, recorder.operands[other.index][0]))
             if recorder.operations[self.index] == "negative":
@@ -189,7 +194,7 @@ class Register:
     __radd__ = __add__
 
     def __mul__(self, other: Number) -> Number:
-        if type(other) is Register:
+        if isinstance(other, Register):
             return self.recorder.emit_commutative("multiply", self.index, other.index)
         if other == 1.0:
             return self
@@ -201,7 +206,7 @@ class Register:
 
     def __sub__(self, other: Number) -> Number:
         recorder = self.recorder
-        if type(other) is Register:
+        if isinstance(other, Register):
             if recorder.operations[other.index] == "negative":
                 (negated,) = recorder.operands[other.index]
                 return recorder.emit_commutative("add", self.index, negated)
@@ -316,9 +321,7 @@ def needed_for(
     return needed
 
 
-def uniform_registers(
-    operations: Sequence[str], operands: Sequence[tuple[int, ...]]
-) -> list[bool]:
+def uniform_registers(operations: Sequence[str], operands: Sequence[tuple[int, ...]]) -> list[bool]:
     """Per register whether it is the same for every row of a batch."""
     varying = bytearray(len(operations))
     for k, (name, registers) in enumerate(zip(operations, operands)):
@@ -331,7 +334,7 @@ def uniform_registers(
 
 
 def _recorded(recorder: Recorder, name: str) -> Callable[..., Number]:
-    """A function of the basis on registers: computed when everything is known, recorded otherwise."""
+    """A function of the basis on registers: computed when all is known, recorded otherwise."""
     compute = getattr(scalar_math, name)
     simplify = _SIMPLER.get(name)
 
@@ -342,7 +345,10 @@ def _recorded(recorder: Recorder, name: str) -> Callable[..., Number]:
         if simpler is not None:
             return simpler
         return recorder.emit(
-            name, tuple([x.index if type(x) is Register else recorder.constant(x) for x in arguments])
+            name,
+            tuple(
+                [x.index if isinstance(x, Register) else recorder.constant(x) for x in arguments]
+            ),
         )
 
     return function
@@ -350,7 +356,12 @@ def _recorded(recorder: Recorder, name: str) -> Callable[..., Number]:
 
 def _simpler_quotient(m: Any, a: Number, b: Number) -> Number | None:
     """x / 1 is x, and dividing by a power of two is multiplying by its exact inverse."""
-    if isinstance(b, Register) or b == 0.0 or abs(frexp(b)[0]) != 0.5 or not 1e-300 < abs(b) < 1e300:
+    if (
+        isinstance(b, Register)
+        or b == 0.0
+        or abs(frexp(b)[0]) != 0.5
+        or not 1e-300 < abs(b) < 1e300
+    ):
         return None
     return a * (1.0 / b)
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autograd.compiler.linear import LEAVES, WengertList
+from autograd.compiler.linear import LEAVES, WengertList, needed_for
 
-_SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "less": "<", "less_equal": "<=", "equal": "=="}
+_SYMBOLS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "less": "<",
+    "less_equal": "<=",
+    "equal": "==",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The labels of the inputs, parameters and roots in order, and of registers; "" where there is none."""
+    """Labels of inputs, parameters and roots in order, and of registers; "" for none."""
 
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -42,7 +50,7 @@ class Counts:
 
     @property
     def ratio(self) -> float:
-        """The cost of value and gradient over the cost of the value: below about 4, whatever the graph."""
+        """The cost of value and gradient over that of the value: below about 4 for any graph."""
         return self.instructions / max(1, self.of_value)
 
     def __str__(self) -> str:
@@ -50,32 +58,22 @@ class Counts:
             f"{self.instructions:,} instructions, {self.of_value:,} for the value "
             f"(value and gradient cost {self.ratio:.2f} times the value)\n"
             f"{self.uniform:,} of them uniform, done once for all rows\n"
-            f"per row: {self.registers:,} registers in use at most, {self.flops:,} flops, {self.bytes:,} bytes"
+            f"per row: {self.registers:,} registers in use at most, {self.flops:,} flops, "
+            f"{self.bytes:,} bytes"
         )
 
 
 def count(program: WengertList) -> Counts:
     """How much work one row of the program is."""
+    for_value = needed_for(program.outputs, program.operations, program.operands)
     computed = [k for k, name in enumerate(program.operations) if name not in LEAVES]
     return Counts(
         instructions=len(computed),
-        of_value=sum(map(computed_for(program, program.outputs).__getitem__, computed)),
+        of_value=sum(for_value[k] for k in computed),
         uniform=sum(program.uniform[k] for k in computed),
         registers=_most_alive(program),
         bytes=sum(8 * (1 + len(program.operands[k])) for k in computed),
     )
-
-
-def computed_for(program: WengertList, ends: Sequence[int]) -> list[bool]:
-    """Per register whether the ends need it."""
-    needed = [False] * len(program)
-    for k in ends:
-        needed[k] = True
-    for k in range(len(program) - 1, -1, -1):
-        if needed[k] and program.operations[k] not in LEAVES:
-            for j in program.operands[k]:
-                needed[j] = True
-    return needed
 
 
 def _most_alive(program: WengertList) -> int:

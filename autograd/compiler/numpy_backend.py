@@ -1,9 +1,9 @@
 """The NumPy backend: one NumPy call per instruction, on one block of rows at a time.
 
-A *column* holds a varying register for the rows of a block.  Columns are few: one is handed on as soon
-as the register in it is used up.  Uniform registers are one number each, computed once per call.
-An instruction list is *bound* to the columns once per block length, so that running a block is a bare
-loop of calls.
+A *column* holds a varying register for the rows of a block.  Columns are few: one is handed on as
+soon as the register in it is used up.  Uniform registers are one number each, computed once per
+call. An instruction list is *bound* to the columns once per block length, so that running a block
+is a bare loop of calls.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 
 from autograd import scalar_math
 from autograd.compiler.backends import Array, Indices, train_step_by_step
-from autograd.compiler.linear import LEAVES, WengertList
+from autograd.compiler.linear import LEAVES, WengertList, needed_for
 
 LONGEST_BLOCK = 1024
-"""Rows per block: long enough that NumPy's price per call counts little, short enough for the cache."""
+"""Rows per block: so many that the price of a call counts little, so few that the cache holds."""
 
 LARGEST_BLOCK = 2**23
 """Numbers per block over all columns: a program with a million columns gets short ones."""
@@ -73,15 +73,16 @@ class NumpyExecutor:
 
 
 class BlockPlan:
-    """What to do with every block to get the kept registers, row by row, and the means of the summed ones."""
+    """What to do with every block to get the kept registers and the means of the summed ones."""
 
     def __init__(self, program: WengertList, kept: Sequence[int], summed: Sequence[int]) -> None:
         self._kept, self._summed = kept, summed
         self._program = program
-        live = live_registers(program, (*kept, *summed))
+        needed = needed_for((*kept, *summed), program.operations, program.operands)
+        live = [k for k in range(len(program)) if needed[k]]
         self._uniform = [k for k in live if program.uniform[k]]
         self._varying = [k for k in live if not program.uniform[k]]
-        self._column, self._columns = _columns(program, self._varying, kept)
+        self._column, self._columns = assign_columns(program, self._varying, kept)
         used = [k for k in self._varying if program.operations[k] == "input"]
         self._inputs = [program.operands[k][0] for k in used]
         self._row = {k: row for row, k in enumerate(used)}
@@ -116,7 +117,9 @@ class BlockPlan:
         uniform = self._program.uniform
         return np.array(
             [
-                self._numbers[self._place[k]] if uniform[k] else self._totals[self._total[k]] / count
+                self._numbers[self._place[k]]
+                if uniform[k]
+                else self._totals[self._total[k]] / count
                 for k in self._summed
             ]
         )
@@ -166,23 +169,13 @@ class BlockPlan:
         return column
 
 
-def live_registers(program: WengertList, ends: Iterable[int]) -> list[int]:
-    """The registers that the ends need, in order."""
-    live = bytearray(len(program))
-    for k in ends:
-        live[k] = 1
-    for k in range(len(live) - 1, -1, -1):
-        if live[k] and program.operations[k] not in LEAVES:
-            for j in program.operands[k]:
-                live[j] = 1
-    return [k for k, alive in enumerate(live) if alive]
-
-
-def _columns(
+def assign_columns(
     program: WengertList, varying: Sequence[int], kept: Iterable[int]
 ) -> tuple[dict[int, int], int]:
-    """A column for every computed register, handed on after its last use; and how many there are."""
-    last_use = {j: k for k in varying if program.operations[k] not in LEAVES for j in program.operands[k]}
+    """A column for each computed register, handed on after its last use, and their number."""
+    last_use = {
+        j: k for k in varying if program.operations[k] not in LEAVES for j in program.operands[k]
+    }
     last_use.update(dict.fromkeys(kept, len(program)))
     column: dict[int, int] = {}
     free: list[int] = []

@@ -1,19 +1,24 @@
 """What users hold: a compiled graph.
 
-`compile` records a graph once and gives a `Program`, which runs it for whole batches at a time without
-making a node again: the same numbers, from a list of instructions.
+`compile` records a graph once and gives a `Program`, which runs it for whole batches at a time
+without making a node again: the same numbers, from a list of instructions.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.compiler.backends import BACKENDS, Array, Executor, Indices, make_executor
+from autograd.compiler.backends import (
+    Array,
+    Executor,
+    Indices,
+    check_backend,
+    make_executor,
+)
 from autograd.compiler.linear import Recording, WengertList, record
 from autograd.compiler.listing import Counts, Names, count, print_list
 from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from autograd.compiler.jax_backend import JaxFunction
 
 
-def compile(
+def compile(  # noqa: A001
     root: Value | Iterable[Value],
     inputs: Iterable[Value] = (),
     *,
@@ -34,17 +39,18 @@ def compile(
 ) -> Program:
     """Record the graph of one root (or several) as a program that runs over batches.
 
-    ``inputs`` are leaves: they take their numbers from a row of the batch, in this order.  Every other
-    leaf that requires a gradient is a parameter: first those in ``parameters``, which states an order,
-    then the rest in topological order.  Other leaves and plain numbers are constants, fixed at what they
-    are now.  ``backend`` is "numba", "numpy" or "jax"; "auto" takes numba where it is installed.
+    ``inputs`` are leaves: they take their numbers from a row of the batch, in this order.  Every
+    other leaf that requires a gradient is a parameter: first those in ``parameters``, which states
+    an order, then the rest in topological order.  Other leaves and plain numbers are constants,
+    fixed at what they are now.  ``backend`` is "numba", "numpy" or "jax"; "auto" takes numba where
+    it is installed.
 
-    **What Python decided while the graph was built is fixed**: an ``if`` on ``x.data``, the length of a
-    loop, a random draw.  To decide anew for every row, write ``where(less(x, y), a, b)``.
+    **What Python decided while the graph was built is fixed**: an ``if`` on ``x.data``, the length
+    of a loop, a random draw.  To decide anew for every row, write ``where(less(x, y), a, b)``.
 
-    Raises TypeError for what is no Value, ValueError for inputs or parameters that are computed, constant
-    or listed twice, for an operation stated by hand and for an unknown backend, and ImportError where the
-    backend is not installed.
+    Raises TypeError for what is no Value, ValueError for inputs or parameters that are computed,
+    constant or listed twice, for an operation stated by hand and for an unknown backend, and
+    ImportError where the backend is not installed.
 
     >>> from autograd import Value, compile
     >>> w, x = Value(3.0, label="w"), Value(0.0, label="x")
@@ -53,7 +59,7 @@ def compile(
     >>> value, grads.tolist()
     (7.5, [2.5])
     """
-    _check_backend(backend)
+    check_backend(backend)
     roots = _values([root] if isinstance(root, Value) else root, "root")
     leaves, first = _values(inputs, "input"), _values(parameters, "parameter")
     if not roots:
@@ -63,15 +69,17 @@ def compile(
     if both := {*leaves} & {*first}:
         raise ValueError(f"{both.pop()!r} is both an input and a parameter")
     recording = record(roots, leaves, first)
-    return Program(recording.wengert, _names(recording, roots, leaves), recording.parameters, backend=backend)
+    return Program(
+        recording.wengert, _names(recording, roots, leaves), recording.parameters, backend=backend
+    )
 
 
 class Program:
     """A compiled graph with P parameters, I inputs and O roots.
 
-    Arrays may be anything that NumPy can see as real numbers of the right shape: lists, any memory layout,
-    float32 and integers.  They are taken as float64, and so are the results.  A batch holds one row per
-    sample; it may be left out when there are no inputs.
+    Arrays may be anything that NumPy can see as real numbers of the right shape: lists, any memory
+    layout, float32 and integers.  They are taken as float64, and so are the results.  A batch holds
+    one row per sample; it may be left out when there are no inputs.
     """
 
     def __init__(
@@ -98,8 +106,8 @@ class Program:
         """
         if self._parameters is None:
             raise RuntimeError(
-                "this program was loaded without its Values: pass params to it, or use pack() and unpack() for the "
-                "numbers that were saved; names.parameters has the labels"
+                "this program was loaded without its Values: pass params to it, or use pack() and "
+                "unpack() for the numbers that were saved; names.parameters has the labels"
             )
         return list(self._parameters)
 
@@ -113,11 +121,11 @@ class Program:
         return self._executor.outputs(self._params(params), self._batch(batch))
 
     def value_and_grad(self, params: Any, batch: Any = None) -> tuple[float, Array]:
-        """The mean of the root over the rows, and its gradient (P,); of several roots, of their sum."""
+        """The mean of the root over the rows and its gradient (P,); of several roots, their sum."""
         return self._executor.value_and_grad(self._params(params), self._rows(batch))
 
     def backward(self, batch: Any = None) -> float:
-        """Add the gradient of the mean to ``grad`` of the parameters, at their ``data``; return the mean."""
+        """Add the gradient at the parameters' data to their ``grad``; return the mean."""
         parameters = self.parameters
         value, gradient = self.value_and_grad(self.pack(), batch)
         for parameter, amount in zip(parameters, gradient.tolist(), strict=True):
@@ -141,7 +149,7 @@ class Program:
         rows, steps = self._rows(rows), -(-len(order) // batch_size)
         hyper = _real_array(hyper, (steps, None), "hyper")
         chosen: Indices = np.ascontiguousarray(order, dtype=np.int64)
-        if len(chosen) and not (0 <= chosen.min() and chosen.max() < len(rows)):
+        if len(chosen) and not (chosen.min() >= 0 and chosen.max() < len(rows)):
             raise IndexError(f"order points outside the {len(rows)} rows")
         return self._executor.train(update, params, state, rows, chosen, batch_size, hyper)
 
@@ -161,10 +169,11 @@ class Program:
                 parameter.data = number
 
     def to_jax(self) -> JaxFunction:
-        """The program as a pure JAX function, ``f(params, batch) -> (mean, gradient)``, for jit and devices.
+        """The program as a pure JAX function, ``f(params, batch) -> (mean, gradient)``, for jit and
+        devices.
 
-        ``f.outputs(params, batch)`` is the counterpart of calling the program.  In float64 where JAX is
-        configured so (``jax.config.update("jax_enable_x64", True)``), else in JAX's float32.
+        ``f.outputs(params, batch)`` is the counterpart of calling the program.  In float64 where
+        JAX is configured so (``jax.config.update("jax_enable_x64", True)``), else in JAX's float32.
         """
         require("jax", extra="jax")
         from autograd.compiler.jax_backend import JaxFunction
@@ -176,17 +185,17 @@ class Program:
         return count(self.wengert)
 
     def listing(self, limit: int = 200) -> str:
-        """The Wengert list as text, at most ``limit`` instructions of it, and how much work it is."""
+        """The Wengert list as text, up to ``limit`` instructions of it, and how much work it is."""
         return print_list(self.wengert, self.names, limit)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the program, with the numbers in its parameters, to a file; in one step or not at all."""
+        """Write the program and the numbers in its parameters to a file, wholly or not at all."""
         write_atomically(path, self._to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, backend: str = "auto") -> Program:
         """The program in a file written by `save`; ValueError if it is no such file or damaged."""
-        _check_backend(backend)
+        check_backend(backend)
         return cls._of(read_file(path), backend)
 
     @classmethod
@@ -199,8 +208,8 @@ class Program:
     def __repr__(self) -> str:
         names = self.names
         return (
-            f"<Program of {len(self.wengert)} instructions, {len(names.inputs)} inputs, {len(names.parameters)} "
-            f"parameters, {len(names.roots)} roots, backend {self.backend!r}>"
+            f"<Program of {len(self.wengert)} instructions, {len(names.inputs)} inputs, "
+            f"{len(names.parameters)} parameters, {len(names.roots)} roots, on {self.backend}>"
         )
 
     def _to_bytes(self) -> bytes:
@@ -213,7 +222,9 @@ class Program:
         width = len(self.names.inputs)
         if batch is None:
             if width:
-                raise TypeError(f"this program has {width} inputs: pass a batch of shape (N, {width})")
+                raise TypeError(
+                    f"this program has {width} inputs: pass a batch of shape (N, {width})"
+                )
             return np.zeros((1, 0))
         return _real_array(batch, (None, width), "batch")
 
@@ -251,12 +262,6 @@ def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
-def _check_backend(backend: str) -> None:
-    if backend not in BACKENDS:
-        known = ", ".join(repr(known) for known in BACKENDS)
-        raise ValueError(f"unknown backend {backend!r}: choose one of {known}")
-
-
 def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:
     if isinstance(given, Value) or not isinstance(given, Iterable):
         raise TypeError(f"{what}s are a sequence of Values, got {type(given).__name__}")
@@ -273,8 +278,8 @@ def _check_leaves(leaves: Sequence[Value], what: str) -> None:
             raise ValueError(f"{leaf!r} is computed by {leaf.op!r}: an {what} must be a leaf")
         if not leaf.requires_grad:
             raise ValueError(
-                f"{leaf!r} is a constant, so what was computed from it was not recorded: make the {what} with "
-                "Value(0.0), which requires a gradient, before building the graph"
+                f"{leaf!r} is a constant, so what was computed from it was not recorded: make the "
+                f"{what} with Value(0.0), which requires a gradient, before building the graph"
             )
     if len({*leaves}) < len(leaves):
         twice = next(leaf for k, leaf in enumerate(leaves) if leaf in leaves[:k])

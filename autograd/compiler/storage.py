@@ -1,8 +1,9 @@
 """A program as a file: a NumPy ``.npz`` without pickles, and a JSON header.
 
-What is read is believed only after it was checked: every array has the type and shape that the header's
-format says, every operation is known, every operand is an earlier register, every end is a register.  A
-file that fails any of this, at whatever byte it was cut or changed, gives one ValueError.
+What is read is believed only after it was checked: every array has the type and shape that the
+header's format says, every operation is known, every operand is an earlier register, every end is a
+register.  A file that fails any of this, at whatever byte it was cut or changed, gives one
+ValueError.
 """
 
 from __future__ import annotations
@@ -58,13 +59,15 @@ def to_bytes(stored: Stored) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATED), "w", force_zip64=True) as member:
+            with archive.open(
+                zipfile.ZipInfo(f"{name}.npy", _DATED), "w", force_zip64=True
+            ) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
     return stream.getvalue()
 
 
 def read_file(path: str | os.PathLike[str]) -> Stored:
-    """The program in a file; ValueError when it is not a sound one, OSError when it cannot be read."""
+    """The program in a file; ValueError if it is not a sound one, OSError if unreadable."""
     with open(path, "rb") as stream:
         data = stream.read()
     try:
@@ -85,12 +88,14 @@ def from_bytes(data: bytes) -> Stored:
         return Stored(_wengert(arrays), names, arrays["numbers"])
     except _DAMAGE as error:
         reason = str(error) or type(error).__name__
-        raise ValueError(f"this is not a program saved by payback, or it is damaged ({reason})") from error
+        raise ValueError(
+            f"this is not a program saved by payback, or it is damaged ({reason})"
+        ) from error
 
 
 _DAMAGE = (
-    ValueError, KeyError, TypeError, IndexError, OverflowError, EOFError, OSError, NotImplementedError, RecursionError,
-    RuntimeError, MemoryError, SyntaxError, AttributeError, zipfile.BadZipFile, zlib.error,
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What reading a damaged file may raise."""
 
@@ -133,7 +138,9 @@ def _read_arrays(data: bytes) -> Arrays:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         wanted = sorted(f"{name}.npy" for name in _TYPES)
-        _check(sorted(member.filename for member in members) == wanted, "other arrays than expected")
+        _check(
+            sorted(member.filename for member in members) == wanted, "other arrays than expected"
+        )
         for member in members:
             plain = member.compress_type == zipfile.ZIP_STORED and member.file_size <= len(data)
             _check(plain, f"{member.filename} is compressed")
@@ -150,13 +157,18 @@ def _read_array(archive: zipfile.ZipFile, name: str, kind: str) -> npt.NDArray[A
 def _check_arrays(arrays: Arrays, names: Names) -> None:
     codes, operands = arrays["operations"], arrays["operands"]
     length, parameters = len(codes), len(names.parameters)
-    _check(codes.shape == (length,) and operands.shape == (length, _WIDEST), "instructions of odd shape")
+    _check(
+        codes.shape == (length,) and operands.shape == (length, _WIDEST),
+        "instructions of odd shape",
+    )
     _check(not length or int(codes.max()) < len(_OPERATIONS), "an unknown operation")
     _check(arrays["constants"].shape == (int((codes == _CONSTANT).sum()),), "constants are missing")
     _check(arrays["numbers"].shape == (parameters,), "parameters are missing")
     _check_operands(codes, operands, parameters, len(names.inputs))
     for ends, count in (("outputs", len(names.roots)), ("gradients", parameters)):
-        _check(arrays[ends].shape == (count,) and _within(arrays[ends], length), f"{ends} out of range")
+        _check(
+            arrays[ends].shape == (count,) and _within(arrays[ends], length), f"{ends} out of range"
+        )
     _check(all(0 <= k < length for k in names.registers), "a label out of range")
 
 
@@ -165,7 +177,9 @@ def _check_operands(
 ) -> None:
     used = np.arange(_WIDEST) < _ARITY[codes][:, None]
     computed = ~np.isin(codes, _LEAVES)
-    bound = np.where(computed, np.arange(len(codes)), np.where(codes == _PARAMETER, parameters, inputs))
+    bound = np.where(
+        computed, np.arange(len(codes)), np.where(codes == _PARAMETER, parameters, inputs)
+    )
     sound = (operands >= 0) & (operands < bound[:, None])
     _check(bool((sound | ~used).all()), "an operand out of range")
 
