@@ -14,6 +14,7 @@ again, registers when a program is compiled.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import filterfalse
 from operator import attrgetter
 from typing import Any, overload
 
@@ -85,7 +86,7 @@ def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
             else:
                 parents = left if type(left) is tuple else (left,)
                 stack += (node, None)
-                stack += parents[::-1] if left_first else parents
+                stack += filterfalse(seen.__contains__, parents[::-1] if left_first else parents)
     return order
 
 
@@ -124,10 +125,12 @@ def _repay_in_place(root: Value, seed: float) -> None:
                     left.grad += debt * node._by_left
                 if right.requires_grad:
                     right.grad += debt * node._by_right
-            elif left is not None:
-                for parent, partial in zip(node.parents, node.partials, strict=True):
+            elif type(left) is tuple:
+                for parent, partial in zip(left, node._by_left, strict=True):
                     if parent.requires_grad:
                         parent.grad += debt * partial
+            elif left is not None:
+                left.grad += debt * node._by_left
     except BaseException:  # an interrupt: leaves get back what they held
         for leaf, before in zip(leaves, held, strict=True):
             leaf.grad = before

@@ -14,7 +14,7 @@ step, most of which the garbage collector would spend on looking at tuples; ``pa
 *Leaves* have no parents.  *Constants* require no gradient: plain numbers that meet a Value become
 constants, and a result of constants alone is a constant too, so nothing is recorded for it.
 
-``+ - *``, negation and ``dot`` are written out for speed and held to their rows in the table by a
+``+ - *``, negation, ``relu`` and ``dot`` are written out for speed and held to their rows by a
 test; every other function is its row (``apply``).
 """
 
@@ -139,7 +139,8 @@ class Value:
         if not (self.requires_grad and recording and any(p.requires_grad for p in parents)):
             self.requires_grad = False
             return
-        _set_edges(self, parents, tuple(number(partial, "a partial is") for partial in partials))
+        slopes = tuple(number(partial, "a partial is") for partial in partials)
+        self._left, self._right, self._by_left, self._by_right = _edges_of(parents, slopes)
         self._made_by = op
         if mode is not None:
             _checked_note(mode, self)
@@ -226,18 +227,26 @@ class Value:
     def __add__(self, other: Operand) -> Value:
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        return _binary(self._data + other._data, self, other, 1.0, 1.0, _ADD)
+        data = self._data + other._data
+        if self.requires_grad or other.requires_grad:
+            return _node(data, self, other, 1.0, 1.0, _ADD)
+        return constant(data)
 
     def __sub__(self, other: Operand) -> Value:
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        return _binary(self._data - other._data, self, other, 1.0, -1.0, _SUB)
+        data = self._data - other._data
+        if self.requires_grad or other.requires_grad:
+            return _node(data, self, other, 1.0, -1.0, _SUB)
+        return constant(data)
 
     def __mul__(self, other: Operand) -> Value:
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
         a, b = self._data, other._data
-        return _binary(a * b, self, other, b, a, _MUL)
+        if self.requires_grad or other.requires_grad:
+            return _node(a * b, self, other, b, a, _MUL)
+        return constant(a * b)
 
     def __truediv__(self, other: Operand) -> Value:
         return NotImplemented if lift(other) is NotImplemented else apply(_DIV, self, other)
@@ -271,7 +280,15 @@ class Value:
     erfc = operation_of("erfc")
     sigmoid = operation_of("sigmoid")
     softplus = operation_of("softplus")
-    relu = operation_of("relu")
+
+    def relu(self: Operand) -> Value:
+        """max(0, x), with slope 0 at 0."""
+        x = as_value(self, "relu")
+        data, slope = (0.0, 0.0) if x._data <= 0.0 else (x._data, 1.0)
+        if x.requires_grad:
+            return _node(data, x, None, slope, 0.0, _RELU)
+        return constant(data)
+
     silu = operation_of("silu")
     gelu = operation_of("gelu")
     maximum = operation_of("maximum")
@@ -359,8 +376,8 @@ class Value:
 # -- making nodes -------------------------------------------------------------------------------
 
 _new = Value.__new__
-_ADD, _SUB, _MUL, _DIV, _POW, _NEG, _DOT = (
-    TABLE[name] for name in "add sub mul div pow neg dot".split()
+_ADD, _SUB, _MUL, _DIV, _POW, _NEG, _RELU, _DOT = (
+    TABLE[name] for name in "add sub mul div pow neg relu dot".split()
 )
 
 
@@ -368,47 +385,45 @@ def record(
     data: float, parents: tuple[Value, ...], partials: tuple[float, ...], operation: Primitive
 ) -> Value:
     """The node of an operation; a constant if no parent requires a gradient or in ``no_grad``."""
-    if len(parents) == 2:
-        return _binary(data, parents[0], parents[1], partials[0], partials[1], operation)
-    mode = MODE.get()
-    if (mode is not None and not mode.recording) or not any(map(_requires_grad, parents)):
+    if not any(map(_requires_grad, parents)):
         return constant(data)
-    node = _new(Value)
-    node._data = data
-    node.grad = 0.0
-    _set_edges(node, parents, partials)
-    node._made_by = operation
-    node.requires_grad = True
-    node._note = None if mode is None else _checked_note(mode, node)
-    return node
+    return _node(data, *_edges_of(parents, partials), operation)
 
 
-def _binary(
-    data: float, left: Value, right: Value, by_left: float, by_right: float, operation: Primitive
+def _node(
+    data: float, left: Any, right: Value | None, by_left: Any, by_right: float, operation: Primitive
 ) -> Value:
-    """``record`` for two parents, the case that speed depends on."""
+    """A new node that requires a gradient; what speed depends on."""
     mode = MODE.get()
-    if not (left.requires_grad or right.requires_grad) or (mode is not None and not mode.recording):
+    if mode is not None and not mode.recording:
         return constant(data)
     node = _new(Value)
     node._data = data
     node.grad = 0.0
-    node._left, node._right = left, right
-    node._by_left, node._by_right = by_left, by_right
+    node._left = left
+    node._right = right
+    node._by_left = by_left
+    node._by_right = by_right
     node._made_by = operation
     node.requires_grad = True
-    node._note = None if mode is None else _checked_note(mode, node)
+    if mode is None:
+        node._note = None
+    elif mode.anomalies:
+        node._note = _checked_note(mode, node)
+    else:
+        node._note = mode.note
     return node
 
 
-def _set_edges(node: Value, parents: tuple[Value, ...], partials: tuple[float, ...]) -> None:
-    node._right = None
+def _edges_of(
+    parents: tuple[Value, ...], partials: tuple[float, ...]
+) -> tuple[Any, Value | None, Any, float]:
+    """Left, right, by left and by right."""
     if len(parents) == 2:
-        (node._left, node._right), (node._by_left, node._by_right) = parents, partials
-    elif len(parents) == 1:
-        (node._left,), (node._by_left,) = parents, partials
-    else:
-        node._left, node._by_left = parents, partials
+        return *parents, *partials
+    if len(parents) == 1:
+        return parents[0], None, partials[0], 0.0
+    return parents, None, partials, 0.0
 
 
 def _checked_note(mode: Mode, node: Value) -> Note | None:
@@ -440,18 +455,28 @@ def apply(rule: Primitive, *operands: Operand) -> Value:
     return record(y, parents, rule.partials(FLOATS, *arguments, y), rule)
 
 
-def dot(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Operand = 0.0) -> Value:
+def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value:
     """The sum of products w1*x1 + … + wn*xn + bias, as one node with an edge per operand.
 
     Raises ValueError when the lengths differ.
     """
-    ws, xs = as_values(weights, "dot"), as_values(inputs, "dot")
-    if len(ws) != len(xs):
-        raise ValueError(f"dot takes as many weights as inputs, got {len(ws)} and {len(xs)}")
-    b = as_value(bias, "dot")
-    w_data, x_data = [*map(_data_of, ws)], [*map(_data_of, xs)]
-    y = reduce(add, map(mul, w_data, x_data), b._data)
-    return record(y, (*ws, *xs, b), (*x_data, *w_data, 1.0), _DOT)
+    weights, inputs = _sequence(weights), _sequence(inputs)
+    try:
+        w_data, x_data, b_data = [w._data for w in weights], [x._data for x in inputs], bias._data
+    except AttributeError:  # not all of them are Values
+        return dot(as_values(weights, "dot"), as_values(inputs, "dot"), as_value(bias, "dot"))
+    if len(w_data) != len(x_data):
+        raise ValueError(
+            f"dot takes as many weights as inputs, got {len(w_data)} and {len(x_data)}"
+        )
+    parents, y = (*weights, *inputs, bias), reduce(add, map(mul, w_data, x_data), b_data)
+    if len(parents) > 2 and any(map(_requires_grad, parents)):
+        return _node(y, parents, None, (*x_data, *w_data, 1.0), 0.0, _DOT)
+    return record(y, parents, (*x_data, *w_data, 1.0), _DOT)
+
+
+def _sequence(operands: Any) -> Any:
+    return operands if type(operands) in (list, tuple) else [*operands]
 
 
 def as_values(operands: Iterable[Operand], name: str) -> list[Value]:
@@ -483,7 +508,7 @@ Value.__rmul__ = _reflected("mul")  # type: ignore[attr-defined]
 Value.__rtruediv__ = _reflected("truediv")  # type: ignore[attr-defined]
 Value.__rpow__ = _reflected("pow")  # type: ignore[attr-defined]
 
-_data_of, _requires_grad = attrgetter("_data"), attrgetter("requires_grad")
+_requires_grad = attrgetter("requires_grad")
 
 
 # -- checking what was given --------------------------------------------------------------------
