@@ -186,8 +186,12 @@ def _digraph(told: Scene, rankdir: str, *, text: bool, output: str = "svg") -> P
     graph.attr("node", shape="box", fixedsize="true", fontname="Helvetica", label="")
     graph.attr("edge", fontname="Helvetica", arrowsize="0.7", color=_light("line", "stroke"))
     _fill(graph, told, (), text)
+    scope_of = {card.key: card.scope for card in told.cards if card.kind == "operation"}
     for wire in told.wires:
-        graph.edge(wire.tail, wire.head, id=wire.key, **_wire_attributes(wire, text))
+        together = wire.tail in scope_of and scope_of[wire.tail] == scope_of.get(wire.head)
+        weight = "5" if together else "1"  # results of one scope stay in a line
+        attributes = _wire_attributes(wire, text)
+        graph.edge(wire.tail, wire.head, id=wire.key, weight=weight, **attributes)
     return graph
 
 
