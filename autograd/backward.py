@@ -19,8 +19,9 @@ from operator import attrgetter
 from typing import Any, overload
 
 from autograd.functions import VALUES
+from autograd.given import number
 from autograd.modes import MODE, AnomalyError
-from autograd.value import Operand, Value, constant, describe_anomaly, number
+from autograd.value import Operand, Value, constant, describe_anomaly
 
 
 def repay(

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
+from autograd.given import number
 from autograd.modes import no_grad
 from autograd.transforms import flatten, grad
-from autograd.value import Value, as_value, number
+from autograd.value import Value, as_value
 
 _EPSILON = sys.float_info.epsilon
 

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 from autograd.backward import captured_partials, gradients, topological_order, traced_partials
 from autograd.functions import VALUES
+from autograd.given import number
 from autograd.modes import enable_grad
-from autograd.value import Value, as_value, number
+from autograd.value import Value, as_value
 
 _NESTING: ContextVar[int] = ContextVar("nesting", default=0)
 

@@ -28,6 +28,7 @@ from operator import add, attrgetter, mul
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from autograd import scalar_math
+from autograd.given import kind, number, short, text_of
 from autograd.modes import MODE, AnomalyError, Mode, Note
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
@@ -179,7 +180,7 @@ class Value:
 
     @label.setter
     def label(self, label: str) -> None:
-        self._note = replace(self._note or Note(), label=_text(label, "label"))
+        self._note = replace(self._note or Note(), label=text_of(label, "label"))
 
     @property
     def op(self) -> str:
@@ -338,8 +339,8 @@ class Value:
     # -- how it shows, copies and travels -------------------------------------------------------
 
     def __repr__(self) -> str:
-        label = f", label={_short(self.label)!r}" if self.label else ""
-        op = f", op={_short(self.op)!r}" if self.op else ""
+        label = f", label={short(self.label)!r}" if self.label else ""
+        op = f", op={short(self.op)!r}" if self.op else ""
         grad = f", grad={self.grad._data if isinstance(self.grad, Value) else self.grad}"
         return f"Value({self._data}{label}{op}{grad if self.requires_grad else ', constant'})"
 
@@ -420,7 +421,7 @@ def _edges_of(
 ) -> tuple[Any, Value | None, Any, float]:
     """Left, right, by left and by right."""
     if len(parents) == 2:
-        return *parents, *partials
+        return parents[0], parents[1], partials[0], partials[1]
     if len(parents) == 1:
         return parents[0], None, partials[0], 0.0
     return parents, None, partials, 0.0
@@ -511,60 +512,11 @@ Value.__rpow__ = _reflected("pow")  # type: ignore[attr-defined]
 _requires_grad = attrgetter("requires_grad")
 
 
-# -- checking what was given --------------------------------------------------------------------
-
-
-def number(data: Any, taker: str) -> float:
-    """Any real number as a float; TypeError says what was given and what was probably meant."""
-    if type(data) is float:
-        return data
-    if isinstance(data, Real) and not isinstance(data, bool):
-        try:
-            return float(data)
-        except OverflowError:
-            raise OverflowError(
-                f"{taker} a number in the range of a float, got a larger one"
-            ) from None
-    raise TypeError(f"{taker} a real number, got {_kind(data)}{_advice(data)}")
-
-
-def _kind(data: Any) -> str:
-    return "None" if data is None else f"{type(data).__name__} {_short(repr(data))}"
-
-
-def _advice(data: Any) -> str:
-    if isinstance(data, Value):
-        return "; it is a Value already: use it as it is, or .detach() for a constant"
-    if isinstance(data, bool) or type(data).__name__ in ("bool_", "bool"):
-        return "; did you mean 1.0 or 0.0, or autograd.where?"
-    if isinstance(data, str):
-        return f"; did you mean float({_short(data)!r}), or label={_short(data)!r}?"
-    if isinstance(data, complex):
-        return "; did you mean its .real part or abs() of it?"
-    if data is None:
-        return "; did a function forget to return?"
-    if hasattr(data, "__array__") and getattr(data, "ndim", 1) == 0:
-        return "; did you mean .item() of it?"
-    if hasattr(data, "__array__") or isinstance(data, (list, tuple)):
-        return "; a Value is one number: did you mean [Value(x) for x in data]?"
-    return ""
-
-
-def _short(text: str, width: int = 40) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _text(text: Any, name: str) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"{name} is a str, got {_kind(text)}")
-    return text
-
-
 def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: Any) -> None:
-    _text(op, "op")
+    text_of(op, "op")
     for parent in parents:
         if not isinstance(parent, Value):
-            raise TypeError(f"parents are Values, got {_kind(parent)}")
+            raise TypeError(f"parents are Values, got {kind(parent)}")
     if len(parents) != len(partials):
         raise ValueError(
             f"a partial per parent: got {len(parents)} parents and {len(partials)} partials"
@@ -582,10 +534,10 @@ def _restored(data: float, grad: float, requires_grad: bool, note: Note | None) 
 def describe_anomaly(node: Value, what: str = "the value") -> str:
     """What went wrong at a node: the operation, its operands, the line that made it."""
     operands = ", ".join(
-        f"{_short(parent.label)}={parent.data}" if parent.label else f"{parent.data}"
+        f"{short(parent.label)}={parent.data}" if parent.label else f"{parent.data}"
         for parent in node.parents[:8]
     )
     more = ", …" if len(node.parents) > 8 else ""
-    name = f" (label {_short(node.label)!r})" if node.label else ""
+    name = f" (label {short(node.label)!r})" if node.label else ""
     where = node.source or "a line unknown: build the graph inside detect_anomaly() to learn it"
     return f"{what} of {node.op}({operands}{more}){name} is {node.data}, made at {where}"

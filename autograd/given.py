@@ -1,0 +1,53 @@
+"""What users give: numbers and names, and what to say when it is something else."""
+
+from numbers import Real
+from typing import Any
+
+
+def number(data: Any, taker: str) -> float:
+    """Any real number as a float; TypeError says what was given and what was probably meant."""
+    if type(data) is float:
+        return data
+    if isinstance(data, Real) and not isinstance(data, bool):
+        try:
+            return float(data)
+        except OverflowError:
+            raise OverflowError(
+                f"{taker} a number in the range of a float, got a larger one"
+            ) from None
+    raise TypeError(f"{taker} a real number, got {kind(data)}{_advice(data)}")
+
+
+def text_of(given: Any, name: str) -> str:
+    """A str as it is; TypeError for anything else."""
+    if not isinstance(given, str):
+        raise TypeError(f"{name} is a str, got {kind(given)}")
+    return given
+
+
+def kind(data: Any) -> str:
+    """What was given, in a few words: its type and what it looks like."""
+    return "None" if data is None else f"{type(data).__name__} {short(repr(data))}"
+
+
+def short(text: str, width: int = 40) -> str:
+    """The text, with its end cut off beyond ``width`` characters."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _advice(data: Any) -> str:
+    if hasattr(data, "detach") and hasattr(data, "parents"):
+        return "; it is a Value already: use it as it is, or .detach() for a constant"
+    if isinstance(data, bool) or type(data).__name__ in ("bool_", "bool"):
+        return "; did you mean 1.0 or 0.0, or autograd.where?"
+    if isinstance(data, str):
+        return f"; did you mean float({short(data)!r}), or label={short(data)!r}?"
+    if isinstance(data, complex):
+        return "; did you mean its .real part or abs() of it?"
+    if data is None:
+        return "; did a function forget to return?"
+    if hasattr(data, "__array__") and getattr(data, "ndim", 1) == 0:
+        return "; did you mean .item() of it?"
+    if hasattr(data, "__array__") or isinstance(data, (list, tuple)):
+        return "; a Value is one number: did you mean [Value(x) for x in data]?"
+    return ""
