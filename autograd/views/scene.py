@@ -21,6 +21,7 @@ Kind = Literal["leaf", "constant", "operation", "fold"]
 Scope = tuple[str, ...]
 Fold = int | str | Sequence[str] | None
 
+LINES_PER_NODE = 10
 LABEL_COLUMNS = 24
 TOOLTIP_COLUMNS = 200
 
@@ -120,8 +121,9 @@ def scene(
     labels = [node.label for node in order] if names is None else names
     told = dict(zip(order, labels, strict=True))
     view = _View(root, order, told, _folded(order, fold), words, _show_gradients(order, gradients))
-    _check_size(view, order, max_nodes, fold)
+    _check_nodes(view, max_nodes, fold)
     wires = tuple(_wires(view, edges(root)))
+    _check_lines(view, len(wires), max_nodes, fold)
     cards = tuple(_cards(view))
     title = words["graph"].format(view.name(root), len(order), sum(len(w.members) for w in wires))
     return Scene(title, cards, wires, _boxes(cards), words)
@@ -215,21 +217,33 @@ def _names_of(path: Scope) -> tuple[str, str]:
     return path[-1], "/".join(path)
 
 
-def _check_size(view: _View, order: list[Value], max_nodes: int, fold: Fold) -> None:
-    count = len({view.key(node) for node in order})
-    if count <= max_nodes:
-        return
-    ways = [f"max_nodes={count} draws it all the same"]
+def _check_nodes(view: _View, max_nodes: int, fold: Fold) -> None:
+    count = len({view.key(node) for node in view.order})
+    if count > max_nodes:
+        ways = f"{_way_to_fold(view.order, fold)}max_nodes={count} draws it all the same"
+        raise ValueError(
+            f"this picture would have {count:,} nodes, more than max_nodes={max_nodes:,}; {ways}"
+        )
+
+
+def _check_lines(view: _View, count: int, max_nodes: int, fold: Fold) -> None:
+    """Graphviz takes minutes for a dense graph however few its nodes."""
+    if count > LINES_PER_NODE * max_nodes:
+        ways = f"{_way_to_fold(view.order, fold)}max_nodes={count // LINES_PER_NODE + 1}"
+        raise ValueError(
+            f"this picture would have {count:,} lines, more than {LINES_PER_NODE} for each of "
+            f"max_nodes={max_nodes:,}; {ways} draws it all the same, slowly"
+        )
+
+
+def _way_to_fold(order: list[Value], fold: Fold) -> str:
+    if fold is not None:
+        return ""
     outer = {node.scope[0] for node in order if node.scope}
-    if outer and fold is None:
-        loose = sum(not node.scope for node in order)
-        ways.insert(0, f"fold=1 shows its scopes folded into {len(outer) + loose} nodes")
-    elif fold is None:
-        ways.insert(0, 'nodes made inside `with scope("…"):` can be folded with fold=1')
-    raise ValueError(
-        f"this picture would have {count:,} nodes, more than max_nodes={max_nodes:,}; "
-        + ", and ".join(ways)
-    )
+    if not outer:
+        return 'nodes made inside `with scope("…"):` can be folded with fold=1, and '
+    folded = len(outer) + sum(not node.scope for node in order)
+    return f"fold=1 shows its scopes folded into {folded} nodes, and "
 
 
 # --- cards ---------------------------------------------------------------------------------------

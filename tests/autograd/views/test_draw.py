@@ -290,6 +290,13 @@ def test_over_the_limit_says_how_to_raise_it_or_fold():
     assert len(groups(parsed(to_svg(long, fold=1)), "data-nodes")) == 1
 
 
+def test_a_dense_graph_is_refused_before_graphviz_tries():
+    xs = [Value(1.0) for _ in range(100)]
+    dense = autograd.sum([autograd.sum(xs) for _ in range(100)])
+    with pytest.raises(ValueError, match=r"10,100 lines.*max_nodes=1011"):
+        to_svg(dense)
+
+
 def test_a_graph_of_a_million_nodes_is_refused_at_once():
     with pytest.raises(ValueError, match="max_nodes"):
         to_svg(chain(500_000))
