@@ -368,8 +368,10 @@ class _Parser:
             return shape
         opening = self.advance()
         which = self.advance()
-        if not which.text.isdigit() or int(which.text[:9]) >= shape:
-            raise self.wrong(f"a list of {shape} has the indices 0 to {shape - 1}", which)
+        indices = [str(i) for i in range(shape)]
+        if which.text not in indices:
+            known = f"the indices 0 to {shape - 1}" if indices else "no elements"
+            raise self.wrong(f"a list of {shape} has {known}", which)
         self.expect("]", opening)
         self.emit(1, operator.itemgetter(int(which.text)))
         return None

@@ -135,6 +135,7 @@ def test_a_formula_may_be_as_long_as_the_limit():
 
 
 def test_nesting_just_below_the_limit():
+    assert value_of("-sin([" * 33 + "a" + "][0])" * 33, a=0.0) == 0
     assert value_of("(" * (DEEPEST - 1) + "a" + ")" * (DEEPEST - 1), a=2.0) == 2
 
 
@@ -191,6 +192,8 @@ HOSTILE = [
     "[a][1]",
     "[a][-1]",
     "[a][a]",
+    "[a][0000000000009]",
+    "[][0]",
     "[[a]][0]",
     "[a] + [a]",
     "2a",
