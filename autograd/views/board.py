@@ -1,8 +1,9 @@
 """The board on which a trace is played: cards for nodes, wires for debts, boxes for scopes.
 
-Debts run down the board: the root is above (or to the right of) those it owes.  Graphviz says where
-things go; what is written on the cards changes from step to step, so it is painted here for one moment,
-and repainted by the page for every other.  A *level* folds all scopes of some depth to one card each.
+Debts run down the board: the root is above (or to the right of) those it owes.  Graphviz says
+where things go; what is written on the cards changes from step to step, so it is painted here for
+one moment, and repainted by the page for every other.  A *level* folds all scopes of some depth to
+one card each.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import atan2, cos, hypot, sin
+from math import atan2, cos, sin
 
 from autograd.rules import TABLE
 from autograd.views.layout import Curve, Layout, Point, layout
@@ -63,7 +64,7 @@ class Board:
 
 
 def levels(story: Trace) -> list[int]:
-    """The depths at which scopes can be folded, the coarsest first; 0 stands for everything open."""
+    """The depths at which scopes can be folded, the coarsest first; 0 is everything open."""
     deepest = max(len(node.scope) for node in story.nodes)
     return [*range(1, deepest + 1), 0]
 
@@ -97,14 +98,23 @@ def _cards(story: Trace, depth: int) -> Iterator[Card]:
 def _node_card(node: TraceNode, root: bool) -> Card:
     if node.constant and node.leaf and not node.label:
         width = 9.0 * columns(node.name) + 20
-        return Card(f"n{node.id}", "number", (node.id,), node.name, "", node.scope, width, SMALL_HEIGHT)
+        return Card(
+            f"n{node.id}", "number", (node.id,), node.name, "", node.scope, width, SMALL_HEIGHT
+        )
     title = shorten(node.name, 14)
     op = symbol(node)
     kind = "constant" if node.constant else "leaf" if node.leaf else "inner"
-    room = 10.5 * columns(title) + 8.5 * columns(op) + 8.2 * len(show(node.value, 5)) + 46
-    width = min(max(room, 116.0), 260.0)
+    room = 10.5 * columns(title) + 8.5 * columns(op) + 8.2 * len(show(node.value, 5)) + 58
+    width = min(max(room, 124.0), 270.0)
     return Card(
-        f"n{node.id}", f"{kind} root" if root else kind, (node.id,), title, op, node.scope, width, HEIGHT
+        f"n{node.id}",
+        f"{kind} root" if root else kind,
+        (node.id,),
+        title,
+        op,
+        node.scope,
+        width,
+        HEIGHT,
     )
 
 
@@ -160,7 +170,7 @@ def _scale(places: Layout) -> float:
 
 def _dot(cards: Sequence[Card], wires: Sequence[Wire], boxes: Sequence[Scope], rankdir: str) -> str:
     """DOT source with sizes and no text: nothing of the user's reaches Graphviz."""
-    gap = "0.62" if len(wires) > LABELLED_WIRES else "0.3"
+    gap = "0.62" if len(wires) > LABELLED_WIRES else "0.38"
     lines = [
         f'graph [rankdir={rankdir} nodesep="0.36" ranksep="{gap}" margin="0"]',
         'node [shape=box fixedsize=true label=""]',
@@ -190,8 +200,9 @@ def _dot_wire(wire: Wire, among: int) -> str:
 
 def _space(width: int, height: int) -> str:
     """An empty label of that size."""
+    frame = 'border="0" cellborder="0" cellspacing="0" cellpadding="0"'
     cell = f'<td fixedsize="true" width="{width}" height="{height}"></td>'
-    return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="0"><tr>{cell}</tr></table>>'
+    return f"<<table {frame}><tr>{cell}</tr></table>>"
 
 
 # -- painting one moment ---------------------------------------------------------------------------
@@ -199,16 +210,19 @@ def _space(width: int, height: int) -> str:
 
 def draw_board(story: Trace, laid: Board, now: Moment | None = None, style: str = "") -> str:
     """The board as an SVG element; without a moment, as it is before the first step."""
-    now = now or moment(story, 0)
-    painter = _Painter(story, laid, now)
     width, height = laid.places.width + 2 * MARGIN, laid.places.height + 2 * MARGIN
     title = escape(f"{story.root.name}: {len(story.nodes)} nodes, {len(story.edges)} edges")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="board" role="img" aria-label="{title}" '
         f'width="{_n(width)}" height="{_n(height)}" '
         f'viewBox="{_n(-MARGIN)} {_n(-MARGIN)} {_n(width)} {_n(height)}">'
-        f"{style}{''.join(painter.parts())}</svg>"
+        f"{style}{draw_part(story, laid, now or moment(story, 0))}</svg>"
     )
+
+
+def draw_part(story: Trace, laid: Board, now: Moment) -> str:
+    """The board without an SVG element around it."""
+    return "".join(_Painter(story, laid, now).parts())
 
 
 class _Painter:
@@ -248,7 +262,7 @@ class _Painter:
             f'<title>{escape(about)}</title><path class="wire" d="{_path(curve)}"/>'
             f'<path class="tip up" d="{_tip(curve.points[1], curve.points[0])}"/>'
             f'<path class="tip down" d="{_tip(curve.points[-2], curve.points[-1])}"/>'
-            f"{self._local(wire, _label_place(curve))}</g>"
+            f"{self._local(wire, curve.label or point_on(curve, 0.5))}</g>"
         )
 
     def _local(self, wire: Wire, place: Point) -> str:
@@ -258,7 +272,7 @@ class _Painter:
         if len(wire.edges) > 1:
             text = f"{len(wire.edges)} →"
         else:
-            text = f"×{show(debt.local, 4)}" if debt.consumer in self.now.known else ""
+            text = f"×{number(debt.local, 4)}" if debt.consumer in self.now.known else ""
         return (
             f'<text class="local{crowded}" x="{_n(place[0])}" y="{_n(place[1] + 4)}">{text}</text>'
         )
@@ -282,7 +296,7 @@ class _Painter:
 
     def _rows(self, card: Card, node: TraceNode) -> str:
         left, right = -card.width / 2 + 14, card.width / 2 - 14
-        value = show(node.value, 5) if node.id in self.now.known else ""
+        value = number(node.value) if node.id in self.now.known else ""
         op = f'<tspan class="op" dx="7">{escape(card.op)}</tspan>' if card.op else ""
         tray = ""
         if card.kind != "constant":
@@ -301,17 +315,21 @@ class _Painter:
         pile = self.now.piles.get(node.id, [])
         if not pile:
             return ""
-        total = show(self.now.totals[node.id], 5)
+        total = self.now.totals[node.id]
         if node.id in self.now.settled:
-            return total
-        text = sum_of([show(amount, 5) for amount in pile])
-        return text if len(text) * 7.6 < card.width - 62 else f"Σ {total}"
+            return number(total)
+        text = sum_of([number(amount) for amount in pile])
+        return text if len(text) * 7.6 < card.width - 62 else f"Σ {number(total, 4)}"
 
     def _heard(self, node: TraceNode) -> str:
         if node.id in self.now.settled:
             return "✓"
         total = self.consumers[node.id]
-        return f"{len(self.now.piles.get(node.id, []))}/{total}" if node.id in self.now.piles and total else ""
+        return (
+            f"{len(self.now.piles.get(node.id, []))}/{total}"
+            if node.id in self.now.piles and total
+            else ""
+        )
 
     def _fold(self, card: Card, x: float, y: float) -> str:
         left, right = -card.width / 2 + 14, card.width / 2 - 14
@@ -325,7 +343,8 @@ class _Painter:
             f"{_frames(card)}"
             f'<text class="name" x="{_n(left)}" y="-9">{escape(card.title)}</text>'
             f'<text class="value" x="{_n(right)}" y="-9">{len(card.nodes)}</text>'
-            f'<rect class="tray" x="{_n(left - 7)}" y="3" width="{_n(right - left + 14)}" height="22" rx="5"/>'
+            f'<rect class="tray" x="{_n(left - 7)}" y="3" '
+            f'width="{_n(right - left + 14)}" height="22" rx="5"/>'
             f'<text class="pile" x="{_n(left)}" y="18.5"></text>'
             f'<text class="heard" x="{_n(right)}" y="18.5">{settled}/{len(owing)}</text></g>'
         )
@@ -338,16 +357,22 @@ class _Painter:
         for wire in self.laid.wires:
             if step.edge in wire.edges:
                 curve = self.laid.places.curves[wire.key]
-                x, y = point_on(curve, 0.8)
-                yield coin(show(step.amount, 5), x, y)
+                x, y = point_on(curve, 0.82)
+                yield coin(number(step.amount), x, y)
+
+
+def number(x: float, digits: int = 5) -> str:
+    """A number on the board: short, with a true minus."""
+    return show(x, digits).replace("-", "−")
 
 
 def coin(text: str, x: float, y: float) -> str:
     """An amount of money at a place."""
     width = max(26.0, 8.4 * len(text) + 14)
     return (
-        f'<g class="coin" transform="translate({_n(x)} {_n(y)})"><rect x="{_n(-width / 2)}" y="-13" '
-        f'width="{_n(width)}" height="26" rx="13"/><text y="5">{escape(text)}</text></g>'
+        f'<g class="coin" transform="translate({_n(x)} {_n(y)})">'
+        f'<rect x="{_n(-width / 2)}" y="-13" width="{_n(width)}" height="26" rx="13"/>'
+        f'<text y="5">{escape(text)}</text></g>'
     )
 
 
@@ -399,14 +424,6 @@ def _tip(before: Point, at: Point) -> str:
     base = (at[0] - 9 * along[0], at[1] - 9 * along[1])
     wings = [(base[0] + side * across[0], base[1] + side * across[1]) for side in (4.5, -4.5)]
     return "M" + "L".join(f"{_n(x)},{_n(y)}" for x, y in (wings[0], at, wings[1])) + "Z"
-
-
-def _label_place(curve: Curve) -> Point:
-    """On the line, as near as can be to where Graphviz kept room."""
-    if curve.label is None:
-        return point_on(curve, 0.5)
-    x0, y0 = curve.label
-    return min(_points(curve), key=lambda p: hypot((p[0] - x0) / 3, p[1] - y0))
 
 
 def point_on(curve: Curve, part: float) -> Point:

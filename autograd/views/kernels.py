@@ -1,8 +1,8 @@
 """Kernels for the page: the rows of the table run on source text give JavaScript.
 
-``kernel("mul", 2)`` is the source of a function that takes the operands as an array and returns the value
-and the partials.  The elementary functions are JavaScript's ``Math``; what it lacks (erf, erfc, a ``pow``
-with IEEE results) the page supplies as ``basis``.
+``kernel("mul", 2)`` is the source of a function that takes the operands as an array and returns
+the value and the partials.  The elementary functions are JavaScript's ``Math``; what it lacks
+(erf, erfc, a ``pow`` with IEEE results) the page supplies as ``basis``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A moment of a trace: what stands in the table after so many steps.
 
-Every viewer that shows a state shows a *moment*, so that stepping back is looking at an earlier one.
+Every viewer that shows a state shows a *moment*, so that stepping back is looking at an earlier
+one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Moment:
     totals: dict[int, float] = field(default_factory=dict)
 
     def state_of(self, node: TraceNode) -> str:
-        """"idle", "known" (has a value), "owed" (something lies on its pile) or "settled"."""
+        """ "idle", "known" (has a value), "owed" (something lies on its pile) or "settled"."""
         if node.id in self.settled:
             return "settled"
         if node.id in self.piles:

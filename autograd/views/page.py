@@ -1,8 +1,8 @@
 """The page: a trace as one HTML file that opens from disk, with no network, and can be played.
 
-Python lays out the board and writes the data; the page only replays.  Its JavaScript is plain ES modules
-(``static/*.js``), joined into one script here.  The Content-Security-Policy names that script and the
-style sheet by their hashes, so nothing else can run, whatever a label says.
+Python lays out the board and writes the data; the page only replays.  Its JavaScript is plain ES
+modules (``static/*.js``), joined into one script here.  The Content-Security-Policy names that
+script and the style sheet by their hashes, so nothing else can run, whatever a label says.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from autograd.views.words import HOLE, template
 MODULES = ("numbers", "story", "moment", "narrator", "board", "panels", "viewer")
 """In an order in which each needs only earlier ones."""
 
+OPEN_AT_FIRST = 60
+"""The number of nodes up to which the page starts with every scope open."""
+
 OPEN_UP_TO = 1500
 """The number of nodes up to which a level is drawn, if a coarser one is there to fall back on."""
 
@@ -35,6 +38,7 @@ def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 4000) -> st
     """
     check(story, lang, max_nodes)
     boards = {depth: draw_board(story, board(story, depth)) for depth in shown_levels(story)}
+    first = min(boards) if len(story.nodes) <= OPEN_AT_FIRST else next(iter(boards))
     script, style = page_script(story), page_style()
     return fill(
         static("page.html"),
@@ -44,11 +48,11 @@ def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 4000) -> st
         policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
         "base-uri 'none'; form-action 'none'",
         style=style,
-        board=next(iter(boards.values())),
+        board=boards[first],
         levels="".join(
             f'<template data-level="{depth}">{drawn}</template>' for depth, drawn in boards.items()
         ),
-        data=page_data(story, list(boards), lang),
+        data=page_data(story, list(boards), first, lang),
         script=script,
     )
 
@@ -59,13 +63,14 @@ def check(story: Trace, lang: str | None, max_nodes: int) -> None:
         raise ValueError(f"lang is 'en' or 'zh', got {lang!r}")
     if len(story.nodes) > max_nodes:
         raise ValueError(
-            f"this graph has {len(story.nodes):,} nodes and a page for more than max_nodes={max_nodes:,} "
-            "would be slow: trace one sample, put sums into sum() and dot(), or raise max_nodes"
+            f"this graph has {len(story.nodes):,} nodes and a page for more than "
+            f"max_nodes={max_nodes:,} would be slow: "
+            "trace one sample, put sums into sum() and dot(), or raise max_nodes"
         )
 
 
 def shown_levels(story: Trace) -> list[int]:
-    """The levels of folding that the page offers: all open is left out where it would be too much."""
+    """The levels of folding that the page offers: without the open one where it would be huge."""
     found = levels(story)
     return found[:-1] if len(found) > 1 and len(story.nodes) > OPEN_UP_TO else found
 
@@ -75,7 +80,7 @@ def title(story: Trace) -> str:
     return f"{story.root.name} = {story.expression}" if story.expression else story.root.name
 
 
-def page_data(story: Trace, drawn: list[int], lang: str | None) -> str:
+def page_data(story: Trace, drawn: list[int], first: int, lang: str | None) -> str:
     """Everything the script reads, as JSON that cannot leave its ``<script>`` element."""
     records = as_records(story)
     for step in records["steps"]:
@@ -83,6 +88,7 @@ def page_data(story: Trace, drawn: list[int], lang: str | None) -> str:
     data = {
         "trace": records,
         "levels": drawn,
+        "level": first,
         "lang": lang,
         "templates": {key: _holes(op, count) for key, op, count in _calls(story)},
         "told": sentences(),
@@ -94,17 +100,18 @@ def page_data(story: Trace, drawn: list[int], lang: str | None) -> str:
 
 def page_script(story: Trace) -> str:
     """The page's modules as one script, with a kernel for each operation in the graph."""
-    kernels = ",\n".join(f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(story))
-    return joined_modules().replace(
-        "// The viewer:", f"const KERNELS = {{\n{kernels}\n}};\n// The viewer:", 1
+    kernels = ",\n".join(
+        f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(story)
     )
+    return f"const KERNELS = {{\n{kernels}\n}};\n{joined_modules()}"
 
 
 @cache
 def joined_modules() -> str:
-    """All modules one after the other, without their imports and exports."""
+    """All modules one after the other, without imports and exports, comments and indentation."""
     text = "\n".join(static(f"{name}.js") for name in MODULES)
-    return re.sub(r"^import .*\n|^export ", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^import .*\n|^export ", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\s*(//.*|/\*\*.*\*/)?\n|^ +", "", text, flags=re.MULTILINE)
 
 
 @cache

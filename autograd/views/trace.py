@@ -1,11 +1,12 @@
 """The trace: a forward and backward pass, told once as plain records that any viewer can replay.
 
-A *step* is one of four kinds.  ``eval``: a node gets its value.  ``seed``: the root owes 1.  ``settle``:
-a node has heard from everyone who owes it, so its *pile* is final and is its gradient.  ``pay``: one edge
-carries debt × local derivative from the *debtor* (the consumer) to the *creditor* (the parent).
+A *step* is one of four kinds.  ``eval``: a node gets its value.  ``seed``: the root owes 1.
+``settle``: a node has heard from everyone who owes it, so its *pile* is final and is its
+gradient.  ``pay``: one edge carries debt × local derivative from the *debtor* (the consumer) to
+the *creditor* (the parent).
 
-The chain rule is not told here: `autograd.backward.repay` runs on money that leaves receipts, and the
-steps are read off these.  Nothing of the user's graph is changed, ``grad`` included.
+The chain rule is not told here: `autograd.backward.repay` runs on money that leaves receipts, and
+the steps are read off these.  Nothing of the user's graph is changed, ``grad`` included.
 """
 
 from __future__ import annotations
@@ -26,7 +27,18 @@ from autograd.backward import repay, settlement_order, topological_order
 from autograd.graph import Edge, count_edge_uses, edges
 from autograd.value import Value
 from autograd.views.scene import shorten
-from autograd.views.words import Term, call, enclosed, formula, local_derivatives, show, spell, substitute, sum_of, term
+from autograd.views.words import (
+    Term,
+    call,
+    enclosed,
+    formula,
+    local_derivatives,
+    show,
+    spell,
+    substitute,
+    sum_of,
+    term,
+)
 
 SCHEMA = 1
 Kind = Literal["eval", "seed", "settle", "pay"]
@@ -45,7 +57,7 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class TraceNode:
-    """One number of the graph; ``id`` is its place in topological order, ``name`` what sentences say.
+    """One number of the graph: ``id`` is its place in topological order, ``name`` its short name.
 
     ``formula`` is what it computes, in names; ``custom`` tells an operation of the user's own.
     """
@@ -66,7 +78,7 @@ class TraceNode:
 
 @dataclass(frozen=True, slots=True)
 class TraceEdge:
-    """One debt: ``consumer`` owes ``parent``; ``local`` is the local derivative, ``words`` its formula."""
+    """One debt: ``consumer`` owes ``parent``; ``local`` is the local derivative."""
 
     id: int
     consumer: int
@@ -104,8 +116,8 @@ class Step:
 class Trace:
     """A forward and backward pass as frozen records: see `trace`.
 
-    ``naive_edge_uses`` counts what walking every path would cost, ``impatient_edge_uses`` what paying on
-    at once, without waiting for everyone, would; both exact, both enormous on a ladder.
+    ``naive_edge_uses`` counts what walking every path would cost, ``impatient_edge_uses`` what
+    paying on at once, without waiting for everyone, would; both exact, both enormous on a ladder.
     """
 
     nodes: tuple[TraceNode, ...]
@@ -131,7 +143,7 @@ class Trace:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def to_html(self, path: str | os.PathLike[str], *, lang: Lang | None = None) -> Path:
-        """Write the page: one file that needs nothing else; ``lang=None`` asks the reader's browser."""
+        """Write the page, one self-contained file; ``lang=None`` follows the browser."""
         from autograd.files import write_atomically
         from autograd.views.page import page
 
@@ -278,7 +290,7 @@ def _edges(
 
 
 def _local_words(node: Value, nodes: Sequence[TraceNode], told: TraceNode) -> list[str]:
-    """The partials of a node in words; empty where there are none or they would be too long to read."""
+    """The partials of a node in words; empty where there are none or they would be too long."""
     if node.primitive is None:
         return [""] * len(node.parents)
     operands = [

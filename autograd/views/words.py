@@ -1,8 +1,9 @@
 """Formulas in words: the rows of the table run on text instead of numbers.
 
-A `Term` is a piece of a formula that knows how strongly it holds together, so that parentheses appear
-only where they are needed.  ``formula`` says what an operation computes, ``local_derivatives`` what its
-partials are; both only read the row, so nothing about a function is told here a second time.
+A `Term` is a piece of a formula that knows how strongly it holds together, so that parentheses
+appear only where they are needed.  ``formula`` says what an operation computes,
+``local_derivatives`` what its partials are; both only read the row, so nothing about a function is
+told here a second time.
 
 >>> formula("mul", ["c", "d"]), local_derivatives("mul", ["c", "d"], "e")
 ('c · d', ['d', 'c'])
@@ -83,19 +84,26 @@ class Words:
 
     def divide(self, a: Any, b: Any) -> Term:
         """a / b; of two numbers, their quotient."""
-        a, b = term(a), term(b)
-        if a.number is not None and b.number:
-            return term(a.number / b.number)
-        return a if b.number == 1 else Term(f"{a.at_least(PRODUCT)} / {b.at_least(POWER)}", PRODUCT)
+        above, below = term(a), term(b)
+        if above.number is not None and below.number:
+            return term(above.number / below.number)
+        if below.number == 1:
+            return above
+        return Term(f"{above.at_least(PRODUCT)} / {below.at_least(POWER)}", PRODUCT)
 
     def power(self, a: Any, b: Any) -> Term:
         """a², or a^b where the exponent is no small whole number."""
-        a, b = term(a), term(b)
-        if b.number == 1:
-            return a
-        if b.number is not None and b.number.is_integer() and abs(b.number) < 100:
-            return Term(a.at_least(ATOM) + str(int(b.number)).translate(_SUPERSCRIPTS), POWER)
-        return Term(f"{a.at_least(ATOM)}^{b.at_least(ATOM)}", POWER)
+        base, exponent = term(a), term(b)
+        if exponent.number == 1:
+            return base
+        if (
+            exponent.number is not None
+            and exponent.number.is_integer()
+            and abs(exponent.number) < 100
+        ):
+            raised = str(int(exponent.number)).translate(_SUPERSCRIPTS)
+            return Term(base.at_least(ATOM) + raised, POWER)
+        return Term(f"{base.at_least(ATOM)}^{exponent.at_least(ATOM)}", POWER)
 
     def absolute(self, a: Any) -> Term:
         """|a|"""
@@ -119,12 +127,12 @@ class Words:
 
     def where(self, condition: Any, a: Any, b: Any) -> Term:
         """a if condition else b, or the one that is meant when the condition is plain."""
-        condition, a, b = term(condition), term(a), term(b)
-        if condition.number is not None:
-            return a if condition.number else b
-        if a.text == b.text:
-            return a
-        return Term(f"{a.text} if {condition.text} else {b.text}", SUM)
+        c, first, second = term(condition), term(a), term(b)
+        if c.number is not None:
+            return first if c.number else second
+        if first.text == second.text:
+            return first
+        return Term(f"{first.text} if {c.text} else {second.text}", SUM)
 
     def _compared(self, a: Any, sign: str, b: Any) -> Term:
         a, b = term(a), term(b)
@@ -186,7 +194,7 @@ def substitute(op: str, custom: bool, values: Sequence[float]) -> str:
 
 def enclosed(number: str) -> str:
     """A negative number in parentheses, for standing behind a sign."""
-    return f"({number})" if number.startswith("-") else number
+    return f"({number})" if number.startswith(("-", "−")) else number
 
 
 def sum_of(amounts: Sequence[str]) -> str:

@@ -5,10 +5,13 @@ const SVG = "http://www.w3.org/2000/svg";
 const READABLE = 0.62;
 const LARGEST = 1.5;
 const COINS_AT_MOST = 60;
-const REST = 0.8;
+const REST = 0.82;
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const numbersOf = (group, name) => (group.dataset[name] ?? group.dataset[`${name}s`] ?? "").split(" ").filter(Boolean).map(Number);
+
+/** A number on the board: short, with a true minus. */
+const short = (x, digits = 5) => show(x, digits).replaceAll("-", "−");
 
 /** Bring the texts and states of an SVG to a moment. */
 export function paint(svg, now) {
@@ -28,26 +31,40 @@ function paintCard(group, ids, now) {
 function paintNode(group, id, now) {
   const state = now.state(id);
   group.dataset.state = state;
-  write(group, ".value", now.known(id) ? show(now.story.values[id], 5) : "");
-  write(group, ".pile", pileText(group, id, now, state));
+  inscribe(group, ".value", now.known(id) ? short(now.story.values[id]) : "");
+  inscribe(group, ".pile", pileText(group, id, now, state));
   const [heard, of] = now.heard(id);
-  write(group, ".heard", state === "settled" ? "✓" : heard ? `${heard}/${of}` : "");
+  inscribe(group, ".heard", state === "settled" ? "✓" : heard ? `${heard}/${of}` : "");
 }
 
 function pileText(group, id, now, state) {
   const pile = now.pile(id);
   if (!pile.length) return "";
-  const total = show(state === "settled" ? now.gradient(id) : pile.reduce((sum, x) => sum + x), 5);
-  if (state === "settled") return total;
-  const text = sumOf(pile.map((amount) => show(amount, 5)));
-  return text.length * 7.6 < group.querySelector(".card").width.baseVal.value - 62 ? text : `Σ ${total}`;
+  if (state === "settled") return short(now.gradient(id));
+  const text = sumOf(pile.map((amount) => short(amount)));
+  return fits(group, text) ? text : `Σ ${short(pile.reduce((sum, x) => sum + x), 4)}`;
 }
+
+const fits = (group, text) => text.length * 7.6 < group.querySelector(".card").width.baseVal.value - 62;
 
 function paintFold(group, ids, now) {
   const owing = ids.filter((id) => !now.story.nodes[id].constant);
   const settled = owing.filter((id) => now.state(id) === "settled").length;
   group.dataset.state = settled === owing.length ? "settled" : settled ? "owed" : "known";
-  write(group, ".heard", `${settled}/${owing.length}`);
+  inscribe(group, ".heard", `${settled}/${owing.length}`);
+  inscribe(group, ".pile", deltas(group, owing, now));
+}
+
+/** The δ of a folded layer or neuron: the gradients of its weighted sums, as far as they fit. */
+function deltas(group, ids, now) {
+  const sums = ids.filter((id) => now.story.nodes[id].op === "dot" && now.gradient(id) !== undefined);
+  let text = "";
+  for (const id of sums.reverse()) {
+    const longer = `${text ? `${text}, ` : "δ "}${short(now.gradient(id), 3)}`;
+    if (!fits(group, longer)) return text && `${text} …`;
+    text = longer;
+  }
+  return text;
 }
 
 function paintWire(group, ids, now, current) {
@@ -58,11 +75,11 @@ function paintWire(group, ids, now, current) {
   if (ids.length > 1) return;
   const edge = now.story.edges[ids[0]];
   const times = now.mode === "naive" ? now.walk.times(edge.id, now.taken) : 0;
-  const local = now.known(edge.from) ? `×${show(now.story.locals[edge.id], 4)}` : "";
-  write(group, ".local", times > 1 ? `${local} (${times}×)` : local);
+  const local = now.known(edge.from) ? `×${short(now.story.locals[edge.id], 4)}` : "";
+  inscribe(group, ".local", times ? `${local} ${times < 6 ? "•".repeat(times) : `•${times}`}` : local);
 }
 
-function write(group, selector, text) {
+function inscribe(group, selector, text) {
   const element = group.querySelector(selector);
   if (element && element.textContent !== text) element.textContent = text;
 }
@@ -126,6 +143,7 @@ export class Board {
     const { width, height } = this.#size;
     this.svg.setAttribute("viewBox", [x - width / 2 / scale, y - height / 2 / scale, width / scale, height / scale].map((v) => v.toFixed(2)).join(" "));
     this.stage.classList.toggle("grabbable", scale > this.#fitting * 1.01);
+    this.stage.classList.toggle("large", this.#fitting < READABLE);
   }
 
   /** Where the whole is too small to read, go to what is happening. */
@@ -221,62 +239,59 @@ export class Board {
   carry(now, milliseconds) {
     cancelAnimationFrame(this.moving);
     for (const coin of this.svg.querySelectorAll(".coin")) coin.remove();
-    const coins = this.#coins(now);
+    const coins = coinsOf(this.svg, now);
     const start = performance.now();
     const frame = (time) => {
       const part = milliseconds ? Math.min(1, Math.max(0, (time - start) / milliseconds)) : 1;
       const eased = part < 0.5 ? 2 * part * part : 1 - 2 * (1 - part) ** 2;
-      for (const coin of coins) coin.place(eased);
+      for (const place of coins) place(eased);
       if (part < 1) this.moving = requestAnimationFrame(frame);
     };
-    if (still() || !milliseconds) return coins.forEach((coin) => coin.place(1));
-    coins.forEach((coin) => coin.place(0));
+    if (still() || !milliseconds) return coins.forEach((place) => place(1));
+    coins.forEach((place) => place(0));
     this.moving = requestAnimationFrame(frame);
   }
+}
 
-  #coins(now) {
-    if (now.step?.kind === "seed") return [this.#seed(now)].filter(Boolean);
-    const wires = new Map();
-    for (const edge of now.edges) {
-      const wire = this.#wireOf(edge.id);
-      if (wire) wires.set(wire, [...(wires.get(wire) ?? []), edge]);
-    }
-    return [...wires].slice(0, COINS_AT_MOST).map(([wire, edges]) => this.#coin(wire, edges, now));
+/** The coins of a moment, each with a way to place it at a part of its journey. */
+export function coinsOf(svg, now) {
+  if (now.step?.kind === "seed") return [seedCoin(svg, now)].filter(Boolean);
+  const wires = new Map();
+  for (const { id } of now.edges) {
+    const wire = svg.querySelector(`g.edge[data-edge="${id}"] .wire, g.edge[data-edges~="${id}"] .wire`);
+    if (wire) wires.set(wire, [...(wires.get(wire) ?? []), id]);
   }
+  return [...wires].slice(0, COINS_AT_MOST).map(([wire, ids]) => coinOn(svg, wire, ids, now));
+}
 
-  #wireOf(edge) {
-    return this.svg.querySelector(`g.edge[data-edge="${edge}"] .wire, g.edge[data-edges~="${edge}"] .wire`);
-  }
+function coinOn(svg, wire, ids, now) {
+  const text = ids.length > 1 ? `${ids.length}×` : short(now.amount(now.story.edges[ids[0]]));
+  const group = disc(svg, text, now.mode === "naive");
+  const length = wire.getTotalLength();
+  const way = now.mode === "naive" ? (t) => 1 - REST * t : (t) => REST * t;
+  return (t) => move(group, wire.getPointAtLength(length * way(t)));
+}
 
-  #coin(wire, edges, now) {
-    const text = edges.length > 1 ? `${edges.length}×` : show(now.amount(edges[0]), 5);
-    const group = this.#disc(text, now.mode === "naive");
-    const length = wire.getTotalLength();
-    const way = now.mode === "naive" ? (t) => 1 - REST * t : (t) => REST * t;
-    return { place: (t) => move(group, wire.getPointAtLength(length * way(t))) };
-  }
+/** The debt of 1 comes down on the root. */
+function seedCoin(svg, now) {
+  const root = svg.querySelector(`g.node[data-node="${now.story.root.id}"]`);
+  if (!root) return undefined;
+  const [x, y] = root.getAttribute("transform").match(/-?[\d.]+/g).map(Number);
+  const top = y - root.querySelector(".card").getAttribute("height") / 2;
+  const group = disc(svg, "1", false);
+  return (t) => move(group, { x, y: top - 40 * (1 - t) });
+}
 
-  /** The debt of 1 comes down on the root. */
-  #seed(now) {
-    const root = this.svg.querySelector(`g.node[data-node="${now.story.root.id}"]`);
-    if (!root) return undefined;
-    const { e: x, f: y } = root.transform.baseVal.consolidate().matrix;
-    const top = y - root.querySelector(".card").height.baseVal.value / 2;
-    const group = this.#disc("1", false);
-    return { place: (t) => move(group, { x, y: top - 40 * (1 - t) }) };
-  }
-
-  #disc(text, walker) {
-    const group = document.createElementNS(SVG, "g");
-    const rect = group.appendChild(document.createElementNS(SVG, "rect"));
-    const label = group.appendChild(document.createElementNS(SVG, "text"));
-    const width = Math.max(26, 8.4 * text.length + 14);
-    for (const [name, value] of Object.entries({ x: -width / 2, y: -13, width, height: 26, rx: 13 })) rect.setAttribute(name, value);
-    group.setAttribute("class", walker ? "coin walker" : "coin");
-    label.setAttribute("y", 5);
-    label.textContent = text;
-    return this.svg.appendChild(group);
-  }
+function disc(svg, text, walker) {
+  const group = svg.appendChild(document.createElementNS(SVG, "g"));
+  const rect = group.appendChild(document.createElementNS(SVG, "rect"));
+  const label = group.appendChild(document.createElementNS(SVG, "text"));
+  const width = Math.max(26, 8.4 * text.length + 14);
+  for (const [name, value] of Object.entries({ x: -width / 2, y: -13, width, height: 26, rx: 13 })) rect.setAttribute(name, value);
+  group.setAttribute("class", walker ? "coin walker" : "coin");
+  label.setAttribute("y", 5);
+  label.textContent = text;
+  return group;
 }
 
 function move(group, { x, y }) {

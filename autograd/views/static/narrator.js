@@ -163,6 +163,7 @@ export class Narrator {
 
 function mathml(template, words) {
   const math = element("math");
+  math.setAttribute("displaystyle", "true");
   for (const token of template.split(" ")) {
     const fraction = token.match(/^∂\{(\w+)\}\/∂\{(\w+)\}$/);
     if (fraction) math.append(partial(words[fraction[1]], words[fraction[2]]));

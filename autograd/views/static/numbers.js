@@ -22,7 +22,7 @@ function placed(digits, point, most) {
   return whole.length === point ? whole : `${whole.slice(0, point)}.${whole.slice(point)}`;
 }
 
-export const enclosed = (text) => (text.startsWith("-") ? `(${text})` : text);
+export const enclosed = (text) => (/^[-−]/.test(text) ? `(${text})` : text);
 
 /** A pile in words: `2 + 3`, the middle of a long one left out. */
 export function sumOf(amounts) {

@@ -1,5 +1,5 @@
 // The viewer: one state (step, method, language, stride), shown by the panels, changed by buttons, keys and the link.
-import { Board, paint } from "./board.js";
+import { Board, coinsOf, paint } from "./board.js";
 import { PathByPath, PayingBack } from "./moment.js";
 import { Narrator } from "./narrator.js";
 import { grouped } from "./numbers.js";
@@ -20,9 +20,10 @@ class Viewer {
     this.story = new Story(data.trace, kernels);
     this.walk = new Walk(this.story);
     this.narrator = new Narrator(data.told, this.story, this.walk, data.templates);
-    this.state = { taken: 0, mode: "backprop", lang: data.lang ?? ourLanguage(), by: "edge", level: data.levels[0] };
+    this.state = { taken: 0, mode: "backprop", lang: data.lang ?? ourLanguage(), by: "edge", level: data.level };
     this.#build();
     this.#listen();
+    this.#setStride(strideAt(data.level));
     this.#readLink();
     this.#translate();
     this.#show();
@@ -216,11 +217,12 @@ class Viewer {
 
   #whyWait() {
     const { owed, nodes, edges, trace } = this.story;
-    const busiest = nodes.filter((node) => !node.leaf || owed[node.id].length > 1).sort((a, b) => owed[b.id].length - owed[a.id].length)[0];
-    if (!busiest || owed[busiest.id].length < 2) return this.say("wait_none");
+    const shared = nodes.filter((node) => owed[node.id].length > 1).sort((a, b) => owed[b.id].length - owed[a.id].length);
+    const node = shared.find(({ leaf }) => !leaf) ?? shared[0];
+    if (!node) return this.say("wait_none");
     const { impatient_edge_uses: impatient, naive_edge_uses: naive } = trace.counts;
-    const counts = { edges: edges.length, impatient: grouped(impatient), naive: grouped(naive) };
-    return this.say("wait_many", { node: busiest.name, n: owed[busiest.id].length, ...counts });
+    const words = { node: node.name, n: owed[node.id].length, edges: edges.length, impatient: grouped(impatient), naive: grouped(naive) };
+    return this.say(node.leaf ? "wait_leaf" : "wait_many", words);
   }
 
   // -- listening -----------------------------------------------------------------------------------
@@ -230,7 +232,7 @@ class Viewer {
     section.addEventListener("click", (event) => this.#click(event));
     section.addEventListener("keydown", (event) => this.#key(event));
     this.control("slider").addEventListener("input", (event) => this.go(Number(event.target.value)));
-    this.control("by").addEventListener("change", (event) => { this.state.by = event.target.value; });
+    this.control("by").addEventListener("change", (event) => this.#setStride(event.target.value));
     this.control("speed").addEventListener("change", () => section.classList.contains("playing") && this.play(true));
     this.control("level").addEventListener("change", (event) => this.#setLevel(Number(event.target.value)));
     addEventListener("hashchange", () => {
@@ -302,11 +304,18 @@ class Viewer {
     this.go(taken);
   }
 
+  /** Another level of folding, and strides to match. */
   #setLevel(level) {
     this.state.level = level;
+    this.#setStride(strideAt(level));
     this.control("level").value = level;
     this.board.show(level);
     this.#show();
+  }
+
+  #setStride(by) {
+    this.state.by = by;
+    this.control("by").value = by;
   }
 
   /** Open a folded scope: the next finer level, looking at what was inside. */
@@ -378,6 +387,7 @@ class Viewer {
       svg.setAttribute("viewBox", svg.dataset.home);
       for (const coin of svg.querySelectorAll(".coin")) coin.remove();
       paint(svg, now);
+      for (const place of coinsOf(svg, now)) place(1);
       item.prepend(svg);
     }
     return item;
@@ -387,6 +397,11 @@ class Viewer {
 /** A button that says it cannot, and keeps the focus. */
 function disable(button, off) {
   button.setAttribute("aria-disabled", off);
+}
+
+/** The stride that goes with a level of folding: a layer, a neuron, or one edge where all lies open. */
+function strideAt(level) {
+  return ["edge", "outer"][level] ?? "inner";
 }
 
 function ourLanguage() {

@@ -1,0 +1,110 @@
+"""Frames: a trace as still pictures, one SVG per step, and a strip of a few of them in one file.
+
+Each file stands alone.  Its colours are written out, once for light and once for dark, because not
+every program that shows SVG knows variables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from autograd.files import write_atomically
+from autograd.views.board import Board, board, draw_board, draw_part
+from autograd.views.moment import moment
+from autograd.views.page import check, colours, static
+from autograd.views.scene import columns
+from autograd.views.trace import Lang, Trace
+
+GAP, CAPTION = 26.0, 64.0
+
+
+def write_frames(story: Trace, folder: Path, *, lang: Lang = "en", max_nodes: int = 400) -> Path:
+    """One SVG per moment, the start included, and an ``index.md`` that shows them in order.
+
+    Raises ValueError for a graph of more than ``max_nodes`` nodes.
+    """
+    check(story, lang, max_nodes)
+    folder.mkdir(parents=True, exist_ok=True)
+    laid, style = board(story), f"<style>{board_style()}</style>"
+    for taken in range(len(story.steps) + 1):
+        picture = draw_board(story, laid, moment(story, taken), style)
+        write_atomically(folder / _name(taken, story), picture + "\n")
+    return write_atomically(folder / "index.md", _index(story, lang))
+
+
+def strip(story: Trace, steps: Iterable[int], *, per_row: int = 4, lang: Lang = "en") -> str:
+    """Some moments side by side in one SVG, each with its sentence."""
+    laid = board(story)
+    width, height = laid.places.width + 36, laid.places.height + 36 + CAPTION
+    cells = []
+    for i, taken in enumerate(steps):
+        x, y = (i % per_row) * (width + GAP), (i // per_row) * (height + GAP)
+        cells.append(
+            f'<g transform="translate({x:.1f} {y:.1f})">{_cell(story, laid, taken, lang)}</g>'
+        )
+    columns_, rows = min(len(cells), per_row), -(-len(cells) // per_row)
+    size = columns_ * (width + GAP) - GAP, rows * (height + GAP) - GAP
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="board" role="img" width="{size[0]:.0f}" '
+        f'height="{size[1]:.0f}" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" '
+        f'aria-label="{escape(story.root.name)}"><style>{board_style()}</style>{"".join(cells)}</svg>\n'
+    )
+
+
+def _cell(story: Trace, laid: Board, taken: int, lang: Lang) -> str:
+    width, height = laid.places.width + 36, laid.places.height + 36
+    said = getattr(story.steps[taken - 1].text, lang) if taken else ""
+    lines = "".join(
+        f'<tspan x="14" dy="{0 if i == 0 else 19}">{escape(line)}</tspan>'
+        for i, line in enumerate(wrapped(said, int(width / 7.6)))
+    )
+    return (
+        f'<rect class="frame" width="{width:.1f}" height="{height + CAPTION:.1f}" rx="14"/>'
+        f'<g transform="translate(18 18)">{draw_part(story, laid, moment(story, taken))}</g>'
+        f'<text class="said" x="14" y="{height + 8:.1f}">{lines}</text>'
+    )
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Text in lines of at most that many columns; Chinese may break anywhere."""
+    lines = [""]
+    for piece in re.findall(r"[\x21-\u2fff]+\s*|.", text):
+        if lines[-1] and columns(lines[-1]) + columns(piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+@cache
+def board_style() -> str:
+    """The board's style sheet with the colours of both schemes put in."""
+    light, dark = (_put_in(static("board.css"), scheme) for scheme in ("light", "dark"))
+    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}"
+
+
+def _put_in(css: str, scheme: str) -> str:
+    values = {**colours()["fonts"], **colours()[scheme]}
+    plain = re.sub(r"/\*.*?\*/\s*", "", css)
+    return re.sub(r"var\(--([\w-]+)\)", lambda found: values[found[1]], plain)
+
+
+def _name(taken: int, story: Trace) -> str:
+    return f"{taken:0{len(str(len(story.steps)))}d}.svg"
+
+
+def _index(story: Trace, lang: Lang) -> str:
+    """All frames in order; the sentences as plain text, whatever they hold."""
+    lines = [f"![0]({_name(0, story)})"]
+    for step in story.steps:
+        said = _markdown(getattr(step.text, lang))
+        lines.append(f"{step.i + 1}. {said}\n\n   ![{step.i + 1}]({_name(step.i + 1, story)})")
+    return "\n\n".join(lines) + "\n"
+
+
+def _markdown(text: str) -> str:
+    """Text in which nothing means anything to Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()<>#|&!~$])", r"\\\1", text)
