@@ -102,8 +102,9 @@ def _array(held: Any, name: str, axes: tuple[int, ...]) -> Any:
     import numpy
 
     if held.ndim not in axes:
+        wanted = " or ".join(map(str, axes))
         advice = f"; one row per example: {name}.reshape(-1, 1)?" if held.ndim == 1 else ""
-        raise ValueError(f"{name} should have {axes[-1]} axes, got shape {held.shape}{advice}")
+        raise ValueError(f"{name} should have {wanted} axes, got shape {held.shape}{advice}")
     if not held.size:
         raise ValueError(f"{name} is empty: shape {held.shape}")
     numbers = numpy.asarray(held, dtype=numpy.float64)

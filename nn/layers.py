@@ -69,6 +69,7 @@ class Neuron(Module):
         self.activation, self.bend = name_of(activation), activation_of(activation)
         draw = rule(init, seed, rng, self.activation)
         draws = generator(seed, rng)
+        self.box = scope("neuron")
         self.w = [Value(draw(draws, nin, nout), label=f"w{i}") for i in range(nin)]
         self.b = Value(0.0, label="b")
 
@@ -102,13 +103,15 @@ class Layer(Module):
         rng: Generator | None = None,
         name: str = "layer",
     ) -> None:
-        self.nin, self.name = count("nin", nin), name
+        self.nin, self.name, self.box = count("nin", nin), name, scope(name)
         init = rule(init, seed, rng, name_of(activation if nonlin else "linear"))
         rng = generator(seed, rng)
         self.neurons = []
         for i in range(count("nout", nout)):
-            with scope(name), scope(f"neuron {i}"):
+            box = scope(f"neuron {i}")
+            with self.box, box:
                 neuron = Neuron(nin, activation, nonlin=nonlin, init=init, rng=rng, nout=nout)
+            neuron.box = box
             self.neurons.append(neuron)
 
     def __call__(self, x: Iterable[Input]) -> Value | list[Value]:
@@ -116,9 +119,11 @@ class Layer(Module):
 
     def activations(self, x: Iterable[Input]) -> LayerActivations:
         """z and a of every neuron."""
-        x = inputs_of(x, self.nin, self.name)
-        with scope(self.name):
-            both = [neuron.activations(x) for neuron in self.neurons]
+        row = inputs_of(x, self.nin, self.name)
+        return self.box.run(self._activations, row)
+
+    def _activations(self, x: Sequence[Value]) -> LayerActivations:
+        both = [neuron.box.run(neuron.activations, x) for neuron in self.neurons]
         return LayerActivations([z for z, _ in both], [a for _, a in both])
 
     def _line(self) -> str:

@@ -122,7 +122,7 @@ def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
         yield from pairs(o, t)
 
 
-def _cross_entropy(logits: Sequence[Any], target: Any) -> Value:
+def _cross_entropy(logits: Sequence[Any], target: Any) -> Any:
     if _is_list(target):
         if len(target) != len(logits):
             raise ValueError(
@@ -212,4 +212,4 @@ def _listed(held: Any) -> Sequence[Any]:
 
 
 def _is_list(held: Any) -> bool:
-    return isinstance(held, Sequence) or getattr(held, "ndim", 0) > 0
+    return isinstance(held, list | tuple) or getattr(held, "ndim", 0) > 0

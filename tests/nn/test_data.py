@@ -1,0 +1,102 @@
+"""Examples: what is taken, and what is refused with a word on where it is."""
+
+from fractions import Fraction
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nn.data import Examples, examples, order_array, order_of, rows
+
+numpy = pytest.importorskip("numpy")
+
+
+def test_lists_tuples_and_numbers_of_any_real_kind_become_floats():
+    got = examples([(1, Fraction(1, 2)), [numpy.float32(2.5), True]], [0, numpy.int64(1)])
+    assert list(got.rows()) == [([1.0, 0.5], 0.0), ([2.5, 1.0], 1.0)]
+    assert {type(number) for row, _ in got.rows() for number in row} == {float}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "bool", "object"])
+def test_arrays_give_the_same_rows(dtype):
+    X, y = numpy.array([[1, 0], [1, 1], [0, 1]], dtype), numpy.array([1, 0, 1], dtype)
+    got = examples(X, y)
+    assert list(got.rows()) == [([1.0, 0.0], 1.0), ([1.0, 1.0], 0.0), ([0.0, 1.0], 1.0)]
+
+
+def test_a_list_of_arrays_will_do():
+    assert examples([numpy.array([1.0, 2.0])], [numpy.array([3.0])]).row(0) == ([1.0, 2.0], [3.0])
+
+
+def test_what_an_array_can_be_made_of_will_do():
+    class Frame:
+        def __array__(self, dtype=None, copy=None):
+            return numpy.array([[1.0, 2.0]])
+
+    assert rows(Frame()) == [[1.0, 2.0]]
+
+
+def test_large_arrays_are_not_copied():
+    X = numpy.zeros((10, 2))
+    assert rows(X) is X
+
+
+def test_distinct_targets():
+    assert sorted(Examples([[0.0]] * 4, [1.0, 0.0, 1.0, 1.0]).distinct_targets()) == [0.0, 1.0]
+    assert Examples([[0.0]] * 2, [[1.0, 2.0]] * 2).distinct_targets() == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "error", "message"),
+    [
+        ([], [], ValueError, "X is empty"),
+        ([[]], [1], TypeError, r"X\[0\] should be a row of numbers"),
+        ([1.0, 2.0], [1, 2], ValueError, r"X should be a list of rows.*\[\[x\] for x in X\]"),
+        ("hello", [1], TypeError, "X should be a list or an array, got str 'hello'"),
+        (None, [1], TypeError, "X should be a list or an array, got NoneType"),
+        (3.0, [1], TypeError, "X should be a list or an array, got float"),
+        ([[1.0], [1.0, 2.0]], [1, 2], ValueError, r"X\[1\] has 2 numbers, X\[0\] has 1"),
+        ([[1.0], 2.0], [1, 2], TypeError, r"X\[1\] should be a row of numbers, got float 2.0"),
+        ([[1.0], ["a"]], [1, 2], TypeError, r"X\[1\]\[0\] should be a number, got str 'a'"),
+        ([[1.0], [None]], [1, 2], TypeError, r"X\[1\]\[0\] should be a number, got NoneType"),
+        ([[1.0], [float("nan")]], [1, 2], ValueError, r"X\[1\]\[0\] is nan"),
+        ([[1.0], [float("inf")]], [1, 2], ValueError, r"X\[1\]\[0\] is inf"),
+        ([[1.0]], [float("nan")], ValueError, r"y\[0\] is nan"),
+        ([[1.0]], ["cat"], TypeError, r"y\[0\] should be a number, got str 'cat'"),
+        ([[1.0]], [], ValueError, "y is empty"),
+        ([[1.0], [2.0]], [1], ValueError, "X has 2 rows, y has 1 targets"),
+        ([[1.0], [2.0]], [[1], [1, 2]], ValueError, r"y\[1\] has 2 numbers, y\[0\] has 1"),
+        (numpy.ones(3), [1, 2, 3], ValueError, r"shape \(3,\); .*X\.reshape\(-1, 1\)"),
+        (numpy.ones((2, 2, 2)), [1, 2], ValueError, r"2 axes, got shape \(2, 2, 2\)"),
+        (numpy.ones((0, 2)), [], ValueError, "X is empty"),
+        (numpy.array([[1.0, numpy.nan]]), [1], ValueError, r"X\[0, 1\] is nan"),
+        (numpy.array([["a"]]), [1], TypeError, r"X\[0\]\[0\] should be a number, got str 'a'"),
+        (numpy.array([[1j]]), [1], TypeError, r"X\[0\]\[0\] should be a number, got complex"),
+        ([[1.0]], numpy.array(3.0), ValueError, r"1 or 2 axes, got shape \(\)"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(X, y, error, message):
+    with pytest.raises(error, match=message):
+        examples(X, y)
+
+
+@given(n=st.integers(1, 300), seed=st.integers(0, 10))
+def test_both_engines_draw_the_same_orders_and_every_example_once(n, seed):
+    eager, compiled = Random(seed), Random(seed)
+    for _ in range(3):
+        order = order_of(n, eager)
+        assert order == order_array(n, compiled).tolist()
+        assert sorted(order) == list(range(n))
+
+
+def test_without_shuffling_the_order_is_that_given():
+    assert order_of(4, None) == order_array(4, None).tolist() == [0, 1, 2, 3]
+
+
+def test_orders_are_as_good_as_random():
+    rng, firsts = Random(0), [0] * 5
+    for _ in range(2000):
+        firsts[order_of(5, rng)[0]] += 1
+    assert min(firsts) > 330
+    assert max(firsts) < 470

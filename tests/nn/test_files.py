@@ -1,0 +1,127 @@
+"""Models in files: whole or not at all."""
+
+import json
+import struct
+
+import pytest
+
+from nn import MLP
+
+numpy = pytest.importorskip("numpy")
+safetensors = pytest.importorskip("safetensors.numpy")
+
+
+@pytest.fixture
+def model():
+    return MLP(2, [3, 1], seed=1)
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    return path
+
+
+def refuses(path):
+    """A model of the same shape says no in one line that names the file, and does not change."""
+    model = MLP(2, [3, 1], seed=7)
+    before = model.state_dict()
+    with pytest.raises(ValueError, match="was not loaded") as refusal:
+        model.load(path)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert model.state_dict() == before
+    return str(refusal.value)
+
+
+def test_a_saved_model_loads_to_the_last_bit(model, path):
+    model.parameters()[0].data = 0.1 + 0.2
+    model.parameters()[1].data = -5e-324
+    model.save(path)
+    other = MLP(2, [3, 1], seed=2)
+    other.load(path)
+    assert other.state_dict() == model.state_dict()
+
+
+def test_any_safetensors_reader_sees_one_vector_of_weights_per_neuron(model, path):
+    tensors = safetensors.load_file(path)
+    weights = [parameter.data for parameter in model.layers[0].neurons[2].w]
+    assert tensors["layers.0.neurons.2.w"].tolist() == weights
+    assert tensors["layers.1.neurons.0.b"].shape == ()
+    assert {tensor.dtype.name for tensor in tensors.values()} == {"float64"}
+
+
+def test_a_file_cut_at_any_byte_is_refused(path, tmp_path):
+    whole = path.read_bytes()
+    cut = tmp_path / "cut.safetensors"
+    for length in range(len(whole)):
+        cut.write_bytes(whole[:length])
+        refuses(cut)
+
+
+def test_a_file_with_bytes_added_is_refused(path):
+    path.write_bytes(path.read_bytes() + b"\0")
+    refuses(path)
+
+
+def test_a_file_with_any_header_byte_changed_never_half_loads(path, tmp_path):
+    whole = path.read_bytes()
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    bad = tmp_path / "bad.safetensors"
+    for place in range(header):
+        bad.write_bytes(whole[:place] + b"#" + whole[place + 1 :])
+        model = MLP(2, [3, 1], seed=7)
+        before = model.state_dict()
+        try:
+            model.load(bad)
+        except ValueError:
+            assert model.state_dict() == before
+        else:  # the changed byte was in the metadata, or was "#" already
+            assert model.state_dict() == MLP(2, [3, 1], seed=1).state_dict()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04K\x01.", b"{}", b"\xff" * 64])
+def test_other_formats_are_refused(tmp_path, content):
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    assert "damaged or not a safetensors file" in refuses(path)
+
+
+@pytest.mark.parametrize("sizes", [(2, [4, 1]), (3, [3, 1]), (2, [3, 2]), (2, [3, 3, 1]), (2, [1])])
+def test_a_model_of_another_shape_is_refused(tmp_path, sizes):
+    path = tmp_path / "other.safetensors"
+    MLP(*sizes, seed=1).save(path)
+    refuses(path)
+
+
+def test_whole_numbers_in_a_file_are_refused(tmp_path, path):
+    tensors = safetensors.load_file(path)
+    tensors["layers.1.neurons.0.b"] = numpy.array(1)
+    path.write_bytes(safetensors.save(tensors))
+    assert "layers.1.neurons.0.b should be float64 of shape ()" in refuses(path)
+
+
+def test_a_hostile_header_length_is_refused(tmp_path):
+    path = tmp_path / "long.safetensors"
+    path.write_bytes(struct.pack("<Q", 2**63) + json.dumps({}).encode())
+    refuses(path)
+
+
+def test_a_missing_file_is_a_missing_file(model, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        model.load(tmp_path / "nothing")
+
+
+def test_saving_where_it_cannot_be_keeps_the_old_file(model, path, monkeypatch):
+    before = path.read_bytes()
+
+    def full_disk(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.replace", full_disk)
+    model.parameters()[0].data = 99.0
+    with pytest.raises(OSError, match="no space left"):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]

@@ -1,0 +1,211 @@
+"""Neurons, layers and networks: their shapes, their draws, their pictures, their complaints."""
+
+import random
+from math import sqrt, tanh
+from random import Random
+
+import pytest
+
+import autograd
+from autograd import Value, topological_order
+from nn import MLP, Layer, Neuron
+
+
+def test_a_neuron_is_one_dot_and_its_activation():
+    neuron = Neuron(3, "tanh", seed=0)
+    output = neuron([1.0, -2.0, 0.5])
+    (z,) = output.parents
+    assert (output.op, z.op, len(z.parents)) == ("tanh", "dot", 7)
+    assert z.data == pytest.approx(sum(w.data * x for w, x in zip(neuron.w, [1.0, -2.0, 0.5])))
+    assert output.data == tanh(z.data)
+
+
+def test_parameters_are_each_neurons_weights_then_its_bias():
+    model = MLP(2, [3, 1], seed=0)
+    order = [p for layer in model.layers for n in layer.neurons for p in (*n.w, n.b)]
+    assert model.parameters() == order
+    assert len(order) == 3 * 3 + 4
+
+
+def test_one_neuron_gives_a_value_and_several_a_list():
+    assert isinstance(Layer(2, 1, seed=0)([1.0, 2.0]), Value)
+    assert [type(v) for v in Layer(2, 3, seed=0)([1.0, 2.0])] == [Value] * 3
+    assert isinstance(MLP(2, [3, 1], seed=0)([1.0, 2.0]), Value)
+    assert len(MLP(2, [3, 2], seed=0)([1.0, 2.0])) == 2
+
+
+def test_numbers_become_constants_once_per_layer():
+    layer = Layer(2, 5, seed=0)
+    outputs = layer([1.0, 2.0])
+    constants = {node for node in topological_order(outputs) if not node.requires_grad}
+    assert len(constants) == 2
+
+
+def test_inputs_may_be_values_that_learn():
+    x = [Value(1.0), Value(-2.0)]
+    MLP(2, [3, 1], activation="tanh", seed=0)(x).backward()
+    assert all(v.grad != 0 for v in x)
+
+
+@pytest.mark.parametrize("kind", ["list", "tuple", "array", "objects", "generator"])
+def test_a_row_may_come_in_any_form(kind):
+    numpy = pytest.importorskip("numpy")
+    model = MLP(2, [3, 1], seed=0)
+    row = {
+        "list": [1, 2], "tuple": (1.0, 2), "array": numpy.array([1, 2]),
+        "objects": numpy.array([Value(1.0), Value(2.0)]), "generator": (x for x in (1.0, 2.0)),
+    }[kind]  # fmt: skip
+    assert model(row).data == model([1.0, 2.0]).data
+
+
+def test_a_single_number_is_a_row_of_one():
+    model = MLP(1, [2, 1], seed=0)
+    assert model(0.5).data == model([0.5]).data == model(Value(0.5)).data
+
+
+def test_a_hidden_layer_may_have_one_neuron():
+    assert isinstance(MLP(2, [1, 1], seed=0)([1.0, 2.0]), Value)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", autograd.sigmoid])
+def test_activations_go_by_name_or_function(activation):
+    model = MLP(2, [3, 2], activation, output=activation, seed=0)
+    assert [a.op for a in model([1.0, 2.0])] == ["sigmoid"] * 2
+    assert model.layers[0].neurons[0].activation == "sigmoid"
+
+
+def test_an_activation_of_ones_own():
+    def cube(z):
+        return z * z * z
+
+    model = MLP(1, [1], output=cube, seed=0)
+    assert model([2.0]).data == pytest.approx((2 * model.parameters()[0].data) ** 3)
+    assert "cube" in repr(model)
+
+
+def test_activations_gives_z_and_a_of_every_layer():
+    model = MLP(2, [3, 2], activation="sigmoid", seed=0)
+    first, last = model.activations([1.0, 2.0])
+    assert [a.parents for a in first.a] == [(z,) for z in first.z]
+    assert last.a == last.z
+    assert [a.data for a in last.a] == [v.data for v in model([1.0, 2.0])]
+
+
+# -- the first weights -----------------------------------------------------------------------------
+
+
+def weights(model):
+    return [w.data for layer in model.layers for neuron in layer.neurons for w in neuron.w]
+
+
+def biases(model):
+    return [neuron.b.data for layer in model.layers for neuron in layer.neurons]
+
+
+@pytest.mark.parametrize("told", [{}, {"init": "uniform"}])
+def test_uniform_draws_in_micrograds_order_from_the_global_generator(told):
+    random.seed(1337)
+    expected = [random.uniform(-1, 1) for _ in range(2 * 16 + 16 * 16 + 16)]
+    random.seed(1337)
+    model = MLP(2, [16, 16, 1], **told)
+    assert weights(model) == expected
+    assert set(biases(model)) == {0.0}
+
+
+def test_seed_and_rng_say_where_draws_come_from():
+    expected = [Random(5).uniform(-1, 1)]
+    for source in ({"seed": 5}, {"rng": Random(5)}):
+        assert weights(MLP(1, [1], init="uniform", **source)) == expected
+    random.seed(0)
+    state = random.getstate()
+    MLP(2, [3, 1], seed=5)
+    assert random.getstate() == state
+
+
+def test_neurons_and_layers_draw_alike():
+    assert [w.data for w in Neuron(3, seed=4).w] == [
+        w.data for w in Layer(3, 1, seed=4).neurons[0].w
+    ]
+
+
+@pytest.mark.parametrize(
+    ("activation", "variance"), [("relu", 2 / 100), ("tanh", 2 / 150), ("linear", 1 / 100)]
+)
+def test_weights_that_nobody_chose_suit_the_activation(activation, variance):
+    drawn = weights(MLP(100, [50], output=activation, seed=0))
+    width = sqrt(3 * variance)
+    assert max(map(abs, drawn)) <= width
+    assert sum(w * w for w in drawn) / len(drawn) == pytest.approx(variance, rel=0.05)
+
+
+def test_signals_neither_die_nor_explode_in_a_deep_network():
+    model, rng = MLP(30, [30] * 10, output="relu", seed=0), Random(0)
+    with autograd.no_grad():
+        outputs = [v.data for _ in range(20) for v in model([rng.gauss(0, 1) for _ in range(30)])]
+    assert 0.1 < sum(v * v for v in outputs) / len(outputs) < 10
+
+
+def test_an_initialiser_of_ones_own():
+    model = MLP(2, [3], init=lambda rng, nin, nout: nin + nout / 10, seed=0)
+    assert set(weights(model)) == {2.3}
+
+
+def test_numpys_generator_will_do():
+    numpy = pytest.importorskip("numpy")
+    model = MLP(2, [3], rng=numpy.random.default_rng(0))
+    assert {type(w) for w in weights(model)} == {float}
+
+
+# -- how it shows ----------------------------------------------------------------------------------
+
+
+def test_repr_and_summary():
+    model = MLP(2, [16, 16, 1], seed=0)
+    assert repr(model).splitlines() == [
+        "MLP(",
+        "  (layers.0): Layer(2, 16, activation='relu')",
+        "  (layers.1): Layer(16, 16, activation='relu')",
+        "  (layers.2): Layer(16, 1, activation='linear')",
+        ")",
+    ]
+    assert model.summary().splitlines()[-1].split() == ["total", "337"]
+
+
+def test_nodes_and_parameters_lie_in_the_boxes_of_their_layer_and_neuron():
+    model = MLP(2, [3, 1], seed=0)
+    first, last = model.activations([1.0, 2.0])
+    assert first.z[2].scope == first.a[2].scope == ("layer 1", "neuron 2")
+    assert last.z[0].scope == ("layer 2", "neuron 0")
+    assert model.layers[0].neurons[2].w[1].scope == ("layer 1", "neuron 2")
+    assert model.layers[0].neurons[2].w[1].label == "w1"
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: MLP(2, [3, 1])([1.0]), ValueError, "layer 1 takes 2 inputs, got 1"),
+        (lambda: MLP(2, [3, 1])([[1.0, 2.0]] * 2), ValueError, r"got 2 rows: .*nn\.predict"),
+        (lambda: MLP(2, [3, 1])(["1", "2"]), TypeError, "real number"),
+        (lambda: MLP(2, [3, 1])(None), ValueError, "takes 2 inputs, got 1"),
+        (lambda: Neuron(2)([1.0, 2.0, 3.0]), ValueError, "the neuron takes 2 inputs, got 3"),
+        (lambda: MLP(2, []), ValueError, "nouts is empty"),
+        (lambda: MLP(2, 3), TypeError, r"list of layer sizes, such as \[16, 16, 1\]"),
+        (lambda: MLP(0, [3]), ValueError, "nin is 1 or more"),
+        (lambda: MLP(2, [3, 0]), ValueError, "a layer size is 1 or more"),
+        (lambda: MLP(2.0, [3]), TypeError, "nin is a whole number"),
+        (
+            lambda: MLP(2, [3], output="rleu"),
+            ValueError,
+            "activation should be one of linear, relu",
+        ),
+        (lambda: MLP(2, [3], output="softmax"), ValueError, r"nn\.cross_entropy"),
+        (lambda: MLP(2, [3], init="normal"), ValueError, "init should be one of uniform, he"),
+        (lambda: MLP(2, [3], seed=1, rng=Random(1)), ValueError, "not both"),
+    ],
+)
+def test_what_makes_no_network_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -1,0 +1,234 @@
+"""Losses against PyTorch, mpmath and plain formulas; values and gradients."""
+
+from math import exp, inf, log
+
+import mpmath
+import pytest
+
+import nn
+from autograd import Value, gradients
+from nn.losses import check_target
+
+SCORES = [0.0, -0.5, 2.0, 1.0, -1.0, 40.0, -40.0, 1000.0, -1000.0]
+
+
+def values(numbers):
+    return [Value(number) for number in numbers]
+
+
+def slopes(loss, inputs):
+    return gradients(loss, inputs) if loss.requires_grad else [0.0] * len(inputs)
+
+
+# -- against PyTorch -------------------------------------------------------------------------------
+
+ROWS = [
+    [0.3, -1.2, 2.0], [5.0, 5.0, 5.0], [1000.0, -1000.0, 0.0], [-1000.0, -1000.0, -999.0],
+    [40.0, 0.0, -40.0],
+]  # fmt: skip
+
+
+def compare(ours, theirs, inputs, tensor):
+    theirs.backward()
+    assert ours.data == pytest.approx(theirs.item(), rel=1e-10, abs=1e-10)
+    assert slopes(ours, inputs) == pytest.approx(tensor.grad.reshape(-1).tolist(), abs=1e-10)
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_cross_entropy_is_pytorchs(row, target):
+    torch = pytest.importorskip("torch")
+    logits, tensor = values(row), torch.tensor([row], dtype=torch.float64, requires_grad=True)
+    theirs = torch.nn.functional.cross_entropy(tensor, torch.tensor([target]))
+    compare(nn.cross_entropy(logits, target), theirs, logits, tensor)
+
+
+def test_cross_entropy_of_rows_and_of_probabilities_is_pytorchs():
+    torch = pytest.importorskip("torch")
+    for ours, theirs in (
+        ([0, 2, 1, 0, 2], torch.tensor([0, 2, 1, 0, 2])),
+        ([[0.2, 0.3, 0.5]] * 5, torch.tensor([[0.2, 0.3, 0.5]] * 5, dtype=torch.float64)),
+    ):
+        logits = [values(row) for row in ROWS]
+        tensor = torch.tensor(ROWS, dtype=torch.float64, requires_grad=True)
+        flat = [logit for row in logits for logit in row]
+        expected = torch.nn.functional.cross_entropy(tensor, theirs)
+        compare(nn.cross_entropy(logits, ours), expected, flat, tensor)
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0, 0.25])
+def test_binary_cross_entropy_is_pytorchs(target):
+    torch = pytest.importorskip("torch")
+    for score in SCORES:
+        logit, tensor = Value(score), torch.tensor(score, dtype=torch.float64, requires_grad=True)
+        theirs = torch.nn.functional.binary_cross_entropy_with_logits(
+            tensor, torch.tensor(target, dtype=torch.float64)
+        )
+        compare(nn.binary_cross_entropy(logit, target), theirs, [logit], tensor)
+
+
+def test_mse_loss_is_pytorchs():
+    torch = pytest.importorskip("torch")
+    numbers, targets = [[1.0, -2.0], [0.5, 1e3], [3.0, 3.0]], [[0.0, 1.0], [0.5, -1e3], [1.0, 2.0]]
+    ours = [values(row) for row in numbers]
+    tensor = torch.tensor(numbers, dtype=torch.float64, requires_grad=True)
+    theirs = torch.nn.functional.mse_loss(tensor, torch.tensor(targets, dtype=torch.float64))
+    compare(nn.mse_loss(ours, targets), theirs, [o for row in ours for o in row], tensor)
+
+
+def test_hinge_loss_is_pytorchs_clamp():
+    torch = pytest.importorskip("torch")
+    targets = [1.0, -1.0] * 4 + [1.0]
+    scores, tensor = values(SCORES), torch.tensor(SCORES, dtype=torch.float64, requires_grad=True)
+    theirs = torch.relu(1 - torch.tensor(targets, dtype=torch.float64) * tensor).mean()
+    compare(nn.hinge_loss(scores, targets), theirs, scores, tensor)
+
+
+# -- against formulas ------------------------------------------------------------------------------
+
+
+def test_squared_error_is_half_the_sum_and_its_slope_is_the_difference():
+    outputs = values([1.0, 2.5, -3.0])
+    loss = nn.squared_error(outputs, [0.0, 3.0, -1.0])
+    assert loss.data == 0.5 * (1.0 + 0.25 + 4.0)
+    assert gradients(loss, outputs) == [1.0, -0.5, -2.0]
+
+
+def test_cross_entropy_slopes_are_softmax_less_the_target():
+    logits = values([0.5, -1.0, 2.0])
+    whole = sum(exp(z.data) for z in logits)
+    expected = [exp(z.data) / whole - (k == 1) for k, z in enumerate(logits)]
+    assert gradients(nn.cross_entropy(logits, 1), logits) == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_binary_cross_entropy_keeps_its_digits_in_both_tails(score):
+    with mpmath.workdps(500):
+        for target in (0, 1):
+            p = 1 / (1 + mpmath.exp(-mpmath.mpf(score)))
+            expected = float(-mpmath.log(p if target else 1 - p))
+            ours = nn.binary_cross_entropy(score, target).data
+            assert ours == pytest.approx(expected, rel=1e-14, abs=5e-324)
+
+
+def test_hinge_loss_has_no_slope_beyond_the_margin_or_on_it():
+    for score, slope in ((2.0, 0.0), (1.0, 0.0), (0.5, -1.0), (-3.0, -1.0)):
+        s = Value(score)
+        assert slopes(nn.hinge_loss(s, 1), [s]) == [slope]
+
+
+def test_a_score_may_come_alone_or_in_a_list_of_one():
+    for output in (Value(0.25), [Value(0.25)]):
+        for target in (1, [1], 1.0):
+            assert nn.hinge_loss(output, target).data == 0.75
+            assert nn.squared_error(output, target).data == 0.5 * 0.75**2
+            assert nn.binary_cross_entropy(output, target).data == pytest.approx(
+                log(1 + exp(-0.25))
+            )
+
+
+def test_arrays_will_do():
+    numpy = pytest.importorskip("numpy")
+    outputs = values([1.0, 2.0])
+    assert nn.mse_loss(outputs, numpy.array([0.0, 0.0])).data == 2.5
+    assert nn.cross_entropy(outputs, numpy.int64(1)).data == pytest.approx(log(1 + exp(-1)))
+    assert nn.hinge_loss(outputs[0], numpy.float64(-1)).data == 2.0
+
+
+# -- targets that are Values, as when a graph is recorded for compile ------------------------------
+
+
+@pytest.mark.parametrize("target", [0, 1, 2])
+@pytest.mark.parametrize("row", ROWS)
+def test_a_class_index_may_be_a_value(row, target):
+    logits, y = values(row), Value(float(target))
+    ours, plain = nn.cross_entropy(logits, y), nn.cross_entropy(logits, target)
+    assert ours.data == plain.data
+    assert gradients(ours, logits) == gradients(plain, logits)
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "rows"),
+    [
+        (nn.squared_error, 2, [[1.0, 2.0, 0.5, -1.0], [0.0, 0.0, 1.0, 1.0]]),
+        (nn.mse_loss, 2, [[1.0, 2.0, 0.5, -1.0], [0.0, 0.0, 1.0, 1.0]]),
+        (nn.hinge_loss, 1, [[0.3, 1.0], [0.3, -1.0], [-2.0, 1.0]]),
+        (nn.binary_cross_entropy, 1, [[0.3, 1.0], [0.3, 0.0], [-1000.0, 1.0], [1000.0, 0.0]]),
+        (nn.cross_entropy, 3, [[0.3, 1.0, 2.0, 0.0], [1e3, 0.0, -1e3, 1.0], [0.0, 0.0, 0.0, 2.0]]),
+    ],
+)
+def test_every_loss_compiles_to_its_own_numbers(loss, outputs, rows):
+    pytest.importorskip("numpy")
+    from autograd import compile
+
+    o, targets = values([0.1] * outputs), values([0.0] * (len(rows[0]) - outputs))
+    y = targets[0] if len(targets) == 1 else targets
+    w = Value(1.0, label="w")
+    program = compile(loss([w * z for z in o], y), inputs=[*o, *targets], backend="numpy")
+    for row in rows:
+        eager = loss([w * z for z in row[:outputs]], row[outputs:] if len(targets) > 1 else row[-1])
+        value, slope = program.value_and_grad([1.0], [row])
+        assert value == pytest.approx(eager.data, rel=1e-12)
+        assert slope[0] == pytest.approx(slopes(eager, [w])[0], rel=1e-12, abs=1e-12)
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: nn.cross_entropy([0.0, 1.0], 2), IndexError, "class 2 is out of range"),
+        (lambda: nn.cross_entropy([0.0, 1.0], -1), IndexError, "class -1 is out of range"),
+        (lambda: nn.cross_entropy([0.0, 1.0], 0.5), TypeError, "named by its index"),
+        (lambda: nn.cross_entropy([0.0, 1.0], "cat"), TypeError, "got 'cat'"),
+        (lambda: nn.cross_entropy(Value(1.0), 0), TypeError, "one logit per class"),
+        (lambda: nn.cross_entropy([], 0), TypeError, "one logit per class"),
+        (lambda: nn.cross_entropy([0.0, 1.0], [0.2, 0.3, 0.5]), ValueError, "one probability per"),
+        (lambda: nn.cross_entropy([[0.0, 1.0]], [0, 1]), ValueError, "one target per row"),
+        (lambda: nn.squared_error([1.0, 2.0], [1.0]), ValueError, "2 outputs, 1 targets"),
+        (lambda: nn.mse_loss([1.0, 2.0], 1.0), ValueError, "as many targets as outputs"),
+    ],
+)
+def test_outputs_and_targets_that_do_not_match_are_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("loss", "target", "outputs", "message"),
+    [
+        (nn.hinge_loss, 0.0, 1, r"takes targets -1 and \+1, got 0; for labels 0 and 1: 2 \* y - 1"),
+        (nn.binary_cross_entropy, -1.0, 1, r"between 0 and 1, got -1; .*\(1 \+ y\) / 2"),
+        (nn.cross_entropy, 10.0, 10, "class 10 is out of range: there are 10 logits, 0 to 9"),
+        (nn.cross_entropy, 0.5, 10, "named by its index"),
+        (nn.squared_error, [1.0, 2.0], 1, "1 outputs, 2 targets"),
+    ],
+)
+def test_a_target_can_be_checked_before_training(loss, target, outputs, message):
+    with pytest.raises(ValueError, match=message):
+        check_target(loss, target, outputs)
+
+
+def test_good_targets_pass_the_check():
+    for loss, target, outputs in (
+        (nn.hinge_loss, -1.0, 1), (nn.hinge_loss, [1.0, -1.0], 2), (nn.cross_entropy, 9.0, 10),
+        (nn.cross_entropy, [0.5, 0.5], 2), (nn.binary_cross_entropy, 0.3, 1), (nn.mse_loss, 7.0, 1),
+        (lambda o, t: o, "anything", 1),
+    ):  # fmt: skip
+        check_target(loss, target, outputs)
+
+
+# -- accuracy --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("output", "target", "right"),
+    [
+        (0.3, 1, 1.0), (0.3, -1, 0.0), (-0.3, -1, 1.0), (-0.3, 0, 1.0), (0.3, 0, 0.0), (0.0, 0, 1.0),
+        ([0.1, 0.7, 0.2], 1, 1.0), ([0.1, 0.7, 0.2], 2.0, 0.0), ([0.1, 0.7], [0.0, 1.0], 1.0),
+        ([Value(0.1), Value(0.7)], 1, 1.0), (Value(inf), 1, 1.0), ([2.0], [1.0], 1.0),
+    ],
+)  # fmt: skip
+def test_accuracy_counts_right_answers(output, target, right):
+    assert nn.accuracy(output, target) == right

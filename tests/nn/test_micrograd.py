@@ -1,0 +1,75 @@
+"""The micrograd demo, run twice: as published, and with only the imports changed."""
+
+import random
+
+import pytest
+
+import nn
+from autograd import Value
+
+np = pytest.importorskip("numpy")
+datasets = pytest.importorskip("sklearn.datasets")
+
+
+def demo(Value, MLP, steps, batch_size=None):
+    """Karpathy's notebook: moons, a max-margin loss, L2, and a falling learning rate."""
+    np.random.seed(1337)
+    random.seed(1337)
+    X, y = datasets.make_moons(n_samples=100, noise=0.1)
+    y = y * 2 - 1
+    model = MLP(2, [16, 16, 1])
+
+    def loss():
+        chosen = np.random.permutation(X.shape[0])[:batch_size] if batch_size else slice(None)
+        Xb, yb = X[chosen], y[chosen]
+        inputs = [list(map(Value, xrow)) for xrow in Xb]
+        scores = list(map(model, inputs))
+        losses = [(1 + -yi * scorei).relu() for yi, scorei in zip(yb, scores)]
+        data_loss = sum(losses) * (1.0 / len(losses))
+        reg_loss = 1e-4 * sum(p * p for p in model.parameters())
+        right = [(yi > 0) == (scorei.data > 0) for yi, scorei in zip(yb, scores)]
+        return data_loss + reg_loss, sum(right) / len(right)
+
+    for k in range(steps):
+        total_loss, accuracy = loss()
+        model.zero_grad()
+        total_loss.backward()
+        learning_rate = 1.0 - 0.9 * k / 100
+        for p in model.parameters():
+            p.data -= learning_rate * p.grad
+        yield total_loss.data, accuracy
+
+
+@pytest.mark.parametrize(("steps", "batch_size"), [(4, None), (15, 20)])
+def test_the_demo_gives_micrograds_losses_step_for_step(steps, batch_size):
+    engine = pytest.importorskip("micrograd.engine")
+    theirs = pytest.importorskip("micrograd.nn")
+    ours = list(demo(Value, nn.MLP, steps, batch_size))
+    reference = list(demo(engine.Value, theirs.MLP, steps, batch_size))
+    assert [loss for loss, _ in ours] == pytest.approx([loss for loss, _ in reference], abs=1e-9)
+    assert [right for _, right in ours] == [right for _, right in reference]
+
+
+def test_the_demo_learns_the_moons_as_published():
+    losses, accuracies = zip(*demo(Value, nn.MLP, 100))
+    assert losses[0] == pytest.approx(0.8958441028683222, abs=1e-9)
+    assert losses[-1] == pytest.approx(0.010971102599838, abs=1e-3)
+    assert accuracies[-1] == 1.0
+
+
+def test_fit_follows_the_demo():
+    """L2 of alpha Σ p² is a weight decay of 2 alpha; the loss that is reported is without it."""
+    np.random.seed(1337)
+    random.seed(1337)
+    X, y = datasets.make_moons(n_samples=100, noise=0.1)
+    model = nn.MLP(2, [16, 16, 1])
+    parameters = model.parameters()
+    squares = [sum(p.data**2 for p in parameters)]
+    history = nn.fit(
+        model, X, y * 2 - 1, loss=nn.hinge_loss,
+        optimizer=nn.SGD(parameters, lr=1.0, weight_decay=2e-4), schedule=lambda k: 1 - 0.9 * k / 100,
+        epochs=10, batch_size=None, backend="eager",
+        callbacks=[lambda epoch: squares.append(sum(p.data**2 for p in parameters))],
+    )  # fmt: skip
+    ours = [loss + 1e-4 * square for loss, square in zip(history.loss, squares)]
+    assert ours == pytest.approx([loss for loss, _ in demo(Value, nn.MLP, 10)], abs=1e-9)

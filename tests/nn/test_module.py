@@ -1,0 +1,97 @@
+"""Modules find what they hold, and tell it by name."""
+
+import pytest
+
+from autograd import Value
+from nn import MLP, Layer, Module
+
+
+class Pair(Module):
+    def __init__(self) -> None:
+        self.scale = Value(2.0)
+        self.by_name = {"left": Value(3.0), "right": [Value(4.0), Value(5.0)]}
+        self.layer = Layer(1, 1, seed=0)
+        self.fixed = Value(1.0, requires_grad=False)
+        self.words = ("not", "parameters", 3)
+        self.again = self.scale
+
+
+def test_parameters_are_found_in_attributes_containers_and_modules_once():
+    names = [name for name, _ in Pair().named_parameters()]
+    assert names == [
+        "scale", "by_name.left", "by_name.right.0", "by_name.right.1",
+        "layer.neurons.0.w.0", "layer.neurons.0.b",
+    ]  # fmt: skip
+
+
+def test_parameters_are_the_values_themselves_in_the_order_of_their_names():
+    pair = Pair()
+    assert pair.parameters() == [parameter for _, parameter in pair.named_parameters()]
+    assert pair.parameters()[0] is pair.scale
+
+
+def test_a_computed_value_in_an_attribute_is_no_parameter():
+    pair = Pair()
+    pair.remembered = pair.scale * 3.0
+    assert "remembered" not in dict(pair.named_parameters())
+
+
+def test_zero_grad_clears_every_gradient():
+    pair = Pair()
+    for parameter in pair.parameters():
+        parameter.grad = 1.0
+    pair.zero_grad()
+    assert {parameter.grad for parameter in pair.parameters()} == {0.0}
+
+
+def test_state_dict_goes_from_one_model_to_another():
+    a, b = MLP(2, [3, 1], seed=1), MLP(2, [3, 1], seed=2)
+    assert a.state_dict() != b.state_dict()
+    b.load_state_dict(a.state_dict())
+    assert a.state_dict() == b.state_dict()
+    assert a([1.0, 2.0]).data == b([1.0, 2.0]).data
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda state: state.pop("layers.0.neurons.1.b"), r"layers\.0\.neurons\.1\.b missing"),
+        (lambda state: state.update(extra=1.0), "extra not in this model"),
+        (
+            lambda state: state.update({"layers.0.neurons.1.b": "1"}),
+            r"neurons\.1\.b should be a number",
+        ),
+        (
+            lambda state: state.update({"layers.0.neurons.1.b": True}),
+            r"neurons\.1\.b should be a number",
+        ),
+    ],
+)
+def test_another_models_state_is_refused_and_nothing_changes(change, complaint):
+    model = MLP(2, [3, 1], seed=1)
+    before = model.state_dict()
+    state = MLP(2, [3, 1], seed=2).state_dict()
+    change(state)
+    with pytest.raises(ValueError, match=complaint):
+        model.load_state_dict(state)
+    assert model.state_dict() == before
+
+
+def test_many_missing_names_are_counted_not_listed():
+    with pytest.raises(ValueError, match="and 10 more missing"):
+        MLP(2, [3, 1], seed=1).load_state_dict({})
+
+
+def test_repr_shows_the_tree():
+    class Both(Module):
+        def __init__(self) -> None:
+            self.first, self.rest = MLP(2, [3], seed=0), [Layer(3, 1, seed=0)]
+
+    assert repr(Both()).splitlines() == [
+        "Both(",
+        "  (first): MLP(",
+        "    (layers.0): Layer(2, 3, activation='linear')",
+        "  )",
+        "  (rest.0): Layer(3, 1, activation='relu')",
+        ")",
+    ]

@@ -1,0 +1,159 @@
+"""Optimisers against torch.optim, and against their formulas."""
+
+from math import sqrt
+from random import Random
+
+import pytest
+
+from autograd import Value
+from nn import SGD, Adam, AdamW
+
+OPTIMIZERS = {
+    "plain": (SGD, "SGD", {"lr": 0.1}),
+    "decay": (SGD, "SGD", {"lr": 0.1, "weight_decay": 0.05}),
+    "momentum": (SGD, "SGD", {"lr": 0.05, "momentum": 0.9}),
+    "momentum and decay": (SGD, "SGD", {"lr": 0.05, "momentum": 0.8, "weight_decay": 0.1}),
+    "nesterov": (SGD, "SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    "nesterov and decay": (
+        SGD, "SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.02},
+    ),
+    "adam": (Adam, "Adam", {}),
+    "adam, own numbers": (Adam, "Adam", {"lr": 0.02, "betas": (0.7, 0.95), "eps": 1e-4}),
+    "adam and decay": (Adam, "Adam", {"lr": 0.02, "weight_decay": 0.3}),
+    "adamw": (AdamW, "AdamW", {"lr": 0.02}),
+    "adamw and more decay": (AdamW, "AdamW", {"lr": 0.02, "weight_decay": 0.5}),
+}  # fmt: skip
+
+
+def gradients(step, numbers):
+    """A bumpy slope that depends on where one is and, like a batch, on the step."""
+    noise = Random(step)
+    return [x**3 - x + 0.3 * noise.gauss(0, 1) for x in numbers]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_fifty_steps_are_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    kind, theirs, options = OPTIMIZERS[name]
+    start = [0.5, -1.2, 0.0, 3.0, 1e-3]
+    ours = [Value(x) for x in start]
+    tensor = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    optimizer, reference = kind(ours, **options), getattr(torch.optim, theirs)([tensor], **options)
+    for step in range(50):
+        for parameter, g in zip(ours, gradients(step, [p.data for p in ours])):
+            parameter.grad = g
+        tensor.grad = torch.tensor(gradients(step, tensor.tolist()), dtype=torch.float64)
+        optimizer.step()
+        reference.step()
+        assert [p.data for p in ours] == pytest.approx(tensor.tolist(), rel=1e-9, abs=1e-12)
+
+
+def test_momentum_by_hand():
+    w = Value(1.0)
+    optimizer = SGD([w], lr=0.1, momentum=0.9)
+    for g in (1.0, 2.0):
+        w.grad = g
+        optimizer.step()
+    assert w.data == pytest.approx(1.0 - 0.1 * 1.0 - 0.1 * (0.9 * 1.0 + 2.0), rel=1e-15)
+
+
+def test_adams_first_step_is_the_learning_rate_against_the_sign():
+    w, b = Value(1.0), Value(1.0)
+    w.grad, b.grad = 1e-3, -500.0
+    Adam([w, b], lr=0.01).step()
+    assert [w.data, b.data] == pytest.approx([0.99, 1.01], abs=1e-6)
+
+
+def test_adams_second_step_by_hand():
+    w = Value(0.0)
+    optimizer = Adam([w], lr=0.1)
+    for g in (1.0, 3.0):
+        w.grad = g
+        optimizer.step()
+    mean = (0.9 * 0.1 * 1.0 + 0.1 * 3.0) / (1 - 0.9**2)
+    square = (0.999 * 0.001 * 1.0 + 0.001 * 9.0) / (1 - 0.999**2)
+    assert w.data == pytest.approx(-0.1 - 0.1 * mean / (sqrt(square) + 1e-8), rel=1e-7)
+
+
+def test_a_rate_for_one_step():
+    w = Value(1.0)
+    optimizer = SGD([w], lr=0.1)
+    w.grad = 1.0
+    optimizer.step(lr=0.5)
+    optimizer.step()
+    assert w.data == pytest.approx(1.0 - 0.5 - 0.1)
+
+
+def test_lr_can_be_assigned():
+    w = Value(1.0)
+    optimizer = SGD([w], lr=0.1)
+    optimizer.lr, w.grad = 0.2, 1.0
+    optimizer.step()
+    assert w.data == 0.8
+
+
+def test_zero_grad_clears_its_own_parameters():
+    w, b = Value(1.0), Value(1.0)
+    w.grad = b.grad = 3.0
+    SGD([w], lr=0.1).zero_grad()
+    assert (w.grad, b.grad) == (0.0, 3.0)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_state_goes_from_one_optimiser_to_the_next(name):
+    kind, _, options = OPTIMIZERS[name]
+
+    def steps(parameter, optimizer, first, last):
+        for step in range(first, last):
+            (parameter.grad,) = gradients(step, [parameter.data])
+            optimizer.step()
+
+    w = Value(0.5)
+    steps(w, kind([w], **options), 0, 20)
+    first, second = Value(0.5), Value(0.0)
+    optimizer = kind([first], **options)
+    steps(first, optimizer, 0, 10)
+    second.data = first.data
+    successor = kind([second], **options)
+    successor.load_state_dict(optimizer.state_dict())
+    steps(second, successor, 10, 20)
+    assert second.data == w.data
+
+
+def test_another_optimisers_state_is_refused_and_nothing_changes():
+    w = Value(1.0)
+    optimizer = SGD([w], lr=0.1, momentum=0.9)
+    before = optimizer.state_dict()
+    for other in (Adam([w]), SGD([w, Value(2.0)], lr=0.1, momentum=0.9), SGD([w], lr=0.1)):
+        with pytest.raises(ValueError, match="another optimiser's"):
+            optimizer.load_state_dict(other.state_dict())
+    assert optimizer.state_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: SGD([], lr=0.1), ValueError, "no parameters"),
+        (lambda: SGD(Value(1.0), lr=0.1), TypeError, r"model\.parameters\(\)"),
+        (lambda: SGD(3, lr=0.1), TypeError, "a list of Values"),
+        (lambda: SGD([1.0], lr=0.1), TypeError, "params are Values, got 1.0"),
+        (lambda: SGD([Value(1.0) * 2.0], lr=0.1), ValueError, "only leaves"),
+        (lambda: SGD([Value(1.0, requires_grad=False)], lr=0.1), ValueError, "only leaves"),
+        (lambda: SGD([Value(1.0)] * 2, lr=0.1), ValueError, "more than once"),
+        (lambda: SGD([Value(1.0)], lr=-0.1), ValueError, "lr is a finite number of 0 or more"),
+        (lambda: SGD([Value(1.0)], lr=float("nan")), ValueError, "lr is a finite number"),
+        (lambda: SGD([Value(1.0)], lr="fast"), TypeError, "lr is a number, got 'fast'"),
+        (lambda: SGD([Value(1.0)], lr=0.1, nesterov=True), ValueError, "give a momentum"),
+        (lambda: Adam([Value(1.0)], betas=(1.0, 0.9)), ValueError, "below 1"),
+        (lambda: AdamW([Value(1.0)], weight_decay=-1), ValueError, "weight_decay"),
+    ],
+)
+def test_what_cannot_be_optimised_is_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_repr_tells_the_settings():
+    assert repr(SGD([Value(1.0)], lr=0.1)) == (
+        "SGD(1 parameters, lr=0.1, weight_decay=0.0, momentum=0.0, nesterov=False)"
+    )

@@ -1,0 +1,71 @@
+"""Learning-rate schedules."""
+
+from math import cos, isclose, pi
+
+import pytest
+
+from nn import constant, cosine, linear, warmup
+from nn.schedules import as_schedule
+
+
+def test_constant_never_changes():
+    assert {constant(0.3)(step, 10) for step in range(10)} == {0.3}
+
+
+def test_linear_is_the_line_of_the_micrograd_demo():
+    schedule = linear(1.0, 0.1)
+    assert all(isclose(schedule(k, 100), 1.0 - 0.9 * k / 100, rel_tol=1e-14) for k in range(100))
+
+
+def test_cosine_starts_ends_and_bends_as_its_formula():
+    schedule = cosine(0.3, 0.1)
+    assert schedule(0, 50) == pytest.approx(0.3)
+    assert schedule(50, 50) == pytest.approx(0.1)
+    assert schedule(10, 50) == pytest.approx(0.1 + 0.2 * (1 + cos(pi / 5)) / 2)
+
+
+def test_warmup_rises_to_what_follows():
+    schedule = warmup(5, linear(1.0))
+    assert [schedule(step, 15) for step in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert [schedule(step, 15) for step in (5, 10, 15)] == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_warmup_of_nothing_is_what_follows():
+    assert warmup(0, 0.5)(0, 10) == 0.5
+
+
+def test_a_schedule_stays_at_its_end():
+    assert linear(1.0, 0.2)(200, 100) == pytest.approx(0.2)
+
+
+def test_any_callable_is_a_schedule():
+    class Halving:
+        def __call__(self, step):
+            return 0.5**step
+
+    assert as_schedule(Halving())(3, 10) == 0.125
+    assert as_schedule(lambda step, steps: step / steps)(3, 10) == 0.3
+    assert as_schedule(lambda step, base=2.0: base * step)(3, 10) == 6.0
+
+
+def test_what_cannot_be_called_is_no_schedule():
+    with pytest.raises(TypeError, match="a schedule is a function"):
+        as_schedule(0.1)
+
+
+def test_a_negative_warmup_is_refused():
+    with pytest.raises(ValueError, match="0 or more"):
+        warmup(-1, 0.1)
+
+
+@pytest.mark.parametrize("total", [7, 20])
+def test_cosine_is_pytorchs(total):
+    torch = pytest.importorskip("torch")
+    w = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.3)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total, eta_min=0.02)
+    ours = cosine(0.3, 0.02)
+    for step in range(total):
+        assert ours(step, total) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        theirs.step()

@@ -1,0 +1,513 @@
+"""Training: that it learns, that every engine gives the same numbers, that nothing is lost."""
+
+import io
+import signal
+import sys
+from math import inf, isclose, nan
+from random import Random
+
+import pytest
+
+import autograd
+import nn
+from autograd import Value
+
+numpy = pytest.importorskip("numpy")
+
+RNG = Random(3)
+X = [[RNG.uniform(-1, 1), RNG.uniform(-1, 1)] for _ in range(50)]
+SIGNS = [1 if a * b > 0 else -1 for a, b in X]
+CLASSES = [int(a > 0) + int(b > 0) for a, b in X]
+SMOOTH = [[a * b, a - b] for a, b in X]
+
+ENGINES = ["eager", "numpy", "numba"]
+
+
+def mlp(outputs=1, seed=1):
+    return nn.MLP(2, [6, outputs], activation="tanh", seed=seed)
+
+
+def train(model, y=SIGNS, **options):
+    given = {
+        "loss": nn.hinge_loss, "epochs": 3, "batch_size": 16, "progress": False,
+        "backend": "eager", "optimizer": None,
+    } | options  # fmt: skip
+    given["optimizer"] = given["optimizer"] or nn.SGD(model.parameters(), lr=0.1)
+    return nn.fit(model, given.pop("X", X), y, **given)
+
+
+# -- learning --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize(
+    ("loss", "y", "outputs"),
+    [
+        (nn.hinge_loss, SIGNS, 1),
+        (nn.binary_cross_entropy, [(s + 1) // 2 for s in SIGNS], 1),
+        (nn.cross_entropy, CLASSES, 3),
+        (nn.squared_error, SMOOTH, 2),
+        (nn.mse_loss, SMOOTH, 2),
+    ],
+)
+def test_the_loss_goes_down(backend, loss, y, outputs):
+    model = mlp(outputs)
+    optimizer = nn.Adam(model.parameters(), lr=0.05)
+    history = train(model, y, loss=loss, optimizer=optimizer, epochs=40, backend=backend)
+    assert history.loss[-1] < 0.3 * history.loss[0]
+    assert (len(history), history.backend, history.stopped) == (40, backend, "")
+
+
+def test_one_epoch_is_gradient_descent_by_hand():
+    w = Value(0.0)
+    table, y = [[1.0], [2.0], [3.0]], [1.0, 1.0, 1.0]
+    history = nn.fit(
+        lambda x: w * x[0], table, y, loss=nn.squared_error, optimizer=nn.SGD([w], lr=0.1),
+        epochs=1, batch_size=2, shuffle=False, backend="eager",
+    )  # fmt: skip
+    first = 0.1 * (1.0 + 2.0) / 2
+    assert w.data == pytest.approx(first - 0.1 * (3 * first - 1) * 3)
+    assert history.loss == [pytest.approx((0.5 + 0.5 + 0.5 * (3 * first - 1) ** 2) / 3)]
+
+
+# -- the same numbers on every engine --------------------------------------------------------------
+
+OPTIMIZERS = {
+    "sgd": lambda p: nn.SGD(p, lr=0.1, weight_decay=1e-3),
+    "momentum": lambda p: nn.SGD(p, lr=0.05, momentum=0.9),
+    "nesterov": lambda p: nn.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-2),
+    "adam": lambda p: nn.Adam(p, lr=0.02, weight_decay=1e-2),
+    "adamw": lambda p: nn.AdamW(p, lr=0.02),
+}
+
+
+def everything(backend, optimizer, **options):
+    """All numbers that a training leaves behind."""
+    model = mlp()
+    parameters = model.parameters()
+    optimizer, ema = OPTIMIZERS[optimizer](parameters), nn.EMA(parameters, 0.9)
+    history = train(
+        model, optimizer=optimizer, ema=ema, backend=backend, epochs=4,
+        validation=(X[:10], SIGNS[:10]), metrics=[nn.accuracy], **options,
+    )  # fmt: skip
+    assert history.backend == backend
+    return [
+        *history.loss, *history.validation_loss, *history.metrics["accuracy"], *history.rate,
+        *[p.data for p in parameters], *ema.averages, ema.updates, optimizer.steps,
+        *[number for memory in optimizer.state for number in memory],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba", "jax"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_compiled_training_gives_the_eager_numbers(backend, optimizer):
+    pytest.importorskip(backend)
+    options = {"schedule": nn.warmup(3, nn.cosine(0.1))}
+    eager = everything("eager", optimizer, **options)
+    assert everything(backend, optimizer, **options) == pytest.approx(eager, abs=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("batch_size", [1, 7, 25, 50, 64, None])
+def test_every_batch_size_gives_the_eager_numbers(backend, batch_size):
+    eager = everything("eager", "adam", batch_size=batch_size)
+    compiled = everything(backend, "adam", batch_size=batch_size)
+    assert compiled == pytest.approx(eager, abs=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("table", [numpy.array(X), numpy.array(X, "float32"), X])
+def test_arrays_and_lists_train_alike(backend, table):
+    a, b = mlp(), mlp()
+    eager = train(a, X=table, epochs=2)
+    compiled = train(b, numpy.array(SIGNS), X=table, epochs=2, backend=backend)
+    assert compiled.loss == pytest.approx(eager.loss, abs=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy", "numba"])
+def test_many_unwatched_epochs_are_the_watched_ones(backend):
+    """Without anything to look at, compiled epochs run many at a time."""
+    a, b = mlp(), mlp()
+    watched = train(a, epochs=200, batch_size=None, backend=backend, metrics=[nn.accuracy])
+    unwatched = train(b, epochs=200, batch_size=None, backend=backend)
+    assert unwatched.loss == pytest.approx(watched.loss, abs=1e-12)
+    assert b.state_dict() == pytest.approx(a.state_dict(), abs=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_a_second_fit_goes_on_where_the_first_stopped(backend):
+    once, twice = mlp(), mlp()
+    whole = nn.Adam(once.parameters(), lr=0.02)
+    train(once, optimizer=whole, epochs=4, shuffle=False, backend=backend)
+    halves = nn.Adam(twice.parameters(), lr=0.02)
+    for _ in range(2):
+        train(twice, optimizer=halves, epochs=2, shuffle=False, backend=backend)
+    assert twice.state_dict() == pytest.approx(once.state_dict(), abs=1e-12)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_parameters_that_the_optimizer_does_not_hold_stay(backend):
+    model = mlp()
+    learned = model.layers[1].parameters()
+    before = [p.data for p in model.layers[0].parameters()]
+    history = train(model, optimizer=nn.SGD(learned, lr=0.1), epochs=5, backend=backend)
+    assert [p.data for p in model.layers[0].parameters()] == before
+    assert history.loss[-1] < history.loss[0]
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_the_default_compiles_and_says_what_ran():
+    assert train(mlp(), backend="auto").backend in ("numba", "numpy")
+
+
+# -- what cannot be compiled -----------------------------------------------------------------------
+
+
+def branching(model):
+    def decide(x):
+        score = model(x)
+        return score if x[0] > 0 else -score
+
+    return decide
+
+
+def rounding(output, target):
+    return (output - int(float(target))) * output
+
+
+@pytest.mark.parametrize(
+    ("wrap", "loss", "why"),
+    [
+        (branching, nn.hinge_loss, "decides something in Python"),
+        (lambda model: model, rounding, "would lose the gradient"),
+    ],
+)
+def test_what_cannot_be_compiled_runs_eagerly_and_says_why(wrap, loss, why):
+    model, other = mlp(), mlp()
+    auto = train(wrap(model), loss=loss, backend="auto", optimizer=nn.SGD(model.parameters(), 0.01))
+    assert auto.backend == "eager"
+    assert why in auto.note
+    eager = train(wrap(other), loss=loss, optimizer=nn.SGD(other.parameters(), 0.01))
+    assert auto.loss == eager.loss
+    before = model.state_dict()
+    with pytest.raises((TypeError, ValueError), match=why):
+        train(wrap(model), loss=loss, backend="numpy", optimizer=nn.SGD(model.parameters(), 0.01))
+    assert model.state_dict() == before
+
+
+def test_without_numpy_fit_is_eager(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nn.compiled", None)
+    history = train(mlp(), backend="auto")
+    assert history.backend == "eager"
+    assert history.note
+
+
+# -- schedule, average, callbacks ------------------------------------------------------------------
+
+
+def test_the_schedule_sets_the_rate_of_each_step_and_leaves_lr_alone():
+    model, seen = mlp(), []
+    optimizer = nn.SGD(model.parameters(), lr=0.1)
+
+    def schedule(step):
+        seen.append(step)
+        return 0.5 / (1 + step)
+
+    history = train(model, optimizer=optimizer, schedule=schedule, epochs=2)
+    assert optimizer.lr == 0.1
+    assert set(seen) == set(range(8))
+    assert history.rate == [0.5 / 4, 0.5 / 8]
+
+
+def test_the_average_follows_every_step_and_validation_uses_it():
+    model = mlp()
+    ema = nn.EMA(model.parameters(), 0.8)
+    history = train(model, ema=ema, epochs=3, validation=(X[:20], SIGNS[:20]))
+    assert ema.updates == 12
+    with ema.applied(), autograd.no_grad():
+        losses = [nn.hinge_loss(model(x), y).data for x, y in zip(X[:20], SIGNS[:20])]
+    assert history.validation_loss[-1] == pytest.approx(sum(losses) / 20)
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_callbacks_see_each_epoch_with_the_weights_of_its_end(backend):
+    model, seen = mlp(), []
+
+    def look(epoch):
+        seen.append((epoch.number, epoch.history.loss[-1], model.parameters()[0].data))
+
+    history = train(model, callbacks=[look], epochs=3, backend=backend)
+    assert [number for number, _, _ in seen] == [1, 2, 3]
+    assert [loss for _, loss, _ in seen] == history.loss
+    assert len({weight for _, _, weight in seen}) == 3
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_a_callback_that_returns_true_ends_the_training(backend):
+    history = train(mlp(), callbacks=[lambda epoch: epoch.number == 2], epochs=9, backend=backend)
+    assert len(history) == 2
+    assert "after epoch 2" in history.stopped
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_early_stopping_puts_the_best_weights_back(backend):
+    model, weights = mlp(), []
+    stop = nn.EarlyStopping(patience=3)
+    history = train(
+        model, epochs=60, backend=backend, callbacks=[
+            lambda _: weights.append(model.state_dict()), stop
+        ],
+        schedule=lambda step: 0.05 if step < 20 else -0.5, validation=(X, SIGNS),
+    )  # fmt: skip
+    best = min(range(len(history)), key=history.validation_loss.__getitem__)
+    assert len(history) == best + 1 + 3 < 60
+    assert stop.best_epoch == best + 1
+    assert model.state_dict() == weights[best]
+    assert "EarlyStopping" in history.stopped
+
+
+def test_early_stopping_can_watch_a_metric_which_should_rise():
+    stop = nn.EarlyStopping(patience=2, monitor="accuracy")
+    history = train(mlp(), epochs=50, metrics=[nn.accuracy], callbacks=[stop])
+    assert -stop.best == max(history.metrics["accuracy"])
+
+
+def test_early_stopping_refuses_what_is_not_there():
+    with pytest.raises(ValueError, match="no 'f1' to monitor: loss"):
+        train(mlp(), callbacks=[nn.EarlyStopping(monitor="f1")])
+    with pytest.raises(ValueError, match="patience"):
+        nn.EarlyStopping(patience=0)
+
+
+# -- interruptions ---------------------------------------------------------------------------------
+
+
+def interrupting(loss, after):
+    """The loss, and Ctrl-C at its so-manieth call."""
+    calls = 0
+
+    def interrupted(output, target):
+        nonlocal calls
+        calls += 1
+        if calls == after:
+            raise KeyboardInterrupt
+        return loss(output, target)
+
+    return interrupted
+
+
+def test_ctrl_c_keeps_what_was_learned():
+    model, reference = mlp(), mlp()
+    trying_out, epoch = 1, 50
+    loss = interrupting(nn.hinge_loss, trying_out + 2 * epoch + 20)
+    history = train(model, loss=loss, epochs=5)
+    assert len(history) == 2
+    assert "interrupted" in history.stopped
+    expected = train(reference, epochs=2)
+    assert history.loss == expected.loss
+    assert model.state_dict() != mlp().state_dict()
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy", "numba"])
+def test_a_real_signal_ends_training_in_its_place(backend):
+    model = mlp()
+    train(mlp(), epochs=1, backend=backend)  # compiled by now
+
+    def press(epoch):
+        if epoch.number == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    history = train(model, epochs=50, backend=backend, callbacks=[press])
+    assert len(history) == 3
+    reference = mlp()
+    train(reference, epochs=3, backend=backend)
+    assert model.state_dict() == reference.state_dict()
+
+
+@pytest.mark.parametrize("moment", ["step", "update"])
+def test_ctrl_c_in_the_middle_of_a_step_undoes_it(monkeypatch, moment):
+    model = mlp()
+    optimizer, ema = nn.Adam(model.parameters(), lr=0.1), nn.EMA(model.parameters())
+    target = optimizer if moment == "step" else ema
+    original, calls = getattr(target, moment), []
+
+    def interrupted(*args):
+        original(*args)
+        calls.append(moment)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(target, moment, interrupted)
+    train(model, optimizer=optimizer, ema=ema)
+    assert (optimizer.steps, ema.updates) == (2, 2)
+    reference = mlp()
+    train(
+        reference, epochs=1, optimizer=nn.Adam(reference.parameters(), lr=0.1),
+        loss=interrupting(nn.hinge_loss, 1 + 32 + 1),
+    )  # fmt: skip
+    assert model.state_dict() == reference.state_dict()
+
+
+# -- divergence ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("bad_step", [0, 1, 5, 8, 11])
+def test_a_loss_that_is_not_finite_names_its_place_and_keeps_the_last_good_weights(
+    backend, bad_step
+):
+    """The step before the bad one throws the weights away: those before it are the last good."""
+
+    def schedule(step):
+        return 1e308 if step == bad_step - 1 else 0.05
+
+    table = [[1e300, 1e300]] * 50 if bad_step == 0 else X
+    model = nn.MLP(2, [1], seed=1)
+    options = {"loss": nn.squared_error, "shuffle": False, "batch_size": 16, "backend": backend}
+    with pytest.raises(nn.DivergedError) as stop:
+        train(model, X=table, schedule=schedule, epochs=5, **options)
+    epoch, batch = divmod(bad_step, 4)
+    assert f"in epoch {epoch + 1}, batch {batch + 1} of 4" in str(stop.value)
+    assert len(stop.value.history) == epoch
+    reference = nn.MLP(2, [1], seed=1)
+    taken = max(bad_step - 1, 0)
+    _steps(reference, taken)
+    assert model.state_dict() == pytest.approx(reference.state_dict(), abs=1e-12)
+
+
+def _steps(model, count):
+    """So many steps of plain gradient descent over batches in order."""
+    optimizer = nn.SGD(model.parameters(), lr=0.05)
+    for step in range(count):
+        start = 16 * (step % 4)
+        batch = list(zip(X, SIGNS))[start : start + 16]
+        optimizer.zero_grad()
+        autograd.mean([nn.squared_error(model(x), y) for x, y in batch]).backward()
+        optimizer.step()
+
+
+def test_a_diverged_error_is_a_floating_point_error():
+    assert issubclass(nn.DivergedError, FloatingPointError)
+
+
+# -- predict ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("backend", ["auto", *ENGINES])
+def test_predict_gives_what_the_model_gives(outputs, backend):
+    model, table = mlp(outputs), X * 8
+    got = nn.predict(model, table, backend=backend)
+    for row, output in zip(table, got, strict=True):
+        expected = model(row)
+        numbers = [v.data for v in expected] if outputs > 1 else expected.data
+        assert output == pytest.approx(numbers, rel=1e-12)
+
+
+def test_predict_gives_an_array_for_an_array():
+    got = nn.predict(mlp(3), numpy.array(X))
+    assert isinstance(got, numpy.ndarray)
+    assert got.shape == (50, 3)
+    assert nn.predict(mlp(), numpy.array(X)).shape == (50,)
+
+
+def test_predict_follows_a_model_that_decides_in_python():
+    model = branching(mlp())
+    assert nn.predict(model, X * 8) == [model(row).data for row in X * 8]
+    with pytest.raises(ValueError, match="decides something in Python"):
+        nn.predict(model, X * 8, backend="numpy")
+
+
+# -- refused before anything changes ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"X": [[1.0, nan]] * 50}, ValueError, r"X\[0\]\[1\] is nan"),
+        ({"X": [[1.0]] * 50}, ValueError, "layer 1 takes 2 inputs, got 1"),
+        ({"X": X[:10]}, ValueError, "X has 10 rows, y has 50 targets"),
+        ({"X": []}, ValueError, "X is empty"),
+        ({"X": [["a", "b"]] * 50}, TypeError, "should be a number, got str 'a'"),
+        ({"y": [0, 1] * 25}, ValueError, r"y cannot be learned: hinge_loss takes .* got 0"),
+        ({"y": [*[1] * 49, inf]}, ValueError, r"y\[49\] is inf"),
+        ({"y": [[1, 1]] * 50}, ValueError, "1 outputs, 2 targets"),
+        ({"y": [3] * 50, "loss": nn.cross_entropy, "outputs": 3}, ValueError, "class 3 is out of"),
+        ({"y": [-1] * 50, "loss": nn.cross_entropy, "outputs": 3}, ValueError, "class -1 is out"),
+        ({"y": [2] * 50, "loss": nn.binary_cross_entropy}, ValueError, "between 0 and 1, got 2"),
+        ({"epochs": 0}, ValueError, "epochs is 1 or more"),
+        ({"epochs": 2.5}, TypeError, "epochs is a whole number"),
+        ({"batch_size": 0}, ValueError, "batch_size is 1 or more"),
+        ({"backend": "cuda"}, ValueError, "backend should be one of auto, eager, numba"),
+        ({"optimizer": nn.Adam}, TypeError, r"an instance such as nn\.Adam\(model\.parameters"),
+        ({"optimizer": nn.SGD([Value(1.0)], 0.1)}, ValueError, "none of the model's parameters"),
+        ({"ema": nn.EMA([Value(1.0)])}, ValueError, "ema should average the parameters"),
+        ({"validation": X}, TypeError, r"validation is a pair \(X, y\)"),
+        (
+            {"validation": (X, SIGNS[:3])},
+            ValueError,
+            "validation X has 50 rows, validation y has 3",
+        ),
+        ({"validation": (X, [0] * 50)}, ValueError, "validation y cannot be learned"),
+        ({"validation": ([[1.0]], [1])}, ValueError, "layer 1 takes 2 inputs"),
+        ({"schedule": 0.1}, TypeError, "a schedule is a function"),
+        ({"loss": lambda o, t: 1.0}, TypeError, "the loss should return a Value"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_changes(options, error, message):
+    options = dict(options)
+    model = mlp(options.pop("outputs", 1))
+    before = model.state_dict()
+    with pytest.raises(error, match=message):
+        train(model, **options)
+    assert model.state_dict() == before
+    assert all(p.grad == 0 for p in model.parameters())
+
+
+def test_a_model_that_cannot_be_called_is_refused():
+    with pytest.raises(TypeError, match="cannot be called"):
+        nn.fit("model", X, SIGNS, loss=nn.hinge_loss, optimizer=nn.SGD([Value(1.0)], 0.1))
+
+
+# -- the bar ---------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_a_terminal_gets_a_bar_with_everything_on_it(monkeypatch, backend):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    train(mlp(), progress=True, metrics=[nn.accuracy], validation=(X, SIGNS), backend=backend)
+    shown = screen.getvalue()
+    for word in ("epoch 3/3", "loss 0.", "validation 0.", "accuracy 0.", "rate 0.1", "0:00:00"):
+        assert word in shown
+
+
+def test_a_pipe_gets_nothing(capsys):
+    train(mlp(), progress=True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_false_draws_nothing(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    train(mlp(), progress=False)
+    assert screen.getvalue() == ""
+
+
+# -- history ---------------------------------------------------------------------------------------
+
+
+def test_history_says_how_it_went():
+    history = train(mlp(), metrics=[nn.accuracy], epochs=2)
+    assert repr(history).startswith("History(2 epochs, loss=0.")
+    assert "accuracy=" in repr(history)
+    assert "backend='eager'" in repr(history)
+    assert isclose(history.latest()["loss"], history.loss[-1])
+    assert history.seconds > 0
