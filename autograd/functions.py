@@ -11,12 +11,6 @@ from typing import Any
 from autograd.rules import TABLE
 from autograd.value import Operand, Value, apply, as_value, as_values, dot, operation_of
 
-VALUES: Any = SimpleNamespace(
-    **{name: operation_of(name) for name in TABLE},
-    divide=operation_of("div"),
-    power=operation_of("pow"),
-)
-
 exp, expm1, log, log1p, sqrt = Value.exp, Value.expm1, Value.log, Value.log1p, Value.sqrt
 sin, cos, tan = Value.sin, Value.cos, Value.tan
 arcsin, arccos, arctan = Value.arcsin, Value.arccos, Value.arctan
@@ -25,7 +19,7 @@ erf, erfc = Value.erf, Value.erfc
 sigmoid, softplus, relu, leaky_relu = Value.sigmoid, Value.softplus, Value.relu, Value.leaky_relu
 silu, gelu, absolute = Value.silu, Value.gelu, Value.absolute
 maximum, minimum = Value.maximum, Value.minimum
-less, less_equal, equal = VALUES.less, VALUES.less_equal, VALUES.equal
+less, less_equal, equal = map(operation_of, ("less", "less_equal", "equal"))
 
 __all__ = [
     "absolute", "arccos", "arcsin", "arctan", "cos", "cosh", "dot", "equal", "erf", "erfc",
@@ -73,12 +67,21 @@ def softmax(*operands: Operand | Iterable[Operand]) -> list[Value]:
 def where(condition: Any, a: Operand, b: Operand) -> Value:
     """a where the condition holds, else b.
 
-    A plain bool chooses now. A traced comparison (``less``, ``less_equal``, ``equal``, or any
-    Value, true when it is not 0) is a node: a compiled program chooses anew for each row.
+    A plain bool or a constant chooses now, and nothing is paid to the other branch. A traced
+    comparison (``less``, ``less_equal``, ``equal``, or any Value, true when it is not 0) is a
+    node: a compiled program chooses anew for each row.
     """
-    if isinstance(condition, Value):
+    if isinstance(condition, Value) and condition.requires_grad:
         return apply(TABLE["where"], condition, a, b)
     return as_value(a if condition else b, "where")
+
+
+VALUES: Any = SimpleNamespace(
+    **{name: operation_of(name) for name in TABLE if name != "where"},
+    divide=operation_of("div"),
+    power=operation_of("pow"),
+    where=where,
+)
 
 
 def _operands(name: str, operands: tuple[Any, ...]) -> list[Value]:

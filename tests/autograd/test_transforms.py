@@ -169,6 +169,14 @@ def test_any_order() -> None:
         f = grad(f)
 
 
+@pytest.mark.parametrize("power", [0, 1, 2, 3])
+def test_derivatives_of_powers_at_zero_stay_zero(power: int) -> None:
+    f: Callable[..., Any] = lambda x: x**power  # noqa: E731
+    for order in range(6):
+        assert f(0.0) == (math.factorial(power) if order == power else 0.0)
+        f = grad(f)
+
+
 def test_perturbations_are_not_confused() -> None:
     # d/dx [x · d/dy (x + y)] = 1, and 2 if the inner derivative sees the outer x
     assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0) == 1.0
