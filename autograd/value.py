@@ -477,7 +477,7 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value
 
 
 def _sequence(operands: Any) -> Any:
-    return operands if type(operands) in (list, tuple) else [*operands]
+    return operands if type(operands) in (list, tuple) else as_values(operands, "dot")
 
 
 def as_values(operands: Iterable[Operand], name: str) -> list[Value]:
