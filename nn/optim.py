@@ -51,13 +51,14 @@ def adapt(
 ) -> tuple[Any, ...]:  # fmt: skip
     """Adam: the averaged gradient over the root of the averaged square.
 
-    Both averages start at 0, and are corrected for that.
+    Both averages start at 0, and are corrected for that.  What all parameters share is divided first:
+    a compiled loop then divides once per parameter.
     """
     slope = g + decay * p
     mean = beta1 * mean + (1.0 - beta1) * slope
     square = beta2 * square + (1.0 - beta2) * (slope * slope)
-    scale = m.sqrt(m.divide(square, correction2)) + eps
-    return p - m.divide(lr * m.divide(mean, correction1), scale), mean, square
+    scale = m.sqrt(square) * m.divide(1.0, m.sqrt(correction2)) + eps
+    return p - m.divide(lr, correction1) * m.divide(mean, scale), mean, square
 
 
 def adapt_decoupled(

@@ -1,0 +1,673 @@
+"""From a Wengert list to the program of the block interpreter.
+
+The list becomes a table of integers, one line per register, and a few compiled passes go over it, each
+linear in its length:
+
+*mark*     what the wanted registers need, and how often each is used.
+*split*    a gradient into what is the same for every row and what has to be summed over the rows.
+           Products that are nothing but gradients are not computed row by row: those with a common
+           factor become one *outer* product.
+*fuse*     sums that are used once become one *chain*: of plain terms, of products, or of products with
+           a uniform factor (a neuron).
+*order*    instructions by level, so that equal ones come together and share a dispatch, and neurons
+           over the same inputs share their loads; as recorded, if that needs far fewer columns.
+*emit*     operands become columns, which are handed on after their last use, or uniform numbers.
+
+The additions of every row keep the order of the list, so a row gets the numbers of the eager engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from autograd.compiler import numba_step as step
+
+if TYPE_CHECKING:
+    from autograd.compiler.linear import WengertList
+
+Integers = npt.NDArray[np.int32]
+
+CONSTANT, PARAMETER, INPUT, OUTER, REDUCE = 110, 111, 112, 113, 114
+"""Lines that no operation computes: leaves; and, after the registers, sums over the rows."""
+
+ALONE, DOT, PRODUCTS, SUM, ABSORBED = 0, 1, 2, 3, 4
+"""Roles: an instruction by itself, the last addition of a chain, or part of another instruction."""
+
+START, LINK, PRODUCT = 0, 1, 2
+"""What a term is added to: some register, an earlier part of the chain, or the product it begins with."""
+
+(
+    OPERATION, A, B, C, UNIFORM, LIVE, USES, ROLE, BEFORE, BEFORE_KIND, TERM, LENGTH, LEVEL, PLACE, LAST, WIDTH,
+) = range(16)  # fmt: skip
+"""The columns of the table.
+
+A, B and C are the operands, -1 where there is none; of an outer product the common factor, the first
+item and the item after the last; of a sum over rows the register and its slot.  A chain's last addition
+has its LENGTH, and every addition in it a TERM and what stands BEFORE it.  PLACE is the operand that
+the register becomes, LAST where in the program it is last used.
+"""
+
+LIMIT = 64
+"""Terms of a chain of columns: enough to forget its overhead, few enough to stay in the cache."""
+
+SHORT = 3
+"""Products with a common factor from which an outer product pays."""
+
+MANY = 1024
+"""Columns from which it matters how many there are."""
+
+NEVER = 2**31 - 1
+ADD, MULTIPLY = step.OPCODES["add"], step.OPCODES["multiply"]
+_CODES = {**step.OPCODES, "constant": CONSTANT, "parameter": PARAMETER, "input": INPUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A Wengert list made ready for some of its registers: nothing but numbers and arrays."""
+
+    uniform_code: Integers
+    block_code: Integers
+    loads: Integers
+    """Which inputs are read into the first columns."""
+    uniforms: npt.NDArray[np.float64]
+    """Parameters first, then -0.0, constants, and room for what is computed."""
+    parameters: int
+    columns: int
+    slots: int
+    """Sums over the rows: of each parameter's gradient, of the roots, and of gradients to be moved."""
+    kept: Integers
+    """Operands of the registers wanted row by row."""
+    totals: Integers
+    """Uniform numbers that belong to the summed value."""
+    moves: Integers
+    """Pairs (slot, parameter): gradients that are not in their own slot."""
+    extras: Integers
+    """Pairs (parameter, uniform number): parts of a gradient that are the same for every row."""
+
+
+def plan_values(wengert: WengertList) -> Plan:
+    """The program for the roots of every row."""
+    kept = np.array(wengert.outputs, np.int32)
+    table = _table(wengert, 0)
+    _mark(table, kept)
+    none = np.empty((0, 2), np.int32)
+    return _plan(wengert, table, kept, none, none, none, kept[:0])
+
+
+def plan_gradient(wengert: WengertList) -> Plan:
+    """The program for the mean of the summed roots, and its gradient."""
+    outputs, gradients = (
+        np.array(registers, np.int32) for registers in (wengert.outputs, wengert.gradients)
+    )
+    n, parameters = len(wengert.operations), len(gradients)
+    table = _table(wengert, parameters + len(outputs))
+    _mark(table, np.concatenate([outputs, gradients]))
+    degrees = np.zeros((n, 2), np.int32)
+    extras = np.empty((n + parameters, 2), np.int32)
+    parts, products = np.empty(parameters, np.int32), np.empty((parameters, 3), np.int32)
+    extras = extras[: _split(table, gradients, parts, extras)]
+    products = products[: _products(table, parts, degrees, products)]
+    products = products[np.argsort(products[:, 0], kind="stable")]
+    rows = _rows(products[:, 0])
+    moves = np.empty((parameters, 2), np.int32)
+    varying = outputs[table[outputs, UNIFORM] == 0]
+    lines, moved = _sums(table, n, rows, varying, parts, degrees, moves)
+    totals = outputs[table[outputs, UNIFORM] == 1]
+    items = np.ascontiguousarray(products[:, 1:])
+    return _plan(wengert, table[:lines], outputs[:0], items, moves[:moved], extras, totals)
+
+
+def _plan(
+    wengert: WengertList, table: Integers, kept: Integers, items: Integers, moves: Integers, extras: Integers,
+    totals: Integers,
+) -> Plan:  # fmt: skip
+    n, parameters = len(wengert.operations), _parameter_count(wengert)
+    _fuse(table, n)
+    prints = np.zeros(len(table), np.int64)
+    latest = np.arange(len(table), dtype=np.int32)
+    scratch = np.empty(2 * (2 * LIMIT + 8), np.int32)
+    _levels(table, items, prints, latest, scratch)
+    uniforms = _number_leaves(wengert, table, parameters)
+    order = _uniform_order(table)
+    length = int(table[order, LENGTH].sum()) if len(order) else 0
+    buffer = np.empty(6 * len(order) + 2 * length + 4, np.int32)
+    words, computed = _emit_uniform(
+        table, items, order, buffer, np.empty_like(buffer), parameters, len(uniforms)
+    )
+    uniform_code = buffer[:words].copy()
+    order = _block_order(table, items, kept, prints, latest, scratch)
+    _last_uses(table, items, order, kept, scratch)
+    inputs = np.flatnonzero(table[:n, LIVE] & (table[:n, OPERATION] == INPUT))
+    loads = table[inputs, PLACE]
+    table[inputs, PLACE] = np.arange(len(inputs))
+    chains = table[order]
+    block = np.empty(
+        10 * len(order) + 2 * int(chains[:, LENGTH].sum()) + len(items) + 8 * step.LANES, np.int32
+    )
+    free = np.empty(len(order) + len(inputs) + 1, np.int32)
+    more_moves = np.empty((len(items), 2), np.int32)
+    words, columns, slots, moved = _emit_block(
+        table, items, order, block, free, more_moves, scratch, parameters, len(inputs)
+    )
+    return Plan(
+        uniform_code=uniform_code,
+        block_code=block[:words].copy(),
+        loads=loads.copy(),
+        uniforms=np.concatenate([uniforms, np.zeros(computed)]),
+        parameters=parameters,
+        columns=columns,
+        slots=slots,
+        kept=table[kept, PLACE].copy(),
+        totals=~table[totals, PLACE],
+        moves=np.concatenate([moves, more_moves[:moved]]),
+        extras=np.column_stack([extras[:, 0], ~table[extras[:, 1], PLACE]]),
+    )
+
+
+def _parameter_count(wengert: WengertList) -> int:
+    pairs = zip(wengert.operations, wengert.operands, strict=True)
+    used = (operands[0] for name, operands in pairs if name == "parameter")
+    return max(len(wengert.gradients), 1 + max(used, default=-1))
+
+
+def _table(wengert: WengertList, more: int) -> Integers:
+    """The table of a list, with lines for some more nodes."""
+    n = len(wengert.operations)
+    table = np.zeros((n + more, WIDTH), np.int32)
+    table[:, A : C + 1] = -1
+    table[:n, OPERATION] = np.fromiter(map(_CODES.__getitem__, wengert.operations), np.int32, n)
+    counts = np.fromiter(map(len, wengert.operands), np.int8, n)
+    flat = np.fromiter(chain.from_iterable(wengert.operands), np.int32, counts.sum(dtype=int))
+    operands = np.full((n, 3), -1, np.int32)
+    operands[np.arange(3, dtype=np.int8) < counts[:, None]] = flat
+    leaves = table[:n, OPERATION] >= CONSTANT
+    table[:n, PLACE] = operands[:, 0]
+    operands[leaves] = -1
+    table[:n, A : C + 1] = operands
+    table[:n, UNIFORM] = wengert.uniform
+    return table
+
+
+def _rows(factors: Integers) -> Integers:
+    """Runs of equal factors, cut to at most LIMIT: (factor, first item, item after the last)."""
+    starts = np.flatnonzero(np.diff(factors, prepend=-1))
+    counts = np.diff(np.append(starts, len(factors)))
+    pieces = -(-counts // LIMIT)
+    piece = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    first = np.repeat(starts, pieces) + piece * LIMIT
+    last = np.minimum(first + LIMIT, np.repeat(starts + counts, pieces))
+    return np.column_stack([factors[first], first, last]).astype(np.int32)
+
+
+def _number_leaves(
+    wengert: WengertList, table: Integers, parameters: int
+) -> npt.NDArray[np.float64]:
+    """Give constants their place after the parameters and a -0.0, from which sums without a start begin."""
+    constants = {k: number for k, number in wengert.constants.items() if table[k, LIVE]}
+    table[list(constants), PLACE] = parameters + 1 + np.arange(len(constants))
+    leaves = (table[:, UNIFORM] == 1) & (table[:, OPERATION] >= CONSTANT)
+    table[leaves, PLACE] = ~table[leaves, PLACE]
+    return np.array([0.0] * parameters + [-0.0, *constants.values()])
+
+
+def _uniform_order(table: Integers) -> Integers:
+    nodes = _emitted(table, uniform=1)
+    keys = table[nodes, LEVEL].astype(np.int64) * 256 + _kinds(table, nodes)
+    return nodes[np.argsort(keys, kind="stable")]
+
+
+def _block_order(
+    table: Integers,
+    items: Integers,
+    kept: Integers,
+    prints: Any,
+    latest: Integers,
+    scratch: Integers,
+) -> Integers:
+    """By level, or as recorded if that needs far fewer columns."""
+    nodes = _emitted(table, uniform=0)
+    keys = table[nodes, LEVEL].astype(np.int64) * 256 + _kinds(table, nodes)
+    by_level = nodes[np.lexsort((prints[nodes], keys))]
+    columns = _last_uses(table, items, by_level, kept, scratch)
+    if columns > MANY:
+        as_recorded = nodes[np.argsort(latest[nodes], kind="stable")]
+        if 2 * _last_uses(table, items, as_recorded, kept, scratch) < columns:
+            return as_recorded
+    return by_level
+
+
+def _emitted(table: Integers, uniform: int) -> Integers:
+    operation = table[:, OPERATION]
+    computed = (operation < CONSTANT) | (operation > INPUT)
+    wanted = table[:, LIVE] & (table[:, ROLE] != ABSORBED) & (table[:, UNIFORM] == uniform)
+    return np.flatnonzero(wanted & computed).astype(np.int32)
+
+
+def _kinds(table: Integers, nodes: Integers) -> Any:
+    """What sort of instruction each node becomes."""
+    roles = table[nodes, ROLE]
+    return np.where(roles == ALONE, table[nodes, OPERATION], CONSTANT - 5 + roles)
+
+
+@njit(cache=True)
+def _mark(table, roots):
+    """Find what is live, and how often it is used."""
+    for k in roots:
+        table[k, LIVE] = 1
+        table[k, USES] += 1
+    for k in range(len(table) - 1, -1, -1):
+        if table[k, LIVE]:
+            for i in range(A, C + 1):
+                operand = table[k, i]
+                if operand >= 0:
+                    table[operand, LIVE] = 1
+                    table[operand, USES] += 1
+
+
+@njit(cache=True)
+def _split(table, gradients, parts, extras):
+    """The varying part of every gradient (-1: none); its uniform parts, innermost first."""
+    found = 0
+    for k, register in enumerate(gradients):
+        first = found
+        while table[register, UNIFORM] == 0:
+            a, b = table[register, A], table[register, B]
+            if table[register, OPERATION] != ADD or table[register, USES] != 1:
+                break
+            if table[a, UNIFORM] == 0:
+                a, b = b, a
+            if table[a, UNIFORM] == 0:
+                break
+            table[register, ROLE] = ABSORBED
+            extras[found, 0], extras[found, 1] = k, a
+            found += 1
+            register = b
+        last = found - 1
+        while first < last:
+            extras[first, 1], extras[last, 1] = extras[last, 1], extras[first, 1]
+            first += 1
+            last -= 1
+        parts[k] = register
+        if table[register, UNIFORM]:
+            extras[found, 0], extras[found, 1] = k, register
+            parts[k] = -1
+            found += 1
+    return found
+
+
+@njit(cache=True)
+def _products(table, parts, degrees, products):
+    """Gradients that are a product of two columns: (common factor, other factor, parameter)."""
+    for register in parts:
+        if _is_outer(table, register):
+            degrees[table[register, A], 0] += 1
+            degrees[table[register, B], 0] += 1
+    for register in parts:
+        if _is_outer(table, register):
+            degrees[_common(table, degrees, register), 1] += 1
+    found = 0
+    for k, register in enumerate(parts):
+        if _is_outer(table, register):
+            factor = _common(table, degrees, register)
+            if degrees[factor, 1] >= SHORT:
+                a, b = table[register, A], table[register, B]
+                products[found, 0], products[found, 1], products[found, 2] = (
+                    factor,
+                    a + b - factor,
+                    k,
+                )
+                table[register, ROLE] = ABSORBED
+                parts[k] = -1
+                found += 1
+    return found
+
+
+@njit(cache=True)
+def _is_outer(table, register):
+    if register < 0 or table[register, OPERATION] != MULTIPLY or table[register, USES] != 1:
+        return False
+    return table[table[register, A], UNIFORM] + table[table[register, B], UNIFORM] == 0
+
+
+@njit(cache=True)
+def _common(table, degrees, register):
+    """The factor of a product that more products have."""
+    a, b = table[register, A], table[register, B]
+    return a if degrees[a, 0] >= degrees[b, 0] else b
+
+
+@njit(cache=True)
+def _sums(table, line, rows, varying, parts, owners, moves):
+    """Add lines for what is summed over the rows; parameters whose sum is another's share it by a move."""
+    for i in range(len(rows)):
+        table[line, OPERATION], table[line, LIVE] = OUTER, 1
+        table[line, A], table[line, B], table[line, C] = rows[i, 0], rows[i, 1], rows[i, 2]
+        line += 1
+    for register in varying:
+        table[line, OPERATION], table[line, LIVE] = REDUCE, 1
+        table[line, A], table[line, B] = register, len(parts)
+        line += 1
+    owners[:, 0] = -1
+    moved = 0
+    for k, register in enumerate(parts):
+        if register < 0:
+            continue
+        if owners[register, 0] < 0:
+            owners[register, 0] = k
+            table[line, OPERATION], table[line, LIVE] = REDUCE, 1
+            table[line, A], table[line, B] = register, k
+            line += 1
+        else:
+            moves[moved, 0], moves[moved, 1] = owners[register, 0], k
+            moved += 1
+    return line, moved
+
+
+@njit(cache=True)
+def _fuse(table, n):
+    """Find the chains."""
+    for k in range(n):
+        if table[k, LIVE] and table[k, OPERATION] == ADD and table[k, ROLE] != ABSORBED:
+            _fuse_addition(table, k)
+    for k in range(n):
+        if table[k, ROLE] == SUM and table[k, LENGTH] == 1:
+            table[k, ROLE], table[k, LENGTH] = ALONE, 0
+
+
+@njit(cache=True)
+def _fuse_addition(table, k):
+    before, term = table[k, A], table[k, B]
+    role = _product_role(table, term, k)
+    if role == ALONE:
+        role = _product_role(table, before, k)
+        if role != ALONE or (table[term, ROLE] == SUM and table[before, ROLE] != SUM):
+            before, term = term, before
+    if role == ALONE:
+        role = SUM
+        if table[term, UNIFORM] != table[k, UNIFORM]:
+            before, term = term, before
+    else:
+        table[term, ROLE] = ABSORBED
+    kind, length = START, 1
+    if table[before, USES] == 1 and table[before, UNIFORM] == table[k, UNIFORM]:
+        more = table[k, UNIFORM] or table[before, LENGTH] < LIMIT
+        if table[before, ROLE] == role and more:
+            kind, length = LINK, table[before, LENGTH] + 1
+        elif role != SUM and _product_role(table, before, k) == role:
+            kind, length = PRODUCT, 2
+        if kind != START:
+            table[before, ROLE] = ABSORBED
+    table[k, ROLE], table[k, LENGTH] = role, length
+    table[k, BEFORE], table[k, BEFORE_KIND], table[k, TERM] = before, kind, term
+
+
+@njit(cache=True)
+def _product_role(table, k, total):
+    """The kind of chain that a term belongs in; ALONE if it is not a product to absorb."""
+    if table[k, OPERATION] != MULTIPLY or table[k, USES] != 1 or table[k, ROLE] == ABSORBED:
+        return ALONE
+    if table[k, UNIFORM] != table[total, UNIFORM]:
+        return ALONE
+    return PRODUCTS if table[table[k, A], UNIFORM] == table[table[k, B], UNIFORM] else DOT
+
+
+@njit(cache=True)
+def _levels(table, items, prints, latest, operands):
+    """Give every node its level; neurons and outer products also a fingerprint of their columns."""
+    for k in range(len(table)):
+        if not table[k, LIVE] or CONSTANT <= table[k, OPERATION] <= INPUT:
+            continue
+        is_sum = table[k, OPERATION] > INPUT
+        level = 0
+        if not is_sum:
+            for i in range(A, C + 1):
+                operand = table[k, i]
+                if operand >= 0 and table[operand, UNIFORM] == table[k, UNIFORM]:
+                    level = max(level, table[operand, LEVEL])
+        if is_sum or (table[k, ROLE] == DOT):
+            count = _gather(table, items, k, operands)
+            fingerprint = np.int64(count)
+            for i in range(1, count, 1 if is_sum else 2):
+                fingerprint = fingerprint * 1000003 ^ operands[i]
+            prints[k] = fingerprint
+        if is_sum:
+            latest[k] = 0
+            for i in range(count):
+                level = max(level, table[operands[i], LEVEL])
+                latest[k] = max(latest[k], operands[i])
+        table[k, LEVEL] = level + (table[k, ROLE] != ABSORBED)
+
+
+@njit(cache=True)
+def _gather(table, items, k, operands):
+    """Write down a node's operands; how many there are.
+
+    Of a chain: the start (-1: none), then each term: a register, or two, a uniform one last.
+    """
+    if table[k, OPERATION] == REDUCE:
+        operands[0] = table[k, A]
+        return 1
+    if table[k, OPERATION] == OUTER:
+        operands[0] = table[k, A]
+        first, last = table[k, B], table[k, C]
+        for i in range(first, last):
+            operands[1 + i - first] = items[i, 0]
+        return 1 + last - first
+    role = table[k, ROLE]
+    if role == ALONE:
+        count = 0
+        while count < 3 and table[k, A + count] >= 0:
+            operands[count] = table[k, A + count]
+            count += 1
+        return count
+    width = 1 if role == SUM else 2
+    count = 1 + width * table[k, LENGTH]
+    at = count
+    operands[0] = -1
+    term, kind, before = table[k, TERM], table[k, BEFORE_KIND], table[k, BEFORE]
+    while at > 1:
+        at -= width
+        if role == SUM:
+            operands[at] = term
+        else:
+            swapped = role == DOT and table[table[term, A], UNIFORM]
+            operands[at] = table[term, B if swapped else A]
+            operands[at + 1] = table[term, A if swapped else B]
+        if kind == LINK:
+            term, kind, before = (
+                table[before, TERM],
+                table[before, BEFORE_KIND],
+                table[before, BEFORE],
+            )
+        elif kind == PRODUCT:
+            term = before
+        else:
+            operands[0] = before
+    return count
+
+
+@njit(cache=True)
+def _last_uses(table, items, order, kept, operands):
+    """Note the position of every register's last use; how many columns are in use at most."""
+    used = 0
+    for k in range(len(table)):
+        table[k, LAST] = -1
+        used += table[k, LIVE] and table[k, OPERATION] == INPUT
+    for position in range(len(order) - 1, -1, -1):
+        for i in range(_gather(table, items, order[position], operands)):
+            if operands[i] >= 0 and table[operands[i], LAST] < 0:
+                table[operands[i], LAST] = position
+    for k in kept:
+        table[k, LAST] = NEVER
+    most = used
+    for position, k in enumerate(order):
+        count = _gather(table, items, k, operands)
+        for i in range(count):
+            operand = operands[i]
+            if operand >= 0 and table[operand, LAST] == position and table[operand, UNIFORM] == 0:
+                table[operand, LAST] = -2
+                used -= 1
+        for i in range(count):
+            if operands[i] >= 0 and table[operands[i], LAST] == -2:
+                table[operands[i], LAST] = position
+        used += table[k, OPERATION] < CONSTANT
+        most = max(most, used)
+    return most
+
+
+@njit(cache=True)
+def _emit_uniform(table, items, order, code, operands, parameters, first):
+    """Write the program of the uniform registers; its length, and how many it computes."""
+    end, run, place = 0, -1, first
+    for k in order:
+        count = _gather(table, items, k, operands)
+        role = table[k, ROLE]
+        opcode = _opcode(table, k, 1)
+        if role == ALONE and run >= 0 and code[run] == opcode:
+            code[run + 1] += 1
+        else:
+            run = end if role == ALONE else -1
+            code[end], code[end + 1] = opcode, max(1, table[k, LENGTH])
+            end += 2
+        code[end] = place
+        for i in range(count):
+            code[end + 1 + i] = parameters if operands[i] < 0 else ~table[operands[i], PLACE]
+        end += 1 + count
+        table[k, PLACE] = ~place
+        place += 1
+    code[end] = step.END
+    return end + 1, place - first
+
+
+@njit(cache=True)
+def _opcode(table, k, group):
+    """The opcode for so many alike nodes."""
+    if table[k, OPERATION] == REDUCE:
+        return step.REDUCE
+    if table[k, OPERATION] == OUTER:
+        return step.OUTER_1 if group == 1 else step.OUTER_2
+    if table[k, ROLE] == ALONE:
+        return np.int64(table[k, OPERATION])
+    if table[k, ROLE] == DOT:
+        return step.DOT_1 if group == 1 else step.DOT_2 if group == 2 else step.DOT_4
+    return step.PRODUCTS if table[k, ROLE] == PRODUCTS else step.SUM
+
+
+@njit(cache=True)
+def _emit_block(table, items, order, code, free, moves, operands, parameters, columns):
+    """Write the program of the columns; its length, and how many columns, slots and moves there are."""
+    idle, end, run, moved, slots, position = 0, 0, 0, 0, parameters + 1, 0
+    code[0] = step.END
+    while position < len(order):
+        k = order[position]
+        group = _alike(table, items, order, position, operands)
+        opcode = _opcode(table, k, group)
+        several = opcode < step.DOT_1 or opcode == step.REDUCE
+        if several and code[run] == opcode:
+            code[run + 1] += 1
+        else:
+            run = end
+            code[end], code[end + 1] = opcode, max(1, table[k, LENGTH])
+            end += 2
+        results = end
+        if opcode == step.OUTER_1 or opcode == step.OUTER_2:
+            count = table[k, C] - table[k, B]
+            groups = (count + step.LANES - 1) // step.LANES
+            code[run + 1] = groups
+            for j in range(group):
+                row = order[position + j]
+                first, last = table[row, B], table[row, C]
+                slot = np.int64(items[first, 1])
+                if groups * step.LANES != count or not _consecutive(items, first, last):
+                    slot = slots
+                    slots += groups * step.LANES
+                    for i in range(first, last):
+                        moves[moved, 0], moves[moved, 1] = slot + i - first, items[i, 1]
+                        moved += 1
+                code[end + j], code[end + group + j] = table[table[row, A], PLACE], slot
+            end += 2 * group
+            for i in range(groups * step.LANES):
+                code[end + i] = table[items[min(table[k, B] + i, table[k, C] - 1), 0], PLACE]
+            end += groups * step.LANES
+        elif opcode == step.REDUCE:
+            code[end], code[end + 1] = table[table[k, A], PLACE], table[k, B]
+            end += 2
+        elif table[k, ROLE] == DOT:
+            terms = table[k, LENGTH]
+            for j in range(group):
+                _gather(table, items, order[position + j], operands)
+                start = operands[0]
+                code[end + group + j] = table[start, PLACE] if start >= 0 else ~parameters
+                for i in range(terms):
+                    code[end + 2 * group + i] = table[operands[1 + 2 * i], PLACE]
+                    weight = ~table[operands[2 + 2 * i], PLACE]
+                    code[end + 2 * group + terms + i * group + j] = weight
+            end += 2 * group + terms + terms * group
+        else:
+            count = _gather(table, items, k, operands)
+            for i in range(count):
+                place = table[operands[i], PLACE] if operands[i] >= 0 else ~parameters
+                code[end + 1 + i] = place
+            end += 1 + count
+        # The columns that end here are handed on to the results.
+        for j in range(group):
+            for i in range(_gather(table, items, order[position + j], operands)):
+                operand = operands[i]
+                if operand >= 0 and table[operand, UNIFORM] == 0:
+                    if table[operand, LAST] < position + group:
+                        table[operand, LAST] = NEVER
+                        free[idle] = table[operand, PLACE]
+                        idle += 1
+        if table[k, OPERATION] < CONSTANT:
+            for j in range(group):
+                if idle == 0:
+                    free[0] = columns
+                    columns += 1
+                    idle = 1
+                idle -= 1
+                table[order[position + j], PLACE] = free[idle]
+                code[results + j] = free[idle]
+        position += group
+        code[end] = step.END
+    return end + 1, columns, slots, moved
+
+
+@njit(cache=True)
+def _alike(table, items, order, position, operands):
+    """How many nodes from here on are neurons, or rows, over the same columns: 1, 2 or 4."""
+    k = order[position]
+    is_row = table[k, OPERATION] == OUTER
+    if not is_row and table[k, ROLE] != DOT:
+        return 1
+    half = len(operands) // 2
+    count = _gather(table, items, k, operands[:half])
+    group = 1
+    while group < (2 if is_row else 4) and position + group < len(order):
+        other = order[position + group]
+        if table[other, OPERATION] != table[k, OPERATION] or table[other, ROLE] != table[k, ROLE]:
+            break
+        if _gather(table, items, other, operands[half:]) != count:
+            break
+        same = True
+        for i in range(1, count, 1 if is_row else 2):
+            same = same and operands[i] == operands[half + i]
+        for j in range(group):
+            same = same and operands[half] != order[position + j]
+        if not same:
+            break
+        group += 1
+    return group if group != 3 else 2
+
+
+@njit(cache=True)
+def _consecutive(items, first, last):
+    for i in range(first + 1, last):
+        if items[i, 1] != items[i - 1, 1] + 1:
+            return False
+    return True
