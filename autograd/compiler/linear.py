@@ -16,7 +16,9 @@ Everything is linear in the size of the graph, and nothing recurses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from math import copysign, frexp
@@ -28,7 +30,7 @@ from autograd.rules import BASIS, namespace
 from autograd.value import Value
 
 LEAVES = ("constant", "parameter", "input")
-"""Registers that no operation computes."""
+"""Registers that no operation computes; none has two operands."""
 
 _OF_TWO = (
     "add", "subtract", "multiply", "divide", "power", "maximum", "minimum",
@@ -82,7 +84,16 @@ def record(
     Parameters are first those given, then every other leaf that requires a gradient, in topological
     order.
     """
-    order = topological_order(roots)
+    with _uncollected():
+        return _record(topological_order(roots), roots, inputs, parameters)
+
+
+def _record(
+    order: Sequence[Value],
+    roots: Sequence[Value],
+    inputs: Sequence[Value],
+    parameters: Sequence[Value],
+) -> Recording:
     parameters = _all_parameters(order, inputs, parameters)
     recorder = Recorder()
     numbers: dict[Value, Number] = {}
@@ -162,6 +173,18 @@ def _partials_in(
     return partials_of
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave the cycle collector out: in a million new records it finds nothing, slowly."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _labels(numbers: dict[Value, Number], places: Sequence[int]) -> dict[int, str]:
     labels: dict[int, str] = {}
     for node, number in numbers.items():
@@ -186,21 +209,22 @@ class Register:
                 return recorder.emit("subtract", (self.index, recorder.operands[other.index][0]))
             if recorder.operations[self.index] == "negative":
                 return recorder.emit("subtract", (other.index, recorder.operands[self.index][0]))
-            return recorder.emit_commutative("add", self.index, other.index)
+            return recorder.emit("add", _sorted(self.index, other.index))
         if _is_negative_zero(other):
             return self
-        return recorder.emit_commutative("add", self.index, recorder.constant(other))
+        return recorder.emit("add", _sorted(self.index, recorder.constant(other)))
 
     __radd__ = __add__
 
     def __mul__(self, other: Number) -> Number:
         if isinstance(other, Register):
-            return self.recorder.emit_commutative("multiply", self.index, other.index)
+            return self.recorder.emit("multiply", _sorted(self.index, other.index))
         if other == 1.0:
             return self
         if other == -1.0:
             return -self
-        return self.recorder.emit_commutative("multiply", self.index, self.recorder.constant(other))
+        recorder = self.recorder
+        return recorder.emit("multiply", _sorted(self.index, recorder.constant(other)))
 
     __rmul__ = __mul__
 
@@ -209,7 +233,7 @@ class Register:
         if isinstance(other, Register):
             if recorder.operations[other.index] == "negative":
                 (negated,) = recorder.operands[other.index]
-                return recorder.emit_commutative("add", self.index, negated)
+                return recorder.emit("add", _sorted(self.index, negated))
             return recorder.emit("subtract", (self.index, other.index))
         if other == 0.0 and not _is_negative_zero(other):
             return self
@@ -267,20 +291,15 @@ class Recorder:
             self.operands.append(operands)
         return register
 
-    def emit_commutative(self, operation: str, a: int, b: int) -> Register:
-        """As `emit`, where a, b is the same as b, a."""
-        return self.emit(operation, (a, b) if a <= b else (b, a))
-
     def finish(
         self, outputs: Sequence[Number], gradients: Sequence[Number]
     ) -> tuple[WengertList, list[int]]:
         """The list without dead code, and the new place of every register recorded (-1: dead)."""
         ends = [self._index(number) for number in (*outputs, *gradients)]
-        self._known.clear()  # registers and recorder hold each other: let go of a million of them
         places = self._places(ends)
         kept = [k for k, place in enumerate(places) if place >= 0]
         operations = [self.operations[k] for k in kept]
-        operands = [self._moved(k, places) for k in kept]
+        operands = self._moved(kept, places)
         wengert = WengertList(
             operations=operations,
             operands=operands,
@@ -289,7 +308,13 @@ class Recorder:
             gradients=[places[k] for k in ends[len(outputs) :]],
             uniform=uniform_registers(operations, operands),
         )
+        self._let_go()
         return wengert, places
+
+    def _let_go(self) -> None:
+        """Registers and recorder hold one another: do not leave them to the collector."""
+        for records in (self.operations, self.operands, self._known):
+            records.clear()
 
     def _index(self, number: Number) -> int:
         return number.index if isinstance(number, Register) else self.constant(number)
@@ -298,13 +323,19 @@ class Recorder:
         alive = needed_for(ends, self.operations, self.operands)
         return [place - 1 if lives else -1 for place, lives in zip(accumulate(alive), alive)]
 
-    def _moved(self, k: int, places: Sequence[int]) -> tuple[int, ...]:
-        operands = self.operands[k]
-        if self.operations[k] in LEAVES:
-            return operands
-        if len(operands) == 2:  # the usual case, twice as fast
-            return places[operands[0]], places[operands[1]]
-        return tuple([places[j] for j in operands])
+    def _moved(self, kept: Iterable[int], places: Sequence[int]) -> list[tuple[int, ...]]:
+        """The operands in their new places; pairs, nearly all there is, without a loop."""
+        moved: list[tuple[int, ...]] = []
+        for k in kept:
+            operands = self.operands[k]
+            if len(operands) == 2:
+                a, b = operands
+                moved.append((places[a], places[b]))
+            elif self.operations[k] in LEAVES:
+                moved.append(operands)
+            else:
+                moved.append(tuple([places[j] for j in operands]))
+        return moved
 
 
 def needed_for(
@@ -315,9 +346,14 @@ def needed_for(
     for k in ends:
         needed[k] = 1
     for k in range(len(needed) - 1, -1, -1):
-        if needed[k] and operations[k] not in LEAVES:
-            for j in operands[k]:
-                needed[j] = 1
+        if needed[k]:
+            registers = operands[k]
+            if len(registers) == 2:
+                a, b = registers
+                needed[a] = needed[b] = 1
+            elif operations[k] not in LEAVES:
+                for j in registers:
+                    needed[j] = 1
     return needed
 
 
@@ -325,7 +361,10 @@ def uniform_registers(operations: Sequence[str], operands: Sequence[tuple[int, .
     """Per register whether it is the same for every row of a batch."""
     varying = bytearray(len(operations))
     for k, (name, registers) in enumerate(zip(operations, operands)):
-        if name == "input":
+        if len(registers) == 2:
+            a, b = registers
+            varying[k] = varying[a] | varying[b]
+        elif name == "input":
             varying[k] = 1
         elif name not in LEAVES:
             for j in registers:
@@ -393,6 +432,11 @@ _SIMPLER: dict[str, Callable[..., Number | None]] = {
     "power": _simpler_power,
     "where": _simpler_choice,
 }
+
+
+def _sorted(a: int, b: int) -> tuple[int, int]:
+    """One name for a, b and b, a, where the order does not matter."""
+    return (a, b) if a <= b else (b, a)
 
 
 def _is_negative_zero(number: float) -> bool:

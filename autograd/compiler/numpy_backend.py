@@ -28,7 +28,8 @@ LARGEST_BLOCK = 2**23
 BINDINGS = 4
 """Block lengths to stay bound to: the full one and the remainders of the batches in use."""
 
-Call: TypeAlias = tuple[Callable[..., Any], tuple[Array, ...]]
+Call: TypeAlias = tuple[Callable[..., Any], tuple[Array, ...], Array]
+"""A function, its operands, and the array that takes the result."""
 
 Binding: TypeAlias = tuple[Array, Array, list[Call]]
 """The inputs and the columns for blocks of one length, and the calls that fill the columns."""
@@ -108,8 +109,8 @@ class BlockPlan:
     def _run_block(self, rows: Array, kept: Array) -> None:
         inputs, columns, calls = self._bound(len(rows))
         np.copyto(inputs, rows.T[self._inputs])
-        for function, arguments in calls:
-            function(*arguments)
+        for function, operands, out in calls:
+            function(*operands, out=out)
         for place, k in enumerate(self._kept):
             kept[:, place] = self._operand(k, inputs, columns)
 
@@ -152,10 +153,10 @@ class BlockPlan:
             column = self._operand(k, inputs, columns)
             if program.operations[k] not in LEAVES:
                 operands = [self._operand(j, inputs, columns) for j in program.operands[k]]
-                calls.append((_ON_COLUMNS[program.operations[k]], (*operands, column)))
+                calls.append((_ON_COLUMNS[program.operations[k]], tuple(operands), column))
             if k in self._total:
                 place = self._total[k]
-                calls.append((_add_sum, (column, self._totals[place : place + 1])))
+                calls.append((_add_sum, (column,), self._totals[place : place + 1]))
         return inputs, columns, calls
 
     def _operand(self, k: int, inputs: Array, columns: Array) -> Array:
@@ -192,17 +193,17 @@ def assign_columns(
     return column, count
 
 
-def _add_sum(column: Array, total: Array) -> None:
-    total += np.add.reduce(column)
+def _add_sum(column: Array, *, out: Array) -> None:
+    out += np.add.reduce(column)
 
 
-def _choose(condition: Array, a: Array, b: Array, out: Array) -> None:
+def _choose(condition: Array, a: Array, b: Array, *, out: Array) -> None:
     np.copyto(out, b)
     np.copyto(out, a, where=condition != 0.0)
 
 
-def _by_math(function: Callable[[float], float]) -> Callable[[Array, Array], None]:
-    def each(x: Array, out: Array) -> None:
+def _by_math(function: Callable[[float], float]) -> Callable[..., None]:
+    def each(x: Array, *, out: Array) -> None:
         out[:] = [function(number) for number in x.tolist()]
 
     return each

@@ -275,7 +275,7 @@ def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:
 def _check_leaves(leaves: Sequence[Value], what: str) -> None:
     for leaf in leaves:
         if not leaf.is_leaf:
-            raise ValueError(f"{leaf!r} is computed by {leaf.op!r}: an {what} must be a leaf")
+            raise ValueError(f"{leaf!r} is computed by {leaf.op!r}: {what}s must be leaves")
         if not leaf.requires_grad:
             raise ValueError(
                 f"{leaf!r} is a constant, so what was computed from it was not recorded: make the "

@@ -135,6 +135,7 @@ def _wengert(arrays: Arrays) -> WengertList:
 
 
 def _read_arrays(data: bytes) -> Arrays:
+    _check(data.startswith(b"PK\x03\x04"), "it does not start like a zip file")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         wanted = sorted(f"{name}.npy" for name in _TYPES)

@@ -1,0 +1,272 @@
+"""The program as users meet it: what it takes, what it refuses, and what it says."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import autograd
+from autograd import Program, Value, compile  # noqa: A004
+
+
+@pytest.fixture
+def line() -> tuple[Program, list[Value], list[Value]]:
+    """w x + b with inputs x, y and loss ½ (w x + b - y)², its parameters and its inputs."""
+    x, y, w, b = (Value(0.0, label=name) for name in "xywb")
+    w.data, b.data = 2.0, 1.0
+    loss = 0.5 * (w * x + b - y) ** 2
+    return compile(loss, inputs=[x, y], backend="numpy"), [w, b], [x, y]
+
+
+BATCH = [[1.0, 2.0], [2.0, 3.0]]  # errors 1 and 2
+
+
+def test_the_example_of_the_contract(line: tuple) -> None:
+    program, (w, b), _ = line
+    value, grads = program.value_and_grad([2.0, 1.0], BATCH)
+    assert (value, grads.tolist()) == (1.25, [2.5, 1.5])
+    assert isinstance(value, float)
+    assert grads.dtype == np.float64
+    assert program([2.0, 1.0], BATCH).tolist() == [[0.5], [2.0]]
+    assert program.parameters == [w, b]
+    assert program.backend == "numpy"
+
+
+def test_compile_is_a_function_and_stays_one() -> None:
+    code = (
+        "import autograd, autograd.compiler.program; from autograd import compile; "
+        "assert callable(autograd.compile) and autograd.compile is compile"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_backward_adds_to_grad(line: tuple) -> None:
+    program, (w, b), inputs = line
+    assert program.backward(BATCH) == 1.25
+    assert program.backward(BATCH) == 1.25
+    assert (w.grad, b.grad) == (5.0, 3.0)
+    assert [x.grad for x in inputs] == [0.0, 0.0]
+    w.data = 1.0
+    w.grad = b.grad = 0.0
+    assert program.backward(BATCH) == 0.0
+    assert (w.grad, b.grad) == (0.0, 0.0)
+
+
+def test_pack_and_unpack(line: tuple) -> None:
+    program, (w, b), _ = line
+    assert program.pack().tolist() == [2.0, 1.0]
+    program.unpack(np.array([3, 4]))
+    assert (w.data, b.data) == (3.0, 4.0)
+    assert type(w.data) is float
+    with pytest.raises(ValueError, match=r"params must have shape \(2,\), got \(3,\)"):
+        program.unpack([1.0, 2.0, 3.0])
+    assert program.pack().tolist() == [3.0, 4.0]
+
+
+def test_no_batch_where_there_are_no_inputs() -> None:
+    a, b = Value(2.0), Value(1.0)
+    program = compile((a + b) * (b + 1), backend="numpy")
+    assert program([2.0, 1.0]).tolist() == [[6.0]]
+    assert program.backward() == 6.0
+    assert (a.grad, b.grad) == (2.0, 5.0)
+    assert program([2.0, 1.0], np.zeros((3, 0))).tolist() == [[6.0]] * 3
+
+
+def test_a_batch_is_missed(line: tuple) -> None:
+    with pytest.raises(TypeError, match=r"2 inputs: pass a batch of shape \(N, 2\)"):
+        line[0].value_and_grad([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("params", "batch", "error", "words"),
+    [
+        ([1.0], BATCH, ValueError, r"params must have shape \(2,\), got \(1,\)"),
+        ([[1.0, 2.0]], BATCH, ValueError, r"params must have shape \(2,\), got \(1, 2\)"),
+        ([1.0, 2.0], [1.0, 2.0], ValueError, r"batch must have shape \(N, 2\), got \(2,\)"),
+        ([1.0, 2.0], [[1.0]], ValueError, r"batch must have shape \(N, 2\), got \(1, 1\)"),
+        ([1.0, 2.0], np.zeros((2, 2, 2)), ValueError, r"got \(2, 2, 2\)"),
+        ([1.0, 2.0], [[1.0, 2.0], [3.0]], ValueError, "batch is not rectangular"),
+        ([1.0, 2.0], [], ValueError, r"batch must have shape \(N, 2\), got \(0,\)"),
+        ([1.0, 2j], BATCH, TypeError, "params must hold real numbers, got dtype complex128"),
+        ([1.0, 2.0], [["1", "2"]], TypeError, "batch must hold real numbers, got dtype <U1"),
+        ([1.0, None], BATCH, TypeError, "got dtype object"),
+        (
+            [Value(1.0), Value(2.0)],
+            BATCH,
+            TypeError,
+            r"got dtype object: pass the numbers, \.data of each Value",
+        ),
+        ([1.0, 2.0], np.array([["2020", "2021"]], dtype="M8[Y]"), TypeError, "datetime64"),
+        ("12", BATCH, TypeError, "params must hold real numbers"),
+    ],
+)
+def test_bad_arrays(line: tuple, params: object, batch: object, error: type, words: str) -> None:
+    for call in (line[0], line[0].value_and_grad):
+        with pytest.raises(error, match=words):
+            call(params, batch)
+
+
+def test_nan_and_infinity_are_numbers(line: tuple) -> None:
+    program = line[0]
+    assert math.isnan(program.value_and_grad([math.nan, 0.0], BATCH)[0])
+    assert program.value_and_grad([math.inf, 0.0], BATCH)[0] == math.inf
+
+
+def test_unknown_backend() -> None:
+    a = Value(1.0)
+    with pytest.raises(ValueError, match="unknown backend 'torch': choose one of 'auto', 'numba'"):
+        compile(a * a, backend="torch")
+
+
+@pytest.mark.parametrize(("backend", "extra"), [("numba", "fast"), ("jax", "jax")])
+def test_missing_package(backend: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, backend, None)
+    a = Value(1.0)
+    with pytest.raises(ImportError, match=rf'needs {backend}: pip install "payback\[{extra}\]"'):
+        compile(a * a, backend=backend)
+
+
+def test_auto_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograd.compiler.backends.find_spec", lambda name: None)
+    a = Value(3.0)
+    program = compile(a * a)
+    assert program.backend == "numpy"
+    assert program.value_and_grad([3.0])[1].tolist() == [6.0]
+
+
+def test_without_numpy() -> None:
+    code = (
+        "import sys; sys.modules['numpy'] = None; import autograd; a = autograd.Value(1.0)\n"
+        "try: autograd.compile(a * a)\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'this needs numpy: pip install "payback[fast]"\n'
+
+
+def test_bad_roots() -> None:
+    a = Value(1.0)
+    with pytest.raises(TypeError, match="each root is a Value, got float"):
+        compile([a * a, 1.0])
+    with pytest.raises(TypeError, match="roots are a sequence of Values, got float"):
+        compile(1.0)
+    with pytest.raises(ValueError, match="at least one root"):
+        compile([])
+
+
+def test_bad_inputs() -> None:
+    x, w = Value(1.0, label="x"), Value(2.0, label="w")
+    y = x * w
+    constant = Value(3.0, requires_grad=False)
+    with pytest.raises(ValueError, match="computed by 'mul': inputs must be leaves"):
+        compile(y + 1, inputs=[y])
+    with pytest.raises(ValueError, match=r"label='x'.* is listed twice as input"):
+        compile(y, inputs=[x, w, x])
+    with pytest.raises(ValueError, match=r"is a constant.*make the input with Value\(0\.0\)"):
+        compile(y * constant, inputs=[constant])
+    with pytest.raises(TypeError, match="inputs are a sequence of Values, got Value"):
+        compile(y, inputs=x)
+    with pytest.raises(TypeError, match="each input is a Value, got str"):
+        compile(y, inputs=["x"])
+    with pytest.raises(ValueError, match=r"label='x'.* is both an input and a parameter"):
+        compile(y, inputs=[x], parameters=[w, x])
+    with pytest.raises(ValueError, match="parameters must be leaves"):
+        compile(y, inputs=[x], parameters=[y])
+
+
+def test_an_unused_input_is_fine() -> None:
+    x, spare, w = Value(1.0), Value(1.0), Value(2.0)
+    program = compile(x * w, [spare, x], backend="numpy")
+    assert program([2.0], [[9.0, 3.0]]).tolist() == [[6.0]]
+
+
+def test_what_python_decided_is_fixed() -> None:
+    x = Value(1.0)
+    y = x * 2 if x > 0 else x * 3
+    program = compile(y, [x], backend="numpy")
+    assert program([], [[-1.0]]).tolist() == [[-2.0]]
+    assert "fixed" in str(compile.__doc__)
+
+
+def test_compiling_leaves_the_graph_alone() -> None:
+    x, w = Value(1.0), Value(2.0)
+    y = (x * w).tanh()
+    y.backward()
+    before = [node.grad for node in (x, w, y)]
+    compile(y, [x], backend="numpy").value_and_grad([3.0], [[5.0]])
+    assert [node.grad for node in (x, w, y)] == before
+    assert [node.data for node in (x, w)] == [1.0, 2.0]
+
+
+def test_the_value_is_the_sum_of_several_roots() -> None:
+    x, w = Value(1.0), Value(2.0)
+    program = compile([x * w, w], [x], backend="numpy")
+    value, grads = program.value_and_grad([2.0], [[1.0], [3.0]])
+    assert (value, grads.tolist()) == (6.0, [3.0])
+
+
+def test_train_refuses_rows_that_are_not_there(line: tuple) -> None:
+    from autograd.compiler.linear import record_function
+
+    update = record_function(lambda m, xs, ps: [xs[0] - ps[0] * xs[1]], inputs=2, parameters=1)
+    with pytest.raises(IndexError, match="outside the 2 rows"):
+        line[0].train(update, line[0].pack(), np.zeros((0, 2)), BATCH, [0, 2], 1, [[0.1], [0.1]])
+
+
+def test_repr(line: tuple) -> None:
+    assert repr(line[0]) == (
+        "<Program of 14 instructions, 2 inputs, 2 parameters, 1 roots, on numpy>"
+    )
+
+
+def test_listing_reads_like_the_formula() -> None:
+    a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    e = (a + b) * (b + 1)
+    e.label = "e"
+    listing = compile(e, inputs=[a], backend="numpy").listing()
+    assert listing.splitlines() == [
+        "      v0 = parameter 0                      once b",
+        "      v1 = input 0                          row  a",
+        "      v2 = v0 + v1                          row",
+        "      v3 = 1.0                              once",
+        "      v4 = v0 + v3                          once",
+        "      v5 = v2 * v4                          row  e",
+        "      v6 = v2 + v4                          row",
+        "",
+        "root 0: v5   e",
+        "gradient 0: v6   b",
+        "",
+        "4 instructions, 3 for the value (value and gradient cost 1.33 times the value)",
+        "1 of them uniform, done once for all rows",
+        "per row: 4 registers in use at most, 4 flops, 96 bytes",
+    ]
+
+
+def test_listing_of_a_large_program_is_short() -> None:
+    weights = [Value(0.1) for _ in range(500)]
+    program = compile(autograd.sum([w.tanh() for w in weights]), backend="numpy")
+    lines = program.listing(limit=20).splitlines()
+    assert len(lines) < 60
+    assert any("more" in line for line in lines)
+    assert program.counts().instructions > 5000
+
+
+def test_listing_takes_any_label() -> None:
+    a = Value(1.0, label="x\ny\x00\x1b[31m" + "z" * 10_000)
+    lines = compile(a * a, backend="numpy").listing().splitlines()
+    assert len(lines) == 10
+    assert all(line.isprintable() for line in lines)
+
+
+def test_counts_of_a_network() -> None:
+    x = [Value(0.0) for _ in range(3)]
+    weights = [[Value(0.1) for _ in x] for _ in range(4)]
+    loss = autograd.sum([autograd.dot(row, x).tanh() for row in weights])
+    counts = compile(loss, x, backend="numpy").counts()
+    assert counts.of_value < counts.instructions
+    assert counts.ratio == counts.instructions / counts.of_value
+    assert counts.flops == counts.instructions
+    assert counts.bytes > 16 * counts.instructions
+    assert 3 <= counts.registers <= len(compile(loss, x, backend="numpy").wengert)

@@ -1,0 +1,259 @@
+"""A program travels: by pickle and by file, without its Values, and damaged ones are refused."""
+
+import io
+import json
+import math
+import pickle
+import random
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd
+from autograd import Program, Value, compile  # noqa: A004
+from autograd.compiler.storage import Stored, from_bytes
+
+BATCH = [[1.0, 2.0], [2.0, -1.0], [0.5, 0.0]]
+
+
+@pytest.fixture
+def program() -> Program:
+    x, y, w, b = (Value(0.3, label=name) for name in ("x", "y", "gewicht ü", "b"))
+    loss = (
+        autograd.where(autograd.less(x, 1.0), w * x, b.gelu()) + (w * x + b - y) ** 2 * math.inf**0
+    )
+    loss.label = "loss"
+    return compile(loss, [x, y], parameters=[w, b], backend="numpy")
+
+
+def numbers(program: Program) -> tuple[float, list[float], list[list[float]]]:
+    value, grads = program.value_and_grad(program.pack(), BATCH)
+    return value, grads.tolist(), program(program.pack(), BATCH).tolist()
+
+
+def test_pickle_into_a_process_without_the_model(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "program.pickle"
+    path.write_bytes(pickle.dumps(program))
+    code = (
+        "import pickle, sys; program = pickle.load(open(sys.argv[1], 'rb'))\n"
+        f"print(program.value_and_grad(program.pack(), {BATCH})[0], program.backend)\n"
+        "print('nn' in sys.modules, program.names.parameters)"
+    )
+    command = [sys.executable, "-X", "utf8", "-c", code, path]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == f"{numbers(program)[0]} numpy\nFalse ('gewicht ü', 'b')\n"
+
+
+def test_save_and_load(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "program.npz"
+    program.save(path)
+    loaded = Program.load(path, backend="numpy")
+    assert numbers(loaded) == numbers(program)
+    assert loaded.names == program.names
+    assert loaded.wengert == program.wengert
+    assert loaded.listing() == program.listing()
+    program.save(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["program.npz"]
+
+
+def test_the_same_program_gives_the_same_bytes(program: Program, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        program.save(tmp_path / name)
+    Program.load(tmp_path / "a", backend="numpy").save(tmp_path / "c")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_a_loaded_program_keeps_numbers_but_no_values(program: Program) -> None:
+    loaded = pickle.loads(pickle.dumps(program))
+    with pytest.raises(RuntimeError, match="loaded without its Values"):
+        _ = loaded.parameters
+    with pytest.raises(RuntimeError, match="loaded without its Values"):
+        loaded.backward(BATCH)
+    loaded.unpack([1.0, 2.0])
+    assert loaded.pack().tolist() == [1.0, 2.0]
+    assert program.pack().tolist() == [0.3, 0.3]
+    assert pickle.loads(pickle.dumps(loaded)).pack().tolist() == [1.0, 2.0]
+
+
+def test_special_numbers_travel(tmp_path: Path) -> None:
+    x = Value(0.0)
+    terms = [x * math.inf, x * math.nan, x * -0.0, x * 5e-324, x + 0.1]
+    program = compile(terms, [x], backend="numpy")
+    program.save(tmp_path / "p")
+    loaded = Program.load(tmp_path / "p", backend="numpy")
+    assert str(loaded([], [[-1.0]]).tolist()) == str(program([], [[-1.0]]).tolist())
+
+
+def test_a_program_of_nothing_but_a_leaf(tmp_path: Path) -> None:
+    compile(Value(2.0), backend="numpy").save(tmp_path / "p")
+    assert Program.load(tmp_path / "p", backend="numpy").value_and_grad([2.0])[1].tolist() == [1.0]
+
+
+def test_no_file_and_no_folder(program: Program, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Program.load(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        program.save(tmp_path / "missing" / "p")
+    with pytest.raises(ValueError, match="unknown backend"):
+        Program.load(tmp_path / "missing", backend="fortran")
+
+
+def test_files_cut_short(program: Program, tmp_path: Path) -> None:
+    program.save(tmp_path / "p")
+    data = (tmp_path / "p").read_bytes()
+    cuts = {*range(64), *range(len(data) - 64, len(data)), *range(0, len(data), 37)}
+    for cut in cuts:
+        refused(tmp_path, data[:cut])
+    refused(tmp_path, b"PK" + data)
+    refused(tmp_path, data[: len(data) // 2] + data[len(data) // 2 + 1 :])
+
+
+def test_files_with_changed_bytes(program: Program, tmp_path: Path) -> None:
+    """A changed byte is refused, or it was one that says nothing: then the program is the same."""
+    program.save(tmp_path / "p")
+    data = (tmp_path / "p").read_bytes()
+    rng = random.Random(0)
+    refusals = 0
+    for _ in range(400):
+        changed = bytearray(data)
+        changed[rng.randrange(len(data))] ^= rng.choice([1, 2, 16, 128, 255])
+        stored = sound(bytes(changed))
+        refusals += stored is None
+        if stored:
+            assert stored.wengert == program.wengert
+            assert stored.names == program.names
+    assert refusals > 200
+
+
+def sound(content: bytes) -> Stored | None:
+    """What is stored; None where that is refused. Any other error would be one of ours."""
+    try:
+        return from_bytes(content)
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04.", b"PK\x05\x06" + bytes(18)])
+def test_files_of_another_kind(content: bytes, tmp_path: Path) -> None:
+    refused(tmp_path, content)
+
+
+def test_an_npz_of_something_else(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, weights=np.zeros(3))
+    refused(tmp_path, stream.getvalue(), "other arrays than expected")
+
+
+def test_a_pickle_inside_is_not_opened(program: Program, tmp_path: Path) -> None:
+    refused(tmp_path, forged(program, constants=np.array([Trap()], dtype=object)))
+    assert not (tmp_path / "sprung").exists()
+
+
+class Trap:
+    def __reduce__(self) -> tuple:
+        return Path("sprung").touch, ()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: a["operations"].fill(200), "an unknown operation"),
+        (lambda a: a["operands"].fill(10**6), "an operand out of range"),
+        (lambda a: a["operands"].fill(-1), "an operand out of range"),
+        (lambda a: a["operands"].fill(3), "an operand out of range"),
+        (lambda a: a["outputs"].fill(10**6), "outputs out of range"),
+        (lambda a: a["outputs"].fill(-1), "outputs out of range"),
+        (lambda a: a["gradients"].fill(10**6), "gradients out of range"),
+        (lambda a: a.update(gradients=a["gradients"][:1]), "gradients out of range"),
+        (lambda a: a.update(numbers=np.zeros(7)), "parameters are missing"),
+        (lambda a: a.update(constants=np.zeros(0)), "constants are missing"),
+        (lambda a: a.update(operands=a["operands"][:, :2]), "odd shape"),
+        (lambda a: a.update(operands=a["operands"].astype("int32")), "not an array of int64"),
+        (lambda a: a.update(outputs=np.zeros((1, 1), "int64")), "outputs out of range"),
+    ],
+)
+def test_hostile_files_cannot_point_outside(
+    program: Program, tmp_path: Path, change: object, words: str
+) -> None:
+    """The checksum is made to fit: what is inside is checked all the same."""
+    refused(tmp_path, forged(program, change), words)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": "payback program 2"}, "the format is 'payback program 2'"),
+        ({"inputs": [1, 2]}, "a label that is no text"),
+        ({"inputs": []}, "an operand out of range"),
+        ({"parameters": ["w"]}, "missing|out of range"),
+        ({"registers": [[10**9, "x"]]}, "a label out of range"),
+        ({"registers": [["0", "x"]]}, "a register that is no number"),
+        ({"registers": 5}, "int"),
+        ({"sha256": "0"}, "the checksum does not match"),
+    ],
+)
+def test_hostile_headers(program: Program, tmp_path: Path, change: dict, words: str) -> None:
+    refused(tmp_path, forged(program, header=change), words)
+
+
+def test_compressed_files_are_refused(program: Program, tmp_path: Path) -> None:
+    """A small file cannot unfold into a large one."""
+    arrays = unpacked(program)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    refused(tmp_path, stream.getvalue(), "is compressed")
+
+
+def test_deep_headers_are_refused(program: Program, tmp_path: Path) -> None:
+    arrays = unpacked(program)
+    arrays["header"] = np.frombuffer(b"[" * 100_000, dtype=np.uint8)
+    refused(tmp_path, packed(arrays))
+
+
+def unpacked(program: Program) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(program.__reduce__()[1][0])) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def packed(arrays: dict[str, np.ndarray]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array)
+            archive.writestr(f"{name}.npy", content.getvalue())
+    return stream.getvalue()
+
+
+def forged(
+    program: Program,
+    change: object = lambda arrays: None,
+    header: dict | None = None,
+    **more: np.ndarray,
+) -> bytes:
+    """The file of a program with something changed, and a checksum that fits."""
+    from autograd.compiler.storage import _digest
+
+    arrays = {name: array.copy() for name, array in unpacked(program).items()}
+    known = json.loads(arrays.pop("header").tobytes())
+    change(arrays)
+    arrays.update(more)
+    if not more:
+        known["sha256"] = _digest(arrays)
+    known.update(header or {})
+    arrays["header"] = np.frombuffer(json.dumps(known).encode(), dtype=np.uint8)
+    return packed(arrays)
+
+
+def refused(folder: Path, content: bytes, words: str = "") -> None:
+    path = folder / "damaged"
+    path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=f"damaged: this is not a program saved by payback.*{words}"
+    ):
+        Program.load(path)
