@@ -1,0 +1,275 @@
+"""The trace: what must hold of its steps on any graph, its sentences, its JSON."""
+
+import json
+import math
+import struct
+from collections import Counter
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import assume, given
+
+import autograd
+from autograd import Value, scope, trace
+from autograd.graph import count_edge_uses, edges, paths, settlement_order, topological_order
+from tests.strategies import payback_operations, programs, result, wild_programs
+
+
+def seed_graph():
+    a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    return (a + b) * (b + 1)
+
+
+def ladder(rungs, start=1.0):
+    x = Value(start, label="x")
+    for _ in range(rungs):
+        x = x + x
+    return x
+
+
+def graph_of(program):
+    root = result(program, [Value(x) for x in program.inputs], payback_operations())
+    assume(isinstance(root, Value) and root.requires_grad)
+    return root
+
+
+def bits(x):
+    return struct.pack("<d", math.nan if math.isnan(x) else x)
+
+
+def steps_of(story, kind):
+    return [step for step in story.steps if step.kind == kind]
+
+
+class TestInvariants:
+    @given(programs())
+    def test_tells_the_graph_in_order(self, program):
+        root = graph_of(program)
+        story, order = trace(root), topological_order(root)
+        assert [node.value for node in story.nodes] == [node.data for node in order]
+        assert [step.node for step in steps_of(story, "eval")] == list(range(len(order)))
+        assert [step.i for step in story.steps] == list(range(len(story.steps)))
+        number = {node: i for i, node in enumerate(order)}
+        told = [(edge.consumer, edge.parent, edge.slot) for edge in story.edges]
+        assert told == [(number[e.consumer], number[e.parent], e.slot) for e in edges(root)]
+        settled = [number[node] for node in settlement_order([root]) if node.requires_grad]
+        assert [step.node for step in steps_of(story, "settle")] == settled
+
+    @given(programs())
+    def test_pays_each_edge_once_and_only_from_the_settled(self, program):
+        story = trace(graph_of(program))
+        paid = Counter(step.edge for step in steps_of(story, "pay"))
+        assert paid == Counter(range(len(story.edges)))
+        settled = set()
+        for step in story.steps:
+            if step.kind == "settle":
+                assert step.node not in settled
+                settled.add(step.node)
+            if step.kind == "pay":
+                assert story.edges[step.edge].consumer in settled
+                assert story.edges[step.edge].parent not in settled
+        assert settled == {node.id for node in story.nodes if not node.constant}
+
+    @given(wild_programs())
+    def test_piles_are_what_backward_gives_bit_for_bit(self, program):
+        root = graph_of(program)
+        story = trace(root)
+        piles = {story.root.id: [1.0]}
+        for step in steps_of(story, "pay"):
+            piles.setdefault(story.edges[step.edge].parent, []).append(step.amount)
+        root.backward()
+        for number, node in enumerate(topological_order(root)):
+            if node.requires_grad:
+                first, *rest = piles[number]
+                total = sum(rest, start=first) if rest else first
+                assert bits(total + 0.0) == bits(node.grad + 0.0)
+        for step in steps_of(story, "settle"):
+            grad = topological_order(root)[step.node].grad
+            assert bits(step.pile_after + 0.0) == bits(grad + 0.0)
+
+    @given(programs())
+    def test_piles_grow_by_their_amounts(self, program):
+        story = trace(graph_of(program))
+        total = {}
+        for step in story.steps:
+            if step.kind in ("seed", "pay"):
+                node = story.root.id if step.edge is None else story.edges[step.edge].parent
+                assert step.pile_before == total.get(node, 0.0)
+                total[node] = step.pile_after
+            if step.kind == "pay":
+                debt = total[story.edges[step.edge].consumer]
+                assert step.amount == debt * story.edges[step.edge].local
+
+    @given(programs(max_steps=8))
+    def test_naive_uses_are_the_lengths_of_all_paths(self, program):
+        root = graph_of(program)
+        leaves = [n for n in topological_order(root) if n.is_leaf and n.requires_grad]
+        walked = sum(len(path.edges) for leaf in leaves for path in paths(root, leaf))
+        assert trace(root).naive_edge_uses == walked == count_edge_uses(root)
+
+    @given(programs())
+    def test_leaves_the_graph_as_it_was(self, program):
+        root = graph_of(program)
+        before = [(node.grad, node.data, node.label) for node in topological_order(root)]
+        trace(root)
+        assert [(n.grad, n.data, n.label) for n in topological_order(root)] == before
+
+
+class TestCounts:
+    def test_seed_graph(self):
+        story = trace(seed_graph())
+        assert (len(story.edges), story.naive_edge_uses, story.impatient_edge_uses) == (5, 6, 5)
+        assert len(story.steps) == 6 + 1 + 5 + 5
+
+    def test_ladder_is_exact_at_any_size(self):
+        story = trace(ladder(20))
+        assert (len(story.edges), story.naive_edge_uses) == (40, 20 * 2**20)
+        assert story.impatient_edge_uses == 2**21 - 2
+        assert trace(ladder(100)).naive_edge_uses == 100 * 2**100
+
+    def test_paying_at_once_pays_twice(self):
+        a = Value(1.0)
+        b = a + a
+        story = trace(b + b)
+        assert (len(story.edges), story.impatient_edge_uses, story.naive_edge_uses) == (4, 6, 8)
+
+
+class TestSentences:
+    def test_the_seed_documents_own_example(self):
+        told = [step.text.en for step in trace(seed_graph()).steps]
+        assert told[2] == "c = a + b = 3, worked out and remembered."
+        assert told[8] == (
+            "e pays c: its debt 1 times the local derivative 2 makes 2. "
+            "c has now heard from everyone."
+        )
+        assert told[-1].endswith("It is a leaf, so it keeps the lot: 2 + 3 = 5.")
+
+    def test_chain_rule_with_its_numbers(self):
+        maths = [step.math for step in trace(seed_graph()).steps]
+        assert maths[5] == "e = c · d = 3 · 2 = 6"
+        assert maths[12] == "∂e/∂c · ∂c/∂b = 2 × 1 = 2"
+        assert maths[-1] == "∂e/∂b = 2 + 3 = 5"
+
+    def test_chinese_says_the_same_numbers(self):
+        for step in trace(seed_graph()).steps:
+            assert any("\u4e00" <= char <= "\u9fff" for char in step.text.zh)
+        assert "2 + 3 = 5" in trace(seed_graph()).steps[-1].text.zh
+
+    def test_local_derivatives_in_words(self):
+        assert [edge.text for edge in trace(seed_graph()).edges] == [
+            "∂c/∂a = 1",
+            "∂c/∂b = 1",
+            "∂d/∂b = 1",
+            "∂e/∂c = d = 2",
+            "∂e/∂d = c = 3",
+        ]
+
+    def test_both_edges_of_a_square(self):
+        a = Value(-3.0, label="a")
+        story = trace(a * a)
+        assert [edge.slot for edge in story.edges] == [0, 1]
+        assert "operand 1" in story.steps[4].text.en
+        assert "operand 2" in story.steps[5].text.en
+        assert story.steps[4].math.endswith("= 1 × (-3) = -3")
+
+    def test_leaf_that_is_the_root(self):
+        story = trace(Value(4.0, label="x"))
+        assert [step.kind for step in story.steps] == ["eval", "seed", "settle"]
+        assert "root and leaf in one" in story.steps[-1].text.en
+
+    def test_own_operations_are_called_by_name(self):
+        x = Value(0.5, label="x")
+        story = trace(Value(math.sin(0.5), (x,), (math.cos(0.5),), op="wave"))
+        assert story.root.formula == "wave(x)"
+        assert story.root.custom
+        assert story.edges[0].text == "∂a/∂x = 0.8775826"
+
+
+class TestNames:
+    def test_free_letters_then_numbers(self):
+        assert [node.name for node in trace(seed_graph()).nodes] == ["a", "b", "c", "1", "d", "e"]
+        assert trace(ladder(30)).root.name == "v30"
+
+    def test_a_shared_label_is_counted(self):
+        story = trace(Value(1.0, label="w") * Value(2.0, label="w"))
+        assert [node.name for node in story.nodes] == ["w", "w#2", "a"]
+
+    def test_every_letter_taken(self):
+        leaves = [Value(1.0, label=chr(97 + i)) for i in range(26)]
+        assert trace(autograd.sum(leaves)).root.name == "v26"
+
+    def test_long_and_strange_labels_stay_on_one_line(self):
+        story = trace(Value(1.0, label="x\n" * 5000) * 2)
+        assert len(story.nodes[0].name) <= 24
+        assert "\n" not in story.steps[0].text.en
+        assert story.nodes[0].label == "x\n" * 5000
+
+    def test_expression_spells_out_the_nameless(self):
+        assert trace(seed_graph()).expression == "(a + b) · (b + 1)"
+        assert len(trace(ladder(40)).expression) < 80
+
+
+class TestJson:
+    def test_schema(self):
+        told = json.loads(trace(seed_graph()).to_json())
+        assert told["schema"] == 1
+        assert told["nodes"][2]["parents"] == [{"id": 0, "slot": 0}, {"id": 1, "slot": 1}]
+        assert told["edges"][3] == {
+            **{"id": 3, "from": 5, "to": 2, "slot": 0, "local": 2.0},
+            **{"words": "d", "text": "∂e/∂c = d = 2"},
+        }
+        pay = told["steps"][8]
+        assert (pay["kind"], pay["edge"], pay["amount"]) == ("pay", 3, 2.0)
+        assert (pay["pile_before"], pay["pile_after"]) == (0.0, 2.0)
+        assert set(pay["text"]) == {"en", "zh"}
+
+    @given(wild_programs())
+    def test_same_graph_same_strict_bytes(self, program):
+        one, two = (trace(graph_of(program)).to_json() for _ in range(2))
+        assert one == two
+
+        def refuse(constant):
+            raise AssertionError(f"{constant} is not strict JSON")
+
+        json.loads(one, parse_constant=refuse)
+
+    def test_numbers_beyond_json(self):
+        x = Value(math.inf, label="x")
+        told = json.loads(trace(x - x).to_json())
+        assert [node["value"] for node in told["nodes"]] == ["Infinity", "NaN"]
+        assert json.loads(trace(ladder(90)).to_json())["counts"]["naive_edge_uses"] == str(
+            90 * 2**90
+        )
+
+    def test_lone_surrogates(self):
+        told = json.loads(trace(Value(1.0, label="\ud800!") * 2).to_json())
+        assert told["nodes"][0]["label"] == "\ud800!"
+
+    def test_scopes(self):
+        with scope("layer 1"), scope("neuron 0"):
+            y = Value(1.0) * 2
+        assert json.loads(trace(y).to_json())["nodes"][-1]["scope"] == ["layer 1", "neuron 0"]
+
+
+class TestRefusals:
+    def test_frozen(self):
+        story = trace(seed_graph())
+        with pytest.raises(FrozenInstanceError):
+            story.steps[0].math = "1 = 2"
+
+    def test_constants_owe_nobody(self):
+        with pytest.raises(ValueError, match="owes nobody"):
+            trace(Value(1.0, requires_grad=False))
+
+    def test_only_values(self):
+        with pytest.raises(TypeError, match="takes the Value"):
+            trace(1.0)
+
+    def test_repr_is_one_line(self):
+        assert repr(trace(seed_graph())) == "<Trace of e: 6 nodes, 5 edges, 17 steps>"
+
+    def test_long_chains_need_no_recursion(self):
+        x = Value(1.0)
+        for _ in range(20_000):
+            x = x + 1.0
+        assert len(trace(x).edges) == 20_000
