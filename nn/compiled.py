@@ -53,7 +53,7 @@ class CompiledEngine:
         self._update = recorded_update(task)
         self._rows = table(task.examples)
         self._outputs: Any = None
-        self._steps_per_call = 1
+        self._steps_per_call = self._program.steps_per_call or 1
         self.name = str(self._program.backend)
         self.load()
 
@@ -167,6 +167,8 @@ class CompiledEngine:
 
     def _adapt(self, steps: int, seconds: float) -> None:
         """Make the next call as long as it may be, but not too much longer than this one."""
+        if self._program.steps_per_call:
+            return
         fitting = int(CALL_SECONDS * steps / max(seconds, 1e-9))
         self._steps_per_call = max(1, min(fitting, 8 * steps))
 

@@ -27,6 +27,8 @@ class Executor(Protocol):
     """Runs one Wengert list: P parameters, I inputs, O outputs."""
 
     name: str
+    steps_per_call: int | None
+    """How many steps of training to ask for at a time; None: any number."""
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row: (P,), (N, I) -> (N, O)."""

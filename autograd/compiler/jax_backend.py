@@ -238,6 +238,7 @@ class JaxExecutor:
     """Runs a Wengert list by XLA on all devices."""
 
     name = "jax"
+    steps_per_call: int | None = MOST_STEPS
 
     def __init__(self, program: WengertList) -> None:
         self._function = JaxFunction(program)

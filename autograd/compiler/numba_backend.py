@@ -25,6 +25,7 @@ class NumbaExecutor:
     """Runs a Wengert list natively."""
 
     name = "numba"
+    steps_per_call: int | None = None
 
     def __init__(self, program: WengertList) -> None:
         self._program = program

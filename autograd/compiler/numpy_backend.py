@@ -39,6 +39,7 @@ class NumpyExecutor:
     """Runs a Wengert list with NumPy alone."""
 
     name = "numpy"
+    steps_per_call: int | None = None
 
     def __init__(self, program: WengertList) -> None:
         self._value = BlockPlan(program, kept=program.outputs, summed=())

@@ -116,6 +116,14 @@ class Program:
         """The backend that runs this program: "numba", "numpy" or "jax"."""
         return self._executor.name
 
+    @property
+    def steps_per_call(self) -> int | None:
+        """How many steps of `train` to take at a time, where that must not depend on the clock.
+
+        Processes that train together on several hosts have to make the same calls; None: any number.
+        """
+        return self._executor.steps_per_call
+
     def __call__(self, params: Any, batch: Any = None) -> Array:
         """The roots for every row: (P,), (N, I) -> (N, O)."""
         return self._executor.outputs(self._params(params), self._batch(batch))
