@@ -9,12 +9,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import cfunc, njit, types
+from numba import types
 
+from autograd.compiler.numba_cache import native, native_callback
 from autograd.compiler.numba_plan import Plan
 from autograd.compiler.numba_step import (
-    END, LANES, block_step, call_native, copy_numbers, uniform_step,
+    END,
+    LANES,
+    block_step,
+    call_native,
+    copy_numbers,
+    uniform_step,
 )  # fmt: skip
+
+Array = npt.NDArray[np.float64]
 
 LONGEST_BLOCK = 128
 CACHE = 32768
@@ -59,41 +67,45 @@ def block_length(plan: Plan) -> int:
     return max(LANES, min(LONGEST_BLOCK, fitting))
 
 
-_NUMBERS = types.CPointer(types.float64)
-_CODE = types.CPointer(types.int32)
+_pointer: Any = types.CPointer
+_NUMBERS, _CODE = _pointer(types.float64), _pointer(types.int32)
 
 
-@cfunc(types.void(_CODE, _NUMBERS), cache=True)
-def interpret_uniforms(code, uniforms):
+@native_callback(types.void(_CODE, _NUMBERS))
+def interpret_uniforms(code: Any, uniforms: Any) -> None:
     """Compute the uniform numbers."""
     at = 0
     while code[at] != END:
         at = uniform_step(code, at, uniforms)
 
 
-@cfunc(types.void(_CODE, _NUMBERS, _NUMBERS, _NUMBERS, types.int64, types.int64), cache=True)
-def interpret_block(code, uniforms, registers, slots, stride, rows):
+@native_callback(types.void(_CODE, _NUMBERS, _NUMBERS, _NUMBERS, types.int64, types.int64))
+def interpret_block(
+    code: Any, uniforms: Any, registers: Any, slots: Any, stride: int, rows: int
+) -> None:
     """Compute the columns of a block."""
     at = 0
     while code[at] != END:
         at = block_step(code, at, uniforms, registers, slots, stride, rows)
 
 
-@njit(cache=True)
-def _set_uniforms(machine, params):
+@native()
+def _set_uniforms(machine: Machine, params: Array) -> None:
     for k in range(len(params)):
         machine.uniforms[k] = params[k]
     call_native(machine.interpreters[0], (machine.uniform_code, machine.uniforms))
 
 
-@njit(cache=True)
-def _run_block(machine, stride, rows):
+@native()
+def _run_block(machine: Machine, stride: int, rows: int) -> None:
     memories = (machine.uniforms, machine.registers, machine.slots)
     call_native(machine.interpreters[1], (machine.block_code, *memories, stride, rows))
 
 
-@njit(cache=True)
-def _load_rows(machine, data, order, start, stride, rows):
+@native()
+def _load_rows(
+    machine: Machine, data: Array, order: Any, start: int, stride: int, rows: int
+) -> None:
     """Read the rows of a block, and the last one again up to a multiple of eight."""
     numbers = data.reshape(-1)
     for r in range((rows + LANES - 1) // LANES * LANES):
@@ -106,8 +118,8 @@ def _load_rows(machine, data, order, start, stride, rows):
             to += np.uint64(stride)
 
 
-@njit(cache=True)
-def _keep_rows(machine, outputs, start, stride, rows):
+@native()
+def _keep_rows(machine: Machine, outputs: Array, start: int, stride: int, rows: int) -> None:
     for o, operand in enumerate(machine.kept):
         if operand < 0:
             outputs[start : start + rows, o] = machine.uniforms[~operand]
@@ -116,8 +128,10 @@ def _keep_rows(machine, outputs, start, stride, rows):
             outputs[start : start + rows, o] = machine.registers[first : first + rows]
 
 
-@njit(cache=True)
-def _run_rows(machine, data, order, start, stop, length, outputs):
+@native()
+def _run_rows(
+    machine: Machine, data: Array, order: Any, start: int, stop: int, length: int, outputs: Array
+) -> None:
     stride = min(length, (stop - start + LANES - 1) // LANES * LANES)
     for first in range(start, stop, length):
         rows = min(length, stop - first)
@@ -127,8 +141,8 @@ def _run_rows(machine, data, order, start, stop, length, outputs):
             _keep_rows(machine, outputs, first, stride, rows)
 
 
-@njit(cache=True)
-def _finish(machine, rows, gradient):
+@native()
+def _finish(machine: Machine, rows: int, gradient: Array) -> float:
     """The mean over the rows; writes its gradient."""
     parameters = len(gradient)
     share = 1.0 / rows
@@ -141,25 +155,35 @@ def _finish(machine, rows, gradient):
     value = machine.slots[parameters] / rows
     for place in machine.totals:
         value += machine.uniforms[place]
-    return value
+    return float(value)
 
 
-@njit(cache=True, nogil=True)
-def evaluate(machine, params, data, start, stop, length, outputs, rows, gradient):
+@native(nogil=True)
+def evaluate(
+    machine: Machine,
+    params: Array,
+    data: Array,
+    start: int,
+    stop: int,
+    length: int,
+    outputs: Array,
+    rows: int,
+    gradient: Array,
+) -> float:
     """Run rows start … stop of the data; see `numba_backend` for its two uses.
 
-    With room for outputs, they are written.  With room for a gradient, the sums so far are finished:
-    divided by `rows`, written to it, and the mean value returned.
+    With room for outputs, they are written.  With a number of `rows`, the sums so far are finished: the
+    mean over so many rows is returned, its gradient written.
     """
     _set_uniforms(machine, params)
     _run_rows(machine, data, np.empty(0, np.int64), start, stop, length, outputs)
-    if len(gradient) > 0:
+    if rows > 0:
         return _finish(machine, rows, gradient)
     return 0.0
 
 
-@njit(cache=True)
-def _update(machine, params, gradient, state, length):
+@native()
+def _update(machine: Machine, params: Array, gradient: Array, state: Array, length: int) -> None:
     """One step of the optimiser: its rows are the parameters."""
     registers, memory, count = machine.registers, state.reshape(-1), len(params)
     for start in range(0, count, length):
@@ -187,26 +211,26 @@ def _update(machine, params, gradient, state, length):
                 copy_numbers(registers, operand * length, memory, first, rows)
 
 
-@njit(cache=True)
-def _fill(target, start, count, number):
+@native()
+def _fill(target: Array, start: int, count: int, number: float) -> None:
     target[start : start + count] = number
 
 
-@njit(cache=True, nogil=True)
+@native(nogil=True)
 def train(
-    machine,
-    length,
-    update,
-    update_length,
-    params,
-    state,
-    data,
-    order,
-    batch_size,
-    hyper,
-    losses,
-    gradient,
-):
+    machine: Machine,
+    length: int,
+    update: Machine,
+    update_length: int,
+    params: Array,
+    state: Array,
+    data: Array,
+    order: Any,
+    batch_size: int,
+    hyper: Array,
+    losses: Array,
+    gradient: Array,
+) -> int:
     """Take a step per row of `hyper`; stops at a loss that is not finite.  How many losses there are."""
     nothing = np.empty((0, 0))
     for k in range(len(hyper)):

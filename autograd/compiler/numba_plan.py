@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from autograd.compiler import numba_step as step
+from autograd.compiler.numba_cache import native
 
 if TYPE_CHECKING:
     from autograd.compiler.linear import WengertList
@@ -255,8 +255,8 @@ def _kinds(table: Integers, nodes: Integers) -> Any:
     return np.where(roles == ALONE, table[nodes, OPERATION], CONSTANT - 5 + roles)
 
 
-@njit(cache=True)
-def _mark(table, roots):
+@native()
+def _mark(table: Integers, roots: Integers) -> None:
     """Find what is live, and how often it is used."""
     for k in roots:
         table[k, LIVE] = 1
@@ -270,8 +270,8 @@ def _mark(table, roots):
                     table[operand, USES] += 1
 
 
-@njit(cache=True)
-def _split(table, gradients, parts, extras):
+@native()
+def _split(table: Integers, gradients: Integers, parts: Integers, extras: Integers) -> int:
     """The varying part of every gradient (-1: none); its uniform parts, innermost first."""
     found = 0
     for k, register in enumerate(gradients):
@@ -301,8 +301,8 @@ def _split(table, gradients, parts, extras):
     return found
 
 
-@njit(cache=True)
-def _products(table, parts, degrees, products):
+@native()
+def _products(table: Integers, parts: Integers, degrees: Integers, products: Integers) -> int:
     """Gradients that are a product of two columns: (common factor, other factor, parameter)."""
     for register in parts:
         if _is_outer(table, register):
@@ -328,22 +328,30 @@ def _products(table, parts, degrees, products):
     return found
 
 
-@njit(cache=True)
-def _is_outer(table, register):
+@native()
+def _is_outer(table: Integers, register: int) -> bool:
     if register < 0 or table[register, OPERATION] != MULTIPLY or table[register, USES] != 1:
         return False
-    return table[table[register, A], UNIFORM] + table[table[register, B], UNIFORM] == 0
+    return bool(table[table[register, A], UNIFORM] + table[table[register, B], UNIFORM] == 0)
 
 
-@njit(cache=True)
-def _common(table, degrees, register):
+@native()
+def _common(table: Integers, degrees: Integers, register: int) -> int:
     """The factor of a product that more products have."""
     a, b = table[register, A], table[register, B]
-    return a if degrees[a, 0] >= degrees[b, 0] else b
+    return int(a if degrees[a, 0] >= degrees[b, 0] else b)
 
 
-@njit(cache=True)
-def _sums(table, line, rows, varying, parts, owners, moves):
+@native()
+def _sums(
+    table: Integers,
+    line: int,
+    rows: Integers,
+    varying: Integers,
+    parts: Integers,
+    owners: Integers,
+    moves: Integers,
+) -> tuple[int, int]:
     """Add lines for what is summed over the rows; parameters whose sum is another's share it by a move."""
     for i in range(len(rows)):
         table[line, OPERATION], table[line, LIVE] = OUTER, 1
@@ -369,8 +377,8 @@ def _sums(table, line, rows, varying, parts, owners, moves):
     return line, moved
 
 
-@njit(cache=True)
-def _fuse(table, n):
+@native()
+def _fuse(table: Integers, n: int) -> None:
     """Find the chains."""
     for k in range(n):
         if table[k, LIVE] and table[k, OPERATION] == ADD and table[k, ROLE] != ABSORBED:
@@ -380,8 +388,8 @@ def _fuse(table, n):
             table[k, ROLE], table[k, LENGTH] = ALONE, 0
 
 
-@njit(cache=True)
-def _fuse_addition(table, k):
+@native()
+def _fuse_addition(table: Integers, k: int) -> None:
     before, term = table[k, A], table[k, B]
     role = _product_role(table, term, k)
     if role == ALONE:
@@ -407,8 +415,8 @@ def _fuse_addition(table, k):
     table[k, BEFORE], table[k, BEFORE_KIND], table[k, TERM] = before, kind, term
 
 
-@njit(cache=True)
-def _product_role(table, k, total):
+@native()
+def _product_role(table: Integers, k: int, total: int) -> int:
     """The kind of chain that a term belongs in; ALONE if it is not a product to absorb."""
     if table[k, OPERATION] != MULTIPLY or table[k, USES] != 1 or table[k, ROLE] == ABSORBED:
         return ALONE
@@ -417,8 +425,10 @@ def _product_role(table, k, total):
     return PRODUCTS if table[table[k, A], UNIFORM] == table[table[k, B], UNIFORM] else DOT
 
 
-@njit(cache=True)
-def _levels(table, items, prints, latest, operands):
+@native()
+def _levels(
+    table: Integers, items: Integers, prints: Any, latest: Integers, operands: Integers
+) -> None:
     """Give every node its level; neurons and outer products also a fingerprint of their columns."""
     for k in range(len(table)):
         if not table[k, LIVE] or CONSTANT <= table[k, OPERATION] <= INPUT:
@@ -444,8 +454,8 @@ def _levels(table, items, prints, latest, operands):
         table[k, LEVEL] = level + (table[k, ROLE] != ABSORBED)
 
 
-@njit(cache=True)
-def _gather(table, items, k, operands):
+@native()
+def _gather(table: Integers, items: Integers, k: int, operands: Integers) -> int:
     """Write down a node's operands; how many there are.
 
     Of a chain: the start (-1: none), then each term: a register, or two, a uniform one last.
@@ -458,7 +468,7 @@ def _gather(table, items, k, operands):
         first, last = table[k, B], table[k, C]
         for i in range(first, last):
             operands[1 + i - first] = items[i, 0]
-        return 1 + last - first
+        return int(1 + last - first)
     role = table[k, ROLE]
     if role == ALONE:
         count = 0
@@ -467,7 +477,7 @@ def _gather(table, items, k, operands):
             count += 1
         return count
     width = 1 if role == SUM else 2
-    count = 1 + width * table[k, LENGTH]
+    count = int(1 + width * table[k, LENGTH])
     at = count
     operands[0] = -1
     term, kind, before = table[k, TERM], table[k, BEFORE_KIND], table[k, BEFORE]
@@ -492,8 +502,10 @@ def _gather(table, items, k, operands):
     return count
 
 
-@njit(cache=True)
-def _last_uses(table, items, order, kept, operands):
+@native()
+def _last_uses(
+    table: Integers, items: Integers, order: Integers, kept: Integers, operands: Integers
+) -> int:
     """Note the position of every register's last use; how many columns are in use at most."""
     used = 0
     for k in range(len(table)):
@@ -521,8 +533,16 @@ def _last_uses(table, items, order, kept, operands):
     return most
 
 
-@njit(cache=True)
-def _emit_uniform(table, items, order, code, operands, parameters, first):
+@native()
+def _emit_uniform(
+    table: Integers,
+    items: Integers,
+    order: Integers,
+    code: Integers,
+    operands: Integers,
+    parameters: int,
+    first: int,
+) -> tuple[int, int]:
     """Write the program of the uniform registers; its length, and how many it computes."""
     end, run, place = 0, -1, first
     for k in order:
@@ -545,22 +565,32 @@ def _emit_uniform(table, items, order, code, operands, parameters, first):
     return end + 1, place - first
 
 
-@njit(cache=True)
-def _opcode(table, k, group):
+@native()
+def _opcode(table: Integers, k: int, group: int) -> int:
     """The opcode for so many alike nodes."""
     if table[k, OPERATION] == REDUCE:
         return step.REDUCE
     if table[k, OPERATION] == OUTER:
         return step.OUTER_1 if group == 1 else step.OUTER_2
     if table[k, ROLE] == ALONE:
-        return np.int64(table[k, OPERATION])
+        return int(table[k, OPERATION])
     if table[k, ROLE] == DOT:
         return step.DOT_1 if group == 1 else step.DOT_2 if group == 2 else step.DOT_4
     return step.PRODUCTS if table[k, ROLE] == PRODUCTS else step.SUM
 
 
-@njit(cache=True)
-def _emit_block(table, items, order, code, free, moves, operands, parameters, columns):
+@native()
+def _emit_block(
+    table: Integers,
+    items: Integers,
+    order: Integers,
+    code: Integers,
+    free: Integers,
+    moves: Integers,
+    operands: Integers,
+    parameters: int,
+    columns: int,
+) -> tuple[int, int, int, int]:
     """Write the program of the columns; its length, and how many columns, slots and moves there are."""
     idle, end, run, moved, slots, position = 0, 0, 0, 0, parameters + 1, 0
     code[0] = step.END
@@ -583,7 +613,7 @@ def _emit_block(table, items, order, code, free, moves, operands, parameters, co
             for j in range(group):
                 row = order[position + j]
                 first, last = table[row, B], table[row, C]
-                slot = np.int64(items[first, 1])
+                slot = int(items[first, 1])
                 if groups * step.LANES != count or not _consecutive(items, first, last):
                     slot = slots
                     slots += groups * step.LANES
@@ -638,8 +668,10 @@ def _emit_block(table, items, order, code, free, moves, operands, parameters, co
     return end + 1, columns, slots, moved
 
 
-@njit(cache=True)
-def _alike(table, items, order, position, operands):
+@native()
+def _alike(
+    table: Integers, items: Integers, order: Integers, position: int, operands: Integers
+) -> int:
     """How many nodes from here on are neurons, or rows, over the same columns: 1, 2 or 4."""
     k = order[position]
     is_row = table[k, OPERATION] == OUTER
@@ -665,8 +697,8 @@ def _alike(table, items, order, position, operands):
     return group if group != 3 else 2
 
 
-@njit(cache=True)
-def _consecutive(items, first, last):
+@native()
+def _consecutive(items: Integers, first: int, last: int) -> bool:
     for i in range(first + 1, last):
         if items[i, 1] != items[i - 1, 1] + 1:
             return False

@@ -21,8 +21,11 @@ from math import factorial
 from typing import Any, TypeAlias
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils as _cgutils
+from numba.core import types
 from numba.core.extending import intrinsic
+
+cgutils: Any = _cgutils
 
 LANES = 8
 DOUBLE = ir.DoubleType()
@@ -182,6 +185,11 @@ OPCODES = {name: code for code, name in enumerate(OPERATIONS)}
     REDUCE      code count (a slot) * count     slots[slot] += sum over rows of a
     END         code
 """
+
+
+def _intrinsic(function: Callable[..., Any]) -> Any:
+    """Code that a native function calls; for mypy it takes anything."""
+    return intrinsic(function)
 
 
 class Emitter:
@@ -526,7 +534,7 @@ class UniformEmitter(Emitter):
         return self.switch(position, cases)
 
 
-@intrinsic  # type: ignore[misc]
+@_intrinsic
 def block_step(
     typing: Any, code: Any, position: Any, uniforms: Any, registers: Any, slots: Any, stride: Any, rows: Any
 ) -> Any:  # fmt: skip
@@ -539,7 +547,7 @@ def block_step(
     return types.int64(code, position, uniforms, registers, slots, stride, rows), emit
 
 
-@intrinsic  # type: ignore[misc]
+@_intrinsic
 def uniform_step(typing: Any, code: Any, position: Any, uniforms: Any) -> Any:
     """Do one instruction on single numbers; returns the position of the next one."""
 
@@ -550,7 +558,7 @@ def uniform_step(typing: Any, code: Any, position: Any, uniforms: Any) -> Any:
     return types.int64(code, position, uniforms), emit
 
 
-@intrinsic  # type: ignore[misc]
+@_intrinsic
 def call_native(typing: Any, address: Any, arguments: Any) -> Any:
     """Call a native function without a result: arrays become pointers to their numbers."""
 
@@ -569,7 +577,7 @@ def call_native(typing: Any, address: Any, arguments: Any) -> Any:
     return types.void(address, arguments), emit
 
 
-@intrinsic  # type: ignore[misc]
+@_intrinsic
 def copy_numbers(typing: Any, source: Any, first: Any, target: Any, start: Any, count: Any) -> Any:
     """target[start : start + count] = source[first : first + count], for flat arrays."""
 
