@@ -58,12 +58,12 @@ def cross_entropy(logits: Numbers, target: Numbers) -> Value:
     if not _is_list(logits) or not len(logits):
         raise TypeError(f"cross_entropy takes one logit per class, got {logits!r}")
     if not _is_list(logits[0]):
-        return _cross_entropy(logits, target)
+        return _of_row(logits, target)
     if not _is_list(target) or len(target) != len(logits):
         raise ValueError(
             f"cross_entropy takes one target per row, got {len(logits)} rows and {target!r}"
         )
-    return mean([_cross_entropy(*row) for row in zip(logits, target)])
+    return mean([_of_row(*row) for row in zip(logits, target)])
 
 
 def binary_cross_entropy(logits: Numbers, targets: Numbers) -> Value:
@@ -122,7 +122,7 @@ def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
         yield from pairs(o, t)
 
 
-def _cross_entropy(logits: Sequence[Any], target: Any) -> Any:
+def _of_row(logits: Sequence[Any], target: Any) -> Value:
     if _is_list(target):
         if len(target) != len(logits):
             raise ValueError(
@@ -130,7 +130,8 @@ def _cross_entropy(logits: Sequence[Any], target: Any) -> Any:
             )
         whole = logsumexp(logits)
         return dot(target, [whole - z for z in logits])
-    return logsumexp(logits) - _picked(logits, target)
+    chosen: Value = logsumexp(logits) - _picked(logits, target)
+    return chosen
 
 
 def _picked(logits: Sequence[Any], target: Any) -> Any:

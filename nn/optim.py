@@ -51,8 +51,8 @@ def adapt(
 ) -> tuple[Any, ...]:  # fmt: skip
     """Adam: the averaged gradient over the root of the averaged square.
 
-    Both averages start at 0, and are corrected for that.  What all parameters share is divided first:
-    a compiled loop then divides once per parameter.
+    Both averages start at 0, and are corrected for that.  What all parameters share is divided
+    first: a compiled loop then divides once per parameter.
     """
     slope = g + decay * p
     mean = beta1 * mean + (1.0 - beta1) * slope

@@ -28,7 +28,8 @@ def plot_history(history: History, path: str | Path | None = None) -> Any:
     panels = [{"training": history.loss, "validation": history.validation_loss}]
     panels += [history.metrics] if history.metrics else []
     figure, axes = _figure(len(panels))
-    for axis, curves, title in zip(axes, panels, ("loss", "metrics")):
+    metrics = " and ".join(history.metrics) if len(history.metrics) < 3 else "metrics"
+    for axis, curves, title in zip(axes, panels, ("loss", metrics)):
         _curves(axis, {name: numbers for name, numbers in curves.items() if numbers})
         axis.set(xlabel="epoch", ylabel=title)
     losses = [*history.loss, *history.validation_loss]
@@ -60,8 +61,8 @@ def plot_decision_boundary(
     for i, label in enumerate(numpy.unique(labels)):
         chosen = points[labels == label]
         axis.scatter(
-            *chosen.T, color=COLOURS[i % 8], marker=MARKERS[i % 8], edgecolor="white", linewidth=0.6,
-            s=36, label=f"class {label:g}", zorder=3,
+            *chosen.T, color=COLOURS[i % 8], marker=MARKERS[i % 8], edgecolor="white",
+            linewidth=0.6, s=36, label=f"class {label:g}", zorder=3,
         )  # fmt: skip
     axis.set(xlabel="first input", ylabel="second input")
     axis.legend(loc="best", framealpha=0.9)
@@ -91,7 +92,7 @@ def _curves(axis: Any, curves: dict[str, list[float]]) -> None:
             epochs, numbers, color=COLOURS[i % 8], linestyle=LINES[i % 4], linewidth=2, label=name,
             marker=marker,
         )  # fmt: skip
-    if curves:
+    if len(curves) > 1:
         axis.legend(frameon=False)
 
 

@@ -67,8 +67,8 @@ def test_fit_follows_the_demo():
     squares = [sum(p.data**2 for p in parameters)]
     history = nn.fit(
         model, X, y * 2 - 1, loss=nn.hinge_loss,
-        optimizer=nn.SGD(parameters, lr=1.0, weight_decay=2e-4), schedule=lambda k: 1 - 0.9 * k / 100,
-        epochs=10, batch_size=None, backend="eager",
+        optimizer=nn.SGD(parameters, lr=1.0, weight_decay=2e-4),
+        schedule=lambda k: 1 - 0.9 * k / 100, epochs=10, batch_size=None, backend="eager",
         callbacks=[lambda epoch: squares.append(sum(p.data**2 for p in parameters))],
     )  # fmt: skip
     ours = [loss + 1e-4 * square for loss, square in zip(history.loss, squares)]
