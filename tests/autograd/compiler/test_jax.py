@@ -1,0 +1,120 @@
+"""The JAX backend's own promises: few operations, pure functions, and JAX left as it was."""
+
+import time
+
+import numpy as np
+import pytest
+
+import autograd
+from autograd import Program, Value, compile  # noqa: A004
+from autograd.compiler.levels import Group, SumGroup, level_plan
+
+jax = pytest.importorskip("jax")
+jnp = jax.numpy
+
+
+def network(sizes: list[int], backend: str = "jax") -> Program:
+    """A network with relu inside and softmax cross-entropy behind it, all weights from one seed."""
+    rng = np.random.default_rng(0)
+    inputs = layer = [Value(0.0) for _ in range(sizes[0])]
+    parameters: list[Value] = []
+    for depth, width in enumerate(sizes[1:]):
+        neurons = []
+        for _ in range(width):
+            weights = [Value(w) for w in rng.normal(size=len(layer)) / len(layer) ** 0.5]
+            parameters += [*weights, Value(0.0)]
+            neurons.append(autograd.dot(weights, layer, parameters[-1]))
+        layer = neurons if depth == len(sizes) - 2 else [z.relu() for z in neurons]
+    target = [Value(0.0) for _ in layer]
+    loss = autograd.logsumexp(layer) - autograd.dot(target, layer)
+    return compile(loss, [*inputs, *target], parameters=parameters, backend=backend)
+
+
+def test_a_network_is_dense_layers_again() -> None:
+    program = network([20, 12, 5], "numpy").wengert
+    plan = level_plan(program, (), program.outputs + program.gradients, most=1000)
+    assert plan is not None
+    sums = [group for group in plan.groups if isinstance(group, SumGroup)]
+    layers = [group.terms.weights.index.shape[:2] for group in sums if group.terms.weights]
+    assert layers[:2] == [(12, 20), (5, 12)]
+    assert {layer[0] for layer in layers} == {5, 12}
+    shapes = [(len(t.left.index), len(t.right.index)) for t in plan.means.tables]
+    assert sorted(map(sorted, shapes)) == [[5, 12], [12, 20]]
+    small = network([20, 3, 5], "numpy").wengert
+    other = level_plan(small, (), small.outputs + small.gradients, most=1000)
+    assert other is not None
+    assert len(plan.groups) == len(other.groups) < 40, "their number is that of levels, not neurons"
+    assert any(isinstance(group, Group) for group in plan.groups)
+
+
+def test_too_many_groups_is_no_plan() -> None:
+    program = network([20, 12, 5], "numpy").wengert
+    assert level_plan(program, program.outputs, (), most=3) is None
+
+
+def test_a_large_network_compiles_fast() -> None:
+    start = time.process_time()
+    program = network([784, 50, 10])
+    batch = np.random.default_rng(0).normal(size=(64, 794))
+    value, grads = program.value_and_grad(program.pack(), batch)
+    assert time.process_time() - start < 60  # about 3 on an idle machine; unrolled it never ends
+    expected = network([784, 50, 10], "numpy").value_and_grad(program.pack(), batch)
+    assert value == pytest.approx(expected[0], rel=1e-12)
+    np.testing.assert_allclose(grads, expected[1], rtol=1e-10, atol=1e-13)
+
+
+def test_a_deep_chain_is_interpreted() -> None:
+    x, w = Value(0.5), Value(0.999)
+    y = x
+    for _ in range(20_000):
+        y = (y * w + x).sin()
+    programs = [compile(y, [x], backend=backend) for backend in ("jax", "numpy")]
+    results = [program.value_and_grad([0.999], [[0.3], [0.7]]) for program in programs]
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-12)
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-10)
+
+
+def test_to_jax_is_pure_and_jits() -> None:
+    program = network([5, 4, 3], "numpy")
+    batch = np.random.default_rng(1).normal(size=(7, 8))
+    value, grads = program.value_and_grad(program.pack(), batch)
+    with jax.enable_x64(True):
+        function = program.to_jax()
+        for f in (function, jax.jit(function)):
+            mean, gradient = f(program.pack(), batch)
+            assert float(mean) == pytest.approx(value, rel=1e-12)
+            np.testing.assert_allclose(gradient, grads, rtol=1e-11, atol=1e-14)
+        outputs = jax.jit(function.outputs)(program.pack(), batch)
+        np.testing.assert_allclose(outputs, program(program.pack(), batch), rtol=1e-12)
+        slope = jax.grad(lambda p: function(p, batch)[0])(program.pack())
+        np.testing.assert_allclose(slope, grads, rtol=1e-10, atol=1e-13)
+
+
+def test_to_jax_runs_in_float32_where_jax_does() -> None:
+    program = network([5, 4, 3], "numpy")
+    batch = np.random.default_rng(1).normal(size=(7, 8))
+    assert not jax.config.jax_enable_x64
+    value, grads = jax.jit(program.to_jax())(program.pack(), batch)
+    assert value.dtype == grads.dtype == jnp.float32
+    expected = program.value_and_grad(program.pack(), batch)
+    assert float(value) == pytest.approx(expected[0], rel=1e-5)
+    np.testing.assert_allclose(grads, expected[1], rtol=1e-3, atol=1e-5)
+
+
+def test_the_configuration_stays() -> None:
+    network([5, 4, 3]).value_and_grad(np.zeros(39), np.zeros((2, 8)))
+    assert jnp.zeros(1).dtype == jnp.float32
+
+
+def test_sums_that_share_nothing() -> None:
+    """As in a convolution: every neuron has its own inputs, too many for a product each."""
+    x = [Value(0.0) for _ in range(30)]
+    w = [Value(0.1 * k) for k in range(3)]
+    root = autograd.sum([autograd.dot(w, x[k : k + 3]).tanh() for k in range(28)])
+    batch = np.random.default_rng(1).normal(size=(9, 30))
+    results = [
+        compile(root, x, backend=backend).value_and_grad([0.1, 0.2, 0.3], batch)
+        for backend in ("jax", "numpy")
+    ]
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-12)
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-12)
