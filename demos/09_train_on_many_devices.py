@@ -14,10 +14,10 @@ import time
 
 # %% [markdown]
 # This is a whole training script. The only line that knows about other hosts is the first call,
-# `jax.distributed.initialize`: on real hosts you say where the first one listens, how many there are
-# and which one this is (on clusters JAX finds that out by itself). Every process then runs the same
-# script with the same data and seeds. `backend="jax"` spreads the rows of each batch over all devices
-# of all processes; XLA adds up the gradients between them.
+# `jax.distributed.initialize`: on real hosts you say where the first one listens, how many there
+# are and which one this is (on clusters JAX finds that out by itself). Every process then runs the
+# same script with the same data and seeds. `backend="jax"` spreads the rows of each batch over all
+# devices of all processes; XLA adds up the gradients between them.
 
 # %%
 SCRIPT = """
@@ -36,7 +36,7 @@ y = np.sin(X[:, 0] * X[:, 1]) + 0.5 * X[:, 2]
 model = nn.MLP(4, [16, 16, 1], activation="tanh", seed=0)
 history = nn.fit(
     model, X, y, loss=nn.mse_loss, optimizer=nn.Adam(model.parameters(), lr=1e-2),
-    epochs=20, batch_size=64, seed=0, backend="jax", progress=False,
+    epochs=10, batch_size=64, seed=0, backend="jax", progress=False,
 )
 weights = [p.data for p in model.parameters()]
 print(json.dumps([len(jax.devices()), len(jax.local_devices()), history.loss, weights]))
@@ -75,9 +75,8 @@ def train(hosts=1, devices=1):
 
 def show(title, results):
     for devices, local, losses, _ in results:
-        print(
-            f"{title:<24} {local} of {devices} devices here   loss {losses[0]:.6f} → {losses[-1]:.12f}"
-        )
+        where = f"{local} of {devices} devices here"
+        print(f"{title:<24} {where}   loss {losses[0]:.6f} → {losses[-1]:.12f}")
 
 
 began = time.perf_counter()
@@ -92,8 +91,8 @@ print(f"{time.perf_counter() - began:.0f} s, most of it starting five Pythons")
 # %% [markdown]
 # **The failure** one would expect of such a setting, a training that depends on how many machines
 # happened to take part, does not come: a batch of 64 is the same 64 rows wherever they are, and its
-# mean gradient the same sum in another order. (A last batch that does not divide is filled up, and the
-# rows that fill it are not counted.)
+# mean gradient the same sum in another order. (A last batch that does not divide is filled up, and
+# the rows that fill it are not counted.)
 
 # %%
 reference = alone[0]
@@ -102,5 +101,5 @@ for result in [*together, *hosts]:
         apart = max(abs(a - b) for a, b in zip(losses, expected, strict=True))
         assert apart < 1e-9, apart
 assert [result[:2] for result in (*alone, *together, *hosts)] == [[1, 1], [4, 4], [4, 2], [4, 2]]
-assert reference[2][-1] < 0.2 * reference[2][0]
+assert reference[2][-1] < 0.3 * reference[2][0]
 print("One, four and two times two devices learned the same weights to nine digits.")
