@@ -50,7 +50,9 @@ def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 4000) -> st
         style=style,
         board=boards[first],
         levels="".join(
-            f'<template data-level="{depth}">{drawn}</template>' for depth, drawn in boards.items()
+            f'<template data-level="{depth}">{drawn}</template>'
+            for depth, drawn in boards.items()
+            if len(boards) > 1
         ),
         data=page_data(story, list(boards), first, lang),
         script=script,

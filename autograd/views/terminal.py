@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -72,6 +72,7 @@ class _Player:
     def run(self) -> None:
         """Until q, Ctrl-C or the end of input."""
         with (
+            suppress(KeyboardInterrupt),
             keys() as next_key,
             Live(self.screen(), console=self.console, screen=True, auto_refresh=False) as live,
         ):

@@ -1,11 +1,11 @@
 // A moment: what every panel shows after so many steps, in either method. Stepping back is an earlier moment.
 
-/** The moment after `taken` steps of paying back; `from` is where the last advance began. */
+/** The moment after `taken` steps of paying back; `from` is where the last stride (over what is in `by`) began. */
 export class PayingBack {
   mode = "backprop";
 
-  constructor(story, taken, from = taken - 1) {
-    Object.assign(this, { story, taken, steps: story.steps });
+  constructor(story, taken, from = taken - 1, by = "edge") {
+    Object.assign(this, { story, taken, by, steps: story.steps });
     this.step = taken ? story.steps[taken - 1] : undefined;
     this.group = story.steps.slice(Math.max(0, Math.min(from, taken - 1)), taken);
     this.#findActors();

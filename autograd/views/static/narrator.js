@@ -146,12 +146,17 @@ export class Narrator {
     const of = (kind) => now.group.filter((step) => step.kind === kind);
     const actor = this.story.nodes[this.story.actor(now.group.at(-1))];
     const inner = now.group.map((step) => this.story.nodes[this.story.actor(step)]).find((node) => !node.leaf) ?? actor;
-    const words = { group: inner.scope.join(" / ") || inner.name, root: this.story.root.name, paid: of("pay").length };
+    const words = { group: this.#groupName(inner, now.by), root: this.story.root.name, paid: of("pay").length };
     if (!of("settle").length) return fill(told.group_eval, { ...words, n: of("eval").length });
     const deltas = this.#deltas(of("settle"));
     const delta = deltas.slice(0, DELTAS_SHOWN).join(", ") + (deltas.length > DELTAS_SHOWN ? ", …" : "");
     const said = fill(told.group_pay, { ...words, n: of("settle").length });
     return deltas.length ? said + fill(told.group_delta, { ...words, k: deltas.length, delta }) : said;
+  }
+
+  #groupName({ scope, name }, by) {
+    if (by === "node" || !scope.length) return name;
+    return by === "outer" ? scope[0] : scope.join(" / ");
   }
 
   /** The gradients of the weighted sums among these nodes: the δ of a layer, its first unit first. */

@@ -158,7 +158,8 @@ class Viewer {
   // -- showing -------------------------------------------------------------------------------------
 
   now(taken = this.state.taken, from) {
-    return this.state.mode === "naive" ? new PathByPath(this.story, this.walk, taken) : new PayingBack(this.story, taken, from);
+    if (this.state.mode === "naive") return new PathByPath(this.story, this.walk, taken);
+    return new PayingBack(this.story, taken, from, this.state.by);
   }
 
   #show(from, moved = false) {

@@ -18,7 +18,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Headless Chromium, from CHROMIUM or the PATH, driven by Playwright."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright to drive a browser")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="no Playwright to drive a browser"
+    )
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip("no Chromium on this machine")
@@ -31,13 +33,14 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
     """A function that opens a trace's page from disk; no error, no request may come of it."""
-    contexts, troubles = [], []
+    contexts, troubles = {}, []
 
     def open_page(story: Any, link: str = "", lang: Any = None, **settings: Any) -> Any:
-        context = browser.new_context(offline=True, **{"locale": "en-US", **settings})
-        contexts.append(context)
-        path = story.to_html(tmp_path / f"{len(contexts)}.html", lang=lang)
-        tab = context.new_page()
+        key = repr(settings)
+        if key not in contexts:
+            contexts[key] = browser.new_context(offline=True, **{"locale": "en-US", **settings})
+        tab = contexts[key].new_page()
+        path = story.to_html(tmp_path / f"{id(tab)}.html", lang=lang)
         tab.on("console", lambda message: troubles.append(f"console: {message.text}"))
         tab.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         tab.on("dialog", lambda dialog: troubles.append(f"dialog: {dialog.message}"))
@@ -47,6 +50,6 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
         return tab
 
     yield open_page
-    for context in contexts:
+    for context in contexts.values():
         context.close()
     assert troubles == []

@@ -1,0 +1,91 @@
+"""Notebooks: a real one, executed, and what its outputs hold."""
+
+import base64
+import html
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+import autograd
+from autograd import Value, trace
+from autograd.views.notebook import trace_bundle, value_bundle
+from autograd.views.page import page
+
+CELLS = (
+    'from autograd import Value, trace\na, b = Value(2.0, label="a"), Value(1.0, label="b")',
+    "e = (a + b) * (b + 1)\ne",
+    "trace(e)",
+    "trace(e * 2)",
+)
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    """The display data of each cell of an executed notebook."""
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute()
+    return [[output["data"] for output in cell["outputs"]] for cell in book.cells]
+
+
+@pytest.mark.filterwarnings("ignore")  # of the notebook's own machinery
+class TestExecuted:
+    def test_a_value_shows_its_graph(self, outputs):
+        [shown] = outputs[1]
+        assert set(shown) == {"text/plain", "image/svg+xml"}
+        assert shown["text/plain"].startswith("Value(6.0, op='mul'")
+        assert ElementTree.fromstring(shown["image/svg+xml"]).tag.endswith("svg")
+
+    def test_a_trace_is_the_offline_page(self, outputs):
+        [shown] = outputs[2]
+        assert set(shown) == {"text/plain", "text/html", "image/svg+xml"}
+        document = html.unescape(re.search(r'srcdoc="([^"]*)"', shown["text/html"])[1])
+        a, b = Value(2.0, label="a"), Value(1.0, label="b")
+        assert document == page(trace((a + b) * (b + 1)))
+        assert ElementTree.fromstring(shown["image/svg+xml"]).tag.endswith("svg")
+
+    def test_outputs_do_not_clash(self, outputs):
+        for shown in outputs[2] + outputs[3]:
+            outside = re.sub(r'srcdoc="[^"]*"', "", shown["text/html"])
+            assert not re.search(r"\bid=|<script|<style", outside)
+            assert " id=" not in shown["image/svg+xml"]
+
+
+def test_the_still_picture_is_there_without_frames_and_scripts():
+    told = trace_bundle(trace(Value(2.0, label="x") * 3))
+    data = re.search(r"base64,([^\"]*)", told["text/html"].rpartition("</iframe>")[2])[1]
+    assert base64.b64decode(data).decode() == told["image/svg+xml"]
+
+
+def test_frame_in_a_real_browser(browser, tmp_path):
+    label = "</iframe><script>document.title='broken'</script>\"'"
+    path = tmp_path / "notebook.html"
+    told = trace_bundle(trace(Value(2.0, label=label) * 3))
+    path.write_text(f"<title>fine</title>{told['text/html']}", "utf-8")
+    tab = browser.new_page()
+    tab.goto(path.as_uri())
+    inside = tab.frame_locator("iframe")
+    inside.locator('[data-action="last"]').click()
+    assert inside.locator(".payback").get_attribute("data-step") == "7"
+    inside.locator('[data-action="copy"]').click()
+    assert tab.title() == "fine"
+    tab.close()
+
+
+def test_what_cannot_be_drawn_still_shows():
+    x = Value(1.0)
+    for _ in range(5000):
+        x = x + 1.0
+    assert set(value_bundle(x)) == {"text/plain"}
+    assert set(trace_bundle(trace(x))) == {"text/plain"}
+
+
+def test_showing_changes_nothing():
+    x = Value(2.0, label="x")
+    y = autograd.exp(x)
+    value_bundle(y)
+    trace_bundle(trace(y))
+    assert (x.grad, y.grad) == (0.0, 0.0)

@@ -1,0 +1,525 @@
+"""The page: in a real browser, from disk, against the trace; and what can be read off the file."""
+
+import json
+import math
+import re
+
+import pytest
+
+import autograd
+import nn
+from autograd import Value, scope, trace
+from autograd.rules import TABLE
+from autograd.value import FLOATS, apply
+from autograd.views.kernels import kernel
+from autograd.views.moment import consumers, moment
+from autograd.views.page import MODULES, page, page_script, page_style, static
+from autograd.views.words import show, sum_of
+from tests.truth import SPECIAL
+
+HOSTILE = (
+    "<script>document.title='broken'</script>",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "'\"><svg onload=alert(1)>",
+    "{title} {0} $& \\u003c",
+    "\u2028\u2029\ud800",
+    "x" * 10_000,
+    "损失",
+)
+
+
+def seed_graph():
+    a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    return (a + b) * (b + 1)
+
+
+def shared_graph():
+    """Every kind of node: leaves used often, an inner node used twice, constants, an unary."""
+    x, y = Value(0.5, label="x"), Value(-1.5, label="y")
+    z = (x * y).tanh()
+    return z * z + autograd.dot([x, z], [y, x], 2.0) - z / 3
+
+
+def network():
+    model = nn.MLP(2, [3, 1], activation="tanh", seed=1)
+    return nn.squared_error([model([Value(0.5, label="x1"), Value(-1.0, label="x2")])], [1.0])
+
+
+def big_graph(nodes=200):
+    x = [Value(0.1 * i, label=f"x{i}") for i in range(4)]
+    while len(x) < nodes:
+        x.append((x[-1] * 0.5 + x[-3]).tanh() if len(x) % 3 else x[-2] + x[-4])
+    return x[-1] + x[-2]
+
+
+def table_of(tab):
+    """What stands in the table: by node, the four cells."""
+    return tab.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll("tr[data-node]")].map((row) =>
+        [row.dataset.node, [...row.querySelectorAll("[data-cell]")].map((c) => c.textContent)]))"""
+    )
+
+
+def expected(story, taken):
+    """What should stand there, by the trace."""
+    now, owed = moment(story, taken), consumers(story)
+    rows = {}
+    for node in story.nodes:
+        pile = now.piles.get(node.id, [])
+        heard = len(pile) - (node is story.root and bool(pile))
+        rows[str(node.id)] = [
+            show(node.value) if node.id in now.known else "",
+            sum_of([show(amount) for amount in pile]),
+            show(now.totals[node.id]) if node.id in now.settled else "",
+            f"{heard}/{owed[node.id]}" if owed[node.id] and not node.constant else "",
+        ]
+    return rows
+
+
+def step_of(tab):
+    return int(tab.locator(".payback").get_attribute("data-step"))
+
+
+def press(tab, *keys):
+    for key in keys:
+        tab.keyboard.press(key)
+
+
+class TestFile:
+    def test_is_one_small_file(self):
+        story = trace(seed_graph())
+        text = page(story)
+        data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
+        graph = data + "".join(re.findall(r"<svg xmlns.*?</svg>", text, re.S))
+        sentences = static("sentences.json")
+        assert len((text + sentences).encode()) - len(graph.encode()) <= 80 * 1024
+        assert set(re.findall(r"https?://[\w.]+", text)) == {"http://www.w3.org"}
+        assert not re.search(r"\s(src|href)=|@import|url\(", text)
+
+    def test_policy_allows_nothing_but_itself(self):
+        policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page(trace(seed_graph())))
+        assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
+        assert "unsafe" not in policy[1]
+
+    def test_data_cannot_leave_its_element(self):
+        root = autograd.sum([Value(1.0, label=label) for label in HOSTILE])
+        text = page(trace(root))
+        data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
+        assert not set("<>&\u2028\u2029") & set(data)
+        labels = [node["label"] for node in json.loads(data)["trace"]["nodes"]]
+        assert labels[: len(HOSTILE)] == list(HOSTILE)
+
+    def test_same_graph_same_bytes(self):
+        assert page(trace(network())) == page(trace(network()))
+
+    def test_both_languages_say_everything(self):
+        told = json.loads(static("sentences.json"))
+        assert told["en"].keys() == told["zh"].keys()
+        assert told["ui"]["en"].keys() == told["ui"]["zh"].keys()
+        for lang in ("en", "zh"):
+            for key, text in {**told[lang], **told["ui"][lang]}.items():
+                other = {**told["en"], **told["ui"]["en"]}[key]
+                assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", other)), key
+
+    def test_modules_share_no_names(self):
+        source = "\n".join(static(f"{name}.js") for name in MODULES)
+        pattern = r"^(?:export )?(?:function\*?|class|const|let) (\w+)"
+        names = re.findall(pattern, source, re.M)
+        assert len(names) == len(set(names))
+
+    def test_refusals(self):
+        with pytest.raises(ValueError, match="max_nodes=3"):
+            page(trace(seed_graph()), max_nodes=3)
+        with pytest.raises(ValueError, match="'en' or 'zh'"):
+            page(trace(seed_graph()), lang="de")
+
+    def test_a_failed_write_leaves_the_old_file(self, tmp_path):
+        path = tmp_path / "e.html"
+        path.write_text("old")
+        with pytest.raises(ValueError, match="lang"):
+            trace(seed_graph()).to_html(path, lang="de")
+        assert path.read_text() == "old"
+
+
+class TestSteps:
+    @pytest.mark.parametrize("graph", [seed_graph, shared_graph, network])
+    def test_table_is_the_trace_forwards_and_back(self, opened, graph):
+        story = trace(graph())
+        tab = opened(story)
+        last = len(story.steps)
+        assert tab.locator(".payback").get_attribute("data-steps") == str(last)
+        seen = []
+        for taken in range(last + 1):
+            seen.append(table_of(tab))
+            assert step_of(tab) == taken
+            assert seen[-1] == expected(story, taken)
+            press(tab, "ArrowRight")
+        assert step_of(tab) == last
+        for taken in reversed(range(last)):
+            press(tab, "ArrowLeft")
+            assert table_of(tab) == seen[taken]
+
+    @pytest.mark.parametrize("lang", ["en", "zh"])
+    def test_caption_says_the_traces_sentence(self, opened, lang):
+        story = trace(shared_graph())
+        tab = opened(story, f"#lang={lang}")
+        for step in story.steps:
+            press(tab, "ArrowRight")
+            assert tab.locator("[aria-live]").text_content() == getattr(step.text, lang)
+
+    def test_buttons_and_slider(self, opened):
+        story = trace(seed_graph())
+        tab = opened(story)
+        last = len(story.steps)
+        for action, taken in [("forward", 1), ("forward", 2), ("back", 1), ("last", last)]:
+            tab.click(f'[data-action="{action}"]')
+            assert step_of(tab) == taken
+        tab.click('[data-action="forward"]', force=True)
+        assert step_of(tab) == last
+        tab.click('[data-action="first"]')
+        assert step_of(tab) == 0
+        tab.locator('[data-control="slider"]').fill("9")
+        assert table_of(tab) == expected(story, 9)
+        tab.locator('[data-control="slider"]').focus()
+        press(tab, "ArrowRight")
+        assert step_of(tab) == 10
+
+    def test_keys(self, opened):
+        story = trace(seed_graph())
+        tab = opened(story)
+        press(tab, "b")
+        assert step_of(tab) == 6
+        press(tab, "Shift+ArrowRight", "Shift+ArrowRight")
+        assert story.steps[step_of(tab) - 1].kind == "settle"
+        assert story.nodes[story.steps[step_of(tab) - 1].node].name == "c"
+        press(tab, "Shift+ArrowLeft")
+        assert story.steps[step_of(tab) - 1].kind == "settle"
+        press(tab, "f")
+        assert step_of(tab) == 0
+        press(tab, "End")
+        assert step_of(tab) == len(story.steps)
+        press(tab, "Home")
+        assert step_of(tab) == 0
+        press(tab, "?")
+        assert tab.locator("dialog").is_visible()
+        press(tab, "Escape")
+        assert not tab.locator("dialog").is_visible()
+
+    def test_keys_act_only_inside(self, opened):
+        tab = opened(trace(seed_graph()))
+        tab.evaluate("document.activeElement.blur()")
+        press(tab, "ArrowRight", "End")
+        assert step_of(tab) == 0
+        tab.locator("input[data-leaf]").first.focus()
+        press(tab, "ArrowLeft", "Home", "n")
+        assert step_of(tab) == 0
+
+    def test_play(self, opened):
+        tab = opened(trace(Value(3.0, label="x") * 2))
+        tab.locator('[data-control="speed"]').select_option("4")
+        tab.locator(".payback").focus()
+        press(tab, " ")
+        tab.locator('.payback[data-step="7"]:not(.playing)').wait_for()
+        press(tab, " ", " ")
+        assert step_of(tab) == 0
+        assert "playing" not in tab.locator(".payback").get_attribute("class")
+
+    def test_board_shows_the_moment(self, opened):
+        tab = opened(trace(seed_graph()), "#step=13")
+        states = {
+            group.get_attribute("data-node"): group.get_attribute("data-state")
+            for group in tab.locator("g.node[data-node]").all()
+        }
+        assert states == {
+            **{"0": "owed", "1": "owed", "2": "settled"},
+            **{"3": "known", "4": "owed", "5": "settled"},
+        }
+        assert tab.locator("g.edge.now").get_attribute("data-edge") == "1"
+        assert tab.locator(".coin text").text_content() == "2"
+
+
+class TestLinks:
+    def test_deep_link(self, opened):
+        story = trace(seed_graph())
+        tab = opened(story, "#step=7&mode=backprop&lang=zh")
+        section = tab.locator(".payback")
+        assert section.get_attribute("data-lang") == "zh"
+        assert tab.locator("html").get_attribute("lang") == "zh-CN"
+        assert tab.locator("[aria-live]").text_content() == story.steps[6].text.zh
+        tab.evaluate("location.hash = '#step=3&mode=naive&lang=en'")
+        tab.locator('.payback[data-mode="naive"]').wait_for()
+        assert step_of(tab) == 3
+
+    @pytest.mark.parametrize("link", ["#step=999", "#step=-1&mode=x&lang=y", "#%%%", "#step=1e9"])
+    def test_a_wrong_link_does_no_harm(self, opened, link):
+        tab = opened(trace(seed_graph()), link)
+        assert 0 <= step_of(tab) <= 17
+
+    def test_address_follows(self, opened):
+        tab = opened(trace(seed_graph()))
+        press(tab, "ArrowRight", "ArrowRight")
+        tab.wait_for_url("**#step=2&mode=backprop&lang=en")
+        again = opened(trace(seed_graph()), "#" + tab.url.partition("#")[2])
+        assert step_of(again) == 2
+
+    def test_language(self, opened):
+        tab = opened(trace(seed_graph()), locale="zh-CN")
+        assert tab.locator(".payback").get_attribute("data-lang") == "zh"
+        tab.click('[data-action="en"]')
+        assert tab.locator("th").first.text_content() == "node"
+        tab.click('[data-action="zh"]')
+        assert tab.locator("th").first.text_content() == "节点"
+        assert opened(trace(seed_graph()), lang="zh").locator("html").get_attribute("lang") == (
+            "zh-CN"
+        )
+
+
+class TestNaive:
+    def test_walks_every_path(self, opened):
+        story = trace(seed_graph())
+        tab = opened(story)
+        press(tab, "n")
+        section = tab.locator(".payback")
+        assert section.get_attribute("data-mode") == "naive"
+        assert section.get_attribute("data-steps") == str(story.naive_edge_uses) == "6"
+        press(tab, "End")
+        grads = {node: cells[2] for node, cells in table_of(tab).items()}
+        assert (grads["0"], grads["1"]) == ("2", "5")
+        assert table_of(tab)["1"][1] == "2 + 3"
+        assert tab.locator('[data-counter="walk"] b').text_content() == "6"
+        press(tab, "n")
+        assert section.get_attribute("data-mode") == "backprop"
+
+    def test_ladder_stops_in_time_and_says_so(self, opened):
+        x = Value(1.0, label="x")
+        for _ in range(64):
+            x = x + x
+        tab = opened(trace(x), "#mode=naive")
+        press(tab, "End")
+        digits = re.sub(r"\D", "", tab.locator('[data-counter="walk"] span').text_content())
+        assert digits == str(64 * 2**64)
+        assert "We stop here" in tab.locator("[aria-live]").text_content()
+
+    def test_gradients_agree_with_paying_back(self, opened):
+        story = trace(shared_graph())
+        tab = opened(story, f"#mode=naive&step={story.naive_edge_uses}")
+        for node in story.nodes:
+            if node.leaf and not node.constant:
+                told = float(table_of(tab)[str(node.id)][2])
+                assert told == pytest.approx(moment(story, len(story.steps)).totals[node.id])
+
+
+class TestLiveValues:
+    def test_retells_the_whole_story(self, opened):
+        tab = opened(trace(seed_graph()), "#step=17")
+        tab.locator('input[data-leaf="0"]').fill("5")
+        a, b = Value(5.0, label="a"), Value(1.0, label="b")
+        other = trace((a + b) * (b + 1))
+        assert table_of(tab) == expected(other, 17)
+        assert tab.locator("[aria-live]").text_content() == other.steps[-1].text.en
+        tab.click('[data-action="reset"]')
+        assert table_of(tab) == expected(trace(seed_graph()), 17)
+
+    def test_unfinished_entries_change_nothing(self, opened):
+        story = trace(seed_graph())
+        tab = opened(story, "#step=17")
+        tab.locator('input[data-leaf="1"]').fill("")
+        assert table_of(tab) == expected(story, 17)
+
+    def test_whole_graph_against_python(self, opened):
+        tab = opened(trace(shared_graph()), "#step=99")
+        tab.locator("input[data-leaf]").first.fill("1.25")
+        x, y = Value(1.25, label="x"), Value(-1.5, label="y")
+        z = (x * y).tanh()
+        story = trace(z * z + autograd.dot([x, z], [y, x], 2.0) - z / 3)
+        assert table_of(tab) == expected(story, len(story.steps))
+
+    def test_what_has_no_rule_stays_as_it_is(self, opened):
+        x, y = Value(0.5, label="x"), Value(2.0, label="y")
+        own = Value(math.sin(0.5), (x,), (math.cos(0.5),), op="wave")
+        tab = opened(trace(own * y))
+        assert tab.locator('input[data-leaf="0"]').is_disabled()
+        assert not tab.locator("input[data-leaf]").last.is_disabled()
+
+    @pytest.mark.parametrize("name", sorted(TABLE))
+    def test_every_primitive_in_the_page(self, opened, name):
+        row = TABLE[name]
+        given = points(row)
+        leaves = [Value(x, label=f"x{i}") for i, x in enumerate(given[0])]
+        tab = opened(trace(node_of(row, leaves)))
+        for point in given[1:]:
+            for i, x in enumerate(point):
+                tab.locator(f'input[data-leaf="{i}"]').fill(repr(x))
+            values, locals_ = tab.evaluate(
+                "() => { const s = document.querySelector('.payback').payback.story;"
+                "return [s.values, s.locals]; }"
+            )
+            y = row.forward(FLOATS, *point)
+            assert values[-1] == pytest.approx(y, rel=2e-14, abs=1e-300)
+            assert locals_ == pytest.approx(row.partials(FLOATS, *point, y), rel=1e-13, abs=1e-300)
+
+    def test_every_kernel_on_special_values(self, browser):
+        """Python's numbers, infinities and nans included, for unary and binary rows."""
+        tab = browser.new_page()
+        basis = static("numbers.js").replace("export ", "")
+        for name, row in TABLE.items():
+            if row.arity not in (1, 2):
+                continue
+            grid = [[x] for x in SPECIAL]
+            if row.arity == 2:
+                grid = [[x, y] for x in SPECIAL for y in SPECIAL]
+            told = tab.evaluate(
+                "([basis, kernel, grid]) => { const f = new Function(`${basis}; return ${kernel}`)();"
+                "return grid.map((x) => f(x).flat().map(String)); }",
+                [basis, kernel(name, row.arity), grid],
+            )
+            for point, numbers in zip(grid, told, strict=True):
+                y = row.forward(FLOATS, *point)
+                truth = [y, *row.partials(FLOATS, *point, y)]
+                assert [float(text) for text in numbers] == pytest.approx(
+                    truth, rel=1e-13, abs=1e-300, nan_ok=True
+                ), (name, point)
+        tab.close()
+
+    def test_error_functions_are_accurate(self, browser):
+        tab = browser.new_page()
+        basis = static("numbers.js").replace("export ", "")
+        points = [i / 64 for i in range(-400, 1720)]
+        told = tab.evaluate(
+            "([basis, x]) => { const b = new Function(`${basis}; return basis`)();"
+            "return x.map((t) => [b.erf(t), b.erfc(t)]); }",
+            [basis, points],
+        )
+        tab.close()
+        for x, (erf, erfc) in zip(points, told, strict=True):
+            assert erf == pytest.approx(math.erf(x), rel=1e-14, abs=0)
+            assert erfc == pytest.approx(math.erfc(x), rel=2e-14, abs=1e-300)
+
+
+def points(row):
+    """Three points inside the domain of a row."""
+    count = row.arity or 5
+    domain = row.domain * count if row.variadic else row.domain
+    return [
+        [inside(low, high, part + 0.07 * i) for i, (low, high) in enumerate(domain)]
+        for part in (0.2, 0.41, 0.63)
+    ]
+
+
+def inside(low, high, part):
+    low, high = max(low, -2.5), min(high, 2.5)
+    return round(low + part * (high - low), 3)
+
+
+def node_of(row, leaves):
+    return apply(row, *leaves)
+
+
+class TestNetwork:
+    def test_folds_and_strides(self, opened):
+        story = trace(network())
+        tab = opened(story)
+        tab.locator('[data-control="level"]').select_option("1")
+        assert tab.locator("g.fold").count() == 2
+        press_on(tab, "b")
+        strides = []
+        while step_of(tab) < len(story.steps):
+            press(tab, "ArrowRight")
+            strides.append(tab.locator("[aria-live]").text_content())
+        layers = [text for text in strides if text.startswith("layer")]
+        assert [text.split(" has")[0] for text in layers] == ["layer 2", "layer 1"]
+        assert "δ of its 3 units" in layers[1]
+        assert table_of(tab) == expected(story, len(story.steps))
+
+    def test_a_fold_opens(self, opened):
+        tab = opened(trace(network()))
+        tab.locator('[data-control="level"]').select_option("1")
+        tab.locator("g.fold").first.click()
+        assert tab.locator('[data-control="level"]').input_value() == "2"
+
+    def test_neurons(self, opened):
+        tab = opened(trace(network()))
+        tab.locator('[data-control="level"]').select_option("2")
+        assert tab.locator("g.fold").count() == 4
+
+    def test_deep_scopes_have_a_level_each(self, opened):
+        with scope("a"), scope("b"), scope("c"):
+            y = Value(1.0) * 2
+        tab = opened(trace(y))
+        assert tab.locator('[data-control="level"] option').count() == 4
+
+
+def press_on(tab, *keys):
+    tab.locator(".payback").focus()
+    press(tab, *keys)
+
+
+class TestReaders:
+    def test_hostile_labels_are_inert(self, opened):
+        leaves = [Value(1.0, label=label) for label in HOSTILE]
+        with scope(HOSTILE[0]):
+            root = autograd.sum(leaves) * 2
+        root.label = HOSTILE[1]
+        own = Value(1.0, (root,), (1.0,), op=HOSTILE[2])
+        tab = opened(trace(own))
+        press(tab, "End", "n", "End")
+        assert tab.title() != "broken"
+        assert tab.locator("img, svg [onload], script[src]").count() == 0
+        assert tab.evaluate("document.querySelectorAll('script').length") == 2
+
+    def test_no_motion_when_refused(self, opened):
+        tab = opened(trace(seed_graph()), "#step=8", reduced_motion="reduce")
+        press(tab, "ArrowRight")
+        places = [tab.locator(".coin").get_attribute("transform") for _ in range(2)]
+        assert places[0] == places[1]
+        end = tab.evaluate(
+            """() => { const wire = document.querySelector(".edge.now .wire");
+            const p = wire.getPointAtLength(0.82 * wire.getTotalLength());
+            return `translate(${p.x.toFixed(1)} ${p.y.toFixed(1)})`; }"""
+        )
+        assert places[0] == end
+
+    @pytest.mark.parametrize("width", [360, 720, 1280])
+    @pytest.mark.parametrize("graph", [seed_graph, network, big_graph])
+    def test_no_sideways_scrolling(self, opened, graph, width):
+        tab = opened(trace(graph()), "#step=40", viewport={"width": width, "height": 700})
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+    def test_prints_every_step(self, opened):
+        story = trace(seed_graph())
+        tab = opened(story)
+        tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+        tab.emulate_media(media="print")
+        assert tab.locator(".strip li").count() == len(story.steps)
+        assert tab.locator(".strip svg").count() == len(story.steps)
+        assert not tab.locator(".controls").is_visible()
+        tab.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert tab.locator(".strip").count() == 0
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("link", ["", "#step=13", "#step=17&lang=zh", "#step=4&mode=naive"])
+    def test_accessible(self, opened, scheme, link):
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+        tab = opened(trace(seed_graph()), link, color_scheme=scheme, bypass_csp=True)
+        tab.evaluate("document.getAnimations().forEach((animation) => animation.finish())")
+        found = axe.Axe().run(tab).response["violations"]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in found] == []
+
+    def test_accessible_network(self, opened):
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+        tab = opened(trace(network()), "#step=60", bypass_csp=True)
+        found = axe.Axe().run(tab).response["violations"]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in found] == []
+
+    def test_large_graph_steps_to_the_same_table(self, opened):
+        story = trace(big_graph())
+        tab = opened(story, f"#step={len(story.steps) - 5}")
+        press(tab, "ArrowLeft", "ArrowRight", "ArrowRight")
+        assert table_of(tab) == expected(story, len(story.steps) - 4)
+
+
+def test_script_and_style_are_written_for_people():
+    """The page's own code stays small: what is joined is what is in the repository."""
+    assert len(page_script(trace(seed_graph()))) < 60_000
+    assert len(page_style()) < 20_000

@@ -1,0 +1,185 @@
+"""The stepper in a real pseudo-terminal, and what it prints where there is none."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from autograd import Value, trace
+from autograd.views.terminal import play
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = """
+from autograd import Value, trace
+a, b = Value(2.0, label="a"), Value(1.0, label="b")
+trace((a + b) * (b + 1)).play(lang={lang!r})
+print("terminal given back")
+"""
+
+
+def seed_graph():
+    a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    return (a + b) * (b + 1)
+
+
+class Terminal:
+    """A child process on a pseudo-terminal: send keys, wait for text."""
+
+    def __init__(self, lang="en", rows=24, columns=80, **environment):
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        self.ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.settings = termios.tcgetattr(theirs)
+        self.theirs = theirs
+        self.child = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM.format(lang=lang)],
+            **{"stdin": theirs, "stdout": theirs, "stderr": theirs, "cwd": ROOT},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env={
+                **{key: v for key, v in os.environ.items() if key not in ("NO_COLOR", "COLUMNS")},
+                **{"TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
+            },
+        )
+        self.raw = ""
+
+    def send(self, keys):
+        os.write(self.ours, keys.encode())
+
+    def wait_for(self, text, seconds=60):
+        """What was written since the last wait, once it holds the text."""
+        import select
+
+        end = time.monotonic() + seconds
+        seen = ""
+        while text not in plain(seen):
+            assert select.select([self.ours], [], [], max(0, end - time.monotonic()))[0], seen
+            try:
+                seen += os.read(self.ours, 65536).decode("utf-8", "ignore")
+            except OSError:
+                raise AssertionError(f"ended before {text!r}: {plain(seen)}") from None
+        self.raw += seen
+        return plain(seen)
+
+    def end(self):
+        """The exit status, after which the terminal must be as it was."""
+        import termios
+
+        status = self.child.wait(60)
+        assert termios.tcgetattr(self.theirs)[3] == self.settings[3]
+        return status
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+@pytest.fixture
+def terminal():
+    pytest.importorskip("pty", reason="no pseudo-terminals on this system")
+    opened = []
+
+    def start(*args, **kwargs):
+        opened.append(Terminal(*args, **kwargs))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+def test_every_key(terminal):
+    screen = terminal()
+    screen.wait_for("step 0 of 17")
+    for keys, place in [
+        *[("n", 1), ("\x1b[C", 2), ("\r", 3), (" ", 4), ("p", 3), ("\x1b[D", 2), ("\x1bOC", 3)],
+        *[("\x1b[F", 17), ("n", 17), ("\x1b[H", 0), ("p", 0), ("\x1b[4~", 17), ("\x1b[1~", 0)],
+        *[("g13\r", 13), ("g99\r", 17), ("g1\x7f7\r", 7), ("gx", 7), ("z", 7), ("\x1b[A", 7)],
+    ]:
+        screen.send(keys)
+        screen.wait_for(f"step {place} of 17")
+    screen.send("q")
+    screen.wait_for("terminal given back")
+    assert screen.end() == 0
+
+
+def test_tells_piles_and_gradients(terminal):
+    screen = terminal()
+    screen.wait_for("step 0")
+    screen.send("g13\r")
+    told = screen.wait_for("step 13 of 17")
+    assert "c pays b: its debt 2 times the local derivative 1 makes 2." in told
+    assert "edges used 4 of 5" in told
+    screen.send("\x1b[F")
+    told = screen.wait_for("step 17 of 17")
+    assert re.search(r"▸\s+b = 1\s+1\s+2 \+ 3\s+5 ✓\s+2/2", told)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 140])
+def test_keeps_to_the_width(terminal, columns):
+    screen = terminal(columns=columns)
+    told = screen.wait_for("17")
+    assert all(len(line) <= columns for line in told.splitlines())
+
+
+def test_chinese(terminal):
+    screen = terminal("zh")
+    screen.wait_for("17")
+    screen.send("n")
+    screen.wait_for("给定的")
+
+
+def test_no_color(terminal):
+    screen = terminal(NO_COLOR="1")
+    screen.wait_for("step 0")
+    screen.send("\x1b[F")
+    screen.wait_for("step 17")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", screen.raw)
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"])
+def test_interrupt_gives_the_terminal_back(terminal, key):
+    screen = terminal()
+    screen.wait_for("step 0")
+    screen.send(key)
+    screen.wait_for("terminal given back")
+    assert screen.end() == 0
+
+
+def test_without_a_terminal_prints_all_steps():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(lang="en")],
+        **{"cwd": ROOT, "capture_output": True, "encoding": "utf-8", "stdin": subprocess.DEVNULL},
+        env={**os.environ, "PYTHONUTF8": "1"},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len([line for line in lines if re.match(r"\s*\d+  ", line)]) == 17
+    assert "\x1b" not in done.stdout
+    assert lines[-1] == "terminal given back"
+
+
+def test_hostile_labels_print_as_they_are(capsys):
+    x = Value(1.0, label="[red]\x1b[31m{x}")
+    play(trace(x * 2))
+    assert "\x1b[31m" not in capsys.readouterr().out
+
+
+def test_unknown_language():
+    with pytest.raises(ValueError, match="'en' or 'zh'"):
+        play(trace(seed_graph()), lang="de")
