@@ -331,7 +331,10 @@ def _write(request: Request, write: Callable[[str], object]) -> int:
         why = error.strerror or str(error)
         raise UserError(f"cannot write {path}: {why}") from None
     except (ValueError, ImportError) as error:
-        raise UserError(str(error).replace("max_nodes=", "--max-nodes ")) from None
+        said = str(error)
+        if "max_nodes" in vars(request.options):
+            said = said.replace("max_nodes=", "--max-nodes ")
+        raise UserError(said) from None
     request.console.print(request.words["written"].format(path, size))
     return OK
 

@@ -23,7 +23,7 @@ import graphviz
 from autograd.files import write_atomically
 from autograd.value import Value
 from autograd.views import scene as scenes
-from autograd.views.layout import graphviz_output, layout
+from autograd.views.layout import graphviz_output, layout, pace
 from autograd.views.scene import Card, Fold, Scene, Scope, Wire
 from autograd.views.svg import (
     PAINTS,
@@ -183,6 +183,8 @@ def _digraph(told: Scene, rankdir: str, *, text: bool, output: str = "svg") -> P
     graph.graph_attr.update(
         rankdir=rankdir, bgcolor="transparent", nodesep="0.22", ranksep="0.3", margin="0"
     )
+    if text:
+        graph.graph_attr.update(pace([(wire.tail, wire.head) for wire in told.wires]))
     graph.attr("node", shape="box", fixedsize="true", fontname="Helvetica", label="")
     graph.attr("edge", fontname="Helvetica", arrowsize="0.7", color=_light("line", "stroke"))
     _fill(graph, told, (), text)

@@ -10,11 +10,12 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ INSTALL = (
     "drawing needs Graphviz: `pip install 'pygraphviz>=2'` brings it along, "
     "or install Graphviz itself so that `dot` is on the PATH"
 )
+
+PATIENCE = 700
+"""Ranks passed by all edges together, above which a layout is done the quick way."""
 
 # Graphviz keeps global state: one picture at a time.
 _one_at_a_time = threading.Lock()
@@ -50,8 +54,11 @@ class Layout:
 
 
 def layout(source: str) -> Layout:
-    """Where Graphviz puts the nodes, clusters and edges (told by their `id`) of DOT source."""
-    told: dict[str, Any] = json.loads(graphviz_output(source, "json0"))
+    """Where Graphviz puts the nodes, clusters and edges (told by their `id`) of a skeleton.
+
+    A skeleton is DOT source without any text, its edges written `tail -> head`.
+    """
+    told: dict[str, Any] = json.loads(graphviz_output(_paced(source), "json0"))
     _, _, width, height = _floats(told["bb"])
     objects = told.get("objects", [])
     return Layout(
@@ -75,6 +82,43 @@ def graphviz_output(source: str, output: str) -> bytes:
             return bytes(graph.draw(format=output, prog="dot"))
         finally:
             graph.close()
+
+
+def pace(links: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Graph attributes for straight lines and little polish, where curves would take minutes.
+
+    Graphviz's work grows with the square of how many ranks the edges pass on their way.
+    """
+    if _ranks_passed(links) <= PATIENCE:
+        return {}
+    return {"splines": "line", "nslimit": "1", "nslimit1": "1"}
+
+
+def _paced(skeleton: str) -> str:
+    links: list[tuple[str, str]] = re.findall(r"(\w+) -> (\w+)", skeleton)
+    attributes = " ".join(f"{name}={value}" for name, value in pace(links).items())
+    return skeleton.replace("{", f"{{ graph [{attributes}]", 1)
+
+
+def _ranks_passed(links: Sequence[tuple[str, str]]) -> int:
+    """The sum of the edges' lengths in ranks, once everyone without operands stands close by."""
+    after: dict[str, list[str]] = {node: [] for link in links for node in link}
+    before = dict.fromkeys(after, 0)
+    for tail, head in links:
+        after[tail].append(head)
+        before[head] += 1
+    ready = [node for node, count in before.items() if count == 0]
+    sources, rank = set(ready), dict.fromkeys(after, 0)
+    while ready:
+        node = ready.pop()
+        for head in after[node]:
+            rank[head] = max(rank[head], rank[node] + 1)
+            before[head] -= 1
+            if before[head] == 0:
+                ready.append(head)
+    for node in sources:
+        rank[node] = min(rank[head] for head in after[node]) - 1
+    return sum(abs(rank[head] - rank[tail]) for tail, head in links)
 
 
 def _dot_program(source: str, output: str) -> bytes:

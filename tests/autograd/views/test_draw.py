@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -295,6 +296,16 @@ def test_a_dense_graph_is_refused_before_graphviz_tries():
     dense = autograd.sum([autograd.sum(xs) for _ in range(100)])
     with pytest.raises(ValueError, match=r"10,100 lines.*max_nodes=1011"):
         to_svg(dense)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".pdf"])
+def test_one_leaf_used_everywhere_is_drawn_in_time(suffix, tmp_path):
+    total = x = Value(1.0, label="x")
+    for _ in range(120):
+        total = total + x
+    start = time.perf_counter()
+    total.save(tmp_path / f"x{suffix}")
+    assert time.perf_counter() - start < 30  # with curves, minutes
 
 
 def test_a_graph_of_a_million_nodes_is_refused_at_once():
