@@ -8,7 +8,8 @@ import mpmath
 import pytest
 from hypothesis import given, settings
 
-from autograd import Value, gradients
+from autograd import Value, gradients, topological_order
+from autograd.backward import repay
 from tests.data import record_torch
 from tests.strategies import Program, payback_operations, programs, result, wild_programs
 from tests.truth import textbook
@@ -74,6 +75,27 @@ def assert_close(ours: list[float], theirs: list[Any], digits: float = 9) -> Non
     scale = max((abs(float(x)) for x in theirs), default=0.0)
     for a, b in zip(ours, theirs, strict=True):
         assert abs(a - b) <= 10**-digits * max(scale, 1e-3), (ours, theirs)
+
+
+@given(wild_programs())
+@settings(max_examples=200)
+def test_every_way_to_repay_gives_the_same_bits(program: Program) -> None:
+    leaves = [Value(x) for x in program.inputs]
+    y = lifted(result(program, leaves, payback_operations()))
+    if not y.requires_grad:
+        return
+    y.backward()
+    nodes = [node for node in topological_order(y) if node.requires_grad]
+    adjoints = repay({y: 1.0}, lambda node: node.partials)
+    kept = [node.grad for node in nodes]
+    traced = [slope.data for slope in gradients(y, nodes, create_graph=True)]
+    assert bits(kept) == bits(gradients(y, nodes)) == bits(traced)
+    assert bits(kept) == bits([adjoints[node] for node in nodes])
+
+
+def bits(numbers: list[float]) -> list[str]:
+    """The numbers to the last bit, though 0 may have either sign."""
+    return [repr(x + 0.0) for x in numbers]
 
 
 @given(programs())
