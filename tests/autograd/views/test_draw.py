@@ -308,9 +308,9 @@ def test_one_leaf_used_everywhere_is_drawn_in_time(suffix, tmp_path):
     assert time.perf_counter() - start < 30  # with curves, minutes
 
 
-def test_a_graph_of_a_million_nodes_is_refused_at_once():
+def test_a_long_graph_is_refused_before_anything_is_drawn():
     with pytest.raises(ValueError, match="max_nodes"):
-        to_svg(chain(500_000))
+        to_svg(chain(100_000))
 
 
 def test_same_graph_same_bytes_even_in_another_process():
