@@ -15,6 +15,7 @@ again, registers when a program is compiled.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import filterfalse
+from math import isfinite
 from operator import attrgetter
 from typing import Any, overload
 
@@ -82,12 +83,16 @@ def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
             left, right = node._left, node._right
             if right is not None:
                 stack += (node, None, right, left) if left_first else (node, None, left, right)
-            elif left is None:
+            elif type(left) is tuple:
+                if seen.issuperset(left):  # and in order: only consumers of the node wait for it
+                    order.append(node)
+                else:
+                    stack += (node, None)
+                    stack += filterfalse(seen.__contains__, left[::-1] if left_first else left)
+            elif left is None or left in seen:
                 order.append(node)
             else:
-                parents = left if type(left) is tuple else (left,)
-                stack += (node, None)
-                stack += filterfalse(seen.__contains__, parents[::-1] if left_first else parents)
+                stack += (node, None, left)
     return order
 
 
@@ -127,6 +132,8 @@ def _repay_in_place(root: Value, seed: float) -> None:
                 if right.requires_grad:
                     right.grad += debt * node._by_right
             elif type(left) is tuple:
+                if debt == 0.0 and isfinite(sum(node._by_left)):
+                    continue  # 0 for everyone: quicker said than paid
                 for parent, partial in zip(left, node._by_left, strict=True):
                     if parent.requires_grad:
                         parent.grad += debt * partial

@@ -20,9 +20,10 @@ test; every other function is its row (``apply``).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from numbers import Real
 from operator import add, attrgetter, mul
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
@@ -461,7 +462,8 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value
 
     Raises ValueError when the lengths differ.
     """
-    weights, inputs = _sequence(weights), _sequence(inputs)
+    if type(weights) is not list or type(inputs) is not list:
+        weights, inputs = _sequence(weights), _sequence(inputs)
     try:
         w_data, x_data, b_data = [w._data for w in weights], [x._data for x in inputs], bias._data
     except AttributeError:  # not all of them are Values
@@ -470,8 +472,8 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value
         raise ValueError(
             f"dot takes as many weights as inputs, got {len(w_data)} and {len(x_data)}"
         )
-    parents, y = (*weights, *inputs, bias), reduce(add, map(mul, w_data, x_data), b_data)
-    if len(parents) > 2 and any(map(_requires_grad, parents)):
+    parents, y = (*weights, *inputs, bias), _add_up(map(mul, w_data, x_data), b_data)
+    if len(parents) > 2 and (bias.requires_grad or any(map(_requires_grad, parents))):
         return _node(y, parents, None, (*x_data, *w_data, 1.0), 0.0, _DOT)
     return record(y, parents, (*x_data, *w_data, 1.0), _DOT)
 
@@ -510,6 +512,8 @@ Value.__rtruediv__ = _reflected("truediv")  # type: ignore[attr-defined]
 Value.__rpow__ = _reflected("pow")  # type: ignore[attr-defined]
 
 _requires_grad = attrgetter("requires_grad")
+_add_up = sum if sys.version_info < (3, 12) else partial(reduce, add)
+"""Plain addition from the left; from Python 3.12 on ``sum`` corrects its rounding."""
 
 
 def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: Any) -> None:

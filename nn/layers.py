@@ -74,9 +74,13 @@ class Neuron(Module):
         self.b = Value(0.0, label="b")
 
     def __call__(self, x: Iterable[Input]) -> Value:
-        return self.activations(inputs_of(x, len(self.w), "the neuron"))[1]
+        return self.output(inputs_of(x, len(self.w), "the neuron"))
 
-    def activations(self, x: Sequence[Value]) -> tuple[Value, Value]:
+    def output(self, x: list[Value]) -> Value:
+        """a for inputs that are Values already."""
+        return self.bend(dot(self.w, x, self.b))
+
+    def activations(self, x: list[Value]) -> tuple[Value, Value]:
         """z and a for inputs that are Values already."""
         z = dot(self.w, x, self.b)
         return z, self.bend(z)
@@ -115,16 +119,22 @@ class Layer(Module):
             self.neurons.append(neuron)
 
     def __call__(self, x: Iterable[Input]) -> Value | list[Value]:
-        return alone(self.activations(x).a)
+        return alone(self.outputs(inputs_of(x, self.nin, self.name)))
+
+    def outputs(self, x: list[Value]) -> list[Value]:
+        """a of every neuron, for inputs that are Values already."""
+        return self.box.run(self._outputs, x)
 
     def activations(self, x: Iterable[Input]) -> LayerActivations:
         """z and a of every neuron."""
-        row = inputs_of(x, self.nin, self.name)
-        return self.box.run(self._activations, row)
-
-    def _activations(self, x: Sequence[Value]) -> LayerActivations:
-        both = [neuron.box.run(neuron.activations, x) for neuron in self.neurons]
+        both = self.box.run(self._activations, inputs_of(x, self.nin, self.name))
         return LayerActivations([z for z, _ in both], [a for _, a in both])
+
+    def _outputs(self, x: list[Value]) -> list[Value]:
+        return [neuron.box.run(neuron.output, x) for neuron in self.neurons]
+
+    def _activations(self, x: list[Value]) -> list[tuple[Value, Value]]:
+        return [neuron.box.run(neuron.activations, x) for neuron in self.neurons]
 
     def _line(self) -> str:
         return f"Layer({self.nin}, {len(self.neurons)}, activation={self.neurons[0].activation!r})"
@@ -174,7 +184,11 @@ class MLP(Module):
 
     def __call__(self, x: Iterable[Input]) -> Any:
         """A Value, or with several outputs a list of Values."""
-        return alone(self.activations(x)[-1].a)
+        first = self.layers[0]
+        a = inputs_of(x, first.nin, first.name)
+        for layer in self.layers:
+            a = layer.outputs(a)
+        return alone(a)
 
     def activations(self, x: Iterable[Input]) -> list[LayerActivations]:
         """z and a of every layer, first to last; the last a is the output.

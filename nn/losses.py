@@ -38,12 +38,12 @@ def squared_error(outputs: Numbers, targets: Numbers) -> Value:
     >>> squared_error([1.0, 2.0], [0.0, 4.0]).data
     2.5
     """
-    return total([(o - t) * (o - t) for o, t in pairs(outputs, targets)]) * 0.5
+    return _over(total, [(o - t) * (o - t) for o, t in pairs(outputs, targets)]) * 0.5
 
 
 def mse_loss(outputs: Numbers, targets: Numbers) -> Value:
     """The mean of (o - t)², as ``torch.nn.functional.mse_loss``."""
-    return mean([(o - t) * (o - t) for o, t in pairs(outputs, targets)])
+    return _over(mean, [(o - t) * (o - t) for o, t in pairs(outputs, targets)])
 
 
 def cross_entropy(logits: Numbers, target: Numbers) -> Value:
@@ -63,7 +63,7 @@ def cross_entropy(logits: Numbers, target: Numbers) -> Value:
         raise ValueError(
             f"cross_entropy takes one target per row, got {len(logits)} rows and {target!r}"
         )
-    return mean([_of_row(*row) for row in zip(logits, target)])
+    return _over(mean, [_of_row(*row) for row in zip(logits, target)])
 
 
 def binary_cross_entropy(logits: Numbers, targets: Numbers) -> Value:
@@ -72,7 +72,7 @@ def binary_cross_entropy(logits: Numbers, targets: Numbers) -> Value:
     As PyTorch's ``binary_cross_entropy_with_logits``.
     """
     pairs_ = [(_number(z), t) for z, t in pairs(logits, targets)]
-    return mean([t * softplus(-z) + (1.0 - t) * softplus(z) for z, t in pairs_])
+    return _over(mean, [t * softplus(-z) + (1.0 - t) * softplus(z) for z, t in pairs_])
 
 
 def hinge_loss(scores: Numbers, targets: Numbers) -> Value:
@@ -81,7 +81,7 @@ def hinge_loss(scores: Numbers, targets: Numbers) -> Value:
     >>> hinge_loss([2.0, 0.5], [1, -1]).data
     0.75
     """
-    return mean([relu(1.0 - t * s) for s, t in pairs(scores, targets)])
+    return _over(mean, [relu(1.0 - t * s) for s, t in pairs(scores, targets)])
 
 
 def accuracy(outputs: Any, target: Any) -> float:
@@ -120,6 +120,11 @@ def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
         )
     for o, t in zip(ours, theirs):
         yield from pairs(o, t)
+
+
+def _over(many: Callable[[list[Any]], Value], terms: list[Any]) -> Value:
+    """The sum or mean of some terms; a single one is both, without a node for it."""
+    return many(terms) if len(terms) != 1 or not isinstance(terms[0], Value) else terms[0]
 
 
 def _of_row(logits: Sequence[Any], target: Any) -> Value:

@@ -8,7 +8,7 @@ to assign them.  A parameter's *name* is the way to it: ``layers.0.neurons.3.w.1
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from pathlib import Path
 
@@ -33,14 +33,15 @@ class Module:
 
     def parameters(self) -> list[Value]:
         """Every parameter once, in the order of ``named_parameters``."""
-        return [parameter for _, parameter in self.named_parameters()]
+        found: dict[Value, str] = {}
+        _find("", self, found)
+        return list(found)
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """(name, parameter) pairs in order of assignment; a shared one has its first name."""
-        found: dict[int, tuple[str, Value]] = {}
-        for name, parameter in _leaves("", self):
-            found.setdefault(id(parameter), (name, parameter))
-        return list(found.values())
+        found: dict[Value, str] = {}
+        _find("", self, found)
+        return [(name, parameter) for parameter, name in found.items()]
 
     def zero_grad(self) -> None:
         """Set every parameter's ``grad`` to 0, as before each backward pass."""
@@ -85,13 +86,14 @@ class Module:
         return f"{type(self).__name__}({len(self.parameters())} parameters)"
 
 
-def _leaves(name: str, held: object) -> Iterator[tuple[str, Value]]:
+def _find(name: str, held: object, found: dict[Value, str]) -> None:
+    """Collect the parameters in something held, by the first name that leads to each."""
     if isinstance(held, Value):
         if held.requires_grad and held.is_leaf:
-            yield name, held
+            found.setdefault(held, name)
         return
     for key, part in _parts(held):
-        yield from _leaves(f"{name}.{key}" if name else key, part)
+        _find(f"{name}.{key}" if name else str(key), part, found)
 
 
 def _modules(name: str, held: object) -> Iterator[tuple[str, Module]]:
@@ -102,14 +104,13 @@ def _modules(name: str, held: object) -> Iterator[tuple[str, Module]]:
             yield from _modules(f"{name}.{key}", part)
 
 
-def _parts(held: object) -> Iterator[tuple[str, object]]:
+def _parts(held: object) -> Iterable[tuple[object, object]]:
     """What a module or a container holds, by name."""
     if isinstance(held, Module):
-        yield from vars(held).items()
-    elif isinstance(held, dict):
-        yield from ((str(key), part) for key, part in held.items())
-    elif isinstance(held, list | tuple):
-        yield from ((str(index), part) for index, part in enumerate(held))
+        return vars(held).items()
+    if isinstance(held, dict):
+        return held.items()
+    return enumerate(held) if isinstance(held, list | tuple) else ()
 
 
 def _refuse_other_names(missing: set[str], unknown: set[str]) -> None:
