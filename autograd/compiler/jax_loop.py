@@ -9,7 +9,7 @@ row and 100.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
@@ -39,7 +39,8 @@ class Loop:
         computed = [k for k in live if program.operations[k] not in LEAVES]
         place, self._columns = assign_columns(program, computed, kept)
         self._leaves = {kind: [k for k in live if program.operations[k] == kind] for kind in LEAVES}
-        place.update(zip(chain(*self._leaves.values()), count(self._columns)))
+        for column, k in enumerate(chain(*self._leaves.values()), self._columns):
+            place[k] = column
         names = sorted({program.operations[k] for k in computed})
         self._branches = [_of_three(operations[name], ARITIES[name]) for name in names]
         self._code = _integers([names.index(program.operations[k]) for k in computed])

@@ -84,7 +84,7 @@ def record(
     Parameters are first those given, then every other leaf that requires a gradient, in topological
     order.
     """
-    with _uncollected():
+    with uncollected():
         return _record(topological_order(roots), roots, inputs, parameters)
 
 
@@ -174,7 +174,7 @@ def _partials_in(
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Leave the cycle collector out: in a million new records it finds nothing, slowly."""
     was_enabled = gc.isenabled()
     gc.disable()

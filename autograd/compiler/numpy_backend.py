@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd import scalar_math
 from autograd.compiler.backends import Array, Indices, train_step_by_step
-from autograd.compiler.linear import LEAVES, WengertList, needed_for
+from autograd.compiler.linear import LEAVES, WengertList, needed_for, uncollected
 
 LONGEST_BLOCK = 1024
 """Rows per block: so many that the price of a call counts little, so few that the cache holds."""
@@ -31,8 +31,8 @@ BINDINGS = 4
 Call: TypeAlias = tuple[Callable[..., Any], tuple[Array, ...], Array]
 """A function, its operands, and the array that takes the result."""
 
-Binding: TypeAlias = tuple[Array, Array, list[Call]]
-"""The inputs and the columns for blocks of one length, and the calls that fill the columns."""
+Binding: TypeAlias = tuple[Array, list[Call]]
+"""The columns for blocks of one length, and the calls that fill them."""
 
 
 class NumpyExecutor:
@@ -84,11 +84,14 @@ class BlockPlan:
         live = [k for k in range(len(program)) if needed[k]]
         self._uniform = [k for k in live if program.uniform[k]]
         self._varying = [k for k in live if not program.uniform[k]]
-        self._column, self._columns = assign_columns(program, self._varying, kept)
-        used = [k for k in self._varying if program.operations[k] == "input"]
-        self._inputs = [program.operands[k][0] for k in used]
-        self._row = {k: row for row, k in enumerate(used)}
-        self._place = {k: place for place, k in enumerate(self._uniform)}
+        self._place, self._columns = assign_columns(program, self._varying, kept)
+        for place, k in enumerate(self._uniform):
+            self._place[k] = place
+        self._inputs = [
+            (self._place[k], program.operands[k][0])
+            for k in self._varying
+            if program.operations[k] == "input"
+        ]
         self._total = {k: place for place, k in enumerate(dict.fromkeys(summed))}
         self._numbers = np.zeros(len(self._uniform))
         self._totals = np.zeros(len(self._total))
@@ -108,12 +111,14 @@ class BlockPlan:
             return kept, self._means(len(batch))
 
     def _run_block(self, rows: Array, kept: Array) -> None:
-        inputs, columns, calls = self._bound(len(rows))
-        np.copyto(inputs, rows.T[self._inputs])
+        columns, calls = self._bound(len(rows))
+        for column, place in self._inputs:
+            columns[column] = rows[:, place]
         for function, operands, out in calls:
             function(*operands, out=out)
         for place, k in enumerate(self._kept):
-            kept[:, place] = self._operand(k, inputs, columns)
+            source = self._numbers if self._program.uniform[k] else columns
+            kept[:, place] = source[self._place[k]]
 
     def _means(self, count: int) -> Array:
         uniform = self._program.uniform
@@ -127,71 +132,82 @@ class BlockPlan:
         )
 
     def _uniform_numbers(self, params: Array) -> list[float]:
-        program, vector = self._program, params.tolist()
-        numbers: dict[int, float] = {}
+        program, vector, place = self._program, params.tolist(), self._place
+        numbers: list[float] = []
         for k in self._uniform:
             operation, operands = program.operations[k], program.operands[k]
             if operation == "constant":
-                numbers[k] = program.constants[k]
+                numbers.append(program.constants[k])
             elif operation == "parameter":
-                numbers[k] = vector[operands[0]]
+                numbers.append(vector[operands[0]])
             else:
-                numbers[k] = _ON_NUMBERS[operation](*[numbers[j] for j in operands])
-        return list(numbers.values())
+                numbers.append(_ON_NUMBERS[operation](*[numbers[place[j]] for j in operands]))
+        return numbers
 
     def _bound(self, length: int) -> Binding:
         if length not in self._bindings:
             if len(self._bindings) == BINDINGS:
                 self._bindings.clear()
-            self._bindings[length] = self._bind(length)
+            with uncollected():
+                self._bindings[length] = self._bind(length)
         return self._bindings[length]
 
     def _bind(self, length: int) -> Binding:
-        program = self._program
-        inputs, columns = np.empty((len(self._inputs), length)), np.empty((self._columns, length))
+        program, place = self._program, self._place
+        table = np.empty((self._columns, length))
+        columns, numbers = list(table), list(self._numbers[:, None])
         calls: list[Call] = []
         for k in self._varying:
-            column = self._operand(k, inputs, columns)
+            column = columns[place[k]]
             if program.operations[k] not in LEAVES:
-                operands = [self._operand(j, inputs, columns) for j in program.operands[k]]
-                calls.append((_ON_COLUMNS[program.operations[k]], tuple(operands), column))
+                operands = tuple(
+                    [
+                        numbers[place[j]] if program.uniform[j] else columns[place[j]]
+                        for j in program.operands[k]
+                    ]
+                )
+                calls.append((_ON_COLUMNS[program.operations[k]], operands, column))
             if k in self._total:
-                place = self._total[k]
-                calls.append((_add_sum, (column,), self._totals[place : place + 1]))
-        return inputs, columns, calls
-
-    def _operand(self, k: int, inputs: Array, columns: Array) -> Array:
-        if self._program.uniform[k]:
-            place = self._place[k]
-            return self._numbers[place : place + 1]
-        if self._program.operations[k] == "input":
-            row: Array = inputs[self._row[k]]
-            return row
-        column: Array = columns[self._column[k]]
-        return column
+                total = self._total[k]
+                calls.append((_add_sum, (column,), self._totals[total : total + 1]))
+        return table, calls
 
 
 def assign_columns(
-    program: WengertList, varying: Sequence[int], kept: Iterable[int]
-) -> tuple[dict[int, int], int]:
-    """A column for each computed register, handed on after its last use, and their number."""
-    last_use = {
-        j: k for k in varying if program.operations[k] not in LEAVES for j in program.operands[k]
-    }
-    last_use.update(dict.fromkeys(kept, len(program)))
-    column: dict[int, int] = {}
+    program: WengertList, registers: Sequence[int], kept: Iterable[int]
+) -> tuple[list[int], int]:
+    """The column of each of these registers, handed on after its last use, and their number.
+
+    Leaves come first and keep theirs, as registers in ``kept`` do.  All others are at -1.
+    """
+    column = [-1] * len(program)
+    leaves = [k for k in registers if program.operations[k] in LEAVES]
+    for count, k in enumerate(leaves):
+        column[k] = count
+    last_use = _last_uses(program, registers)
+    for k in (*leaves, *kept):
+        last_use[k] = len(program)
     free: list[int] = []
-    count = 0
-    for k in varying:
-        if program.operations[k] in LEAVES:
-            continue
-        if not free:
-            free.append(count)
-            count += 1
-        column[k] = free.pop()
-        done = {j for j in (k, *program.operands[k]) if j in column and last_use.get(j, k) == k}
-        free.extend(column[j] for j in done)
-    return column, count
+    columns = len(leaves)
+    for k in registers:
+        if program.operations[k] not in LEAVES:
+            if not free:
+                free.append(columns)
+                columns += 1
+            column[k] = free.pop()
+            done = {j for j in (k, *program.operands[k]) if last_use[j] <= k and column[j] >= 0}
+            free.extend([column[j] for j in done])
+    return column, columns
+
+
+def _last_uses(program: WengertList, registers: Iterable[int]) -> list[int]:
+    """Per register the last of these that has it as an operand; -1 where there is none."""
+    last_use = [-1] * len(program)
+    for k in registers:
+        if program.operations[k] not in LEAVES:
+            for j in program.operands[k]:
+                last_use[j] = k
+    return last_use
 
 
 def _add_sum(column: Array, *, out: Array) -> None:
