@@ -36,6 +36,7 @@ from autograd.views.svg import (
 MAX_NODES = 300
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 THEMES = ("auto", "light", "dark")
+FONTS = "Helvetica,Arial,Liberation Sans,Noto Sans,DejaVu Sans,sans-serif"
 ROOM = 10.0  # kept free around what is written on an edge
 SUFFIXES = (".svg", ".png", ".pdf", ".dot")
 
@@ -147,7 +148,8 @@ def save(root: Value, path: str | os.PathLike[str], **options: Any) -> None:
 
 def _on_paper(picture: Picture, output: str) -> bytes:
     """Dark ink needs light paper: a PNG or PDF gets a white ground, at two pixels per point."""
-    picture.graph_attr.update(bgcolor="white", dpi="192" if output == "png" else "72")
+    dots = "192" if output == "png" else "72"
+    picture.graph_attr.update(bgcolor="white", pad="0.15", dpi=dots)
     return bytes(picture.pipe(output))
 
 
@@ -185,8 +187,8 @@ def _digraph(told: Scene, rankdir: str, *, text: bool, output: str = "svg") -> P
     )
     if text:
         graph.graph_attr.update(pace([(wire.tail, wire.head) for wire in told.wires]))
-    graph.attr("node", shape="box", fixedsize="true", fontname="Helvetica", label="")
-    graph.attr("edge", fontname="Helvetica", arrowsize="0.7", color=_light("line", "stroke"))
+    graph.attr("node", shape="box", fixedsize="true", fontname=FONTS, label="")
+    graph.attr("edge", fontname=FONTS, arrowsize="0.7", color=_light("line", "stroke"))
     _fill(graph, told, (), text)
     scope_of = {card.key: card.scope for card in told.cards if card.kind == "operation"}
     for wire in told.wires:
@@ -261,7 +263,7 @@ def _box_attributes(scope: Scope, text: bool) -> dict[str, str]:
     inside = _font(scenes.shorten(scope[-1]), "soft", 11) if text else ""
     label = f"<{_table(_row(inside, *box_title_size(scope)))}>"
     attributes = {"label": label, "labeljust": "l", "margin": "10"}
-    paint = {"style": "rounded,dashed", "color": _light("box", "stroke"), "fontname": "Helvetica"}
+    paint = {"style": "rounded,dashed", "color": _light("box", "stroke"), "fontname": FONTS}
     return attributes | (paint if text else {})
 
 

@@ -302,7 +302,7 @@ def _badge(node: Value, title: str, words: dict[str, str]) -> str:
     if node.is_leaf:
         return words["leaf"]
     made = symbol(node)
-    return "" if made == title else made
+    return "" if title in {made, shorten(node.op)} and not node.primitive else made
 
 
 def symbol(node: Value) -> str:
