@@ -52,6 +52,18 @@ BETTER: dict[tuple[str, float], tuple[float, float]] = {
     ("silu", -710.0): (-3.17816322022934e-306, -3.17368693400367e-306),
     ("gelu", -20.0): (-5.50724823721239e-88, -1.10143604831335e-86),
 }
+# The same for second derivatives: PyTorch has 0 or nan where there is a number, or another branch.
+BETTER_TWICE = {
+    *(("expm1", x) for x in (-20.0, -40.0, -710.0)),
+    *(("tanh", x) for x in (20.0, -20.0, 40.0, -40.0)),
+    *(("sigmoid", x) for x in (20.0, 40.0, 710.0, -710.0)),
+    *(("softplus", x) for x in (20.0, 40.0, 710.0, -710.0)),
+    *(("silu", x) for x in (20.0, 40.0, 710.0, -710.0)),
+}
+# Flat out there: exp(-x²/2) is 0 to more digits than mpmath counts, and nan in PyTorch.
+FLAT = {(name, x) for name in ("erf", "erfc", "gelu") for x in (1e308, -1e308)}
+# Infinite in PyTorch, nan here: (1-x)(1+x) keeps the digits near the pole, not the one at it.
+NAN_AT_THE_POLE = {(name, x) for name in ("arcsin", "arccos") for x in (1.0, -1.0)}
 
 
 def derivatives(function: Callable[..., Value], point: Sequence[float]) -> Any:
@@ -215,6 +227,36 @@ def test_where_we_are_better_mpmath_says_so(name: str, x: float) -> None:
     assert agree(slope, BETTER[name, x][1], 14)
     theirs = [column[SPECIAL.index(x)] for column in GRID[name]]
     assert not all(agree(a, b, 12) for a, b in zip((value, slope), theirs, strict=True))
+
+
+@pytest.mark.parametrize("name", TORCH["curvature"])
+def test_second_derivatives_at_special_values_are_those_of_pytorch(name: str) -> None:
+    for x, theirs in zip(SPECIAL, TORCH["curvature"][name], strict=True):
+        ours = curvature(name, x)
+        if (name, x) in NAN_AT_THE_POLE:
+            assert math.isnan(ours)
+            assert math.isinf(theirs)
+        elif (name, x) in FLAT:
+            assert ours == 0.0
+            assert math.isnan(theirs)
+        elif (name, x) not in BETTER_TWICE:
+            close = agree(ours, theirs, 11) or abs(ours - theirs) < 1e-322
+            assert close, f"{name}''({x}): ours {ours}, PyTorch's {theirs}"
+
+
+@pytest.mark.parametrize(("name", "x"), sorted(BETTER_TWICE))
+def test_where_our_second_derivative_is_better_mpmath_says_so(name: str, x: float) -> None:
+    ours = curvature(name, x)
+    with mpmath.workdps(DIGITS):
+        truth = _diff(textbook(mpmath.mp)[name], [x], 2)
+        assert abs(ours - truth) <= 5e-14 * abs(truth) + TINY
+    assert not agree(ours, TORCH["curvature"][name][SPECIAL.index(x)], 12)
+
+
+def curvature(name: str, x: float) -> float:
+    """The second derivative of a row of one operand."""
+    found: float = derivatives(of_torch_shape(name), (x,))[2][0][0]
+    return found
 
 
 def assert_agree(ours: Any, theirs: Any, where: object) -> None:

@@ -1,7 +1,8 @@
 """Records what PyTorch says, in float64, of every function: `python tests/data/record_torch.py`.
 
 Writes `torch_float64.json` beside this file: values and gradients on the grid of special numbers
-(every number, every pair), and values, first and second derivatives on random points. Tests compare
+(every number, every pair; of one number, the second derivative too), and values, first and second
+derivatives on random points. Tests compare
 the engine with the record where PyTorch is not installed, and with PyTorch itself where it is.
 """
 
@@ -56,6 +57,7 @@ INTERVALS: dict[str, tuple[Interval, ...]] = {
     "logsumexp": (REAL,) * 3,
     "dot": (REAL,) * 5,
 }
+UNARY = [name for name, domain in INTERVALS.items() if len(domain) == 1]
 ON_THE_GRID = [name for name, domain in INTERVALS.items() if len(domain) <= 2] + ["logsumexp"]
 
 
@@ -136,6 +138,9 @@ def record(grid: Sequence[float]) -> dict[str, Any]:
         "torch": torch.__version__.partition("+")[0],
         "grid": list(grid),
         "special": {name: on_the_grid(functions[name], arity[name], grid) for name in ON_THE_GRID},
+        "curvature": {
+            name: [second_order(functions[name], [x])[2][0][0] for x in grid] for name in UNARY
+        },
         "points": {
             name: [[point, *second_order(functions[name], point)] for point in random_points(name)]
             for name in INTERVALS
