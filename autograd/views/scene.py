@@ -35,13 +35,14 @@ WORDS: dict[str, dict[str, str]] = {
         "root": "root",
         "scope": "scope",
         "fold": "folded scope",
+        "node": "{} node",
         "nodes": "{} nodes",
         "edges": "{} edges",
         "edge": "{} edge",
         "edge title": "local derivative {} of {} by {} (operand {})",
         "constant title": "constant {}: nothing is paid to it",
         "bundle title": "{} edges from {} to {}",
-        "graph": "Graph of {}: {} nodes, {} edges",
+        "graph": "Graph of {}: {}, {}",
     },
     "zh": {
         "data": "值",
@@ -52,13 +53,14 @@ WORDS: dict[str, dict[str, str]] = {
         "root": "根",
         "scope": "作用域",
         "fold": "折叠的作用域",
+        "node": "{} 个节点",
         "nodes": "{} 个节点",
         "edges": "{} 条边",
         "edge": "{} 条边",
         "edge title": "局部导数 {}:{} 对 {}(第 {} 个操作数)",
         "constant title": "常数 {}:不向它还款",
         "bundle title": "{} 条边,从 {} 到 {}",
-        "graph": "{} 的计算图:{} 个节点,{} 条边",
+        "graph": "{} 的计算图:{},{}",
     },
 }
 
@@ -122,10 +124,12 @@ def scene(
     told = dict(zip(order, labels, strict=True))
     view = _View(root, order, told, _folded(order, fold), words, _show_gradients(order, gradients))
     _check_nodes(view, max_nodes, fold)
-    wires = tuple(_wires(view, edges(root)))
+    graph_edges = edges(root)
+    wires = tuple(_wires(view, graph_edges))
     _check_lines(view, len(wires), max_nodes, fold)
     cards = tuple(_cards(view))
-    title = words["graph"].format(view.name(root), len(order), sum(len(w.members) for w in wires))
+    sizes = _count("node", len(order), words), _count("edge", len(graph_edges), words)
+    title = words["graph"].format(view.name(root), *sizes)
     return Scene(title, cards, wires, _boxes(cards), words)
 
 
@@ -326,7 +330,7 @@ def _tooltip(view: _View, node: Value, kind: Kind) -> str:
 def _fold_card(view: _View, scope: Scope, members: tuple[int, ...]) -> Card:
     words = view.words
     inside = view.inside[scope]
-    size = f"{words['nodes'].format(len(members))} · {_count_edges(inside, words)}"
+    size = f"{_count('node', len(members), words)} · {_count('edge', inside, words)}"
     return Card(
         key=view.fold_keys[scope],
         kind="fold",
@@ -341,8 +345,8 @@ def _fold_card(view: _View, scope: Scope, members: tuple[int, ...]) -> Card:
     )
 
 
-def _count_edges(count: int, words: dict[str, str]) -> str:
-    return words["edge" if count == 1 else "edges"].format(count)
+def _count(what: str, count: int, words: dict[str, str]) -> str:
+    return words[what if count == 1 else f"{what}s"].format(count)
 
 
 def _boxes(cards: Sequence[Card]) -> tuple[Scope, ...]:
@@ -395,7 +399,7 @@ def _bundle(view: _View, tail: str, head: str, bundle: list[tuple[int, Edge]]) -
     first_number, first = bundle[0]
     if len(bundle) == 1:
         return _wire(view, first_number, first, kind="fold")
-    text = _count_edges(len(bundle), view.words)
+    text = _count("edge", len(bundle), view.words)
     ends = [_end_name(view, first.parent), _end_name(view, first.consumer)]
     return Wire(
         key=f"e{first_number}",
