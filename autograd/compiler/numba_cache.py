@@ -1,7 +1,7 @@
 """Native functions, compiled once per machine: kept on disk wherever there is a place for them.
 
-They are kept under a fingerprint of this package's numba modules, because a function is stale as soon as
-any of the code it is made from has changed, not only its own file.
+They are kept under a fingerprint of this package's numba modules, because a function is stale as
+soon as any of the code it is made from has changed, not only its own file.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _cache() -> Iterator[bool]:
 
 @cache
 def _folder() -> str | None:
-    """The first place that can be written: the user's choice, beside the modules, the user's cache."""
+    """The first that can be written: the user's choice, beside the modules, the user's cache."""
     name = f"payback-{_fingerprint()}"
     chosen = [Path(numba.config.CACHE_DIR)] if numba.config.CACHE_DIR else []
     for parent in (*chosen, Path(__file__).parent / "__pycache__", _user_cache()):

@@ -1,4 +1,5 @@
-"""The native loops around the block interpreter: over blocks of rows, and over the batches of an epoch.
+"""The native loops around the block interpreter: over blocks of rows, and over the batches of an
+epoch.
 
 A *machine* is what a program needs to run: its code, and memories that are allocated once.
 """
@@ -16,6 +17,7 @@ from autograd.compiler.numba_plan import Plan
 from autograd.compiler.numba_step import (
     END,
     LANES,
+    add_numbers,
     block_step,
     call_native,
     copy_numbers,
@@ -26,12 +28,27 @@ Array = npt.NDArray[np.float64]
 
 LONGEST_BLOCK = 128
 CACHE = 32768
-"""Numbers that the columns of a block may take, where they can: a part of the second-level cache."""
+"""Numbers that the columns of a block should not exceed: a part of the second-level cache."""
 
 
 class Machine(NamedTuple):
-    """A plan and its memories; see `Plan` for the plan's arrays."""
+    """A plan and its memories, in three arrays, because every array of a call costs time.
 
+    ``sizes`` holds the addresses of the interpreters, the block length, and where the parts of
+    ``code`` and ``memory`` end: the arrays of a `Plan`, in the order of `Parts`.
+    """
+
+    sizes: Any
+    code: Any
+    memory: Any
+
+
+class Parts(NamedTuple):
+    """A machine taken apart, for native code."""
+
+    interpreters: Any
+    length: Any
+    """Rows per block."""
     uniform_code: Any
     block_code: Any
     loads: Any
@@ -39,22 +56,32 @@ class Machine(NamedTuple):
     totals: Any
     moves: Any
     extras: Any
-    uniforms: Any
     registers: Any
     slots: Any
-    interpreters: Any
+    uniforms: Any
 
 
 def machine(plan: Plan) -> Machine:
     """A machine for a plan, with memories of its own."""
-    return Machine(
-        plan.uniform_code, plan.block_code, plan.loads, plan.kept, plan.totals, plan.moves, plan.extras,
-        plan.uniforms.copy(), _aligned(max(1, plan.columns) * block_length(plan)), _aligned(plan.slots + LANES),
-        np.array([interpret_uniforms.address, interpret_block.address]),
-    )  # fmt: skip
+    arrays = [getattr(plan, name) for name in Parts._fields[2:9]]
+    length = block_length(plan)
+    registers, slots = max(1, plan.columns) * length, plan.slots + LANES - plan.slots % LANES
+    memory = _aligned(registers + slots + len(plan.uniforms))
+    memory[registers + slots :] = plan.uniforms
+    ends = np.cumsum([array.size for array in arrays]).tolist()
+    addresses = [interpret_uniforms.address, interpret_block.address]
+    sizes = [*addresses, length, *ends, registers, registers + slots, len(memory)]
+    code = np.concatenate([array.ravel() for array in arrays])
+    return Machine(np.array(sizes), code, memory)
 
 
-def _aligned(size: int) -> npt.NDArray[np.float64]:
+def slots_of(machine: Machine) -> Array:
+    """The sums over the rows."""
+    slots: Array = machine.memory[machine.sizes[10] : machine.sizes[11]]
+    return slots
+
+
+def _aligned(size: int) -> Array:
     """Zeros that begin where a line of the cache begins, so that no eight of them cross one."""
     numbers = np.zeros(size + LANES)
     first = -(numbers.ctypes.data // numbers.itemsize) % LANES
@@ -62,9 +89,28 @@ def _aligned(size: int) -> npt.NDArray[np.float64]:
 
 
 def block_length(plan: Plan) -> int:
-    """Rows per block: few enough for the cache, a multiple of the eight that are worked on at once."""
+    """Rows per block: few enough for the cache, a multiple of eight."""
     fitting = CACHE // max(1, plan.columns) // LANES * LANES
     return max(LANES, min(LONGEST_BLOCK, fitting))
+
+
+@native()
+def _parts(machine: Machine) -> Parts:
+    sizes, code, memory = machine
+    return Parts(
+        sizes[:2],
+        sizes[2],
+        code[: sizes[3]],
+        code[sizes[3] : sizes[4]],
+        code[sizes[4] : sizes[5]],
+        code[sizes[5] : sizes[6]],
+        code[sizes[6] : sizes[7]],
+        code[sizes[7] : sizes[8]],
+        code[sizes[8] : sizes[9]],
+        memory[: sizes[10]],
+        memory[sizes[10] : sizes[11]],
+        memory[sizes[11] : sizes[12]],
+    )
 
 
 _pointer: Any = types.CPointer
@@ -90,22 +136,19 @@ def interpret_block(
 
 
 @native()
-def _set_uniforms(machine: Machine, params: Array) -> None:
-    for k in range(len(params)):
-        machine.uniforms[k] = params[k]
-    call_native(machine.interpreters[0], (machine.uniform_code, machine.uniforms))
+def _set_uniforms(parts: Parts, params: Array) -> None:
+    copy_numbers(params, 0, parts.uniforms, 0, len(params))
+    call_native(parts.interpreters[0], (parts.uniform_code, parts.uniforms))
 
 
 @native()
-def _run_block(machine: Machine, stride: int, rows: int) -> None:
-    memories = (machine.uniforms, machine.registers, machine.slots)
-    call_native(machine.interpreters[1], (machine.block_code, *memories, stride, rows))
+def _run_block(parts: Parts, stride: int, rows: int) -> None:
+    memories = (parts.uniforms, parts.registers, parts.slots)
+    call_native(parts.interpreters[1], (parts.block_code, *memories, stride, rows))
 
 
 @native()
-def _load_rows(
-    machine: Machine, data: Array, order: Any, start: int, stride: int, rows: int
-) -> None:
+def _load_rows(parts: Parts, data: Array, order: Any, start: int, stride: int, rows: int) -> None:
     """Read the rows of a block, and the last one again up to a multiple of eight."""
     numbers = data.reshape(-1)
     for r in range((rows + LANES - 1) // LANES * LANES):
@@ -113,135 +156,120 @@ def _load_rows(
         if len(order) > 0:
             row = order[row]
         first, to = np.uint64(row * data.shape[1]), np.uint64(r)
-        for column in machine.loads:
-            machine.registers[to] = numbers[first + np.uint64(column)]
+        for column in parts.loads:
+            parts.registers[to] = numbers[first + np.uint64(column)]
             to += np.uint64(stride)
 
 
 @native()
-def _keep_rows(machine: Machine, outputs: Array, start: int, stride: int, rows: int) -> None:
-    for o, operand in enumerate(machine.kept):
-        if operand < 0:
-            outputs[start : start + rows, o] = machine.uniforms[~operand]
-        else:
-            first = operand * stride
-            outputs[start : start + rows, o] = machine.registers[first : first + rows]
+def _keep_rows(parts: Parts, outputs: Array, start: int, stride: int, rows: int) -> None:
+    for o, operand in enumerate(parts.kept):
+        for r in range(rows):
+            is_uniform = operand < 0
+            number = (
+                parts.uniforms[~operand] if is_uniform else parts.registers[operand * stride + r]
+            )
+            outputs[start + r, o] = number
 
 
 @native()
-def _run_rows(
-    machine: Machine, data: Array, order: Any, start: int, stop: int, length: int, outputs: Array
-) -> None:
-    stride = min(length, (stop - start + LANES - 1) // LANES * LANES)
-    for first in range(start, stop, length):
-        rows = min(length, stop - first)
-        _load_rows(machine, data, order, first, stride, rows)
-        _run_block(machine, stride, rows)
+def _run_rows(parts: Parts, data: Array, order: Any, start: int, stop: int, outputs: Array) -> None:
+    """Run the blocks of some rows: sums go to the slots, roots to the outputs, if any."""
+    parts.slots[:] = 0.0
+    stride = min(parts.length, (stop - start + LANES - 1) // LANES * LANES)
+    for first in range(start, stop, parts.length):
+        rows = min(parts.length, stop - first)
+        _load_rows(parts, data, order, first, stride, rows)
+        _run_block(parts, stride, rows)
         if len(outputs) > 0:
-            _keep_rows(machine, outputs, first, stride, rows)
+            _keep_rows(parts, outputs, first, stride, rows)
 
 
 @native()
-def _finish(machine: Machine, rows: int, gradient: Array) -> float:
-    """The mean over the rows; writes its gradient."""
-    parameters = len(gradient)
+def _finish(parts: Parts, rows: int, gradient: Array) -> float:
+    """The mean over the rows from the sums; writes its gradient."""
     share = 1.0 / rows
-    for k in range(parameters):
-        gradient[k] = machine.slots[k] * share
-    for i in range(len(machine.moves)):
-        gradient[machine.moves[i, 1]] = machine.slots[machine.moves[i, 0]] * share
-    for i in range(len(machine.extras)):
-        gradient[machine.extras[i, 0]] += machine.uniforms[machine.extras[i, 1]]
-    value = machine.slots[parameters] / rows
-    for place in machine.totals:
-        value += machine.uniforms[place]
+    for k in range(len(gradient)):
+        gradient[k] = parts.slots[k] * share
+    for i in range(0, len(parts.moves), 3):
+        slot, k, count = parts.moves[i], parts.moves[i + 1], parts.moves[i + 2]
+        add_numbers(parts.slots, slot, gradient, k, count, share)
+    for i in range(0, len(parts.extras), 3):
+        k, place, count = parts.extras[i], parts.extras[i + 1], parts.extras[i + 2]
+        add_numbers(parts.uniforms, place, gradient, k, count, 1.0)
+    value = parts.slots[len(gradient)] / rows
+    for place in parts.totals:
+        value += parts.uniforms[place]
     return float(value)
 
 
 @native(nogil=True)
-def evaluate(
-    machine: Machine,
-    params: Array,
-    data: Array,
-    start: int,
-    stop: int,
-    length: int,
-    outputs: Array,
-    rows: int,
-    gradient: Array,
-) -> float:
-    """Run rows start … stop of the data; see `numba_backend` for its two uses.
-
-    With room for outputs, they are written.  With a number of `rows`, the sums so far are finished: the
-    mean over so many rows is returned, its gradient written.
-    """
-    _set_uniforms(machine, params)
-    _run_rows(machine, data, np.empty(0, np.int64), start, stop, length, outputs)
-    if rows > 0:
-        return _finish(machine, rows, gradient)
-    return 0.0
+def run(
+    machine: Machine, params: Array, data: Array, start: int, stop: int, outputs: Array
+) -> None:
+    """Run rows start … stop of the data."""
+    parts = _parts(machine)
+    _set_uniforms(parts, params)
+    _run_rows(parts, data, np.empty(0, np.int64), start, stop, outputs)
 
 
 @native()
-def _update(machine: Machine, params: Array, gradient: Array, state: Array, length: int) -> None:
+def value_and_grad(machine: Machine, params: Array, data: Array, gradient: Array) -> float:
+    """The mean over all rows of the data; writes its gradient."""
+    parts = _parts(machine)
+    _set_uniforms(parts, params)
+    _run_rows(parts, data, np.empty(0, np.int64), 0, len(data), np.empty((0, 0)))
+    return _finish(parts, len(data), gradient)
+
+
+@native()
+def finish(machine: Machine, params: Array, rows: int, gradient: Array) -> float:
+    """The mean over the rows whose sums are in the slots already; writes its gradient."""
+    parts = _parts(machine)
+    _set_uniforms(parts, params)
+    return _finish(parts, rows, gradient)
+
+
+@native()
+def _update(parts: Parts, params: Array, gradient: Array, state: Array) -> None:
     """One step of the optimiser: its rows are the parameters."""
-    registers, memory, count = machine.registers, state.reshape(-1), len(params)
+    registers, memory, count, length = parts.registers, state.reshape(-1), len(params), parts.length
     for start in range(0, count, length):
         rows = min(length, count - start)
-        for i, column in enumerate(machine.loads):
+        for i, column in enumerate(parts.loads):
             if column == 0:
                 copy_numbers(params, start, registers, i * length, rows)
             elif column == 1:
                 copy_numbers(gradient, start, registers, i * length, rows)
             else:
                 copy_numbers(memory, (column - 2) * count + start, registers, i * length, rows)
-        _run_block(machine, length, rows)
-        for i, operand in enumerate(machine.kept):
-            first = (i - 1) * count + start
+        _run_block(parts, length, rows)
+        for i, operand in enumerate(parts.kept):
+            target, first = (params, start) if i == 0 else (memory, (i - 1) * count + start)
             if operand < 0:
-                _fill(
-                    params if i == 0 else memory,
-                    start if i == 0 else first,
-                    rows,
-                    machine.uniforms[~operand],
-                )
-            elif i == 0:
-                copy_numbers(registers, operand * length, params, start, rows)
+                target[first : first + rows] = parts.uniforms[~operand]
             else:
-                copy_numbers(registers, operand * length, memory, first, rows)
-
-
-@native()
-def _fill(target: Array, start: int, count: int, number: float) -> None:
-    target[start : start + count] = number
+                copy_numbers(registers, operand * length, target, first, rows)
 
 
 @native(nogil=True)
 def train(
-    machine: Machine,
-    length: int,
-    update: Machine,
-    update_length: int,
-    params: Array,
-    state: Array,
-    data: Array,
-    order: Any,
-    batch_size: int,
-    hyper: Array,
-    losses: Array,
-    gradient: Array,
-) -> int:
-    """Take a step per row of `hyper`; stops at a loss that is not finite.  How many losses there are."""
-    nothing = np.empty((0, 0))
+    machine: Machine, update: Machine, params: Array, state: Array, data: Array, order: Any,
+    batch_size: int, hyper: Array, losses: Array, gradient: Array,
+) -> int:  # fmt: skip
+    """Take a step per row of ``hyper``; how many losses there are.
+
+    It stops at a loss that is not finite, before its update.
+    """
+    parts, rule, nothing = _parts(machine), _parts(update), np.empty((0, 0))
     for k in range(len(hyper)):
         start = k * batch_size
         stop = min(start + batch_size, len(order))
-        machine.slots[:] = 0.0
-        _set_uniforms(machine, params)
-        _run_rows(machine, data, order, start, stop, length, nothing)
-        losses[k] = _finish(machine, stop - start, gradient)
+        _set_uniforms(parts, params)
+        _run_rows(parts, data, order, start, stop, nothing)
+        losses[k] = _finish(parts, stop - start, gradient)
         if not np.isfinite(losses[k]):
             return k + 1
-        _set_uniforms(update, hyper[k])
-        _update(update, params, gradient, state, update_length)
+        _set_uniforms(rule, hyper[k])
+        _update(rule, params, gradient, state)
     return len(hyper)

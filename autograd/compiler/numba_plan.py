@@ -1,19 +1,19 @@
 """From a Wengert list to the program of the block interpreter.
 
-The list becomes a table of integers, one line per register, and a few compiled passes go over it, each
-linear in its length:
+The list becomes a table of integers, one line per register, and a few compiled passes go over it,
+each linear in its length:
 
 *mark*     what the wanted registers need, and how often each is used.
 *split*    a gradient into what is the same for every row and what has to be summed over the rows.
            Products that are nothing but gradients are not computed row by row: those with a common
            factor become one *outer* product.
-*fuse*     sums that are used once become one *chain*: of plain terms, of products, or of products with
-           a uniform factor (a neuron).
+*fuse*     sums that are used once become one *chain*: of plain terms, of products, or of
+           products with a uniform factor (a neuron).
 *order*    instructions by level, so that equal ones come together and share a dispatch, and neurons
            over the same inputs share their loads; as recorded, if that needs far fewer columns.
 *emit*     operands become columns, which are handed on after their last use, or uniform numbers.
 
-The additions of every row keep the order of the list, so a row gets the numbers of the eager engine.
+The additions of every row keep the order of the list: a row gets the numbers of the eager engine.
 """
 
 from __future__ import annotations
@@ -40,17 +40,18 @@ ALONE, DOT, PRODUCTS, SUM, ABSORBED = 0, 1, 2, 3, 4
 """Roles: an instruction by itself, the last addition of a chain, or part of another instruction."""
 
 START, LINK, PRODUCT = 0, 1, 2
-"""What a term is added to: some register, an earlier part of the chain, or the product it begins with."""
+"""What a term is added to: some register, the chain so far, or the product it begins with."""
 
 (
-    OPERATION, A, B, C, UNIFORM, LIVE, USES, ROLE, BEFORE, BEFORE_KIND, TERM, LENGTH, LEVEL, PLACE, LAST, WIDTH,
+    OPERATION, A, B, C, UNIFORM, LIVE, USES, ROLE, BEFORE, BEFORE_KIND, TERM, LENGTH, LEVEL, PLACE,
+    LAST, WIDTH,
 ) = range(16)  # fmt: skip
 """The columns of the table.
 
-A, B and C are the operands, -1 where there is none; of an outer product the common factor, the first
-item and the item after the last; of a sum over rows the register and its slot.  A chain's last addition
-has its LENGTH, and every addition in it a TERM and what stands BEFORE it.  PLACE is the operand that
-the register becomes, LAST where in the program it is last used.
+A, B and C are the operands, -1 where there is none; of an outer product the common factor, the
+first item and the item after the last; of a sum over rows the register and its slot.  A chain's
+last addition has its LENGTH, and every addition in it a TERM and what stands BEFORE it.  PLACE is
+the operand that the register becomes, LAST where in the program it is last used.
 """
 
 LIMIT = 64
@@ -80,15 +81,15 @@ class Plan:
     parameters: int
     columns: int
     slots: int
-    """Sums over the rows: of each parameter's gradient, of the roots, and of gradients to be moved."""
+    """Sums over the rows: each parameter's gradient, the roots, and gradients to be moved."""
     kept: Integers
     """Operands of the registers wanted row by row."""
     totals: Integers
     """Uniform numbers that belong to the summed value."""
     moves: Integers
-    """Pairs (slot, parameter): gradients that are not in their own slot."""
+    """Triples (slot, parameter, count): gradients that are not in their own slots."""
     extras: Integers
-    """Pairs (parameter, uniform number): parts of a gradient that are the same for every row."""
+    """Triples (parameter, uniform number, count): parts of gradients that all rows share."""
 
 
 def plan_values(wengert: WengertList) -> Plan:
@@ -124,8 +125,8 @@ def plan_gradient(wengert: WengertList) -> Plan:
 
 
 def _plan(
-    wengert: WengertList, table: Integers, kept: Integers, items: Integers, moves: Integers, extras: Integers,
-    totals: Integers,
+    wengert: WengertList, table: Integers, kept: Integers, items: Integers, moves: Integers,
+    extras: Integers, totals: Integers,
 ) -> Plan:  # fmt: skip
     n, parameters = len(wengert.operations), _parameter_count(wengert)
     _fuse(table, n)
@@ -146,9 +147,9 @@ def _plan(
     inputs = np.flatnonzero(table[:n, LIVE] & (table[:n, OPERATION] == INPUT))
     loads = table[inputs, PLACE]
     table[inputs, PLACE] = np.arange(len(inputs))
-    chains = table[order]
     block = np.empty(
-        10 * len(order) + 2 * int(chains[:, LENGTH].sum()) + len(items) + 8 * step.LANES, np.int32
+        10 * len(order) + 2 * int(table[order, LENGTH].sum()) + len(items) + 8 * step.LANES,
+        np.int32,
     )
     free = np.empty(len(order) + len(inputs) + 1, np.int32)
     more_moves = np.empty((len(items), 2), np.int32)
@@ -165,8 +166,8 @@ def _plan(
         slots=slots,
         kept=table[kept, PLACE].copy(),
         totals=~table[totals, PLACE],
-        moves=np.concatenate([moves, more_moves[:moved]]),
-        extras=np.column_stack([extras[:, 0], ~table[extras[:, 1], PLACE]]),
+        moves=_runs(np.concatenate([moves, more_moves[:moved]])),
+        extras=_runs(_by_occurrence(extras[:, 0], ~table[extras[:, 1], PLACE])),
     )
 
 
@@ -205,10 +206,28 @@ def _rows(factors: Integers) -> Integers:
     return np.column_stack([factors[first], first, last]).astype(np.int32)
 
 
+def _runs(pairs: Integers) -> Integers:
+    """Pairs that count up together, as triples (first, first, count)."""
+    breaks = np.any(np.diff(pairs, axis=0) != 1, axis=1)
+    starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(pairs)), np.bool_), breaks]))
+    counts = np.diff(np.append(starts, len(pairs)))
+    return np.column_stack([pairs[starts], counts]).astype(np.int32)
+
+
+def _by_occurrence(parameters: Integers, places: Integers) -> Integers:
+    """Pairs of them: first the first part of every parameter's gradient, then the second parts."""
+    starts = np.flatnonzero(np.diff(parameters, prepend=-1))
+    occurrence = np.arange(len(parameters)) - np.repeat(
+        starts, np.diff(np.append(starts, len(parameters)))
+    )
+    order = np.lexsort((parameters, occurrence))
+    return np.column_stack([parameters[order], places[order]])
+
+
 def _number_leaves(
     wengert: WengertList, table: Integers, parameters: int
 ) -> npt.NDArray[np.float64]:
-    """Give constants their place after the parameters and a -0.0, from which sums without a start begin."""
+    """Give constants places: after the parameters, and a -0.0 for sums without a start."""
     constants = {k: number for k, number in wengert.constants.items() if table[k, LIVE]}
     table[list(constants), PLACE] = parameters + 1 + np.arange(len(constants))
     leaves = (table[:, UNIFORM] == 1) & (table[:, OPERATION] >= CONSTANT)
@@ -337,9 +356,9 @@ def _is_outer(table: Integers, register: int) -> bool:
 
 @native()
 def _common(table: Integers, degrees: Integers, register: int) -> int:
-    """The factor of a product that more products have."""
-    a, b = table[register, A], table[register, B]
-    return int(a if degrees[a, 0] >= degrees[b, 0] else b)
+    """The factor of a product that more products have; of two such the later one, an adjoint."""
+    a, b = min(table[register, A], table[register, B]), max(table[register, A], table[register, B])
+    return int(a if degrees[a, 0] > degrees[b, 0] else b)
 
 
 @native()
@@ -352,7 +371,7 @@ def _sums(
     owners: Integers,
     moves: Integers,
 ) -> tuple[int, int]:
-    """Add lines for what is summed over the rows; parameters whose sum is another's share it by a move."""
+    """Add lines for what is summed over the rows; who has another's sum gets it by a move."""
     for i in range(len(rows)):
         table[line, OPERATION], table[line, LIVE] = OUTER, 1
         table[line, A], table[line, B], table[line, C] = rows[i, 0], rows[i, 1], rows[i, 2]
@@ -591,7 +610,7 @@ def _emit_block(
     parameters: int,
     columns: int,
 ) -> tuple[int, int, int, int]:
-    """Write the program of the columns; its length, and how many columns, slots and moves there are."""
+    """Write the program of the columns; how many words, columns, slots and moves there are."""
     idle, end, run, moved, slots, position = 0, 0, 0, 0, parameters + 1, 0
     code[0] = step.END
     while position < len(order):
@@ -649,11 +668,12 @@ def _emit_block(
         for j in range(group):
             for i in range(_gather(table, items, order[position + j], operands)):
                 operand = operands[i]
-                if operand >= 0 and table[operand, UNIFORM] == 0:
-                    if table[operand, LAST] < position + group:
-                        table[operand, LAST] = NEVER
-                        free[idle] = table[operand, PLACE]
-                        idle += 1
+                if operand < 0 or table[operand, UNIFORM]:
+                    continue
+                if table[operand, LAST] < position + group:
+                    table[operand, LAST] = NEVER
+                    free[idle] = table[operand, PLACE]
+                    idle += 1
         if table[k, OPERATION] < CONSTANT:
             for j in range(group):
                 if idle == 0:
@@ -699,7 +719,7 @@ def _alike(
 
 @native()
 def _consecutive(items: Integers, first: int, last: int) -> bool:
+    differences = 0
     for i in range(first + 1, last):
-        if items[i, 1] != items[i - 1, 1] + 1:
-            return False
-    return True
+        differences += items[i, 1] != items[i - 1, 1] + 1
+    return differences == 0

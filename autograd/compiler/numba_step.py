@@ -2,15 +2,16 @@
 
 A *program* is a flat array of integers: instruction after instruction, each an opcode, a count, and
 operands.  Two memories: *uniforms* holds numbers that are the same for every row, *registers* holds
-columns of `stride` rows each, worked on eight rows at a time.  An operand k >= 0 is a column, k < 0 is
-the uniform number ~k, spread over eight lanes before it is used.  *Slots* are sums over rows.
+columns of `stride` rows each, worked on eight rows at a time.  An operand k >= 0 is a column, k < 0
+is the uniform number ~k, spread over eight lanes before it is used.  *Slots* are sums over rows.
 
-Every arithmetic instruction is made from OPERATIONS, which says each operation once, for one float and
-for eight.  Products and sums stay apart (no fused multiply-add), so that each row gets the very numbers
-that the eager engine computes; only sums over rows are rounded in another order.
+Every arithmetic instruction is made from OPERATIONS, which says each operation once, for one float
+and for eight.  Products and sums stay apart (no fused multiply-add), so that each row gets the very
+numbers that the eager engine computes; only sums over rows are rounded in another order.
 
-The rest are *chains*, sums of many terms whose running total stays in the processor's registers, and
-*outer* products, every sum over rows of a[j] * b[i], each of which is the gradient of one weight.
+The rest are *chains*, sums of many terms whose running total stays in the processor's registers,
+and *outer* products, every sum over rows of a[j] * b[i], each of which is the gradient of one
+weight.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from numba.core.extending import intrinsic
 
 cgutils: Any = _cgutils
 
-LANES = 8
+LANES, DOUBLE_BYTES = 8, 8
 DOUBLE = ir.DoubleType()
 EIGHT = ir.VectorType(DOUBLE, LANES)
 INDEX = ir.IntType(64)
@@ -108,8 +109,8 @@ def _libm(name: str) -> Emit:
 def _exp(builder: Builder, x: Value) -> Value:
     """The exponential; for eight at once by reduction to |r| <= log(2) / 2 and a Taylor polynomial.
 
-    x = n log(2) + r, exp(x) = 2**n exp(r), right to a unit in the last place.  The power of two is applied
-    in two halves, so that results below the normal range come out right.
+    x = n log(2) + r, exp(x) = 2**n exp(r), right to a unit in the last place.  The power of two is
+    applied in two halves, so that results below the normal range come out right.
     """
     if x.type == DOUBLE:
         return _libm("exp")(builder, x)
@@ -178,12 +179,11 @@ OPCODES = {name: code for code, name in enumerate(OPERATIONS)}
 """Opcodes after those of OPERATIONS.
 
     arithmetic  code count (d a …) * count
-    DOT_G       code n d*G init*G x*n u*(n G)   d[g] = init[g] + u[0][g] x[0] + u[1][g] x[1] + …  (u uniform)
-    PRODUCTS    code n d init (a b)*n           d = init + a[0] b[0] + a[1] b[1] + …
-    SUM         code n d init x*n               d = init + x[0] + x[1] + …
-    OUTER_J     code m a*J slot*J b*(8 m)       slots[slot[j] + i] += sum over rows of a[j] b[i]
-    REDUCE      code count (a slot) * count     slots[slot] += sum over rows of a
-    END         code
+    DOT_G       code n d*G init*G x*n u*(n G)   d[g] = init[g] + u[0][g] x[0] + u[1][g] x[1] + …  (u
+    uniform) PRODUCTS    code n d init (a b)*n           d = init + a[0] b[0] + a[1] b[1] + … SUM
+    code n d init x*n               d = init + x[0] + x[1] + … OUTER_J     code m a*J slot*J b*(8 m)
+    slots[slot[j] + i] += sum over rows of a[j] b[i] REDUCE      code count (a slot) * count
+    slots[slot] += sum over rows of a END         code
 """
 
 
@@ -231,6 +231,20 @@ class Emitter:
     def uniform(self, place: Value) -> Value:
         """One of the uniform numbers."""
         return self.builder.load(self.builder.gep(self.uniforms, [place]))
+
+    def load(self, column: Value, row: Value) -> Value:
+        pointer = self.builder.gep(column, [row])
+        return self.builder.load(self.builder.bitcast(pointer, EIGHT.as_pointer()), align=8)
+
+    def store(self, number: Value, column: Value, row: Value) -> None:
+        pointer = self.builder.gep(column, [row])
+        self.builder.store(number, self.builder.bitcast(pointer, EIGHT.as_pointer()), align=8)
+
+    def spread(self, number: Value) -> Value:
+        """One number in all lanes."""
+        builder = self.builder
+        one = builder.insert_element(ir.Constant(EIGHT, ir.Undefined), number, small(0))
+        return builder.shuffle_vector(one, one, places([0] * LANES))
 
     def switch(self, position: Value, cases: Mapping[int, Case]) -> Value:
         """Do the case of the opcode at a position, which returns the next position."""
@@ -350,7 +364,7 @@ class BlockEmitter(Emitter):
         return end
 
     def outer(self, position: Value, groups: Value, height: int) -> Value:
-        """Sums over the rows of every a[j] * b[i]: eight neighbouring slots per a and group of b."""
+        """Sums over the rows of every a[j] * b[i]: eight neighbouring slots per a and eight b."""
         builder = self.builder
         lefts = [self.column(self.word(position, j)) for j in range(height)]
         slots = [self.word(position, height + j) for j in range(height)]
@@ -383,7 +397,7 @@ class BlockEmitter(Emitter):
         return end
 
     def reduce(self, position: Value, count: Value) -> Value:
-        """Sums over the rows, eight columns at a time while there are so many, then one at a time."""
+        """Sums over the rows, of eight columns at a time while there are so many."""
         builder = self.builder
         end = builder.add(position, builder.mul(count, integer(2)))
         eights = builder.and_(count, integer(-LANES))
@@ -412,7 +426,7 @@ class BlockEmitter(Emitter):
             builder.store(builder.fadd(builder.load(slot), number), slot)
 
     def strips(self, strip: Callable[[Value, int], None]) -> None:
-        """Do all rows, STRIP chunks of eight at a time while there are so many, then one at a time."""
+        """Do all rows, STRIP chunks of eight at a time while there are so many."""
         long = integer(LANES * STRIP)
         whole = self.builder.mul(self.builder.sdiv(self.padded, long), long)
         self.repeat(integer(0), whole, LANES * STRIP, lambda row: strip(row, STRIP))
@@ -434,20 +448,6 @@ class BlockEmitter(Emitter):
         mask = builder.select(is_uniform, integer(0), integer(-1))
         return lambda row: self.load(pointer, builder.and_(row, mask))
 
-    def load(self, column: Value, row: Value) -> Value:
-        pointer = self.builder.gep(column, [row])
-        return self.builder.load(self.builder.bitcast(pointer, EIGHT.as_pointer()), align=8)
-
-    def store(self, number: Value, column: Value, row: Value) -> None:
-        pointer = self.builder.gep(column, [row])
-        self.builder.store(number, self.builder.bitcast(pointer, EIGHT.as_pointer()), align=8)
-
-    def spread(self, number: Value) -> Value:
-        """One number in all lanes."""
-        builder = self.builder
-        one = builder.insert_element(ir.Constant(EIGHT, ir.Undefined), number, small(0))
-        return builder.shuffle_vector(one, one, places([0] * LANES))
-
     def inside(self, row: Value) -> Value:
         """Which of the eight rows are rows of the batch."""
         builder = self.builder
@@ -458,22 +458,22 @@ class BlockEmitter(Emitter):
         return builder.icmp_signed("<", ir.Constant(kind, list(range(LANES))), left)
 
     def lane_sums(self, eight: Sequence[Value]) -> Value:
-        """Lane k is the sum of the lanes of the k-th of eight vectors."""
-        builder, vectors, half = self.builder, list(eight), 1
-        while half < LANES:
-            low = [
-                lane // (2 * half) * 2 * half + lane % half + (lane // half % 2) * LANES
-                for lane in range(LANES)
-            ]
-            high = [lane + half for lane in low]
+        """Lane k is the sum of the lanes of the k-th of eight vectors.
+
+        Three times, vectors are folded in pairs: neighbouring lanes first, then neighbouring pairs
+        of lanes, always the first of two from both vectors plus the second of two from both.
+        """
+        builder, vectors = self.builder, list(eight)
+        lanes = ([0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15])
+        pairs = ([0, 1, 4, 5, 8, 9, 12, 13], [2, 3, 6, 7, 10, 11, 14, 15])
+        for first, second in (lanes, pairs, pairs):
             vectors = [
                 builder.fadd(
-                    builder.shuffle_vector(a, b, places(low)),
-                    builder.shuffle_vector(a, b, places(high)),
+                    builder.shuffle_vector(a, b, places(first)),
+                    builder.shuffle_vector(a, b, places(second)),
                 )
                 for a, b in zip(vectors[::2], vectors[1::2], strict=True)
             ]
-            half *= 2
         return vectors[0]
 
     def step(self, position: Value) -> Value:
@@ -536,7 +536,8 @@ class UniformEmitter(Emitter):
 
 @_intrinsic
 def block_step(
-    typing: Any, code: Any, position: Any, uniforms: Any, registers: Any, slots: Any, stride: Any, rows: Any
+    typing: Any, code: Any, position: Any, uniforms: Any, registers: Any, slots: Any, stride: Any,
+    rows: Any,
 ) -> Any:  # fmt: skip
     """Do one instruction on the rows of a block; returns the position of the next one."""
 
@@ -582,14 +583,49 @@ def copy_numbers(typing: Any, source: Any, first: Any, target: Any, start: Any, 
     """target[start : start + count] = source[first : first + count], for flat arrays."""
 
     def emit(context: Any, builder: Builder, signature: Any, arguments: Sequence[Value]) -> Value:
-        source, first, target, start, count = arguments
-        kinds = signature.args
-        from_ = context.make_array(kinds[0])(context, builder, source).data
-        to = context.make_array(kinds[2])(context, builder, target).data
-        cgutils.raw_memcpy(builder, builder.gep(to, [start]), builder.gep(from_, [first]), count, 8)
+        source, target, count = _ranges(context, builder, signature.args, arguments)
+        cgutils.raw_memcpy(builder, target, source, count, DOUBLE_BYTES)
         return context.get_dummy_value()
 
     return types.void(source, types.int64, target, types.int64, types.int64), emit
+
+
+@_intrinsic
+def add_numbers(
+    typing: Any, source: Any, first: Any, target: Any, start: Any, count: Any, factor: Any
+) -> Any:
+    """target[start : start + count] += source[first : first + count] * factor."""
+
+    def emit(context: Any, builder: Builder, signature: Any, arguments: Sequence[Value]) -> Value:
+        source, target, count = _ranges(context, builder, signature.args, arguments)
+        factor = arguments[5]
+        emitter = Emitter(builder, None, None)
+        eights = builder.and_(count, integer(-LANES))
+
+        def one(k: Value) -> None:
+            place = builder.gep(target, [k])
+            product = builder.fmul(builder.load(builder.gep(source, [k])), factor)
+            builder.store(builder.fadd(builder.load(place), product), place)
+
+        def eight(k: Value) -> None:
+            product = builder.fmul(emitter.load(source, k), emitter.spread(factor))
+            emitter.store(builder.fadd(emitter.load(target, k), product), target, k)
+
+        emitter.repeat(integer(0), eights, LANES, eight)
+        emitter.repeat(eights, count, 1, one)
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, target, types.int64, types.int64, types.float64), emit
+
+
+def _ranges(
+    context: Any, builder: Builder, kinds: Sequence[Any], arguments: Sequence[Value]
+) -> tuple[Value, Value, Value]:
+    """From two arrays, each with a first place, and a count: two pointers and the count."""
+    source, first, target, start, count = arguments[:5]
+    from_ = context.make_array(kinds[0])(context, builder, source).data
+    to = context.make_array(kinds[2])(context, builder, target).data
+    return builder.gep(from_, [first]), builder.gep(to, [start]), count
 
 
 def integer(number: int) -> Value:
