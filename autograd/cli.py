@@ -224,12 +224,12 @@ def _gradients(request: Request, root: Value) -> Table:
 
 
 def _step(request: Request) -> int:
-    _story(request).play(lang=request.options.lang)
+    autograd.trace(_debtor(request)).play(lang=request.options.lang)
     return OK
 
 
 def _page(request: Request) -> int:
-    story = _story(request)
+    story = autograd.trace(_debtor(request))
     return _write(request, lambda path: story.to_html(path, lang=request.options.asked_lang))
 
 
@@ -238,7 +238,8 @@ def _draw(request: Request) -> int:
 
     options = request.options
     root = request.expression.evaluate(request.leaves())
-    root.backward()
+    if root.requires_grad:
+        root.backward()
     chosen = {
         "lang": options.lang,
         "rankdir": options.rankdir,
@@ -250,6 +251,7 @@ def _draw(request: Request) -> int:
 
 
 def _check(request: Request) -> int:
+    _debtor(request)
     words, names = request.words, request.expression.names
     report = check_grads(
         lambda *xs: request.expression.evaluate(dict(zip(names, xs))),
@@ -268,7 +270,7 @@ def _check(request: Request) -> int:
 def _paths(request: Request) -> int:
     words, console = request.words, request.console
     leaves = request.leaves()
-    root = request.expression.evaluate(leaves)
+    root = _debtor(request, leaves)
     root.backward()
     for leaf in leaves.values():
         _list_paths(request, root, leaf)
@@ -315,11 +317,13 @@ RUN: dict[str, Callable[[Request], int]] = {
 }
 
 
-def _story(request: Request) -> autograd.Trace:
-    root = request.expression.evaluate(request.leaves())
+def _debtor(request: Request, leaves: dict[str, Value] | None = None) -> Value:
+    """The evaluated root, if it owes anybody anything."""
+    root = request.expression.evaluate(leaves or request.leaves())
     if not root.requires_grad:
-        raise UserError(WORDS["en"]["constant"].format(show(root.data)))
-    return autograd.trace(root)
+        problem = "the expression has no names, so nobody is owed anything"
+        raise UserError(f"{problem}; {request.options.command} needs one, as in a+2 a=1")
+    return root
 
 
 def _write(request: Request, write: Callable[[str], object]) -> int:

@@ -133,6 +133,16 @@ def test_draw(capsys, tmp_path, name, start):
     assert f"{path.stat().st_size:,} bytes" in out
 
 
+def test_a_formula_without_names_can_be_drawn(capsys, tmp_path):
+    assert run(capsys, "draw", "1+2", "-o", str(tmp_path / "e.svg"))[0] == 0
+
+
+def test_special_values_are_shown(capsys):
+    code, out, _ = run(capsys, "show", "log(x)/x", "x=0")
+    assert code == 0
+    assert ["∂z/∂x", "0", "inf"] in rows(out)
+
+
 def test_draw_options(capsys, tmp_path):
     path = tmp_path / "e.svg"
     options = ["--rankdir", "TB", "--theme", "dark", "--no-gradients", "--lang", "zh"]
@@ -224,6 +234,8 @@ REFUSED = [
     ["page", "a", "a=1", "-o", "nowhere/e.html"],
     ["page", "a", "a=1", "-o", "."],
     ["step", "1+2"],
+    ["check", "1+2"],
+    ["paths", "1+2"],
     ["show", "__import__('os')", "a=1"],
     ["show", "(" * 5000 + "a" + ")" * 5000, "a=1"],
     ["show", "-" * 5000 + "a", "a=1"],
