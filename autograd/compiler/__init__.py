@@ -9,6 +9,6 @@ from autograd.extras import require
 
 require("numpy", extra="fast")
 
-from autograd.compiler.program import Program, compile, load  # noqa: A004, E402
+from autograd.compiler.program import Program, compile  # noqa: A004, E402
 
-__all__ = ["Program", "compile", "load"]
+__all__ = ["Program", "compile"]

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from autograd.compiler.backends import (
     Array,
     Executor,
-    Indices,
     check_backend,
     make_executor,
 )
@@ -120,7 +120,8 @@ class Program:
     def steps_per_call(self) -> int | None:
         """How many steps of `train` to take at a time, where that must not depend on the clock.
 
-        Processes that train together on several hosts have to make the same calls; None: any number.
+        Processes that train together on several hosts have to make the same calls; None: any
+        number.
         """
         return self._executor.steps_per_call
 
@@ -154,11 +155,16 @@ class Program:
 
         ``params`` (P,) and ``state`` (S, P), float64 and C-contiguous, change in place.
         """
-        rows, steps = self._rows(rows), -(-len(order) // batch_size)
-        hyper = _real_array(hyper, (steps, None), "hyper")
-        chosen: Indices = np.ascontiguousarray(order, dtype=np.int64)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        rows, chosen = self._rows(rows), np.ascontiguousarray(order, dtype=np.int64)
         if len(chosen) and not (chosen.min() >= 0 and chosen.max() < len(rows)):
             raise IndexError(f"order points outside the {len(rows)} rows")
+        hyper = _real_array(hyper, (-(-len(chosen) // batch_size), None), "hyper")
+        parameters = len(self.names.parameters)
+        _check_changed(params, (parameters,), "params")
+        _check_changed(state, (len(update.outputs) - 1, parameters), "state")
+        _check_update(update, hyper.shape[1])
         return self._executor.train(update, params, state, rows, chosen, batch_size, hyper)
 
     def pack(self) -> Array:
@@ -177,11 +183,11 @@ class Program:
                 parameter.data = number
 
     def to_jax(self) -> JaxFunction:
-        """The program as a pure JAX function, ``f(params, batch) -> (mean, gradient)``, for jit and
-        devices.
+        """The program as a pure JAX function, for jit, devices and several hosts.
 
-        ``f.outputs(params, batch)`` is the counterpart of calling the program.  In float64 where
-        JAX is configured so (``jax.config.update("jax_enable_x64", True)``), else in JAX's float32.
+        ``f(params, batch)`` gives the mean and its gradient, as `value_and_grad` does, and
+        ``f.outputs(params, batch)`` what calling the program does.  In float64 where JAX is
+        configured so (``jax.config.update("jax_enable_x64", True)``), else in JAX's float32.
         """
         require("jax", extra="jax")
         from autograd.compiler.jax_backend import JaxFunction
@@ -243,31 +249,51 @@ class Program:
         return rows
 
 
-def load(path: str | os.PathLike[str], *, backend: str = "auto") -> Program:
-    """The program in a file; see `Program.load`."""
-    return Program.load(path, backend=backend)
-
-
 def _from_pickle(data: bytes, backend: str) -> Program:
     return Program._of(from_bytes(data), backend)
 
 
 def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     """The numbers given as float64 in C order, of this shape (None: any length)."""
-    try:
-        array = np.asarray(given)
-    except ValueError as error:
-        raise ValueError(f"{name} is not rectangular: {error}") from error
-    if array.dtype.kind not in "fiub":
-        hint = ": pass the numbers, .data of each Value" if array.dtype.kind == "O" else ""
+    array = _array(given, name)
+    kind = array.dtype.kind
+    if kind not in "fiub":
+        hint = ": pass the numbers, .data of each Value" if kind == "O" else ""
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
-    if len(array.shape) != len(shape) or any(
-        wanted not in (None, length) for wanted, length in zip(shape, array.shape, strict=True)
-    ):
+    if not _fits(array.shape, shape):
         wanted = ", ".join("N" if length is None else str(length) for length in shape)
         comma = "," if len(shape) == 1 else ""
         raise ValueError(f"{name} must have shape ({wanted}{comma}), got {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return np.ascontiguousarray(array, np.float64)
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(
+        [one is None or one == length for one, length in zip(wanted, shape)]
+    )
+
+
+def _array(given: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"{name} is not rectangular: {error}") from error
+
+
+def _check_changed(array: Array, shape: tuple[int, ...], name: str) -> None:
+    """Raise unless the array can be changed in place as it is."""
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    if array.dtype != np.float64 or not (array.flags.c_contiguous and array.flags.writeable):
+        raise TypeError(f"{name} changes in place: it must be float64, C-contiguous and writeable")
+
+
+def _check_update(update: WengertList, numbers: int) -> None:
+    """Raise unless the rule finds all that it reads: p, g and its state, and the step's numbers."""
+    found = {"input": 1 + len(update.outputs), "parameter": numbers}
+    for name, operands in zip(update.operations, update.operands):
+        if name in found and operands[0] >= found[name]:
+            raise ValueError(f"the update reads {name} {operands[0]}, of {found[name]} there are")
 
 
 def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:

@@ -215,6 +215,30 @@ def test_train_refuses_rows_that_are_not_there(line: tuple) -> None:
         line[0].train(update, line[0].pack(), np.zeros((0, 2)), BATCH, [0, 2], 1, [[0.1], [0.1]])
 
 
+def test_train_refuses_what_does_not_fit(line: tuple) -> None:
+    from autograd.compiler.linear import record_function
+
+    program = line[0]
+    update = record_function(lambda m, xs, ps: [xs[0] - ps[1] * xs[1]], inputs=2, parameters=2)
+    params, state, hyper = program.pack(), np.zeros((0, 2)), [[0.1, 0.1]]
+    program.train(update, params, state, BATCH, [0, 1], 2, hyper)
+    for change, error, words in [
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"hyper": [[0.1]]}, ValueError, "the update reads parameter 1, of 1 there are"),
+        ({"hyper": [[0.1, 0.1]] * 2}, ValueError, r"hyper must have shape \(1, N\), got \(2, 2\)"),
+        ({"state": np.zeros((1, 2))}, ValueError, r"state must have shape \(0, 2\)"),
+        ({"params": np.zeros(3)}, ValueError, r"params must have shape \(2,\)"),
+        ({"params": np.zeros(2, "float32")}, TypeError, "params changes in place"),
+        ({"params": np.zeros(4)[::2]}, TypeError, "params changes in place"),
+    ]:
+        given = {
+            "params": params, "state": state, "rows": BATCH, "order": [0, 1], "batch_size": 2,
+            "hyper": hyper,
+        }  # fmt: skip
+        with pytest.raises(error, match=words):
+            program.train(update, **{**given, **change})
+
+
 def test_repr(line: tuple) -> None:
     assert repr(line[0]) == (
         "<Program of 14 instructions, 2 inputs, 2 parameters, 1 roots, on numpy>"
