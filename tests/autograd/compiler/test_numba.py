@@ -18,7 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograd import scalar_math
-from autograd.compiler.linear import ARITIES, LEAVES, WengertList, record_function, uniform_registers
+from autograd.compiler.linear import (
+    ARITIES,
+    LEAVES,
+    WengertList,
+    record_function,
+    uniform_registers,
+)
 
 pytest.importorskip("numba")
 
@@ -149,7 +155,12 @@ def two_layers(inputs: int, hidden: int, outputs: int) -> WengertList:
     recorded = record_function(network, inputs=inputs, parameters=count)
     value, *gradients = recorded.outputs
     return WengertList(
-        recorded.operations, recorded.operands, recorded.constants, [value], gradients, recorded.uniform
+        recorded.operations,
+        recorded.operands,
+        recorded.constants,
+        [value],
+        gradients,
+        recorded.uniform,
     )
 
 
@@ -209,7 +220,9 @@ def test_training_is_step_by_step_training(rows: int, batch_size: int) -> None:
     assert mine[1].tolist() == theirs[1].tolist()
 
 
-def test_training_on_large_batches_is_parallel_and_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_on_large_batches_is_parallel_and_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     program = two_layers(5, 4, 2)
     update = record_function(momentum, inputs=3, parameters=2)
     random = np.random.default_rng(3)
