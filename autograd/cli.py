@@ -417,7 +417,7 @@ def _protected(argv: list[str]) -> list[str]:
 
 def _is_formula(word: str) -> bool:
     """Whether a word that starts with a minus is none of -o, -h, --word and --word=…."""
-    option = word in {"-", "-o", "-h", "--"} or re.match("--[a-z]{2}", word)
+    option = word in {"-", "-o", "-h", "--"} or re.fullmatch("--[a-z][a-z-]+(=.*)?", word)
     return word.startswith("-") and not option
 
 

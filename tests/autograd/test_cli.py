@@ -167,6 +167,7 @@ def test_expressions_and_values_may_begin_with_a_minus(capsys):
     assert "-4" in run(capsys, "show", "-a**2", "a=-2")[1]
     assert run(capsys, "show", "-(a)", "a=-1e-3")[0] == 0
     assert run(capsys, "show", "--a", "a=1")[0] == 0
+    assert run(capsys, "show", "--exp(a)", "a=1")[0] == 0
     assert run(capsys, "show", "---a", "a=1")[0] == 0
 
 
