@@ -20,6 +20,7 @@ from autograd.views import layout as layout_module
 from autograd.views.draw import draw, save, to_svg
 from autograd.views.layout import graphviz_output
 from autograd.views.scene import clean, columns, number
+from tests.strategies import payback_operations, result, wild_programs
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -403,6 +404,18 @@ def test_wrong_options_are_named(options, said):
 def test_a_picture_starts_at_a_value():
     with pytest.raises(TypeError, match="starts at a Value, not at float"):
         to_svg(3.0)
+
+
+@given(wild_programs(), st.sampled_from(["LR", "BT"]))
+def test_random_graphs_show_every_node_and_every_edge_once(program, rankdir):
+    leaves = [Value(x, label=f"x{i}") for i, x in enumerate(program.inputs)]
+    root = leaves[0] * 1 + result(program, leaves, payback_operations())
+    drawn = parsed(to_svg(root, rankdir=rankdir))
+    assert sorted(map(int, groups(drawn, "data-node"))) == list(range(len(topological_order(root))))
+    told = groups(drawn, "data-edge")
+    assert sorted(map(int, told)) == list(range(len(edges(root))))
+    for i, edge in enumerate(edges(root)):
+        assert text_of(told[str(i)])[0].endswith(f"= {number(edge.partial)}")
 
 
 # --- files ---------------------------------------------------------------------------------------
