@@ -269,7 +269,7 @@ def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     return len(shape) == len(wanted) and all(
-        [one is None or one == length for one, length in zip(wanted, shape)]
+        one is None or one == length for one, length in zip(wanted, shape)
     )
 
 
