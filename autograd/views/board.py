@@ -26,7 +26,7 @@ HEIGHT, SMALL_HEIGHT = 62.0, 28.0
 MARGIN = 18.0
 ROOMY = (820.0, 520.0)
 LABELLED_WIRES = 90
-BOTH_WAYS = 160
+BOTH_WAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _cards(story: Trace, depth: int) -> Iterator[Card]:
             yield _node_card(node, node is story.root)
     for i, (scope, members) in enumerate(folds.items()):
         title = shorten(scope[-1], 18)
-        width = max(150.0, 9.5 * columns(title) + 64)
+        width = max(196.0, 9.5 * columns(title) + 64)
         yield Card(f"s{i}", "fold", tuple(members), title, "", scope[:-1], width, HEIGHT)
 
 
@@ -194,7 +194,7 @@ def _inside(scope: Scope, cards: Sequence[Card], boxes: Sequence[Scope]) -> Iter
 
 
 def _dot_wire(wire: Wire, among: int) -> str:
-    label = f" label={_space(44, 20)}" if wire.edges and among <= LABELLED_WIRES else ""
+    label = f" label={_space(58, 20)}" if wire.edges and among <= LABELLED_WIRES else ""
     return f'{wire.debtor} -> {wire.creditor} [id="{wire.key}"{label}]'
 
 
@@ -342,7 +342,7 @@ class _Painter:
             f'transform="translate({_n(x)} {_n(y)})"><title>{escape(card.title)}</title>'
             f"{_frames(card)}"
             f'<text class="name" x="{_n(left)}" y="-9">{escape(card.title)}</text>'
-            f'<text class="value" x="{_n(right)}" y="-9">{len(card.nodes)}</text>'
+            f'<text class="count" x="{_n(right)}" y="-9">{len(card.nodes)}</text>'
             f'<rect class="tray" x="{_n(left - 7)}" y="3" '
             f'width="{_n(right - left + 14)}" height="22" rx="5"/>'
             f'<text class="pile" x="{_n(left)}" y="18.5"></text>'

@@ -36,14 +36,15 @@ def trace_bundle(story: Trace) -> dict[str, str]:
     from autograd.views.board import board, draw_board, levels
     from autograd.views.frames import board_style
     from autograd.views.moment import moment
-    from autograd.views.page import page
+    from autograd.views.page import OPEN_AT_FIRST, page
 
     told = {"text/plain": repr(story)}
     with suppress(*NO_PICTURE):
-        laid = board(story, levels(story)[0] if len(story.nodes) > 60 else 0)
+        document = page(story)
+        laid = board(story, levels(story)[0] if len(story.nodes) > OPEN_AT_FIRST else 0)
         end = moment(story, len(story.steps))
         still = draw_board(story, laid, end, f"<style>{board_style()}</style>")
-        told["text/html"] = frame(page(story), story.root.name) + picture(still, story.root.name)
+        told["text/html"] = frame(document, story.root.name) + picture(still, story.root.name)
         told["image/svg+xml"] = still
     return told
 

@@ -20,7 +20,6 @@ from functools import cache
 from importlib import resources
 from math import isfinite
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any, Literal
 
 from autograd.backward import repay, settlement_order, topological_order
@@ -43,6 +42,8 @@ from autograd.views.words import (
 SCHEMA = 1
 Kind = Literal["eval", "seed", "settle", "pay"]
 Lang = Literal["en", "zh"]
+LETTERS = "abcdefghijkmnpqrstuvwxyz"
+"""Without l and o, which look like digits."""
 LETTERS_UP_TO = 20
 LONGEST_FORMULA = 60
 
@@ -142,12 +143,17 @@ class Trace:
         text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
-    def to_html(self, path: str | os.PathLike[str], *, lang: Lang | None = None) -> Path:
-        """Write the page, one self-contained file; ``lang=None`` follows the browser."""
+    def to_html(
+        self, path: str | os.PathLike[str], *, lang: Lang | None = None, max_nodes: int = 4000
+    ) -> Path:
+        """Write the page, one self-contained file; ``lang=None`` follows the browser.
+
+        Raises ValueError for more than ``max_nodes`` nodes, OSError where it cannot write.
+        """
         from autograd.files import write_atomically
         from autograd.views.page import page
 
-        return write_atomically(path, page(self, lang=lang))
+        return write_atomically(path, page(self, lang=lang, max_nodes=max_nodes))
 
     def play(self, *, lang: Lang = "en") -> None:
         """Step through it in the terminal; without one, print all steps."""
@@ -155,11 +161,16 @@ class Trace:
 
         play(self, lang=lang)
 
-    def frames(self, folder: str | os.PathLike[str], *, lang: Lang = "en") -> Path:
-        """Write one SVG per step and an ``index.md`` into a folder, for slides."""
+    def frames(
+        self, folder: str | os.PathLike[str], *, lang: Lang = "en", max_nodes: int = 400
+    ) -> Path:
+        """Write one SVG per step and an ``index.md`` into a folder, for slides; gives the latter.
+
+        Raises ValueError for more than ``max_nodes`` nodes, OSError where it cannot write.
+        """
         from autograd.views.frames import write_frames
 
-        return write_frames(self, Path(folder), lang=lang)
+        return write_frames(self, Path(folder), lang=lang, max_nodes=max_nodes)
 
     def __repr__(self) -> str:
         return (
@@ -215,7 +226,7 @@ def names_of(order: Sequence[Value]) -> list[str]:
     labels = [shorten(node.label) for node in order]
     nameless = [i for i, node in enumerate(order) if not labels[i] and _needs_name(node)]
     taken = set(labels)
-    letters = [letter for letter in ascii_lowercase if letter not in taken]
+    letters = [letter for letter in LETTERS if letter not in taken]
     enough = len(nameless) <= min(LETTERS_UP_TO, len(letters))
     for k, i in enumerate(nameless):
         labels[i] = letters[k] if enough else f"v{i}"

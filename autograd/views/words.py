@@ -158,6 +158,7 @@ SPELLED_OUT = {
 }
 SPELLED_OUT |= {"sum", "dot", "absolute", "sqrt"}
 """Operations that read better as signs than as a call of their name."""
+MOST_SPELLED_OUT = 9
 
 
 def formula(op: str, operands: Sequence[str | float]) -> str:
@@ -167,7 +168,7 @@ def formula(op: str, operands: Sequence[str | float]) -> str:
 
 def spell(op: str, operands: Sequence[Term]) -> Term:
     """What a primitive computes, as a term that can be part of a longer formula."""
-    if op in SPELLED_OUT:
+    if op in SPELLED_OUT and len(operands) <= MOST_SPELLED_OUT:
         return term(TABLE[op].forward(WORDS, *operands))
     return Term(call(op, [x.text for x in operands]))
 

@@ -45,23 +45,24 @@ function pileText(group, id, now, state) {
   return fits(group, text) ? text : `Σ ${short(pile.reduce((sum, x) => sum + x), 4)}`;
 }
 
-const fits = (group, text) => text.length * 7.6 < group.querySelector(".card").width.baseVal.value - 62;
+const fits = (group, text, rest = 62) => text.length * 7.6 < group.querySelector(".card").getAttribute("width") - rest;
 
 function paintFold(group, ids, now) {
   const owing = ids.filter((id) => !now.story.nodes[id].constant);
   const settled = owing.filter((id) => now.state(id) === "settled").length;
   group.dataset.state = settled === owing.length ? "settled" : settled ? "owed" : "known";
-  inscribe(group, ".heard", `${settled}/${owing.length}`);
-  inscribe(group, ".pile", deltas(group, owing, now));
+  const heard = `${settled}/${owing.length}`;
+  inscribe(group, ".heard", heard);
+  inscribe(group, ".pile", deltas(group, owing, now, 46 + 7 * heard.length));
 }
 
 /** The δ of a folded layer or neuron: the gradients of its weighted sums, as far as they fit. */
-function deltas(group, ids, now) {
+function deltas(group, ids, now, rest) {
   const sums = ids.filter((id) => now.story.nodes[id].op === "dot" && now.gradient(id) !== undefined);
   let text = "";
   for (const id of sums.reverse()) {
     const longer = `${text ? `${text}, ` : "δ "}${short(now.gradient(id), 3)}`;
-    if (!fits(group, longer)) return text && `${text} …`;
+    if (!fits(group, longer, rest)) return text && `${text} …`;
     text = longer;
   }
   return text;
@@ -143,6 +144,7 @@ export class Board {
     const { width, height } = this.#size;
     this.svg.setAttribute("viewBox", [x - width / 2 / scale, y - height / 2 / scale, width / scale, height / scale].map((v) => v.toFixed(2)).join(" "));
     this.stage.classList.toggle("grabbable", scale > this.#fitting * 1.01);
+    this.stage.classList.toggle("overview", scale < 0.25);
     this.stage.classList.toggle("large", this.#fitting < READABLE);
   }
 
@@ -279,7 +281,7 @@ function seedCoin(svg, now) {
   const [x, y] = root.getAttribute("transform").match(/-?[\d.]+/g).map(Number);
   const top = y - root.querySelector(".card").getAttribute("height") / 2;
   const group = disc(svg, "1", false);
-  return (t) => move(group, { x, y: top - 40 * (1 - t) });
+  return (t) => move(group, { x, y: top - 7 - 40 * (1 - t) });
 }
 
 function disc(svg, text, walker) {

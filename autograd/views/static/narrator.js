@@ -1,8 +1,9 @@
 // The narrator: sentences and formulas, from the same templates that the trace is told in.
-import { enclosed, grouped, show, sumOf } from "./numbers.js";
+import { enclosed, grouped, productOf, show, sumOf } from "./numbers.js";
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 const DELTAS_SHOWN = 6;
+const NAMES_SHOWN = 4;
 
 export const fill = (template, words) => template.replace(/\{(\w+)\}/g, (_, key) => words[key]);
 
@@ -133,7 +134,7 @@ export class Narrator {
       ...{ path, root: this.story.root.name, leaf: this.story.nodes[leaf].name, local: show(this.story.locals[id]) },
       ...{ from: this.story.nodes[edge.to].name, to: this.story.nodes[edge.from].name },
       amount: show(this.walk.amount(now.step)),
-      factors: walked.map((e, i) => (i ? enclosed : String)(show(this.story.locals[e]))).join(" × "),
+      factors: productOf(walked.map((e) => show(this.story.locals[e]))),
       times: this.walk.times(id, now.taken),
       walked: grouped(String(now.steps.length)),
       naive: grouped(this.walk.total),
@@ -146,7 +147,7 @@ export class Narrator {
     const of = (kind) => now.group.filter((step) => step.kind === kind);
     const actor = this.story.nodes[this.story.actor(now.group.at(-1))];
     const inner = now.group.map((step) => this.story.nodes[this.story.actor(step)]).find((node) => !node.leaf) ?? actor;
-    const words = { group: this.#groupName(inner, now.by), root: this.story.root.name, paid: of("pay").length };
+    const words = { group: this.#groupName(now.group, inner, now.by), root: this.story.root.name, paid: of("pay").length };
     if (!of("settle").length) return fill(told.group_eval, { ...words, n: of("eval").length });
     const deltas = this.#deltas(of("settle"));
     const delta = deltas.slice(0, DELTAS_SHOWN).join(", ") + (deltas.length > DELTAS_SHOWN ? ", …" : "");
@@ -154,9 +155,13 @@ export class Narrator {
     return deltas.length ? said + fill(told.group_delta, { ...words, k: deltas.length, delta }) : said;
   }
 
-  #groupName({ scope, name }, by) {
-    if (by === "node" || !scope.length) return name;
-    return by === "outer" ? scope[0] : scope.join(" / ");
+  /** The scope that a stride went through, or the names of its nodes where they lie in none. */
+  #groupName(group, { scope }, by) {
+    if (by === "outer" && scope.length) return scope[0];
+    if (by === "inner" && scope.length) return scope.join(" / ");
+    const nodes = new Set(group.map((step) => this.story.nodes[this.story.actor(step)]));
+    const names = [...nodes].filter((node) => nodes.size === 1 || !node.leaf).map((node) => node.name);
+    return names.slice(0, NAMES_SHOWN).join(", ") + (names.length > NAMES_SHOWN ? ", …" : "");
   }
 
   /** The gradients of the weighted sums among these nodes: the δ of a layer, its first unit first. */

@@ -25,9 +25,12 @@ function placed(digits, point, most) {
 export const enclosed = (text) => (/^[-−]/.test(text) ? `(${text})` : text);
 
 /** A pile in words: `2 + 3`, the middle of a long one left out. */
-export function sumOf(amounts) {
-  const shown = amounts.length > 8 ? [...amounts.slice(0, 4), "…", ...amounts.slice(-3)] : amounts;
-  return shown.map((text, i) => (i ? enclosed(text) : text)).join(" + ");
+export const sumOf = (amounts) => chained(amounts, " + ");
+export const productOf = (factors) => chained(factors, " × ");
+
+function chained(numbers, sign) {
+  const shown = numbers.length > 8 ? [...numbers.slice(0, 4), "…", ...numbers.slice(-3)] : numbers;
+  return shown.map((text, i) => (i ? enclosed(text) : text)).join(sign);
 }
 
 /** Digits in groups of three, for counts that may be very long. */

@@ -21,6 +21,7 @@ class Viewer {
     this.walk = new Walk(this.story);
     this.narrator = new Narrator(data.told, this.story, this.walk, data.templates);
     this.state = { taken: 0, mode: "backprop", lang: data.lang ?? ourLanguage(), by: "edge", level: data.level };
+    this.places = { backprop: 0, naive: 0 };
     this.#build();
     this.#listen();
     this.#setStride(strideAt(data.level));
@@ -118,8 +119,8 @@ class Viewer {
     let at = i;
     const node = () => this.story.nodes[this.story.actor(this.steps[at])];
     while (node().leaf && this.steps[at + direction]?.kind !== "seed" && this.steps[at + direction]) at += direction;
-    const { scope, id } = node();
-    return scope.length ? JSON.stringify(by === "outer" ? scope.slice(0, 1) : scope) : id;
+    const { scope } = node();
+    return JSON.stringify(by === "outer" ? scope.slice(0, 1) : scope);
   }
 
   play(on = !this.section.classList.contains("playing")) {
@@ -141,8 +142,9 @@ class Viewer {
 
   setMode(mode) {
     if (mode === this.state.mode) return;
+    this.places[this.state.mode] = this.state.taken;
     this.state.mode = mode;
-    this.state.taken = mode === "naive" ? 0 : this.story.steps.length;
+    this.state.taken = this.places[mode];
     this.play(false);
     this.#show();
     this.#writeLink();

@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page; they are left out, and say so, only where there is none."""
+"""A real browser for the tests of the page; left out, and said so, only where there is none."""
 
 import os
 import shutil

@@ -53,7 +53,7 @@ class TestFrames:
         trace(seed_graph()).frames(tmp_path)
         middle = (tmp_path / "13.svg").read_text("utf-8")
         assert [pile for pile in texts(middle, "pile") if pile] == ["2", "2", "2", "3", "1"]
-        assert "✓" not in [heard for heard in texts((tmp_path / "06.svg").read_text(), "heard")]
+        assert "✓" not in texts((tmp_path / "06.svg").read_text("utf-8"), "heard")
         last = (tmp_path / "17.svg").read_text("utf-8")
         assert "5" in texts(last, "pile")
 
