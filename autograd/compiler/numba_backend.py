@@ -14,6 +14,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -46,12 +47,12 @@ class NumbaExecutor:
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
         with self._lock:
-            return self._value_runner().outputs(params, batch)
+            return self._value_runner().outputs(_plain(params), _plain(batch))
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
         with self._lock:
-            return self._gradient_runner().value_and_grad(params, batch)
+            return self._gradient_runner().value_and_grad(_plain(params), _plain(batch))
 
     def train(
         self,
@@ -64,7 +65,7 @@ class NumbaExecutor:
         hyper: Array,
     ) -> Array:
         """Take one optimiser step per batch: small ones in one native loop."""
-        arguments = params, state, rows, order, batch_size, hyper
+        arguments = params, state, _plain(rows), _plain(order), batch_size, _plain(hyper)
         with self._lock:
             rule, runner = self._rule(update), self._gradient_runner()
             if runner.slabs(min(batch_size, len(order))) == 1:
@@ -156,6 +157,11 @@ class Runner:
             with ThreadPoolExecutor(min(count, _processors())) as pool:
                 list(pool.map(run, machines, cuts, cuts[1:]))
         return machines
+
+
+def _plain(array: Any) -> Any:
+    """An array as the native code was compiled for: aligned, and not marked as read-only."""
+    return array if array.flags.carray else array.copy()
 
 
 def _processors() -> int:

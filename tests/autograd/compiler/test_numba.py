@@ -1,7 +1,7 @@
 """The native interpreter against a plain one: every instruction of a list, once, in Python floats.
 
-The lists here are drawn at random, so they hold what no recorded graph would: every operation on any
-registers, uniform and varying, special values, gradients that are any register at all.
+The lists here are drawn at random, so they hold what no recorded graph would: every operation on
+any registers, uniform and varying, special values, gradients that are any register at all.
 """
 
 import math
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from autograd.compiler.linear import (
 
 pytest.importorskip("numba")
 
-from autograd.compiler import numba_backend, numba_step
+from autograd.compiler import numba_backend, numba_loops, numba_step
 from autograd.compiler.backends import train_step_by_step
 from autograd.compiler.numba_backend import NumbaExecutor
 from autograd.compiler.numba_plan import plan_gradient, plan_values
@@ -145,7 +146,8 @@ def two_layers(inputs: int, hidden: int, outputs: int) -> WengertList:
         for size in sizes[1:]:
             rows.append([[next(weights) for _ in range(len(layers[-1]) + 1)] for _ in range(size)])
             layers.append([neuron(row, layers[-1]) for row in rows[-1]])
-        slopes, grads = layers[-1], []
+        slopes: list[float] = layers[-1]
+        grads: list[float] = []
         for below, matrix in zip(layers[-2::-1], rows[::-1], strict=True):
             grads = [g for d in slopes for g in [*(d * a for a in below), d]] + grads
             columns = zip(*[row[:-1] for row in matrix], strict=True)
@@ -190,6 +192,19 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPat
         value, grads = executor.value_and_grad(params, batch)
         results.append((value, grads.tobytes(), executor.outputs(params, batch).tobytes()))
     assert results[0] == results[1] == results[2]
+
+
+def test_arrays_that_are_read_only_need_no_other_native_code() -> None:
+    program = two_layers(5, 4, 2)
+    executor = NumbaExecutor(program)
+    params, batch = np.ones(len(program.gradients)), np.ones((3, 5))
+    expected = executor.value_and_grad(params, batch)
+    native: Any = numba_loops.value_and_grad
+    compiled = len(native.signatures)
+    params.flags.writeable = batch.flags.writeable = False
+    value, grads = executor.value_and_grad(params, batch)
+    assert (value, grads.tolist()) == (expected[0], expected[1].tolist())
+    assert len(native.signatures) == compiled
 
 
 def momentum(m: object, inputs: Sequence[float], hyper: Sequence[float]) -> tuple[float, float]:
@@ -257,7 +272,6 @@ def test_training_stops_before_a_loss_that_is_not_finite() -> None:
 
 def test_update_may_give_a_number_that_all_parameters_share() -> None:
     update = record_function(lambda m, i, h: (h[0], i[0]), inputs=3, parameters=1)
-    params, state = np.arange(5.0), np.zeros((1, 5))
     program = two_layers(1, 1, 1)
     params, state = np.ones(4), np.zeros((1, 4))
     NumbaExecutor(program).train(
