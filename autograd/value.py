@@ -24,13 +24,14 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial, reduce
+from itertools import repeat
 from numbers import Real
 from operator import add, attrgetter, mul
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from autograd import scalar_math
 from autograd.given import kind, number, short, text_of
-from autograd.modes import MODE, AnomalyError, Mode, Note
+from autograd.modes import MODE, AnomalyError, Mode, Note, scope
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
 
@@ -57,17 +58,6 @@ def operation_of(name: str) -> Callable[..., Value]:
     operation.__name__ = operation.__qualname__ = name
     operation.__doc__ = f"{name} of Values or numbers, as a Value. {rule.note}".strip()
     return operation
-
-
-def _reflected(name: str) -> Callable[[Value, Any], Any]:
-    """The operator method for a number on the left."""
-    operator = getattr(Value, f"__{name}__")
-
-    def method(self: Value, other: Any) -> Any:
-        left = lift(other)
-        return left if left is NotImplemented else operator(left, self)
-
-    return method
 
 
 class Value:
@@ -256,6 +246,21 @@ class Value:
     def __pow__(self, other: Operand) -> Value:
         return NotImplemented if lift(other) is NotImplemented else apply(_POW, self, other)
 
+    def __radd__(self, other: Operand) -> Value:
+        return left if (left := lift(other)) is NotImplemented else left + self
+
+    def __rsub__(self, other: Operand) -> Value:
+        return left if (left := lift(other)) is NotImplemented else left - self
+
+    def __rmul__(self, other: Operand) -> Value:
+        return left if (left := lift(other)) is NotImplemented else left * self
+
+    def __rtruediv__(self, other: Operand) -> Value:
+        return left if (left := lift(other)) is NotImplemented else left / self
+
+    def __rpow__(self, other: Operand) -> Value:
+        return left if (left := lift(other)) is NotImplemented else left**self
+
     def __neg__(self) -> Value:
         return record(-self._data, (self,), (-1.0,), _NEG)
 
@@ -285,7 +290,7 @@ class Value:
 
     def relu(self: Operand) -> Value:
         """max(0, x), with slope 0 at 0."""
-        x = as_value(self, "relu")
+        x = self if type(self) is Value else as_value(self, "relu")
         data, slope = (0.0, 0.0) if x._data <= 0.0 else (x._data, 1.0)
         if x.requires_grad:
             return _node(data, x, None, slope, 0.0, _RELU)
@@ -478,6 +483,53 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value
     return record(y, parents, (*x_data, *w_data, 1.0), _DOT)
 
 
+def affine(
+    weights: Iterable[Sequence[Any]],
+    inputs: Sequence[Any],
+    biases: Iterable[Any],
+    scopes: Iterable[scope] | None = None,
+) -> list[Value]:
+    """W x + b: a ``dot`` for each row of weights and its bias, and for inputs looked up once.
+
+    With ``scopes``, one per row, each node is made in its own.  Raises ValueError when a row has
+    another length than the inputs.
+
+    >>> [y.data for y in affine([[1.0, 2.0], [0.0, 1.0]], [Value(3.0), 4.0], [0.5, 0.0])]
+    [11.5, 4.0]
+    """
+    xs, outer = as_values(inputs, "affine"), MODE.get()
+    x_data = [x._data for x in xs]
+    usual = outer is None or (outer.recording and not outer.anomalies)
+    nodes = []
+    for row, bias, box in zip(weights, biases, repeat(None) if scopes is None else scopes):
+        mode = outer if box is None else box.inside(outer)
+        if usual and type(bias) is Value and bias.requires_grad and len(row) == len(xs):
+            nodes.append(_dot_of_values(row, xs, bias, x_data, mode.note if mode else None))
+        else:
+            nodes.append(dot(row, xs, bias) if box is None else box.run(dot, row, xs, bias))
+    return nodes
+
+
+def _dot_of_values(
+    row: Sequence[Any], inputs: list[Value], bias: Value, x_data: list[float], note: Note | None
+) -> Value:
+    """``dot`` where it is known that a node is made; what a layer's speed depends on."""
+    try:
+        w_data = [w._data for w in row]
+    except AttributeError:
+        return _dot_of_values(as_values(row, "affine"), inputs, bias, x_data, note)
+    node = _new(Value)
+    node._data = _add_up(map(mul, w_data, x_data), bias._data)
+    node.grad = node._by_right = 0.0
+    node._left = (*row, *inputs, bias)
+    node._right = None
+    node._by_left = (*x_data, *w_data, 1.0)
+    node._made_by = _DOT
+    node.requires_grad = True
+    node._note = note
+    return node
+
+
 def _sequence(operands: Any) -> Any:
     return operands if type(operands) in (list, tuple) else as_values(operands, "dot")
 
@@ -504,12 +556,6 @@ def lift(operand: Any) -> Any:
         return constant(number(operand, "an operator takes"))
     return NotImplemented
 
-
-Value.__radd__ = _reflected("add")  # type: ignore[attr-defined]
-Value.__rsub__ = _reflected("sub")  # type: ignore[attr-defined]
-Value.__rmul__ = _reflected("mul")  # type: ignore[attr-defined]
-Value.__rtruediv__ = _reflected("truediv")  # type: ignore[attr-defined]
-Value.__rpow__ = _reflected("pow")  # type: ignore[attr-defined]
 
 _requires_grad = attrgetter("requires_grad")
 _add_up = sum if sys.version_info < (3, 12) else partial(reduce, add)

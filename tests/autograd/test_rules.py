@@ -322,7 +322,7 @@ def test_a_row_has_one_partial_per_argument(row: Primitive) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["add", "sub", "mul", "neg", "dot", "div", "pow", "pos", "absolute"]
+    "name", ["add", "sub", "mul", "neg", "dot", "div", "pow", "pos", "absolute", "relu"]
 )
 def test_operators_written_out_for_speed_say_what_their_rows_say(name: str) -> None:
     written = {
@@ -334,6 +334,7 @@ def test_operators_written_out_for_speed_say_what_their_rows_say(name: str) -> N
         "neg": lambda a: -a,
         "pos": lambda a: +a,
         "absolute": abs,
+        "relu": autograd.relu,
         "dot": lambda *xs: autograd.dot(xs[: len(xs) // 2], xs[len(xs) // 2 : -1], xs[-1]),
     }[name]
     row = TABLE[name]
