@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from autograd.backward import gradients, topological_order
 from autograd.functions import (
     absolute,
+    affine,
     arccos,
     arcsin,
     arctan,
@@ -66,7 +67,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AnomalyError", "CheckReport", "Edge", "Path", "Program", "Trace", "Value", "absolute",
-    "arccos", "arcsin", "arctan", "check_grads", "compile", "cos", "cosh", "count_paths",
+    "affine", "arccos", "arcsin", "arctan", "check_grads", "compile", "cos", "cosh", "count_paths",
     "detect_anomaly", "dot", "draw", "edges", "enable_grad", "equal", "erf", "erfc", "exp",
     "expm1", "gelu", "grad", "gradients", "hessian", "jacobian", "jvp", "leaky_relu", "less",
     "less_equal", "log", "log1p", "log_softmax", "logsumexp", "maximum", "mean", "minimum",

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from autograd.rules import TABLE
-from autograd.value import Operand, Value, apply, as_value, as_values, dot, operation_of
+from autograd.value import Operand, Value, affine, apply, as_value, as_values, dot, operation_of
 
 exp, expm1, log, log1p, sqrt = Value.exp, Value.expm1, Value.log, Value.log1p, Value.sqrt
 sin, cos, tan = Value.sin, Value.cos, Value.tan
@@ -22,8 +22,8 @@ maximum, minimum = Value.maximum, Value.minimum
 less, less_equal, equal = map(operation_of, ("less", "less_equal", "equal"))
 
 __all__ = [
-    "absolute", "arccos", "arcsin", "arctan", "cos", "cosh", "dot", "equal", "erf", "erfc",
-    "exp", "expm1", "gelu", "leaky_relu", "less", "less_equal", "log", "log1p", "log_softmax",
+    "absolute", "affine", "arccos", "arcsin", "arctan", "cos", "cosh", "dot", "equal", "erf",
+    "erfc", "exp", "expm1", "gelu", "leaky_relu", "less", "less_equal", "log", "log1p", "log_softmax",
     "logsumexp", "maximum", "mean", "minimum", "relu", "sigmoid", "silu", "sin", "sinh",
     "softmax", "softplus", "sqrt", "sum", "tan", "tanh", "where",
 ]  # fmt: skip

@@ -6,15 +6,18 @@ threads and coroutines do not disturb one another; ``None`` means that nothing w
 and fast case.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from math import isfinite, isnan
 from typing import Any, TypeVar
 
+T = TypeVar("T")
 Result = TypeVar("Result")
 
 
@@ -117,18 +120,39 @@ class scope:
         >>> scope("layer 1").run(Value, 1.0).scope
         ('layer 1',)
         """
-        outer = MODE.get()
-        known = self._known
-        token = MODE.set(known[1] if known[0] is outer else self._inside(outer))
+        token = MODE.set(self.inside(MODE.get()))
         try:
             return function(*args)
         finally:
             MODE.reset(token)
 
-    def __enter__(self) -> None:
-        outer = MODE.get()
+    @staticmethod
+    def run_each(
+        scopes: Iterable[scope], functions: Iterable[Callable[[T], Result]], arguments: Iterable[T]
+    ) -> list[Result]:
+        """Call each function with its argument in its scope.
+
+        >>> from autograd import Value, scope
+        >>> values = scope.run_each([scope("a"), scope("b")], [Value, Value], [1.0, 2.0])
+        >>> [v.scope for v in values]
+        [('a',), ('b',)]
+        """
+        outer, results = MODE.get(), []
+        try:
+            for box, function, argument in zip(scopes, functions, arguments):
+                MODE.set(box.inside(outer))
+                results.append(function(argument))
+        finally:
+            MODE.set(outer)
+        return results
+
+    def inside(self, outer: Mode | None) -> Mode:
+        """The mode inside this scope, where ``outer`` holds around it."""
         known = self._known
-        self._tokens.append(MODE.set(known[1] if known[0] is outer else self._inside(outer)))
+        return known[1] if known[0] is outer else self._inside(outer)
+
+    def __enter__(self) -> None:
+        self._tokens.append(MODE.set(self.inside(MODE.get())))
 
     def __exit__(self, *_: object) -> None:
         MODE.reset(self._tokens.pop())
@@ -140,7 +164,7 @@ class scope:
         return f"scope({self.name!r})"
 
     def _inside(self, outer: Mode | None) -> Mode:
-        """The mode inside this scope, and remember it."""
+        """What ``inside`` gives, and remembers."""
         mode = outer or Mode()
         boxes = mode.note.scope if mode.note else ()
         inner = replace(mode, note=Note(scope=(*boxes, self.name)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import autograd
-from autograd import Value, dot, scope
+from autograd import Value, affine, dot, scope
 from nn.init import Generator, Initialiser, generator, initialiser
 from nn.module import Module
 
@@ -74,16 +74,13 @@ class Neuron(Module):
         self.b = Value(0.0, label="b")
 
     def __call__(self, x: Iterable[Input]) -> Value:
-        return self.output(inputs_of(x, len(self.w), "the neuron"))
+        return self.bend(dot(self.w, inputs_of(x, len(self.w), "the neuron"), self.b))
 
-    def output(self, x: list[Value]) -> Value:
-        """a for inputs that are Values already."""
-        return self.bend(dot(self.w, x, self.b))
-
-    def activations(self, x: list[Value]) -> tuple[Value, Value]:
-        """z and a for inputs that are Values already."""
-        z = dot(self.w, x, self.b)
-        return z, self.bend(z)
+    def parameters(self) -> list[Value]:
+        """The weights, then the bias."""
+        if type(self) is not Neuron:  # a subclass may hold more
+            return super().parameters()
+        return [parameter for parameter in (*self.w, self.b) if parameter.requires_grad]
 
     def _line(self) -> str:
         return f"Neuron({len(self.w)}, activation={self.activation!r})"
@@ -123,18 +120,18 @@ class Layer(Module):
 
     def outputs(self, x: list[Value]) -> list[Value]:
         """a of every neuron, for inputs that are Values already."""
-        return self.box.run(self._outputs, x)
+        return self.box.run(self._computed, x)[1]
 
     def activations(self, x: Iterable[Input]) -> LayerActivations:
         """z and a of every neuron."""
-        both = self.box.run(self._activations, inputs_of(x, self.nin, self.name))
-        return LayerActivations([z for z, _ in both], [a for _, a in both])
+        return LayerActivations(*self.box.run(self._computed, inputs_of(x, self.nin, self.name)))
 
-    def _outputs(self, x: list[Value]) -> list[Value]:
-        return [neuron.box.run(neuron.output, x) for neuron in self.neurons]
-
-    def _activations(self, x: list[Value]) -> list[tuple[Value, Value]]:
-        return [neuron.box.run(neuron.activations, x) for neuron in self.neurons]
+    def _computed(self, x: list[Value]) -> tuple[list[Value], list[Value]]:
+        """z and a of every neuron, each in its box."""
+        neurons = self.neurons
+        boxes = [neuron.box for neuron in neurons]
+        z = affine([neuron.w for neuron in neurons], x, [neuron.b for neuron in neurons], boxes)
+        return z, scope.run_each(boxes, [neuron.bend for neuron in neurons], z)
 
     def _line(self) -> str:
         return f"Layer({self.nin}, {len(self.neurons)}, activation={self.neurons[0].activation!r})"

@@ -33,8 +33,9 @@ class Module:
 
     def parameters(self) -> list[Value]:
         """Every parameter once, in the order of ``named_parameters``."""
-        found: dict[Value, str] = {}
-        _find("", self, found)
+        found: dict[Value, None] = {}
+        for held in vars(self).values():
+            _gather(held, found)
         return list(found)
 
     def named_parameters(self) -> list[tuple[str, Value]]:
@@ -86,14 +87,26 @@ class Module:
         return f"{type(self).__name__}({len(self.parameters())} parameters)"
 
 
+def _gather(held: object, found: dict[Value, None]) -> None:
+    """Collect the parameters in something held; a module may have a quicker way to its own."""
+    if isinstance(held, Value):
+        if held.requires_grad and held.is_leaf:
+            found[held] = None
+    elif isinstance(held, Module):
+        found.update(dict.fromkeys(held.parameters()))
+    else:
+        for _, part in _parts(held):
+            _gather(part, found)
+
+
 def _find(name: str, held: object, found: dict[Value, str]) -> None:
     """Collect the parameters in something held, by the first name that leads to each."""
     if isinstance(held, Value):
         if held.requires_grad and held.is_leaf:
             found.setdefault(held, name)
-        return
-    for key, part in _parts(held):
-        _find(f"{name}.{key}" if name else str(key), part, found)
+    else:
+        for key, part in _parts(held):
+            _find(f"{name}.{key}" if name else str(key), part, found)
 
 
 def _modules(name: str, held: object) -> Iterator[tuple[str, Module]]:
