@@ -24,8 +24,8 @@ less, less_equal, equal = map(operation_of, ("less", "less_equal", "equal"))
 __all__ = [
     "absolute", "affine", "arccos", "arcsin", "arctan", "cos", "cosh", "dot", "equal", "erf",
     "erfc", "exp", "expm1", "gelu", "leaky_relu", "less", "less_equal", "log", "log1p",
-    "log_softmax", "logsumexp", "maximum", "mean", "minimum", "relu", "sigmoid", "silu", "sin", "sinh",
-    "softmax", "softplus", "sqrt", "sum", "tan", "tanh", "where",
+    "log_softmax", "logsumexp", "maximum", "mean", "minimum", "relu", "sigmoid", "silu", "sin",
+    "sinh", "softmax", "softplus", "sqrt", "sum", "tan", "tanh", "where",
 ]  # fmt: skip
 
 
