@@ -6,7 +6,7 @@ compiled result may be off by 1e-12 of that, infinities and nans must be the sam
 subnormal numbers for 0, so what is smaller than `FLUSHED` counts as 0 there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
 
@@ -54,6 +54,20 @@ class Eager:
             weight,
             [parameter.grad for parameter in parameters],
             [spread * sizes.get(parameter, 0.0) for parameter in parameters],
+        )
+
+    @classmethod
+    def mean(cls, each: Sequence["Eager"]) -> "Eager":
+        """The mean over rows of what is said about each of them."""
+
+        def average(numbers: Iterable[float]) -> float:
+            return sum(numbers) / len(each)
+
+        return cls(
+            average(one.value for one in each),
+            average(one.value_weight for one in each),
+            [average(grads) for grads in zip(*(one.grads for one in each), strict=True)],
+            [average(weights) for weights in zip(*(one.grad_weights for one in each), strict=True)],
         )
 
     def meets(self, value: float, grads: Sequence[float], backend: str) -> bool:

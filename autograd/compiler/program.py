@@ -48,9 +48,9 @@ def compile(  # noqa: A001
     **What Python decided while the graph was built is fixed**: an ``if`` on ``x.data``, the length
     of a loop, a random draw.  To decide anew for every row, write ``where(less(x, y), a, b)``.
 
-    Raises TypeError for what is no Value, ValueError for inputs or parameters that are computed,
-    constant or listed twice, for an operation stated by hand and for an unknown backend, and
-    ImportError where the backend is not installed.
+    Raises TypeError for what is no Value; ValueError for a root without a graph, for inputs or
+    parameters that are computed, constant or listed twice, for an operation stated by hand and for
+    an unknown backend; and ImportError where the backend is not installed.
 
     >>> from autograd import Value, compile
     >>> w, x = Value(3.0, label="w"), Value(0.0, label="x")
@@ -64,6 +64,11 @@ def compile(  # noqa: A001
     leaves, first = _values(inputs, "input"), _values(parameters, "parameter")
     if not roots:
         raise ValueError("compile needs at least one root")
+    if not any(root.requires_grad for root in roots):
+        raise ValueError(
+            f"{roots[0]!r} depends on nothing that requires a gradient, so there is no graph to "
+            "compile: was it computed under no_grad(), detached, or made of numbers alone?"
+        )
     _check_leaves(leaves, "input")
     _check_leaves(first, "parameter")
     if both := {*leaves} & {*first}:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import autograd
-from autograd import Program, Value, compile  # noqa: A004
+from autograd import Program, Value, compile, no_grad  # noqa: A004
 
 
 @pytest.fixture
@@ -154,6 +154,14 @@ def test_bad_roots() -> None:
         compile(1.0)
     with pytest.raises(ValueError, match="at least one root"):
         compile([])
+
+
+def test_a_root_without_a_graph() -> None:
+    x = Value(1.0)
+    with no_grad():
+        y = x * x
+    with pytest.raises(ValueError, match=r"no graph to compile: was it computed under no_grad\(\)"):
+        compile(y, [x])
 
 
 def test_bad_inputs() -> None:
