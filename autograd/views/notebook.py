@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autograd.views.trace import Trace
 
 FRAME_HEIGHT = 860
+MOST_NODES = 1500
 NO_PICTURE = (ImportError, ValueError)
 """No Graphviz here, or too many nodes: then the text says what it is, and showing never fails."""
 
@@ -40,7 +41,7 @@ def trace_bundle(story: Trace) -> dict[str, str]:
 
     told = {"text/plain": repr(story)}
     with suppress(*NO_PICTURE):
-        document = page(story)
+        document = page(story, max_nodes=MOST_NODES)
         laid = board(story, levels(story)[0] if len(story.nodes) > OPEN_AT_FIRST else 0)
         end = moment(story, len(story.steps))
         still = draw_board(story, laid, end, f"<style>{board_style()}</style>")

@@ -31,7 +31,7 @@ OPEN_UP_TO = 1500
 """The number of nodes up to which a level is drawn, if a coarser one is there to fall back on."""
 
 
-def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 4000) -> str:
+def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 3000) -> str:
     """The whole page as text; ``lang=None`` lets the reader's browser choose.
 
     Raises ValueError above ``max_nodes``, and for an unknown language.

@@ -144,7 +144,7 @@ class Trace:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def to_html(
-        self, path: str | os.PathLike[str], *, lang: Lang | None = None, max_nodes: int = 4000
+        self, path: str | os.PathLike[str], *, lang: Lang | None = None, max_nodes: int = 3000
     ) -> Path:
         """Write the page, one self-contained file; ``lang=None`` follows the browser.
 

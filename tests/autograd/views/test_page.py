@@ -9,6 +9,7 @@ import pytest
 import autograd
 import nn
 from autograd import Value, scope, trace
+from autograd.graph import topological_order
 from autograd.rules import TABLE
 from autograd.value import FLOATS, apply
 from autograd.views.kernels import kernel
@@ -53,12 +54,17 @@ def big_graph(nodes=200):
     return x[-1] + x[-2]
 
 
+READ = """() => Object.fromEntries([...document.querySelectorAll("tr[data-node]")].map((row) =>
+    [row.dataset.node, [...row.querySelectorAll("[data-cell]")].map((c) => c.textContent)]))"""
+PRESS_AND_READ = f"""([key, times]) => Array.from({{ length: times }}, () => {{
+    document.querySelector(".payback").dispatchEvent(new KeyboardEvent("keydown", {{ key }}));
+    return ({READ})();
+}})"""
+
+
 def table_of(tab):
     """What stands in the table: by node, the four cells."""
-    return tab.evaluate(
-        """() => Object.fromEntries([...document.querySelectorAll("tr[data-node]")].map((row) =>
-        [row.dataset.node, [...row.querySelectorAll("[data-cell]")].map((c) => c.textContent)]))"""
-    )
+    return tab.evaluate(READ)
 
 
 def expected(story, taken):
@@ -143,9 +149,8 @@ class TestFile:
 
 
 class TestSteps:
-    @pytest.mark.parametrize("graph", [seed_graph, shared_graph, network])
-    def test_table_is_the_trace_forwards_and_back(self, opened, graph):
-        story = trace(graph())
+    def test_table_is_the_trace_forwards_and_back(self, opened):
+        story = trace(seed_graph())
         tab = opened(story)
         last = len(story.steps)
         assert tab.locator(".payback").get_attribute("data-steps") == str(last)
@@ -159,6 +164,16 @@ class TestSteps:
         for taken in reversed(range(last)):
             press(tab, "ArrowLeft")
             assert table_of(tab) == seen[taken]
+
+    @pytest.mark.parametrize("graph", [shared_graph, network])
+    def test_larger_tables_too(self, opened, graph):
+        story = trace(graph())
+        moments = [expected(story, taken) for taken in range(len(story.steps) + 1)]
+        tab = opened(story)
+        told = tab.evaluate(PRESS_AND_READ, ["ArrowRight", len(story.steps)])
+        assert told == moments[1:]
+        told = tab.evaluate(PRESS_AND_READ, ["ArrowLeft", len(story.steps)])
+        assert told == moments[-2::-1]
 
     @pytest.mark.parametrize("lang", ["en", "zh"])
     def test_caption_says_the_traces_sentence(self, opened, lang):
@@ -342,22 +357,28 @@ class TestLiveValues:
         assert tab.locator('input[data-leaf="0"]').is_disabled()
         assert not tab.locator("input[data-leaf]").last.is_disabled()
 
-    @pytest.mark.parametrize("name", sorted(TABLE))
-    def test_every_primitive_in_the_page(self, opened, name):
-        row = TABLE[name]
-        given = points(row)
-        leaves = [Value(x, label=f"x{i}") for i, x in enumerate(given[0])]
-        tab = opened(trace(node_of(row, leaves)))
-        for point in given[1:]:
-            for i, x in enumerate(point):
-                tab.locator(f'input[data-leaf="{i}"]').fill(repr(x))
+    def test_every_primitive_in_the_page(self, opened):
+        """One graph with every row of the table: other numbers typed in, Python's numbers out."""
+        given = {name: points(row) for name, row in TABLE.items()}
+        leaves = {name: [Value(x, label=name) for x in given[name][0]] for name in TABLE}
+        roots = {name: apply(row, *leaves[name]) for name, row in TABLE.items()}
+        root = autograd.sum(roots.values())
+        order = topological_order(root)
+        tab = opened(trace(root))
+        for turn in (1, 2):
+            for name, values in leaves.items():
+                for leaf, x in zip(values, given[name][turn], strict=True):
+                    tab.locator(f'input[data-leaf="{order.index(leaf)}"]').fill(repr(x))
             values, locals_ = tab.evaluate(
                 "() => { const s = document.querySelector('.payback').payback.story;"
-                "return [s.values, s.locals]; }"
+                "return [s.values, s.owing.map((all) => all.map((e) => s.locals[e.id]))]; }"
             )
-            y = row.forward(FLOATS, *point)
-            assert values[-1] == pytest.approx(y, rel=2e-14, abs=1e-300)
-            assert locals_ == pytest.approx(row.partials(FLOATS, *point, y), rel=1e-13, abs=1e-300)
+            for name, row in TABLE.items():
+                number, point = order.index(roots[name]), given[name][turn]
+                y = row.forward(FLOATS, *point)
+                assert values[number] == pytest.approx(y, rel=2e-14, abs=1e-300), name
+                slopes = row.partials(FLOATS, *point, y)
+                assert locals_[number] == pytest.approx(slopes, rel=1e-13, abs=1e-300), name
 
     def test_every_kernel_on_special_values(self, browser):
         """Python's numbers, infinities and nans included, for unary and binary rows."""
@@ -411,10 +432,6 @@ def points(row):
 def inside(low, high, part):
     low, high = max(low, -2.5), min(high, 2.5)
     return round(low + part * (high - low), 3)
-
-
-def node_of(row, leaves):
-    return apply(row, *leaves)
 
 
 class TestNetwork:
