@@ -20,9 +20,9 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, compress
 from math import copysign, frexp
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 from autograd import scalar_math
 from autograd.backward import repay, topological_order
@@ -193,6 +193,7 @@ def _labels(numbers: dict[Value, Number], places: Sequence[int]) -> dict[int, st
     return labels
 
 
+@final
 class Register:
     """A number that is not known yet: the result of one instruction."""
 
@@ -204,12 +205,13 @@ class Register:
 
     def __add__(self, other: Number) -> Number:
         recorder = self.recorder
-        if isinstance(other, Register):
+        if type(other) is Register:
             if recorder.operations[other.index] == "negative":
                 return recorder.emit("subtract", (self.index, recorder.operands[other.index][0]))
             if recorder.operations[self.index] == "negative":
                 return recorder.emit("subtract", (other.index, recorder.operands[self.index][0]))
-            return recorder.emit("add", _sorted(self.index, other.index))
+            a, b = self.index, other.index
+            return recorder.emit("add", (a, b) if a <= b else (b, a))
         if _is_negative_zero(other):
             return self
         return recorder.emit("add", _sorted(self.index, recorder.constant(other)))
@@ -217,8 +219,9 @@ class Register:
     __radd__ = __add__
 
     def __mul__(self, other: Number) -> Number:
-        if isinstance(other, Register):
-            return self.recorder.emit("multiply", _sorted(self.index, other.index))
+        if type(other) is Register:
+            a, b = self.index, other.index
+            return self.recorder.emit("multiply", (a, b) if a <= b else (b, a))
         if other == 1.0:
             return self
         if other == -1.0:
@@ -230,7 +233,7 @@ class Register:
 
     def __sub__(self, other: Number) -> Number:
         recorder = self.recorder
-        if isinstance(other, Register):
+        if type(other) is Register:
             if recorder.operations[other.index] == "negative":
                 (negated,) = recorder.operands[other.index]
                 return recorder.emit("add", _sorted(self.index, negated))
@@ -296,10 +299,10 @@ class Recorder:
     ) -> tuple[WengertList, list[int]]:
         """The list without dead code, and the new place of every register recorded (-1: dead)."""
         ends = [self._index(number) for number in (*outputs, *gradients)]
-        places = self._places(ends)
-        kept = [k for k, place in enumerate(places) if place >= 0]
-        operations = [self.operations[k] for k in kept]
-        operands = self._moved(kept, places)
+        alive = needed_for(ends, self.operations, self.operands)
+        places = [place - 1 if lives else -1 for place, lives in zip(accumulate(alive), alive)]
+        operations = [*compress(self.operations, alive)]
+        operands = _moved(operations, compress(self.operands, alive), places)
         wengert = WengertList(
             operations=operations,
             operands=operands,
@@ -319,23 +322,21 @@ class Recorder:
     def _index(self, number: Number) -> int:
         return number.index if isinstance(number, Register) else self.constant(number)
 
-    def _places(self, ends: Iterable[int]) -> list[int]:
-        alive = needed_for(ends, self.operations, self.operands)
-        return [place - 1 if lives else -1 for place, lives in zip(accumulate(alive), alive)]
 
-    def _moved(self, kept: Iterable[int], places: Sequence[int]) -> list[tuple[int, ...]]:
-        """The operands in their new places; pairs, nearly all there is, without a loop."""
-        moved: list[tuple[int, ...]] = []
-        for k in kept:
-            operands = self.operands[k]
-            if len(operands) == 2:
-                a, b = operands
-                moved.append((places[a], places[b]))
-            elif self.operations[k] in LEAVES:
-                moved.append(operands)
-            else:
-                moved.append(tuple([places[j] for j in operands]))
-        return moved
+def _moved(
+    operations: Iterable[str], operands: Iterable[tuple[int, ...]], places: Sequence[int]
+) -> list[tuple[int, ...]]:
+    """The operands in their new places; pairs, nearly all there is, without a loop."""
+    moved: list[tuple[int, ...]] = []
+    for name, registers in zip(operations, operands):
+        if len(registers) == 2:
+            a, b = registers
+            moved.append((places[a], places[b]))
+        elif name in LEAVES:
+            moved.append(registers)
+        else:
+            moved.append(tuple([places[j] for j in registers]))
+    return moved
 
 
 def needed_for(
