@@ -1,0 +1,95 @@
+"""How fast payback is beside its peers: `python -m tests.benchmarks [--only …] [--write FOLDER]`.
+
+*Workloads* are networks with their data, weights and batches. *Contenders* train them: payback's
+ways and its peers'. All start from the same weights, see the same batches, and must report the
+same losses, or the table says so and the command fails. Everything runs on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from tests.benchmarks import _one_core, measure, ours, peers, report, scaling
+from tests.benchmarks.measure import Contender, Result
+from tests.benchmarks.workloads import Workload, digits, moons, wide
+
+BATCHED = [
+    Contender("payback, in the loop of fit", "numba", ours.inside),
+    Contender("payback, from Python", "numba", ours.from_python),
+    Contender("payback, NumPy backend", "numpy", partial(ours.from_python, backend="numpy")),
+    Contender("NumPy by hand", "numpy", peers.numpy_by_hand),
+    Contender("JAX, one lax.scan", "jax", peers.jax_scan),
+    Contender("JAX, a jit call per batch", "jax", peers.jax_step),
+    Contender("PyTorch", "torch", peers.torch_eager),
+    Contender("CasADi", "casadi", peers.casadi),
+]
+MOONS = [
+    Contender("payback, in the loop of fit", "numba", ours.inside, least=100),
+    *BATCHED[1:4],
+    Contender("JAX, one lax.scan", "jax", peers.jax_scan, least=100),
+    *BATCHED[5:],
+    Contender("payback, eager", "autograd", ours.eager),
+    Contender("payback, eager scalars", "autograd", peers.payback_scalars),
+    Contender("micrograd, collector off", "micrograd", peers.micrograd_without_collector),
+    Contender("micrograd", "micrograd", peers.micrograd),
+]
+__all__ = ["_one_core", "main"]
+
+FUSED = Contender("PyTorch, fused Adam", "torch", peers.torch_fused)
+
+CONTESTS: dict[str, tuple[Callable[[], Workload], Sequence[Contender]]] = {
+    "moons": (moons, MOONS),
+    "digits": (digits, [*BATCHED, FUSED]),
+    "wide": (wide, [*BATCHED, FUSED]),
+}
+GROWTHS = {
+    "rows": ("Rows: the moons network, numba", "rows", partial(scaling.by_rows, "numba")),
+    "parameters": ("Parameters: 2-n-n-1 over 1,000 rows", "parameters", scaling.by_parameters),
+    "length": ("Length of the list: a chain over 64 rows", "asked for", scaling.by_length),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables; 1 if a contender computed something else."""
+    options = _options().parse_args(arguments)
+    chosen = options.only or [*CONTESTS, *GROWTHS]
+    measure.pin()
+    contests = {name: contest(name) for name in chosen if name in CONTESTS}
+    growths = {name: list(GROWTHS[name][2]()) for name in chosen if name in GROWTHS}
+    texts = [text for text, _ in contests.values()]
+    for name, points in growths.items():
+        texts.append(report.growth(*GROWTHS[name][:2], points))
+    text = "\n\n".join(texts)
+    print(text)
+    if options.write:
+        report.write(options.write, text, {n: r for n, (_, r) in contests.items()}, growths)
+    return int("OTHER" in text)
+
+
+def contest(name: str) -> tuple[str, list[Result]]:
+    """The table of one workload, and the numbers in it."""
+    make, contenders = CONTESTS[name]
+    workload = make()
+    present = [one for one in contenders if not measure.missing(one.package)]
+    results = []
+    for contender in present:
+        print(f"{name}: {contender.name} …", file=sys.stderr)
+        results.append(measure.run(contender, workload))
+    absent = [one.name for one in contenders if one not in present]
+    return report.table(workload, results, absent), results
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    names = [*CONTESTS, *GROWTHS]
+    parser.add_argument("--only", nargs="+", choices=names, help="some of the tables")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="tables, numbers and plot")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

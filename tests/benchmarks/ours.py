@@ -1,0 +1,174 @@
+"""payback as a contender: eagerly, from Python, and with the whole training in native code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import autograd
+import nn
+from autograd import Value
+from autograd.compiler.linear import WengertList
+from nn.compiled import recorded_update
+from tests.benchmarks.workloads import Array, Workload
+
+Train = Callable[[int], list[float]]
+"""Trains for so many passes, going on where the last call stopped; the losses of all batches."""
+
+
+def model_of(workload: Workload) -> nn.MLP:
+    """The network with the workload's weights."""
+    deep, *wide = workload.sizes
+    model = nn.MLP(deep, wide, activation="relu")
+    for layer, (weights, biases) in zip(model.layers, workload.weights, strict=True):
+        for neuron, row, bias in zip(layer.neurons, weights.tolist(), biases.tolist(), strict=True):
+            for parameter, number in zip(neuron.parameters(), [*row, bias], strict=True):
+                parameter.data = number
+    return model
+
+
+def loss_of(workload: Workload, model: nn.MLP, scores: Any, target: list[Any]) -> Value:
+    """The loss of one row."""
+    if not workload.margin:
+        return nn.cross_entropy(scores, target)
+    squares = [p * p for p in model.parameters()]
+    return nn.hinge_loss(scores, target[0]) + workload.penalty * autograd.sum(squares)
+
+
+def program_of(workload: Workload, model: nn.MLP, backend: str) -> autograd.Program:
+    """The loss of one row, compiled."""
+    x = [Value(0.0) for _ in range(workload.sizes[0])]
+    y = [Value(0.0) for _ in range(workload.sizes[-1])]
+    loss = loss_of(workload, model, model(x), y)
+    return autograd.compile(loss, [*x, *y], parameters=model.parameters(), backend=backend)
+
+
+def optimizer_of(workload: Workload, model: nn.MLP) -> nn.Optimizer:
+    if workload.margin:
+        return nn.SGD(model.parameters(), lr=workload.rate)
+    return nn.Adam(model.parameters(), lr=workload.rate)
+
+
+def eager(workload: Workload) -> Train:
+    """A graph per batch, a `dot` node per neuron."""
+    model = model_of(workload)
+    optimizer = optimizer_of(workload, model)
+
+    def train(passes: int) -> list[float]:
+        return [step(batch) for _ in range(passes) for batch in workload.batches]
+
+    def step(batch: slice) -> float:
+        X, y = workload.X[batch].tolist(), workload.y[batch].tolist()
+        data = [nn.hinge_loss(model(x), t[0]) for x, t in zip(X, y, strict=True)]
+        loss = autograd.mean(data)
+        loss = loss + workload.penalty * autograd.sum([p * p for p in model.parameters()])
+        model.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.data
+
+    return train
+
+
+def from_python(workload: Workload, backend: str = "numba") -> Train:
+    """A call per batch, the step by NumPy."""
+    model = model_of(workload)
+    program = program_of(workload, model, backend)
+    params, rows = program.pack(), _rows(workload)
+    descend = _descent(workload, params)
+
+    def train(passes: int) -> list[float]:
+        losses = []
+        for _ in range(passes):
+            for batch in workload.batches:
+                loss, gradient = program.value_and_grad(params, rows[batch])
+                descend(gradient)
+                losses.append(loss)
+        return losses
+
+    return train
+
+
+def inside(workload: Workload, backend: str = "numba") -> Train:
+    """The loop of `fit`: all batches and steps of a call in native code."""
+    model = model_of(workload)
+    program, optimizer = program_of(workload, model, backend), optimizer_of(workload, model)
+    update, states = update_of(optimizer)
+    params, rows, order = program.pack(), _rows(workload), np.arange(len(workload.X))
+    state, done = np.zeros((states, len(params))), 0
+
+    def train(passes: int) -> list[float]:
+        nonlocal done
+        losses: list[float] = []
+        steps = len(workload.batches)
+        at_once = passes if steps * workload.batch_size == len(order) else 1
+        for _ in range(passes // at_once):
+            count = steps * at_once
+            hyper = optimizer.hyper(np.arange(done + 1, done + 1 + count), optimizer.lr)
+            table = np.stack(np.broadcast_arrays(*map(np.atleast_1d, hyper)), axis=1)
+            table = np.broadcast_to(table, (count, len(hyper)))
+            chosen = np.tile(order, at_once)
+            found = program.train(update, params, state, rows, chosen, workload.batch_size, table)
+            losses += found.tolist()
+            done += count
+        return losses
+
+    return train
+
+
+def fit(workload: Workload) -> Train:
+    """`nn.fit`, recording and checks included."""
+    model = model_of(workload)
+    optimizer = optimizer_of(workload, model)
+    y = workload.y[:, 0] if workload.margin else workload.y
+    targets = y.tolist()
+
+    def loss(scores: Any, target: Any) -> Value:
+        return loss_of(workload, model, scores, target if isinstance(target, list) else [target])
+
+    def train(passes: int) -> list[float]:
+        history = nn.fit(
+            model, workload.X, targets, loss=loss, optimizer=optimizer, epochs=passes,
+            batch_size=workload.batch_size, shuffle=False, progress=False, backend="numba",
+        )  # fmt: skip
+        return list(history.loss)
+
+    return train
+
+
+def update_of(optimizer: nn.Optimizer) -> tuple[WengertList, int]:
+    """The optimiser's rule as an instruction list, and how many numbers it remembers."""
+
+    class Task:
+        ema = None
+
+    task: Any = Task()
+    task.optimizer = optimizer
+    return recorded_update(task), len(optimizer.state)
+
+
+def _rows(workload: Workload) -> Array:
+    return np.ascontiguousarray(np.column_stack([workload.X, workload.y]))
+
+
+def _descent(workload: Workload, params: Array) -> Callable[[Array], None]:
+    """The optimiser's step by NumPy, in place."""
+    if workload.margin:
+
+        def descend(gradient: Array) -> None:
+            np.subtract(params, workload.rate * gradient, out=params)
+
+        return descend
+    mean, square, step = np.zeros_like(params), np.zeros_like(params), 0
+
+    def adapt(gradient: Array) -> None:
+        nonlocal step
+        step += 1
+        mean[:] = 0.9 * mean + 0.1 * gradient
+        square[:] = 0.999 * square + 0.001 * gradient * gradient
+        scale = np.sqrt(square / (1 - 0.999**step)) + 1e-8
+        params[:] -= workload.rate / (1 - 0.9**step) * mean / scale
+
+    return adapt
