@@ -352,8 +352,11 @@ class _Painter:
     def _coin(self) -> Iterator[str]:
         """The amount on its way, near the end of the wire that it travels."""
         step = self.now.step
-        if step is None or step.edge is None or step.amount is None:
+        if step is None or step.amount is None:
             return
+        if step.kind == "seed" and (root := f"n{step.node}") in self.laid.places.nodes:
+            x, y = self.laid.places.nodes[root]
+            yield coin(number(step.amount), x, y - HEIGHT / 2 - 5)
         for wire in self.laid.wires:
             if step.edge in wire.edges:
                 curve = self.laid.places.curves[wire.key]

@@ -281,7 +281,7 @@ function seedCoin(svg, now) {
   const [x, y] = root.getAttribute("transform").match(/-?[\d.]+/g).map(Number);
   const top = y - root.querySelector(".card").getAttribute("height") / 2;
   const group = disc(svg, "1", false);
-  return (t) => move(group, { x, y: top - 7 - 40 * (1 - t) });
+  return (t) => move(group, { x, y: top - 5 - 40 * (1 - t) });
 }
 
 function disc(svg, text, walker) {

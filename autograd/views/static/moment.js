@@ -53,7 +53,7 @@ export class PathByPath {
   known = () => true;
   pile = (id) => (this.#collects(id) ? this.walk.pile(id, this.taken) : []);
   heard = (id) => [this.pile(id).length, this.#collects(id) ? this.walk.paths[id] : 0n];
-  isUsed = (edge) => this.steps.slice(0, this.taken).some((step) => step.edge === edge);
+  isUsed = (edge) => this.walk.uses[edge][0] < this.taken;
   gradient = (id) => (this.state(id) === "settled" ? this.pile(id).reduce((sum, x) => sum + x) : undefined);
   amount = () => this.walk.amount(this.step);
   arrived = (id) => this.step?.last && this.step.leaf === id;

@@ -128,13 +128,13 @@ export class Narrator {
   }
 
   #walkWords(now) {
-    const { edge: id, path, leaf, walked } = now.step;
+    const { edge: id, path, leaf } = now.step;
     const edge = this.story.edges[id];
     return {
       ...{ path, root: this.story.root.name, leaf: this.story.nodes[leaf].name, local: show(this.story.locals[id]) },
       ...{ from: this.story.nodes[edge.to].name, to: this.story.nodes[edge.from].name },
       amount: show(this.walk.amount(now.step)),
-      factors: productOf(walked.map((e) => show(this.story.locals[e]))),
+      factors: productOf(this.walk.factors(now.step).map((local) => show(local))),
       times: this.walk.times(id, now.taken),
       walked: grouped(String(now.steps.length)),
       naive: grouped(this.walk.total),

@@ -111,6 +111,8 @@ export class Walk {
   constructor(story) {
     this.story = story;
     this.steps = [];
+    this.uses = story.edges.map(() => []);
+    this.collected = story.nodes.map(() => []);
     for (const path of paths(story)) {
       if (this.steps.length + path.length > WALK_AT_MOST && this.steps.length) break;
       this.#append(path);
@@ -122,23 +124,32 @@ export class Walk {
 
   #append(path) {
     const number = this.steps.length ? this.steps.at(-1).path + 1 : 1;
+    const leaf = path[0].to;
     path.forEach((edge, k) => {
-      const walked = path.slice(0, k + 1).map((e) => e.id);
-      this.steps.push({ kind: "walk", edge: edge.id, path: number, leaf: path[0].to, walked, last: k === path.length - 1 });
+      this.uses[edge.id].push(this.steps.length);
+      const last = k === path.length - 1;
+      const step = { kind: "walk", edge: edge.id, path: number, leaf, last, way: path, walked: k + 1, at: this.steps.length };
+      if (last) this.collected[leaf].push(step);
+      this.steps.push(step);
     });
   }
 
+  /** The local derivatives that a walker has met so far on a path. */
+  factors(step) {
+    return step.way.slice(0, step.walked).map((edge) => this.story.locals[edge.id]);
+  }
+
   amount(step) {
-    return step.walked.reduce((product, id) => product * this.story.locals[id], 1);
+    return this.factors(step).reduce((product, local) => product * local, 1);
   }
 
   /** What a leaf has collected after so many steps. */
   pile(leaf, taken) {
-    return this.steps.slice(0, taken).filter((step) => step.last && step.leaf === leaf).map((step) => this.amount(step));
+    return this.collected[leaf].filter((step) => step.at < taken).map((step) => this.amount(step));
   }
 
   times(edge, taken) {
-    return this.steps.slice(0, taken).filter((step) => step.edge === edge).length;
+    return this.uses[edge].filter((at) => at < taken).length;
   }
 }
 
