@@ -1,5 +1,6 @@
 """The micrograd demo, run twice: as published, and with only the imports changed."""
 
+import gc
 import random
 
 import pytest
@@ -9,6 +10,14 @@ from autograd import Value
 
 np = pytest.importorskip("numpy")
 datasets = pytest.importorskip("sklearn.datasets")
+
+
+@pytest.fixture(autouse=True)
+def collector_off():
+    """micrograd's graphs are cycles, and collecting them takes ten times as long as making them."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def demo(Value, MLP, steps, batch_size=None):
