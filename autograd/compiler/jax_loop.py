@@ -8,7 +8,7 @@ row and 100.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from jax import lax
 
+from autograd.compiler.jax_levels import OPERATIONS, Traced
 from autograd.compiler.linear import ARITIES, LEAVES, WengertList, needed_for
 from autograd.compiler.numpy_backend import assign_columns
 
-Traced: TypeAlias = Any
 Integers: TypeAlias = npt.NDArray[np.int32]
 
 
@@ -32,7 +32,6 @@ class Loop:
         program: WengertList,
         kept: Sequence[int],
         summed: Sequence[int],
-        operations: Mapping[str, Callable[..., Traced]],
     ) -> None:
         needed = needed_for((*kept, *summed), program.operations, program.operands)
         live = [k for k in range(len(program)) if needed[k]]
@@ -42,7 +41,7 @@ class Loop:
         for column, k in enumerate(chain(*self._leaves.values()), self._columns):
             place[k] = column
         names = sorted({program.operations[k] for k in computed})
-        self._branches = [_of_three(operations[name], ARITIES[name]) for name in names]
+        self._branches = [_of_three(OPERATIONS[name], ARITIES[name]) for name in names]
         self._code = _integers([names.index(program.operations[k]) for k in computed])
         self._operands = _integers(
             [([place[j] for j in program.operands[k]] * 3)[:3] for k in computed]
