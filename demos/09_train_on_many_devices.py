@@ -12,6 +12,10 @@ import subprocess
 import sys
 import time
 
+from autograd.extras import require
+
+require("jax", extra="jax")
+
 # %% [markdown]
 # This is a whole training script. The only line that knows about other hosts is the first call,
 # `jax.distributed.initialize`: on real hosts you say where the first one listens, how many there

@@ -629,12 +629,15 @@ def _ranges(
 
 
 def integer(number: int) -> Value:
+    """A place or a count."""
     return ir.Constant(INDEX, number)
 
 
 def small(number: int) -> Value:
+    """A number of 32 bits."""
     return ir.Constant(ir.IntType(32), number)
 
 
 def places(lanes: Sequence[int]) -> Value:
+    """Which lanes a shuffle takes, as a vector."""
     return ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(lanes))
