@@ -142,7 +142,8 @@ export class Board {
   #look(x, y, scale) {
     this.camera = { x, y, scale };
     const { width, height } = this.#size;
-    this.svg.setAttribute("viewBox", [x - width / 2 / scale, y - height / 2 / scale, width / scale, height / scale].map((v) => v.toFixed(2)).join(" "));
+    const box = [x - width / 2 / scale, y - height / 2 / scale, width / scale, height / scale];
+    this.svg.setAttribute("viewBox", box.map((v) => v.toFixed(2)).join(" "));
     this.stage.classList.toggle("grabbable", scale > this.#fitting * 1.01);
     this.stage.classList.toggle("overview", scale < 0.25);
     this.stage.classList.toggle("large", this.#fitting < READABLE);

@@ -121,9 +121,11 @@ export class Counters {
     const naive = trace.counts.naive_edge_uses;
     const walking = now.mode === "naive";
     const paid = walking ? edges.length : now.used;
-    this.#set(this.pay, String(paid), say(walking ? "pay_total" : "used", { edges: edges.length }), walking ? 1 : paid / edges.length);
+    const paidText = say(walking ? "pay_total" : "used", { edges: edges.length });
+    this.#set(this.pay, String(paid), paidText, paid / edges.length);
     const walked = walking ? String(now.used) : naive;
-    this.#set(this.walk, grouped(walked), say(walking ? "walked" : "naive_uses", { naive: grouped(naive) }), walking ? now.used / Number(naive) : 1);
+    const walkedText = say(walking ? "walked" : "naive_uses", { naive: grouped(naive) });
+    this.#set(this.walk, grouped(walked), walkedText, walked === naive ? 1 : Number(walked) / Number(naive));
   }
 
   #set(counter, number, text, part) {
@@ -143,7 +145,8 @@ export class Leaves {
     this.inputs = this.leaves.map((node) => this.#input(node));
     section.hidden = !this.leaves.length;
     const read = () => retell(this.#given());
-    section.querySelector(".leaves").append(...this.inputs.map((input, i) => make("label", {}, make("span", {}, this.leaves[i].name), input)));
+    const labelled = this.inputs.map((input, i) => make("label", {}, make("span", {}, this.leaves[i].name), input));
+    section.querySelector(".leaves").append(...labelled);
     section.addEventListener("input", read);
     this.reset = section.querySelector("button");
     this.reset.addEventListener("click", () => {
@@ -154,8 +157,9 @@ export class Leaves {
 
   #input(node) {
     const value = this.story.values[node.id];
-    const finite = Number.isFinite(value);
-    const input = make("input", { type: "number", step: "any", "data-leaf": node.id, autocomplete: "off", value: finite ? String(value) : "" });
+    const shown = Number.isFinite(value) ? String(value) : "";
+    const kind = { type: "number", step: "any", autocomplete: "off" };
+    const input = make("input", { ...kind, "data-leaf": node.id, value: shown });
     input.disabled = !this.story.canRetell(node.id);
     return input;
   }

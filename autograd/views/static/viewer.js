@@ -9,8 +9,8 @@ import { Story, Walk } from "./story.js";
 const PACE = 1700;
 const STRIP = { nodes: 48, steps: 160 };
 const KEYS = [
-  ["← →", "key_step"], ["Shift ← →", "key_node"], ["Home End", "key_ends"], ["Space", "key_play"], ["F", "key_f"], ["B", "key_b"],
-  ["N", "key_n"], ["+ − 0", "key_zoom"], ["?", "key_help"],
+  ["← →", "key_step"], ["Shift ← →", "key_node"], ["Home End", "key_ends"], ["Space", "key_play"],
+  ["F", "key_f"], ["B", "key_b"], ["N", "key_n"], ["+ − 0", "key_zoom"], ["?", "key_help"],
 ];
 
 class Viewer {
@@ -224,7 +224,8 @@ class Viewer {
     const node = shared.find(({ leaf }) => !leaf) ?? shared[0];
     if (!node) return this.say("wait_none");
     const { impatient_edge_uses: impatient, naive_edge_uses: naive } = trace.counts;
-    const words = { node: node.name, n: owed[node.id].length, edges: edges.length, impatient: grouped(impatient), naive: grouped(naive) };
+    const counts = { edges: edges.length, impatient: grouped(impatient), naive: grouped(naive) };
+    const words = { node: node.name, n: owed[node.id].length, ...counts };
     return this.say(node.leaf ? "wait_leaf" : "wait_many", words);
   }
 
