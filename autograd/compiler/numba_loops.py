@@ -21,6 +21,7 @@ from autograd.compiler.numba_step import (
     block_step,
     call_native,
     copy_numbers,
+    transpose_eight,
     uniform_step,
 )  # fmt: skip
 
@@ -59,6 +60,8 @@ class Parts(NamedTuple):
     registers: Any
     slots: Any
     uniforms: Any
+    places: Any
+    """Where eight rows of the data begin."""
 
 
 def machine(plan: Plan) -> Machine:
@@ -70,7 +73,7 @@ def machine(plan: Plan) -> Machine:
     memory[registers + slots :] = plan.uniforms
     ends = np.cumsum([array.size for array in arrays]).tolist()
     addresses = [interpret_uniforms.address, interpret_block.address]
-    sizes = [*addresses, length, *ends, registers, registers + slots, len(memory)]
+    sizes = [*addresses, length, *ends, registers, registers + slots, len(memory), *[0] * LANES]
     code = np.concatenate([array.ravel() for array in arrays])
     return Machine(np.array(sizes), code, memory)
 
@@ -110,6 +113,7 @@ def _parts(machine: Machine) -> Parts:
         memory[: sizes[10]],
         memory[sizes[10] : sizes[11]],
         memory[sizes[11] : sizes[12]],
+        sizes[13:],
     )
 
 
@@ -138,6 +142,11 @@ def interpret_block(
 @native()
 def _set_uniforms(parts: Parts, params: Array) -> None:
     copy_numbers(params, 0, parts.uniforms, 0, len(params))
+    _compute_uniforms(parts)
+
+
+@native()
+def _compute_uniforms(parts: Parts) -> None:
     call_native(parts.interpreters[0], (parts.uniform_code, parts.uniforms))
 
 
@@ -150,15 +159,21 @@ def _run_block(parts: Parts, stride: int, rows: int) -> None:
 @native()
 def _load_rows(parts: Parts, data: Array, order: Any, start: int, stride: int, rows: int) -> None:
     """Read the rows of a block, and the last one again up to a multiple of eight."""
-    numbers = data.reshape(-1)
-    for r in range((rows + LANES - 1) // LANES * LANES):
-        row = start + min(r, rows - 1)
-        if len(order) > 0:
-            row = order[row]
-        first, to = np.uint64(row * data.shape[1]), np.uint64(r)
-        for column in parts.loads:
-            parts.registers[to] = numbers[first + np.uint64(column)]
-            to += np.uint64(stride)
+    numbers, loads, registers = data.reshape(-1), parts.loads, parts.registers
+    for first in range(0, rows, LANES):
+        for k in range(LANES):
+            row = start + min(first + k, rows - 1)
+            parts.places[k] = data.shape[1] * (order[row] if len(order) > 0 else row)
+        i = 0
+        while i < len(loads):
+            if i + LANES <= len(loads) and loads[i + LANES - 1] == loads[i] + LANES - 1:
+                to = i * stride + first
+                transpose_eight(numbers, parts.places, loads[i], registers, to, stride)
+                i += LANES
+            else:
+                for k in range(LANES):
+                    registers[i * stride + first + k] = numbers[parts.places[k] + loads[i]]
+                i += 1
 
 
 @native()
@@ -262,14 +277,20 @@ def train(
     It stops at a loss that is not finite, before its update.
     """
     parts, rule, nothing = _parts(machine), _parts(update), np.empty((0, 0))
-    for k in range(len(hyper)):
-        start = k * batch_size
+    # The parameters live among the uniform numbers meanwhile.
+    copy_numbers(params, 0, parts.uniforms, 0, len(params))
+    moving = parts.uniforms[: len(params)]
+    count = 0
+    while count < len(hyper):
+        start = count * batch_size
         stop = min(start + batch_size, len(order))
-        _set_uniforms(parts, params)
+        _compute_uniforms(parts)
         _run_rows(parts, data, order, start, stop, nothing)
-        losses[k] = _finish(parts, stop - start, gradient)
-        if not np.isfinite(losses[k]):
-            return k + 1
-        _set_uniforms(rule, hyper[k])
-        _update(rule, params, gradient, state)
-    return len(hyper)
+        losses[count] = _finish(parts, stop - start, gradient)
+        count += 1
+        if not np.isfinite(losses[count - 1]):
+            break
+        _set_uniforms(rule, hyper[count - 1])
+        _update(rule, moving, gradient, state)
+    copy_numbers(moving, 0, params, 0, len(params))
+    return count

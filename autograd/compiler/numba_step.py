@@ -246,6 +246,19 @@ class Emitter:
         one = builder.insert_element(ir.Constant(EIGHT, ir.Undefined), number, small(0))
         return builder.shuffle_vector(one, one, places([0] * LANES))
 
+    def transposed(self, rows: Sequence[Value]) -> list[Value]:
+        """Lane i of row k becomes lane k of row i: blocks of one, two and four change places."""
+        vectors = list(rows)
+        for half in (1, 2, 4):
+            low = [k if k & half == 0 else LANES + k - half for k in range(LANES)]
+            high = [k + half if k & half == 0 else LANES + k for k in range(LANES)]
+            for k in range(LANES):
+                if k & half == 0:
+                    a, b = vectors[k], vectors[k + half]
+                    vectors[k] = self.builder.shuffle_vector(a, b, places(low))
+                    vectors[k + half] = self.builder.shuffle_vector(a, b, places(high))
+        return vectors
+
     def switch(self, position: Value, cases: Mapping[int, Case]) -> Value:
         """Do the case of the opcode at a position, which returns the next position."""
         builder = self.builder
@@ -616,6 +629,34 @@ def add_numbers(
         return context.get_dummy_value()
 
     return types.void(source, types.int64, target, types.int64, types.int64, types.float64), emit
+
+
+@_intrinsic
+def transpose_eight(
+    typing: Any, data: Any, places: Any, first: Any, registers: Any, to: Any, stride: Any
+) -> Any:
+    """Eight numbers of eight rows, into eight columns.
+
+    Row k begins at data[places[k] + first]; the columns at registers[to], `stride` apart.
+    """
+
+    def emit(context: Any, builder: Builder, signature: Any, arguments: Sequence[Value]) -> Value:
+        data, rows, first, registers, to, stride = arguments
+        data, rows, registers = (
+            context.make_array(signature.args[k])(context, builder, arguments[k]).data
+            for k in (0, 1, 3)
+        )
+        emitter = Emitter(builder, None, None)
+        vectors = []
+        for k in range(LANES):
+            row = builder.load(builder.gep(rows, [integer(k)]))
+            vectors.append(emitter.load(data, builder.add(row, first)))
+        for k, vector in enumerate(emitter.transposed(vectors)):
+            column = builder.add(to, builder.mul(integer(k), stride))
+            emitter.store(vector, registers, column)
+        return context.get_dummy_value()
+
+    return types.void(data, places, types.int64, registers, types.int64, types.int64), emit
 
 
 def _ranges(
