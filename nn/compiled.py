@@ -66,8 +66,7 @@ class CompiledEngine:
     def train(self, first: int, epochs: int) -> Iterator[Sequence[float]]:
         """As many steps at a time as fit in ``CALL_SECONDS``."""
         n, size = len(self.task.examples), self.task.batch_size
-        orders = [order_array(n, self.task.reshuffles) for _ in range(epochs)]
-        order = self._numpy.concatenate(orders)
+        order = order_array(n, epochs, self.task.reshuffles)
         while len(order):
             steps = min(self._steps_per_call, -(-len(order) // size))
             began = perf_counter()
@@ -132,7 +131,8 @@ class CompiledEngine:
         losses = self._program.train(
             self._update, self._params, self._state, self._rows, order, size, call.hyper[:steps]
         )
-        return [float(loss) for loss in losses]
+        taken: list[float] = losses.tolist()
+        return taken
 
     def _undo(self, call: Call, taken: int) -> None:
         """Go back to where the last finite loss was computed."""
@@ -150,7 +150,11 @@ class CompiledEngine:
             [self.task.rate(step) for step in range(first, first + steps)], dtype=float
         )
         columns = optimizer.hyper(numpy.arange(self._steps + 1, self._steps + 1 + steps), rates)
-        return numpy.stack(numpy.broadcast_arrays(*columns, *([ema.decay] if ema else [])), axis=1)
+        columns = (*columns, ema.decay) if ema else columns
+        hyper = numpy.empty((steps, len(columns)))
+        for place, column in enumerate(columns):
+            hyper[:, place] = column
+        return hyper
 
     def _averages(self) -> Any:
         """The numbers to measure with."""

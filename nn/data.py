@@ -88,13 +88,14 @@ def order_of(n: int, shuffle: Random | None) -> list[int]:
     return sorted(range(n), key=keys.__getitem__)
 
 
-def order_array(n: int, shuffle: Random | None) -> Any:
-    """``order_of``, the same numbers, as a NumPy array and at its speed."""
+def order_array(n: int, epochs: int, shuffle: Random | None) -> Any:
+    """The orders of several epochs, the same numbers as ``order_of``, as one NumPy array."""
     import numpy
 
     if shuffle is None:
-        return numpy.arange(n)
-    return numpy.argsort(numpy.frombuffer(shuffle.randbytes(8 * n), numpy.uint64))
+        return numpy.tile(numpy.arange(n), epochs)
+    keys = (numpy.frombuffer(shuffle.randbytes(8 * n), numpy.uint64) for _ in range(epochs))
+    return numpy.concatenate([numpy.argsort(key) for key in keys])
 
 
 def _array(held: Any, name: str, axes: tuple[int, ...]) -> Any:

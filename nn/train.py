@@ -150,15 +150,19 @@ class Course:
             step = done * batches + len(losses)
             latest = {**self.history.latest(), "loss": losses[-1]}
             show(-(-step // batches), step, latest, self.task.rate(step - 1))
-        for epoch in range(epochs):
-            self.history.loss.append(self._mean(losses[epoch * batches : (epoch + 1) * batches]))
-            self.history.rate.append(self.task.rate((done + epoch + 1) * batches - 1))
+        last_steps = range((done + 1) * batches - 1, (done + epochs) * batches, batches)
+        self.history.rate += map(self.task.rate, last_steps)
+        self.history.loss += losses if batches == 1 else self._means(losses)
 
-    def _mean(self, losses: Sequence[float]) -> float:
-        """Over examples: the last batch may have fewer of them."""
-        n, size = len(self.task.examples), self.task.batch_size
-        last = n - size * (len(losses) - 1)
-        return (sum(losses[:-1]) * size + losses[-1] * last) / n
+    def _means(self, losses: list[float]) -> list[float]:
+        """Per epoch, over examples: the last batch may have fewer of them."""
+        batches, size = self.task.batches, self.task.batch_size
+        short = size * batches - len(self.task.examples)
+        return [
+            (sum(losses[i : i + batches]) * size - losses[i + batches - 1] * short)
+            / (size * batches - short)
+            for i in range(0, len(losses), batches)
+        ]
 
     def _measure(self) -> None:
         if not (self.held_out or self.metrics):
