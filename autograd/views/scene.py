@@ -59,8 +59,8 @@ WORDS: dict[str, dict[str, str]] = {
         "edge": "{} 条边",
         "edge title": "局部导数 {}:{} 对 {}(第 {} 个操作数)",
         "constant title": "常数 {}:不向它还款",
-        "bundle title": "{} 条边,从 {} 到 {}",
-        "graph": "{} 的计算图:{},{}",
+        "bundle title": "{} 条边，从 {} 到 {}",
+        "graph": "{} 的计算图：{}，{}",
     },
 }
 
