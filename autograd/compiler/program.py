@@ -43,7 +43,8 @@ def compile(  # noqa: A001
     other leaf that requires a gradient is a parameter: first those in ``parameters``, which states
     an order, then the rest in topological order.  Other leaves and plain numbers are constants,
     fixed at what they are now.  ``backend`` is "numba", "numpy" or "jax"; "auto" takes numba where
-    it is installed.
+    it is installed.  The numbers are those of the eager engine to 1e-12, special values included,
+    but that XLA, behind "jax", takes subnormal numbers for 0.
 
     **What Python decided while the graph was built is fixed**: an ``if`` on ``x.data``, the length
     of a loop, a random draw.  To decide anew for every row, write ``where(less(x, y), a, b)``.
