@@ -277,16 +277,24 @@ def _formula(node: Value, operands: Sequence[str | float]) -> str:
 
 
 def _expression(order: Sequence[Value], names: Sequence[str]) -> str:
-    """What the root computes, nameless nodes written out where that stays short; "" for a leaf."""
+    """What the root computes from the leaves, or where that is long, from what has a label."""
+    root, name = order[-1], names[-1]
+    everything = {node for node in order if node.primitive is not None}
+    nameless = {node for node in everything if not node.label or node is root}
+    texts = (_written(order, names, some) for some in (everything, nameless, {root} & everything))
+    return next((text for text in texts if text != name), "")
+
+
+def _written(order: Sequence[Value], names: Sequence[str], spelled_out: set[Value]) -> str:
+    """The root as a formula in which these nodes are spelled out where that stays short."""
     told: dict[Value, Term] = {}
     for node, name in zip(order, names, strict=True):
         written = Term(name)
-        if node.primitive is not None and (not node.label or node is order[-1]):
+        if node in spelled_out:
             spelled = spell(node.op, [told[parent] for parent in node.parents])
             written = spelled if len(spelled.text) <= LONGEST_FORMULA else written
         told[node] = written if _needs_name(node) or node.label else term(node.data)
-    text = told[order[-1]].text
-    return "" if order[-1].is_leaf else text if text != names[-1] else ""
+    return told[order[-1]].text
 
 
 def _edges(
