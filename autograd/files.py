@@ -8,9 +8,12 @@ from pathlib import Path
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write content (text as UTF-8) to a file beside ``path``, then move it there in one step.
 
-    Raises OSError, with ``path`` untouched, when the folder is missing or cannot be written to.
+    A link stays one: the file that it leads to is written.  Raises OSError, with ``path``
+    untouched, when the folder is missing or cannot be written to.
     """
     target = Path(path)
+    if target.is_symlink():
+        target = target.resolve()
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder, a file name is needed")
     if not target.parent.is_dir():

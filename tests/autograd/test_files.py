@@ -35,6 +35,18 @@ def test_a_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "theirs").stat().st_mode
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need privileges on Windows")
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "a.txt", tmp_path / "link.txt"
+    link.symlink_to(Path("folder") / "a.txt")
+    for content in ("first", "second"):
+        write_atomically(link, content)
+        assert link.is_symlink()
+        assert target.read_text() == content
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["a.txt"]
+
+
 @pytest.mark.parametrize("failing", ["replace", "fdopen"])
 def test_a_failure_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
