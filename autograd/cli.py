@@ -10,7 +10,8 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -89,7 +90,7 @@ WORDS = {
         "values": "各节点的值",
         "repayment": "还款",
         "gradients": "梯度",
-        "constant": "{} 是常数:不欠任何人,也就无款可还。",
+        "constant": "{} 是常数：不欠任何人，也就无款可还。",
         "written": "已写入 {}({:,} 字节)",
         "input": "输入",
         "analytic": "还款所得",
@@ -98,7 +99,7 @@ WORDS = {
         "verdict": "结论",
         "ok": "一致",
         "wrong": "不符",
-        "evaluations": "有限差分把算式算了 {} 遍;反向传播一遍就给出全部梯度。",
+        "evaluations": "有限差分把算式算了 {} 遍；反向传播一遍就给出全部梯度。",
         "path": "路径",
         "product": "局部导数之积",
         "to": "{root} → {leaf}:{count:,} {paths},梯度 {gradient}",
@@ -106,7 +107,7 @@ WORDS = {
         "many paths": "条路径",
         "sum": "合计",
         "hidden": "…… 另有 {:,} 条未显示(--limit 可提高上限)",
-        "naive": "逐条走遍路径,共用边 {:,} 次。",
+        "naive": "逐条走遍路径，共用边 {:,} 次。",
         "repaid": "还款时 {:,} 条边各用一次。",
     },
 }
@@ -137,6 +138,7 @@ class Request:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit code 0, 1 (a check disagrees), 2 (wrong input) or 130 (Ctrl-C)."""
+    _open_closed_streams()
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -148,8 +150,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return OK
+    except OSError as error:
+        _discard_output()
+        return _complain(f"cannot print: {error.strerror or error}")
 
 
 def _run(argv: list[str]) -> int:
@@ -183,8 +188,8 @@ def _unknown_command(word: str) -> str:
 
 
 def _show(request: Request) -> int:
-    words, console = request.words, request.console
-    root = request.expression.evaluate(request.leaves())
+    words, console, leaves = request.words, request.console, request.leaves()
+    root = request.expression.evaluate(leaves)
     if not root.requires_grad:
         console.print(show(root.data))
         console.print(words["constant"].format(show(root.data)))
@@ -200,7 +205,7 @@ def _show(request: Request) -> int:
     _print(console, _sentences(story, request.options.lang))
     _heading(console, f"\n{words['gradients']}")
     root.backward()
-    _print(console, _gradients(request, root))
+    _print(console, _gradients(request, root, leaves.values()))
     return OK
 
 
@@ -214,12 +219,11 @@ def _sentences(story: autograd.Trace, lang: str) -> Table:
     return table
 
 
-def _gradients(request: Request, root: Value) -> Table:
+def _gradients(request: Request, root: Value, leaves: Iterable[Value]) -> Table:
     words = request.words
     table = _table(words["name"], words["value"], words["gradient"])
-    for node in autograd.topological_order(root):
-        if node.is_leaf and node.requires_grad:
-            table.add_row(f"∂{root.label}/∂{node.label}", show(node.data), show(node.grad))
+    for leaf in leaves:
+        table.add_row(f"∂{root.label}/∂{leaf.label}", show(leaf.data), show(leaf.grad))
     return table
 
 
@@ -229,8 +233,12 @@ def _step(request: Request) -> int:
 
 
 def _page(request: Request) -> int:
+    options = request.options
+    if not options.output.lower().endswith((".html", ".htm")):
+        raise UserError(f"a page's file ends in .html; {options.output!r} does not")
     story = autograd.trace(_debtor(request))
-    return _write(request, lambda path: story.to_html(path, lang=request.options.asked_lang))
+    chosen = {"lang": options.asked_lang, "max_nodes": options.max_nodes}
+    return _write(request, lambda path: story.to_html(path, **chosen))
 
 
 def _draw(request: Request) -> int:
@@ -335,11 +343,9 @@ def _write(request: Request, write: Callable[[str], object]) -> int:
         why = error.strerror or str(error)
         raise UserError(f"cannot write {path}: {why}") from None
     except (ValueError, ImportError) as error:
-        said = str(error)
-        if "max_nodes" in vars(request.options):
-            said = said.replace("max_nodes=", "--max-nodes ")
+        said = str(error).replace("max_nodes=", "--max-nodes ").replace("max_nodes", "--max-nodes")
         raise UserError(said) from None
-    request.console.print(request.words["written"].format(path, size))
+    request.console.print(request.words["written"].format(clean(path, 4096), size))
     return OK
 
 
@@ -386,28 +392,37 @@ def _parser_of(command: str, lang: str | None) -> argparse.ArgumentParser:
     parser.add_argument("values", metavar="name=value", nargs="*", help="for example a=2 b=1")
     parser.add_argument("--lang", choices=("en", "zh"), default=lang, dest="asked_lang")
     parser.set_defaults(command=command)
-    if command in {"page", "draw"}:
-        kinds = ".html" if command == "page" else ".svg, .png, .pdf or .dot"
-        parser.add_argument("-o", "--output", metavar="FILE", required=True, help=f"a {kinds} file")
+    if command == "page":
+        _add_file_options(parser, ".html", 3000)
     if command == "paths":
         parser.add_argument("--limit", type=_count, default=20, help="paths listed per input (20)")
     if command == "draw":
+        _add_file_options(parser, ".svg, .png, .pdf or .dot", 300)
         _add_drawing_options(parser)
     return parser
+
+
+def _add_file_options(parser: argparse.ArgumentParser, kinds: str, most: int) -> None:
+    file, limit = f"a {kinds} file", f"largest graph that is written ({most})"
+    parser.add_argument("-o", "--output", metavar="FILE", type=_path, required=True, help=file)
+    parser.add_argument("--max-nodes", metavar="N", type=_count, default=most, help=limit)
 
 
 def _add_drawing_options(parser: argparse.ArgumentParser) -> None:
     directions, themes = ("LR", "RL", "TB", "BT"), ("auto", "light", "dark")
     parser.add_argument("--rankdir", choices=directions, default="LR", help="direction (LR)")
     parser.add_argument("--theme", choices=themes, default="auto", help="colours of an SVG (auto)")
-    parser.add_argument("--max-nodes", type=_count, default=300, help="largest graph drawn (300)")
     parser.add_argument("--no-gradients", action="store_true", help="leave the gradients out")
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise argparse.ArgumentTypeError(f"{clean(text)!r} is not a count")
+        raise argparse.ArgumentTypeError(f"{clean(text.strip())!r} is not a count")
     return int(text)
+
+
+def _path(text: str) -> str:
+    return text[1:] if text.startswith(" -") else text  # as it was before _protected
 
 
 def _protected(argv: list[str]) -> list[str]:
@@ -444,13 +459,34 @@ def _assignment(word: str) -> tuple[str, float]:
 
 # --- printing ------------------------------------------------------------------------------------
 
+NARROWEST, NARROWEST_COLUMN = 20, 9
+"""Columns of text; a smaller terminal folds the lines itself, which loses nothing."""
+
+
+def _open_closed_streams() -> None:
+    """What a caller has closed is None in Python: then nobody listens, and that is all right."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _discard_output() -> None:
+    """What could not be printed is not tried again at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
 
 def _console() -> Console:
     """Rich on a terminal; elsewhere plain, and as wide as its lines."""
     from rich.console import Console
 
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # what Rich is handling: main knows what to do
+
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1_000_000
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    console = Screen(highlight=False, markup=False, emoji=False, width=width)
+    console.width = max(console.width, NARROWEST)
+    return console
 
 
 def _heading(console: Console, text: str) -> None:
@@ -468,20 +504,24 @@ def _table(*heads: str, header: bool = True) -> Table:
 
 
 def _print(console: Console, table: Table) -> None:
-    """A table; off the terminal without the spaces that fill up its lines."""
+    """A table, wide enough to be read; off the terminal without spaces at the ends of lines."""
+    width = console.width
+    console.width = max(width, NARROWEST_COLUMN * len(table.columns))
     if console.is_terminal:
         console.print(table)
-        return
-    with console.capture() as printed:
-        console.print(table)
-    console.out("\n".join(line.rstrip() for line in printed.get().splitlines()))
+    else:
+        with console.capture() as printed:
+            console.print(table)
+        console.out("\n".join(line.rstrip() for line in printed.get().splitlines()))
+    console.width = width
 
 
 def _complain(problem: str, error: ExpressionError | None = None) -> int:
     """One line; on a terminal, also the place in the expression."""
-    sys.stderr.write(f"payback: {clean(problem, 400)}\n")
-    if error is not None and error.column is not None and sys.stderr.isatty():
-        sys.stderr.writelines(_pointed(error.text, error.column))
+    with suppress(OSError):
+        sys.stderr.write(f"payback: {clean(problem, 400)}\n")
+        if error is not None and error.column is not None and sys.stderr.isatty():
+            sys.stderr.writelines(_pointed(error.text, error.column))
     return WRONG_INPUT
 
 
