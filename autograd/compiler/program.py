@@ -19,7 +19,7 @@ from autograd.compiler.backends import (
     check_backend,
     make_executor,
 )
-from autograd.compiler.linear import Recording, WengertList, record
+from autograd.compiler.linear import LEAVES, Recording, WengertList, record
 from autograd.compiler.listing import Counts, Names, count, print_list
 from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
 from autograd.extras import require
@@ -227,8 +227,9 @@ class Program:
 
     def __repr__(self) -> str:
         names = self.names
+        instructions = sum(name not in LEAVES for name in self.wengert.operations)
         return (
-            f"<Program of {len(self.wengert)} instructions, {len(names.inputs)} inputs, "
+            f"<Program of {instructions} instructions, {len(names.inputs)} inputs, "
             f"{len(names.parameters)} parameters, {len(names.roots)} roots, on {self.backend}>"
         )
 

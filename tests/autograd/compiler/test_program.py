@@ -249,7 +249,7 @@ def test_train_refuses_what_does_not_fit(line: tuple) -> None:
 
 def test_repr(line: tuple) -> None:
     assert repr(line[0]) == (
-        "<Program of 14 instructions, 2 inputs, 2 parameters, 1 roots, on numpy>"
+        "<Program of 8 instructions, 2 inputs, 2 parameters, 1 roots, on numpy>"
     )
 
 
