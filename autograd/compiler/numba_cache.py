@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType, SimpleNamespace
 from typing import Any, TypeVar
 
 numba: Any = import_module("numba")
@@ -40,6 +41,23 @@ def native_callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
             return numba.cfunc(signature, cache=there_is_one)(function)
 
     return decorate
+
+
+def plain(namespace: Mapping[str, Any]) -> SimpleNamespace:
+    """The native functions of a module as what they are written in: Python."""
+    names = dict(namespace)
+    for name, function in namespace.items():
+        if hasattr(function, "py_func"):
+            names[name] = FunctionType(function.py_func.__code__, names, name)
+    return SimpleNamespace(**names)
+
+
+def is_kept(function: Any) -> bool:
+    """Whether a native function is compiled, in this process or by an earlier one on disk."""
+    if function.signatures:
+        return True
+    folder = _folder()
+    return folder is not None and any(Path(folder).rglob(f"*.{function.__name__}-*.nbi"))
 
 
 @contextmanager

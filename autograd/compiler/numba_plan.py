@@ -20,13 +20,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler import numba_step as step
-from autograd.compiler.numba_cache import native
+from autograd.compiler.numba_cache import is_kept, native, plain
 
 if TYPE_CHECKING:
     from autograd.compiler.linear import WengertList
@@ -63,7 +64,11 @@ SHORT = 3
 MANY = 1024
 """Columns from which it matters how many there are."""
 
+SHORT_LIST = 20_000
+"""Instructions up to which the passes are quick enough, if need be, without being compiled."""
+
 NEVER = 2**31 - 1
+PRINT_BITS = 2**60 - 1
 ADD, MULTIPLY = step.OPCODES["add"], step.OPCODES["multiply"]
 _CODES = {**step.OPCODES, "constant": CONSTANT, "parameter": PARAMETER, "input": INPUT}
 
@@ -96,7 +101,7 @@ def plan_values(wengert: WengertList) -> Plan:
     """The program for the roots of every row."""
     kept = np.array(wengert.outputs, np.int32)
     table = _table(wengert, 0)
-    _mark(table, kept)
+    _passes(len(table))._mark(table, kept)
     none = np.empty((0, 2), np.int32)
     return _plan(wengert, table, kept, none, none, none, kept[:0])
 
@@ -107,18 +112,19 @@ def plan_gradient(wengert: WengertList) -> Plan:
         np.array(registers, np.int32) for registers in (wengert.outputs, wengert.gradients)
     )
     n, parameters = len(wengert.operations), len(gradients)
+    passes = _passes(n)
     table = _table(wengert, parameters + len(outputs))
-    _mark(table, np.concatenate([outputs, gradients]))
+    passes._mark(table, np.concatenate([outputs, gradients]))
     degrees = np.zeros((n, 2), np.int32)
     extras = np.empty((n + parameters, 2), np.int32)
     parts, products = np.empty(parameters, np.int32), np.empty((parameters, 3), np.int32)
-    extras = extras[: _split(table, gradients, parts, extras)]
-    products = products[: _products(table, parts, degrees, products)]
+    extras = extras[: passes._split(table, gradients, parts, extras)]
+    products = products[: passes._products(table, parts, degrees, products)]
     products = products[np.argsort(products[:, 0], kind="stable")]
     rows = _rows(products[:, 0])
     moves = np.empty((parameters, 2), np.int32)
     varying = outputs[table[outputs, UNIFORM] == 0]
-    lines, moved = _sums(table, n, rows, varying, parts, degrees, moves)
+    lines, moved = passes._sums(table, n, rows, varying, parts, degrees, moves)
     totals = outputs[table[outputs, UNIFORM] == 1]
     items = np.ascontiguousarray(products[:, 1:])
     return _plan(wengert, table[:lines], outputs[:0], items, moves[:moved], extras, totals)
@@ -129,21 +135,22 @@ def _plan(
     extras: Integers, totals: Integers,
 ) -> Plan:  # fmt: skip
     n, parameters = len(wengert.operations), _parameter_count(wengert)
-    _fuse(table, n)
+    passes = _passes(n)
+    passes._fuse(table, n)
     prints = np.zeros(len(table), np.int64)
     latest = np.arange(len(table), dtype=np.int32)
     scratch = np.empty(2 * (2 * LIMIT + 8), np.int32)
-    _levels(table, items, prints, latest, scratch)
+    passes._levels(table, items, prints, latest, scratch)
     uniforms = _number_leaves(wengert, table, parameters)
     order = _uniform_order(table)
     length = int(table[order, LENGTH].sum()) if len(order) else 0
     buffer = np.empty(6 * len(order) + 2 * length + 4, np.int32)
-    words, computed = _emit_uniform(
+    words, computed = passes._emit_uniform(
         table, items, order, buffer, np.empty_like(buffer), parameters, len(uniforms)
     )
     uniform_code = buffer[:words].copy()
-    order = _block_order(table, items, kept, prints, latest, scratch)
-    _last_uses(table, items, order, kept, scratch)
+    order = _block_order(passes, table, items, kept, prints, latest, scratch)
+    passes._last_uses(table, items, order, kept, scratch)
     inputs = np.flatnonzero(table[:n, LIVE] & (table[:n, OPERATION] == INPUT))
     loads = table[inputs, PLACE]
     table[inputs, PLACE] = np.arange(len(inputs))
@@ -153,7 +160,7 @@ def _plan(
     )
     free = np.empty(len(order) + len(inputs) + 1, np.int32)
     more_moves = np.empty((len(items), 2), np.int32)
-    words, columns, slots, moved = _emit_block(
+    words, columns, slots, moved = passes._emit_block(
         table, items, order, block, free, more_moves, scratch, parameters, len(inputs)
     )
     return Plan(
@@ -169,6 +176,14 @@ def _plan(
         moves=_runs(np.concatenate([moves, more_moves[:moved]])),
         extras=_runs(_by_occurrence(extras[:, 0], ~table[extras[:, 1], PLACE])),
     )
+
+
+def _passes(lines: int) -> Any:
+    """The passes: native, or plain for a short list while nobody has paid for compiling them."""
+    here = globals()
+    if lines > SHORT_LIST or is_kept(here["_emit_block"]):
+        return SimpleNamespace(**here)
+    return plain(here)
 
 
 def _parameter_count(wengert: WengertList) -> int:
@@ -242,6 +257,7 @@ def _uniform_order(table: Integers) -> Integers:
 
 
 def _block_order(
+    passes: Any,
     table: Integers,
     items: Integers,
     kept: Integers,
@@ -253,10 +269,10 @@ def _block_order(
     nodes = _emitted(table, uniform=0)
     keys = table[nodes, LEVEL].astype(np.int64) * 256 + _kinds(table, nodes)
     by_level = nodes[np.lexsort((prints[nodes], keys))]
-    columns = _last_uses(table, items, by_level, kept, scratch)
+    columns = passes._last_uses(table, items, by_level, kept, scratch)
     if columns > MANY:
         as_recorded = nodes[np.argsort(latest[nodes], kind="stable")]
-        if 2 * _last_uses(table, items, as_recorded, kept, scratch) < columns:
+        if 2 * passes._last_uses(table, items, as_recorded, kept, scratch) < columns:
             return as_recorded
     return by_level
 
@@ -461,9 +477,9 @@ def _levels(
                     level = max(level, table[operand, LEVEL])
         if is_sum or (table[k, ROLE] == DOT):
             count = _gather(table, items, k, operands)
-            fingerprint = np.int64(count)
+            fingerprint = count
             for i in range(1, count, 1 if is_sum else 2):
-                fingerprint = fingerprint * 1000003 ^ operands[i]
+                fingerprint = (fingerprint * 1000003 ^ int(operands[i])) & PRINT_BITS
             prints[k] = fingerprint
         if is_sum:
             latest[k] = 0

@@ -55,7 +55,7 @@ def growth(title: str, head: str, points: Iterable[Point]) -> str:
         lines[2] += " instructions | record | plan and first run | both per instruction |"
         lines[3] += " ---: | ---: | ---: | ---: |"
     if rows[0].megabytes:
-        lines[2] += " memory |"
+        lines[2] += " memory of the process |"
         lines[3] += " ---: |"
     for row in rows:
         line = f"| {row.size:,} | {duration(row.seconds)} |"

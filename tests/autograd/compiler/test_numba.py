@@ -29,7 +29,7 @@ from autograd.compiler.linear import (
 
 pytest.importorskip("numba")
 
-from autograd.compiler import numba_backend, numba_loops, numba_step
+from autograd.compiler import numba_backend, numba_loops, numba_plan, numba_step
 from autograd.compiler.backends import train_step_by_step
 from autograd.compiler.numba_backend import NumbaExecutor
 from autograd.compiler.numba_plan import plan_gradient, plan_values
@@ -307,6 +307,26 @@ def test_a_plan_is_linear_and_needs_no_recursion() -> None:
     assert len(plan.block_code) < 10 * len(names)
     value, _ = NumbaExecutor(program).value_and_grad(np.ones(1), np.ones((1, 1)))
     assert value == registers(program, [1.0], [1.0])[-1]
+
+
+def test_plain_passes_and_native_ones_make_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = two_layers(70, 7, 3)
+    plans = []
+    for kept in (True, False):
+        monkeypatch.setattr(numba_plan, "is_kept", lambda _, kept=kept: kept)
+        plans += [plan_gradient(program), plan_values(program)]
+    for name in ("block_code", "uniform_code", "loads", "kept", "totals", "moves", "extras"):
+        for native, plain in zip(plans[:2], plans[2:], strict=True):
+            assert getattr(native, name).tolist() == getattr(plain, name).tolist()
+
+
+@pytest.mark.parametrize("left_out", [set(), {0}, {5, 20}, {7, 8, 9}, set(range(0, 30, 2))])
+def test_any_inputs_may_be_left_unread(left_out: set[int]) -> None:
+    read = [k for k in range(30) if k not in left_out]
+    program = record_function(lambda m, i, h: tuple(-i[k] for k in read), inputs=30)
+    batch = np.arange(330.0).reshape(11, 30)
+    outputs = NumbaExecutor(program).outputs(np.empty(0), batch)
+    assert outputs.tolist() == (-batch[:, read]).tolist()
 
 
 def test_plans_are_plain_data() -> None:
