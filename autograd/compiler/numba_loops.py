@@ -75,7 +75,7 @@ def machine(plan: Plan) -> Machine:
     addresses = [interpret_uniforms.address, interpret_block.address]
     sizes = [*addresses, length, *ends, registers, registers + slots, len(memory), *[0] * LANES]
     code = np.concatenate([array.ravel() for array in arrays])
-    return Machine(np.array(sizes), code, memory)
+    return Machine(np.array(sizes, np.int64), code, memory)
 
 
 def slots_of(machine: Machine) -> Array:

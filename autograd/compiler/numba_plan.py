@@ -606,6 +606,8 @@ def _opcode(table: Integers, k: int, group: int) -> int:
     if table[k, OPERATION] == REDUCE:
         return step.REDUCE
     if table[k, OPERATION] == OUTER:
+        if group >= 8:
+            return step.OUTER_8 if group == 8 else step.OUTER_16
         return step.OUTER_1 if group == 1 else step.OUTER_2
     if table[k, ROLE] == ALONE:
         return int(table[k, OPERATION])
@@ -641,7 +643,7 @@ def _emit_block(
             code[end], code[end + 1] = opcode, max(1, table[k, LENGTH])
             end += 2
         results = end
-        if opcode == step.OUTER_1 or opcode == step.OUTER_2:
+        if table[k, OPERATION] == OUTER:
             count = table[k, C] - table[k, B]
             groups = (count + step.LANES - 1) // step.LANES
             code[run + 1] = groups
@@ -708,7 +710,7 @@ def _emit_block(
 def _alike(
     table: Integers, items: Integers, order: Integers, position: int, operands: Integers
 ) -> int:
-    """How many nodes from here on are neurons, or rows, over the same columns: 1, 2 or 4."""
+    """How many nodes from here on are neurons, or rows, over the same columns."""
     k = order[position]
     is_row = table[k, OPERATION] == OUTER
     if not is_row and table[k, ROLE] != DOT:
@@ -716,7 +718,7 @@ def _alike(
     half = len(operands) // 2
     count = _gather(table, items, k, operands[:half])
     group = 1
-    while group < (2 if is_row else 4) and position + group < len(order):
+    while group < (16 if is_row else 4) and position + group < len(order):
         other = order[position + group]
         if table[other, OPERATION] != table[k, OPERATION] or table[other, ROLE] != table[k, ROLE]:
             break
@@ -730,7 +732,10 @@ def _alike(
         if not same:
             break
         group += 1
-    return group if group != 3 else 2
+    for size in (16, 8, 4, 2):
+        if group >= size and not (is_row and size == 4):
+            return size
+    return 1
 
 
 @native()

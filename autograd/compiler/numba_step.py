@@ -174,16 +174,21 @@ OPERATIONS: dict[str, tuple[int, Emit]] = {
 
 OPCODES = {name: code for code, name in enumerate(OPERATIONS)}
 (
-    DOT_1, DOT_2, DOT_4, PRODUCTS, SUM, OUTER_1, OUTER_2, REDUCE, END,
-) = range(len(OPERATIONS), len(OPERATIONS) + 9)  # fmt: skip
-"""Opcodes after those of OPERATIONS.
+    DOT_1, DOT_2, DOT_4, PRODUCTS, SUM, OUTER_1, OUTER_2, OUTER_8, OUTER_16, REDUCE, END,
+) = range(len(OPERATIONS), len(OPERATIONS) + 11)  # fmt: skip
+"""Opcodes after those of OPERATIONS; here is what follows each, and what it does.
 
-    arithmetic  code count (d a …) * count
-    DOT_G       code n d*G init*G x*n u*(n G)   d[g] = init[g] + u[0][g] x[0] + u[1][g] x[1] + …  (u
-    uniform) PRODUCTS    code n d init (a b)*n           d = init + a[0] b[0] + a[1] b[1] + … SUM
-    code n d init x*n               d = init + x[0] + x[1] + … OUTER_J     code m a*J slot*J b*(8 m)
-    slots[slot[j] + i] += sum over rows of a[j] b[i] REDUCE      code count (a slot) * count
-    slots[slot] += sum over rows of a END         code
+=========== ================================= ==================================================
+arithmetic  count, (d, a, …) × count          d = a + b, …
+DOT_G       n, d × G, init × G, x × n, u × nG d[g] = init[g] + u[0, g] x[0] + u[1, g] x[1] + …
+PRODUCTS    n, d, init, (a, b) × n            d = init + a[0] b[0] + a[1] b[1] + …
+SUM         n, d, init, x × n                 d = init + x[0] + x[1] + …
+OUTER_J     m, a × J, slot × J, b × 8m        slots[slot[j] + i] += sum over rows of a[j] b[i]
+REDUCE      count, (a, slot) × count          slots[slot] += sum over rows of a
+END                                           the end of the program
+=========== ================================= ==================================================
+
+The u of a DOT are places of uniform numbers; x, and the a and b of PRODUCTS and OUTER, are columns.
 """
 
 
@@ -409,6 +414,54 @@ class BlockEmitter(Emitter):
         self.repeat(first, end, LANES, group)
         return end
 
+    def tall_outer(self, position: Value, groups: Value, height: int) -> Value:
+        """As `outer`, for many a: eight rows of eight b are transposed first, and serve them all.
+
+        Lane i of a total is then the sum for b[i], and there are no lanes to be added up.
+        """
+        builder = self.builder
+        lefts = [self.column(self.word(position, j)) for j in range(height)]
+        slots = [self.word(position, height + j) for j in range(height)]
+        first = builder.add(position, integer(2 * height))
+        end = builder.add(first, builder.mul(groups, integer(LANES)))
+        whole = builder.and_(self.rows, integer(-LANES))
+        multiply_add = partial(_llvm("fmuladd"), builder)
+
+        def group(at: Value) -> None:
+            rights = [self.column(self.word(at, i)) for i in range(LANES)]
+
+            def rows(row: Value, *totals: Value) -> list[Value]:
+                across = self.transposed([self.load(column, row) for column in rights])
+                following = list(totals)
+                for j, column in enumerate(lefts):
+                    for k, eight in enumerate(across):
+                        place = builder.gep(column, [builder.add(row, integer(k))])
+                        left = self.spread(builder.load(place))
+                        following[j] = multiply_add(left, eight, following[j])
+                return following
+
+            def last_rows(row: Value, *totals: Value) -> list[Value]:
+                eight = ir.Constant(EIGHT, ir.Undefined)
+                for i, column in enumerate(rights):
+                    number = builder.load(builder.gep(column, [row]))
+                    eight = builder.insert_element(eight, number, small(i))
+                lefts_here = [builder.load(builder.gep(column, [row])) for column in lefts]
+                return [
+                    multiply_add(self.spread(left), eight, total)
+                    for left, total in zip(lefts_here, totals, strict=True)
+                ]
+
+            zeros = [ir.Constant(EIGHT, [0.0] * LANES)] * height
+            totals = self.repeat(integer(0), whole, LANES, rows, *zeros)
+            totals = self.repeat(whole, self.rows, 1, last_rows, *totals)
+            done = builder.sub(at, first)
+            for slot, total in zip(slots, totals, strict=True):
+                place = builder.add(slot, done)
+                self.store(builder.fadd(self.load(self.slots, place), total), self.slots, place)
+
+        self.repeat(first, end, LANES, group)
+        return end
+
     def reduce(self, position: Value, count: Value) -> Value:
         """Sums over the rows, of eight columns at a time while there are so many."""
         builder = self.builder
@@ -499,6 +552,8 @@ class BlockEmitter(Emitter):
             SUM: self.sums,
             OUTER_1: lambda at, count: self.outer(at, count, 1),
             OUTER_2: lambda at, count: self.outer(at, count, 2),
+            OUTER_8: lambda at, count: self.tall_outer(at, count, 8),
+            OUTER_16: lambda at, count: self.tall_outer(at, count, 16),
             REDUCE: self.reduce,
         }
         for name, (arity, emit) in OPERATIONS.items():

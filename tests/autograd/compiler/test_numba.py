@@ -122,15 +122,26 @@ def test_sums_over_rows(program: WengertList, count: int, seed: int) -> None:
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 1000, 300_001])
 def test_two_layers_of_neurons(rows: int) -> None:
+    check_two_layers((70, 7, 3), rows)
+
+
+@pytest.mark.parametrize("sizes", [(3, 16, 8), (8, 31, 1), (9, 11, 26), (1, 1, 1), (130, 3, 40)])
+@pytest.mark.parametrize("rows", [5, 32])
+def test_layers_of_any_size(sizes: tuple[int, int, int], rows: int) -> None:
+    check_two_layers(sizes, rows)
+
+
+def check_two_layers(sizes: tuple[int, int, int], rows: int) -> None:
     """Chains longer than the limit, neurons in all group sizes, outer products with odd ends."""
-    program = two_layers(70, 7, 3)
+    program = two_layers(*sizes)
     random = np.random.default_rng(0)
-    params, batch = random.normal(size=len(program.gradients)), random.normal(size=(rows, 70))
+    params, batch = random.normal(size=len(program.gradients)), random.normal(size=(rows, sizes[0]))
     executor, other = NumbaExecutor(program), NumpyExecutor(program)
     value, grads = executor.value_and_grad(params, batch)
     expected, expected_grads = other.value_and_grad(params, batch)
     np.testing.assert_allclose(value, expected, rtol=1e-12)
-    np.testing.assert_allclose(grads, expected_grads, rtol=1e-11, atol=1e-12)
+    size = np.abs(expected_grads).max()
+    np.testing.assert_allclose(grads, expected_grads, rtol=1e-12, atol=1e-12 * size)
     outputs = executor.outputs(params, batch)
     np.testing.assert_array_equal(outputs, other.outputs(params, batch))
 
