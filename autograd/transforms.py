@@ -9,15 +9,16 @@ Results are floats.  They are Values, with a graph, where an argument was a Valu
 itself being differentiated: that is why transforms nest to any order.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, NamedTuple
+from operator import index
+from typing import Any, NamedTuple, SupportsIndex
 
 from autograd.backward import captured_partials, gradients, topological_order, traced_partials
 from autograd.functions import VALUES
-from autograd.given import number
+from autograd.given import kind, number
 from autograd.modes import enable_grad
 from autograd.value import Value, as_value
 
@@ -105,9 +106,10 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         weights = _matching(cotangent, call.output, "the cotangent", "the output")
-        total = VALUES.dot(*[as_value(w, "vjp") for w in weights], *ys, 0.0)
-        derivatives: tuple[Any, ...] = call.rebuild(call.derivatives(total))
-        return derivatives
+        with enable_grad():
+            total = VALUES.dot(*[as_value(w, "vjp") for w in weights], *ys, 0.0)
+        derivatives = call.with_values_for(weights).derivatives(total)
+        return tuple(call.rebuild(derivatives))
 
     return rebuild([call.result(y) for y in ys]), pullback
 
@@ -120,14 +122,12 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda a, b: a * b, (2.0, 3.0), (1.0, 0.0))
     (6.0, 3.0)
     """
-    directions = _matching(tuple(tangents), tuple(primals), "tangents", "primals")
-    call = _run(f, tuple(primals), {}, tuple(range(len(primals))))
+    primals, tangents = _arguments(primals, "primals"), _arguments(tangents, "tangents")
+    directions = _matching(tangents, primals, "tangents", "primals")
+    call = _run(f, primals, {}, tuple(range(len(primals)))).with_values_for(directions)
     outputs, rebuild = flatten(call.output)
     ys = [as_value(y, "jvp") for y in outputs]
-    if any(isinstance(direction, Value) for direction in directions):
-        call = call._replace(as_values=True)
-    else:
-        directions = [number(direction, "a tangent is") for direction in directions]
+    directions = [d if isinstance(d, Value) else number(d, "a tangent is") for d in directions]
     slopes = call.push_forward(ys, directions)
     return rebuild([call.result(y) for y in ys]), rebuild(slopes)
 
@@ -142,6 +142,11 @@ class _Call(NamedTuple):
     variables: list[Value]
     rebuild: Callable[[list[Any]], Any]
     as_values: bool
+
+    def with_values_for(self, factors: list[Any]) -> "_Call":
+        """The same, answered with Values if one of the factors is a Value."""
+        given = any(isinstance(factor, Value) for factor in factors)
+        return self._replace(as_values=True) if given else self
 
     def result(self, y: Value) -> Any:
         return y if self.as_values else y.data
@@ -172,11 +177,12 @@ def _run(
 ) -> _Call:
     """Call f with variables in the place of the numbers in the arguments to differentiate to."""
     chosen = _argument_numbers(argnums, len(args))
-    tree = args[chosen[0]] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
+    alone = isinstance(argnums, SupportsIndex)
+    tree = args[chosen[0]] if alone else tuple(args[i] for i in chosen)
     leaves, rebuild = flatten(tree)
     variables = [_variable(leaf) for leaf in leaves]
     replaced = rebuild(variables)
-    given = dict(zip(chosen, (replaced,) if isinstance(argnums, int) else replaced, strict=True))
+    given = dict(zip(chosen, (replaced,) if alone else replaced, strict=True))
     with enable_grad(), _nested():
         output = f(*[given.get(i, arg) for i, arg in enumerate(args)], **kwargs)
     as_values = _NESTING.get() > 0 or any(isinstance(leaf, Value) for leaf in leaves)
@@ -200,14 +206,28 @@ def _nested() -> Iterator[None]:
         _NESTING.reset(token)
 
 
-def _argument_numbers(argnums: int | Sequence[int], count: int) -> list[int]:
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+def _argument_numbers(argnums: Any, count: int) -> list[int]:
+    """Which arguments are meant, counted from 0."""
+    chosen = list(argnums) if isinstance(argnums, Iterable) else [argnums]
     for i in chosen:
-        if not -count <= i < count:
+        if not isinstance(i, SupportsIndex):
+            raise TypeError(f"argnums is the number of an argument or several, got {argnums!r}")
+        if not -count <= index(i) < count:
             raise ValueError(
                 f"argnums={argnums!r}, but the function was called with {count} arguments"
             )
-    return [i % count for i in chosen]
+    numbers = [index(i) % count for i in chosen]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"argnums={argnums!r} names an argument twice")
+    return numbers
+
+
+def _arguments(given: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(given, Iterable):
+        raise TypeError(
+            f"{name} is a tuple, one for each argument of f, got {kind(given)}; did you mean (x,)?"
+        )
+    return tuple(given)
 
 
 # -- trees: numbers in lists, tuples and dicts --------------------------------------------------

@@ -306,3 +306,53 @@ def test_forward_over_reverse_on_mpmath_s_word() -> None:
     with mpmath.workdps(40):
         truth = mpmath.diff(exact, (mpmath.mpf(0.3), mpmath.mpf(0.7)), (1, 1))
     assert mixed == pytest.approx(float(truth), rel=1e-13)
+
+
+# -- no_grad, Values as factors, odd arguments -----------------------------------------------------
+
+
+def test_a_pullback_pays_under_no_grad_too() -> None:
+    _, outside = vjp(lambda x: x * x, 3.0)
+    with no_grad():
+        _, inside = vjp(lambda x: x * x, 3.0)
+        assert outside(1.0) == inside(1.0) == (6.0,)
+    assert inside(2.0) == (12.0,)
+
+
+def test_a_cotangent_that_is_a_value_keeps_its_gradient() -> None:
+    _, pullback = vjp(lambda x: x * x * x, 3.0)
+    factor = Value(2.0)
+    (product,) = pullback(factor)
+    assert product.data == 54.0
+    assert autograd.gradients(product, factor) == 27.0
+    assert pullback(1.0) == (27.0,)
+
+
+@pytest.mark.parametrize(
+    ("argnums", "error", "match"),
+    [
+        ((0, 0), ValueError, "twice"),
+        ((0, -2), ValueError, "twice"),
+        (2, ValueError, "called with 2 arguments"),
+        ("a", TypeError, "got 'a'"),
+        (1.0, TypeError, "got 1.0"),
+        (None, TypeError, "got None"),
+    ],
+)
+def test_argument_numbers_that_mean_nothing(
+    argnums: Any, error: type[Exception], match: str
+) -> None:
+    for transform in (grad, value_and_grad, jacobian, hessian):
+        with pytest.raises(error, match=match):
+            transform(lambda x, y: x * y, argnums)(2.0, 3.0)
+
+
+def test_argument_numbers_may_be_numpy_s() -> None:
+    assert grad(lambda x, y: x * y, np.int64(1))(2.0, 3.0) == 2.0  # type: ignore[arg-type]
+    assert grad(lambda x, y: x * y, list(np.arange(2)))(2.0, 3.0) == (3.0, 2.0)
+
+
+def test_primals_and_tangents_come_as_tuples() -> None:
+    with pytest.raises(TypeError, match=r"primals is a tuple.*\(x,\)"):
+        jvp(lambda x: x * x, 3.0, 1.0)  # type: ignore[arg-type]
+    assert jvp(lambda x: x * x, np.array([3.0]), np.array([1.0])) == (9.0, 6.0)  # type: ignore[arg-type]
