@@ -18,7 +18,7 @@ from typing import Any
 from autograd.given import number
 from autograd.modes import no_grad
 from autograd.transforms import flatten, grad
-from autograd.value import Value, as_value
+from autograd.value import Value, as_value, constant
 
 _EPSILON = sys.float_info.epsilon
 
@@ -133,7 +133,8 @@ class _Counted:
     def __call__(self, numbers: list[float]) -> float:
         self.evaluations += 1
         with no_grad():
-            return as_value(self.f(*self.rebuild(numbers)), "check_grads").data
+            arguments = self.rebuild([constant(x) for x in numbers])
+            return as_value(self.f(*arguments), "check_grads").data
 
 
 def _lower_derivative(f: Callable[..., Any], order: int, count: int) -> Callable[..., Any]:

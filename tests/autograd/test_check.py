@@ -130,3 +130,8 @@ def test_a_kink_shows_itself() -> None:
 def test_bad_calls_are_refused(call: Callable[[], Any], error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         call()
+
+
+def test_methods_of_values_are_fine_in_f() -> None:
+    assert check_grads(lambda x: x.relu() * x.tanh(), [0.3]).ok
+    assert check_grads(lambda d: d["w"][0].exp(), [{"w": [0.3]}], order=2).ok
