@@ -50,9 +50,7 @@ def logsumexp(*operands: Operand | Iterable[Operand]) -> Value:
 
 def log_softmax(*operands: Operand | Iterable[Operand]) -> list[Value]:
     """The logarithms of the softmax: each x minus the logsumexp of all. ValueError for none."""
-    xs = _some("log_softmax", operands)
-    total = apply(TABLE["logsumexp"], *xs)
-    return [x - total for x in xs]
+    return _log_softmax(_some("log_softmax", operands))
 
 
 def softmax(*operands: Operand | Iterable[Operand]) -> list[Value]:
@@ -61,7 +59,7 @@ def softmax(*operands: Operand | Iterable[Operand]) -> list[Value]:
     >>> [p.data for p in softmax([0.0, 0.0])]
     [0.5, 0.5]
     """
-    return [x.exp() for x in log_softmax(*operands)]
+    return [x.exp() for x in _log_softmax(_some("softmax", operands))]
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Value:
@@ -82,6 +80,11 @@ VALUES: Any = SimpleNamespace(
     power=operation_of("pow"),
     where=where,
 )
+
+
+def _log_softmax(xs: list[Value]) -> list[Value]:
+    total = apply(TABLE["logsumexp"], *xs)
+    return [x - total for x in xs]
 
 
 def _operands(name: str, operands: tuple[Any, ...]) -> list[Value]:

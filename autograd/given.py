@@ -50,4 +50,6 @@ def _advice(data: Any) -> str:
         return "; did you mean .item() of it?"
     if hasattr(data, "__array__") or isinstance(data, (list, tuple)):
         return "; a Value is one number: did you mean [Value(x) for x in data]?"
+    if hasattr(data, "__float__"):
+        return "; did you mean float() of it?"
     return ""

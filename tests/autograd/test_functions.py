@@ -145,3 +145,10 @@ def test_numbers_alone_give_constants() -> None:
         y = function(x)
         assert type(y) is Value
         assert not y.requires_grad
+
+
+def test_messages_name_the_function_that_was_called() -> None:
+    with pytest.raises(ValueError, match=r"^softmax of no values"):
+        autograd.softmax([])
+    with pytest.raises(TypeError, match=r"^exp takes 1 operand, got 2$"):
+        autograd.exp(1.0, 2.0)
