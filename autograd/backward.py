@@ -13,15 +13,15 @@ moves: floats for a plain backward pass, Values where the derivative is to be di
 again, registers when a program is compiled.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import filterfalse
 from math import isfinite
 from operator import attrgetter
 from typing import Any, overload
 
 from autograd.functions import VALUES
-from autograd.given import number
-from autograd.modes import MODE, AnomalyError
+from autograd.given import kind, number
+from autograd.modes import MODE, AnomalyError, unchecked
 from autograd.value import Operand, Value, constant, describe_anomaly
 
 
@@ -56,7 +56,8 @@ def topological_order(root: Value | Iterable[Value]) -> list[Value]:
     >>> [node.op or node.label for node in topological_order(a * a + a)]
     ['a', 'mul', 'add']
     """
-    return _depth_first([root] if isinstance(root, Value) else [*root], left_first=True)
+    roots: Any = root if isinstance(root, Iterable) else [root]
+    return _depth_first([*roots], left_first=True)
 
 
 def settlement_order(roots: Iterable[Value]) -> list[Value]:
@@ -71,6 +72,9 @@ def settlement_order(roots: Iterable[Value]) -> list[Value]:
 
 
 def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
+    for root in roots:
+        if not isinstance(root, Value):
+            raise TypeError(f"a graph is told by its root, a Value, got {kind(root)}")
     order: list[Value] = []
     seen: set[Value] = set()
     stack: list[Any] = roots[::-1]
@@ -112,7 +116,7 @@ def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
         for node, adjoint in adjoints(root, gradient, create_graph).items():
             node.grad = node.grad + adjoint if node.is_leaf else adjoint
     else:
-        _repay_in_place(root, number(gradient, "gradient takes"))
+        _repay_in_place(root, _number_of(gradient))
 
 
 def _repay_in_place(root: Value, seed: float) -> None:
@@ -137,7 +141,7 @@ def _repay_in_place(root: Value, seed: float) -> None:
                 for parent, partial in zip(left, node._by_left, strict=True):
                     if parent.requires_grad:
                         parent.grad += debt * partial
-            elif left is not None:
+            elif left is not None and left.requires_grad:
                 left.grad += debt * node._by_left
     except BaseException:  # an interrupt: leaves get back what they held
         for leaf, before in zip(leaves, held, strict=True):
@@ -150,11 +154,11 @@ def _repay_in_place(root: Value, seed: float) -> None:
 @overload
 def gradients(output: Value, inputs: Value, create_graph: bool = False) -> Any: ...
 @overload
-def gradients(output: Value, inputs: Sequence[Value], create_graph: bool = False) -> list[Any]: ...
-def gradients(output: Value, inputs: Value | Sequence[Value], create_graph: bool = False) -> Any:
+def gradients(output: Value, inputs: Iterable[Value], create_graph: bool = False) -> list[Any]: ...
+def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool = False) -> Any:
     """The derivatives of the output to each input, leaving every ``grad`` as it is.
 
-    One input gives one derivative, a sequence a list.  They are floats, with ``create_graph``
+    One input gives one derivative, several a list.  They are floats, with ``create_graph``
     Values, so that any order can be taken.  An input that the output does not depend on gets 0.
 
     >>> x = Value(3.0)
@@ -164,9 +168,12 @@ def gradients(output: Value, inputs: Value | Sequence[Value], create_graph: bool
     """
     if isinstance(inputs, Value):
         return gradients(output, [inputs], create_graph)[0]
+    if not isinstance(output, Value):
+        raise TypeError(f"gradients are taken of one Value, got {kind(output)}")
+    inputs = list(inputs)
     for x in inputs:
         if not isinstance(x, Value):
-            raise TypeError(f"gradients are taken to Values, got {type(x).__name__}")
+            raise TypeError(f"gradients are taken to Values, got {kind(x)}")
         if not x.requires_grad:
             raise ValueError(f"{x!r} is a constant: nothing is paid to it, it has no gradient")
     piles = adjoints(output, 1.0, create_graph) if output.requires_grad else {}
@@ -181,15 +188,15 @@ def adjoints(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
             "Was it computed under no_grad(), detached, or made of numbers alone?"
         )
     if create_graph:
-        seed = (
-            gradient
-            if isinstance(gradient, Value)
-            else constant(number(gradient, "gradient takes"))
-        )
+        seed = gradient if isinstance(gradient, Value) else constant(_number_of(gradient))
         return repay({root: seed}, traced_partials)
-    piles = repay({root: number(gradient, "gradient takes")}, captured_partials)
+    piles = repay({root: _number_of(gradient)}, captured_partials)
     _raise_at_first_anomaly(root, piles)
     return piles
+
+
+def _number_of(gradient: Operand) -> float:
+    return gradient.data if isinstance(gradient, Value) else number(gradient, "gradient takes")
 
 
 captured_partials = attrgetter("partials")
@@ -203,7 +210,8 @@ def traced_partials(node: Value) -> tuple[Any, ...]:
             f"the operation {node.op!r} was given its partials as numbers, so it cannot be "
             "differentiated twice or compiled; write it with the functions of autograd instead"
         )
-    partials = rule.partials(VALUES, *node.parents, node)
+    # what is never paid may well be nan: a partial to a constant, a branch that is not taken
+    partials = unchecked(rule.partials, VALUES, *node.parents, node)
     if not all(map(_same, partials, node.partials)):
         raise RuntimeError(
             f"an operand of {node!r} was given new data after the graph was built: its derivatives "

@@ -36,7 +36,7 @@ class Mode:
 
     recording: bool = True
     anomalies: str = ""
-    """"": unchecked; "nan": nan is an error; "inf": infinities are one as well."""
+    """"": unchecked; "line": lines are noted; "nan": and nan is an error; "inf": infinities too."""
     note: Note | None = None
 
     def note_here(self) -> Note | None:
@@ -47,9 +47,9 @@ class Mode:
 
     def refuses(self, number: Any) -> bool:
         """Whether this number is an anomaly."""
-        if not self.anomalies:
-            return False
-        return isnan(number) or (self.anomalies == "inf" and not isfinite(number))
+        if self.anomalies == "inf":
+            return not isfinite(number)
+        return self.anomalies == "nan" and isnan(number)
 
 
 MODE: ContextVar[Mode | None] = ContextVar("mode", default=None)
@@ -90,6 +90,15 @@ def detect_anomaly(*, inf: bool = False) -> Iterator[None]:
     """
     with changed_mode(anomalies="inf" if inf else "nan"):
         yield
+
+
+def unchecked(function: Callable[..., Result], *args: Any) -> Result:
+    """Call a function whose anomalies are no errors, even inside ``detect_anomaly``."""
+    mode = MODE.get()
+    if mode is None or not mode.anomalies:
+        return function(*args)
+    with changed_mode(anomalies="line"):
+        return function(*args)
 
 
 class scope:

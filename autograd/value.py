@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 Operand: TypeAlias = SupportsFloat
 """What operators and functions take: a real number, a Value among them."""
 
+_NONE: tuple[()] = ()
+
 FLOATS = namespace(vars(scalar_math))
 """Every function of the table on floats."""
 
@@ -52,7 +54,8 @@ def operation_of(name: str) -> Callable[..., Value]:
 
     def operation(*operands: Operand) -> Value:
         if arity not in (len(operands), None):
-            raise TypeError(f"{name} takes {arity} operands, got {len(operands)}")
+            many = "operand" if arity == 1 else "operands"
+            raise TypeError(f"{name} takes {arity} {many}, got {len(operands)}")
         return apply(rule, *operands)
 
     operation.__name__ = operation.__qualname__ = name
@@ -102,8 +105,8 @@ class Value:
     def __init__(
         self,
         data: SupportsFloat,
-        parents: Iterable[Value] = (),
-        partials: Iterable[float] = (),
+        parents: Iterable[Value] = _NONE,
+        partials: Iterable[float] = _NONE,
         *,
         label: str = "",
         op: str = "",
@@ -118,13 +121,15 @@ class Value:
         self._note = None if mode is None else mode.note_here()
         if label != "":
             self.label = label
-        if parents or partials or op:
-            self._state_operation(tuple(parents), tuple(partials), op)
+        if parents is not _NONE or partials is not _NONE or op:
+            self._state_operation(_each(parents, "parents"), _each(partials, "partials"), op)
 
     def _state_operation(
         self, parents: tuple[Any, ...], partials: tuple[Any, ...], op: str
     ) -> None:
         """Become the result of the user's own operation, unless there is nothing to record."""
+        if not (parents or partials or op):
+            return
         _check_operation(parents, partials, op)
         mode = MODE.get()
         recording = mode is None or mode.recording
@@ -222,7 +227,7 @@ class Value:
         data = self._data + other._data
         if self.requires_grad or other.requires_grad:
             return _node(data, self, other, 1.0, 1.0, _ADD)
-        return constant(data)
+        return constant(data, _ADD, self, other)
 
     def __sub__(self, other: Operand) -> Value:
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
@@ -230,7 +235,7 @@ class Value:
         data = self._data - other._data
         if self.requires_grad or other.requires_grad:
             return _node(data, self, other, 1.0, -1.0, _SUB)
-        return constant(data)
+        return constant(data, _SUB, self, other)
 
     def __mul__(self, other: Operand) -> Value:
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
@@ -238,7 +243,7 @@ class Value:
         a, b = self._data, other._data
         if self.requires_grad or other.requires_grad:
             return _node(a * b, self, other, b, a, _MUL)
-        return constant(a * b)
+        return constant(a * b, _MUL, self, other)
 
     def __truediv__(self, other: Operand) -> Value:
         return NotImplemented if lift(other) is NotImplemented else apply(_DIV, self, other)
@@ -294,7 +299,7 @@ class Value:
         data, slope = (0.0, 0.0) if x._data <= 0.0 else (x._data, 1.0)
         if x.requires_grad:
             return _node(data, x, None, slope, 0.0, _RELU)
-        return constant(data)
+        return constant(data, _RELU, x)
 
     silu = operation_of("silu")
     gelu = operation_of("gelu")
@@ -393,7 +398,7 @@ def record(
 ) -> Value:
     """The node of an operation; a constant if no parent requires a gradient or in ``no_grad``."""
     if not any(map(_requires_grad, parents)):
-        return constant(data)
+        return constant(data, operation, parents)
     return _node(data, *_edges_of(parents, partials), operation)
 
 
@@ -403,7 +408,7 @@ def _node(
     """A new node that requires a gradient; what speed depends on."""
     mode = MODE.get()
     if mode is not None and not mode.recording:
-        return constant(data)
+        return constant(data, operation, left, right)
     node = _new(Value)
     node._data = data
     node.grad = 0.0
@@ -441,8 +446,13 @@ def _checked_note(mode: Mode, node: Value) -> Note | None:
     return node._note
 
 
-def constant(data: float) -> Value:
-    """A leaf that requires no gradient."""
+def constant(
+    data: float,
+    operation: Primitive | None = None,
+    left: Any = None,
+    right: Value | None = None,
+) -> Value:
+    """A leaf that requires no gradient: a number, or what an operation gives unrecorded."""
     node = _new(Value)
     node._data = data
     node.grad = 0.0
@@ -450,7 +460,13 @@ def constant(data: float) -> Value:
     node._made_by = ""
     node.requires_grad = False
     mode = MODE.get()
-    node._note = None if mode is None else mode.note_here()
+    if mode is None:
+        node._note = None
+    else:
+        node._note = mode.note_here()
+        if operation is not None and mode.refuses(data):
+            node._left, node._right, node._made_by = left, right, operation
+            raise AnomalyError(describe_anomaly(node))
     return node
 
 
@@ -560,6 +576,12 @@ def lift(operand: Any) -> Any:
 _requires_grad = attrgetter("requires_grad")
 _add_up = sum if sys.version_info < (3, 12) else partial(reduce, add)
 """Plain addition from the left; from Python 3.12 on ``sum`` corrects its rounding."""
+
+
+def _each(given: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{name} is a tuple, got {kind(given)}; did you mean (x,)?")
+    return tuple(given)
 
 
 def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: Any) -> None:

@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from collections.abc import Callable
 
 import mpmath
 import pytest
@@ -314,3 +315,43 @@ def test_new_data_under_an_old_graph() -> None:
     assert x.grad == 4.0  # the partials were captured in the forward pass
     with pytest.raises(RuntimeError, match="new data"):
         gradients(y, [x], create_graph=True)
+
+
+# -- what is given ---------------------------------------------------------------------------------
+
+
+def test_nothing_is_paid_to_what_became_a_constant_since() -> None:
+    for operation in (autograd.relu, autograd.exp, lambda x: x * x, lambda x: autograd.sum([x])):
+        x = Value(2.0)
+        y = operation(x)
+        x.requires_grad = False
+        y.backward()
+        assert x.grad == 0.0
+
+
+def test_the_seed_may_be_a_value() -> None:
+    x = Value(3.0)
+    (x * x).backward(Value(2.0))
+    assert x.grad == 12.0
+
+
+def test_inputs_may_come_from_a_generator() -> None:
+    x, y = Value(2.0), Value(3.0)
+    assert gradients(x * y, (v for v in (x, y))) == [3.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: gradients(3.0, [x]),  # type: ignore[call-overload]
+        lambda x: gradients([x, x], [x]),  # type: ignore[call-overload]
+        lambda x: topological_order(3.0),  # type: ignore[arg-type]
+        lambda x: topological_order("ab"),  # type: ignore[arg-type]
+        lambda x: autograd.edges(3.0),  # type: ignore[arg-type]
+        lambda x: autograd.count_paths(3.0, x),  # type: ignore[arg-type]
+        lambda x: list(autograd.paths(3.0, x)),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_graph_is_refused_in_words(call: Callable[[Value], object]) -> None:
+    with pytest.raises(TypeError, match="Value, got"):
+        call(Value(1.0))

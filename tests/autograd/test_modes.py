@@ -174,3 +174,43 @@ def test_a_scope_survives_other_modes() -> None:
 def test_a_scope_needs_a_name(name: object) -> None:
     with pytest.raises(TypeError, match="scope takes a name"), scope(name):  # type: ignore[arg-type]
         pass
+
+
+# -- anomalies where nothing is recorded, and what is none -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda c: c.log(), r"log\(c=-1.0\)"),
+        (lambda c: (c * math.inf) * 0.0, r"mul\(-inf, 0.0\)"),
+        (lambda c: math.inf - (c - math.inf) * -1.0, r"sub\(inf, inf\)"),
+        (lambda c: math.inf + (c - math.inf), r"add\(inf, -inf\)"),
+        (lambda c: autograd.relu(c * math.nan), r"mul\(c=-1.0, nan\)"),
+        (lambda c: autograd.relu(math.nan), r"relu\(nan\)"),
+        (lambda c: autograd.dot([c], [math.nan]), r"dot\(c=-1.0, nan, 0.0\)"),
+    ],
+)
+@pytest.mark.parametrize("learning", [True, False])
+def test_the_first_nan_is_found_among_constants_and_under_no_grad(
+    make: Callable[[Value], Value], told: str, learning: bool
+) -> None:
+    with detect_anomaly():
+        with pytest.raises(AnomalyError, match=rf"{told} is nan, made at .*test_modes.py:\d+"):
+            make(Value(-1.0, label="c", requires_grad=False))
+        with no_grad(), pytest.raises(AnomalyError, match=told):
+            make(Value(-1.0, label="c", requires_grad=learning))
+
+
+@pytest.mark.parametrize("f", [lambda x: x**2, lambda x: x**3, lambda x: 2.0**x * x**1])
+def test_what_nobody_is_paid_is_no_anomaly(f: Callable[[Value], Value]) -> None:
+    plain = autograd.grad(autograd.grad(f))(0.0)
+    with detect_anomaly(inf=True):  # the partial of 0**2 by its exponent is 0 · log(0)
+        assert autograd.grad(autograd.grad(f))(0.0) == plain
+
+
+def test_a_nan_of_a_second_derivative_is_found() -> None:
+    with detect_anomaly():
+        y = Value(0.0).sqrt() * 0.0
+        with pytest.raises(AnomalyError, match=r"made at .*test_modes.py:\d+"):
+            y.backward(create_graph=True)

@@ -417,3 +417,26 @@ def test_a_million_nodes_are_freed_without_recursion() -> None:
     reference = weakref.ref(x)
     del x
     assert reference() is None
+
+
+# -- operations of the user's own, badly told ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parents", "partials", "said"),
+    [
+        (Value(1.0, label="x"), 1.0, "parents is a tuple, got Value"),
+        ((Value(1.0),), 1.0, "partials is a tuple, got float"),
+        (None, (), "parents is a tuple, got None"),
+    ],
+)
+def test_parents_and_partials_come_as_tuples(parents: Any, partials: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        Value(1.0, parents, partials)
+
+
+def test_parents_and_partials_may_come_in_arrays() -> None:
+    x, y = Value(1.0), Value(2.0)
+    node = Value(3.0, np.array([x, y]), np.array([1.0, 2.0], dtype=np.float32), op="mine")
+    assert (node.parents, node.partials) == ((x, y), (1.0, 2.0))
+    assert Value(3.0, [], np.array([])).is_leaf
