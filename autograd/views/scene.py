@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -121,7 +121,9 @@ def scene(
     words = _words(lang)
     order = topological_order(root)
     labels = [node.label for node in order] if names is None else names
-    told = dict(zip(order, labels, strict=True))
+    if len(labels) != len(order):
+        raise ValueError(f"names takes one for each of {len(order)} nodes, got {len(labels)}")
+    told = dict(zip(order, labels))
     view = _View(root, order, told, _folded(order, fold), words, _show_gradients(order, gradients))
     _check_nodes(view, max_nodes, fold)
     graph_edges = edges(root)
@@ -189,6 +191,8 @@ def _folded(order: list[Value], fold: Fold) -> dict[Value, Scope]:
         return {}
     if isinstance(fold, int):
         return _folded_at(order, fold)
+    if not isinstance(fold, Iterable):
+        raise TypeError(f"fold is a depth, a scope's name or several, got {fold!r}")
     return _folded_by_name(order, [fold] if isinstance(fold, str) else list(fold))
 
 

@@ -401,9 +401,13 @@ def test_wrong_options_are_named(options, said):
         to_svg(seed_graph(), **options)
 
 
-def test_a_picture_starts_at_a_value():
+def test_what_cannot_be_drawn_is_refused_in_words():
     with pytest.raises(TypeError, match="starts at a Value, not at float"):
         to_svg(3.0)
+    with pytest.raises(ValueError, match="names takes one for each of 6 nodes, got 1"):
+        draw(seed_graph(), names=["x"])
+    with pytest.raises(TypeError, match=r"fold is a depth.*got 1\.5"):
+        draw(seed_graph(), fold=1.5)
 
 
 @given(wild_programs(), st.sampled_from(["LR", "BT"]))
