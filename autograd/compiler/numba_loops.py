@@ -27,7 +27,7 @@ from autograd.compiler.numba_step import (
 
 Array = npt.NDArray[np.float64]
 
-LONGEST_BLOCK = 128
+LONGEST_BLOCK = 256
 CACHE = 32768
 """Numbers that the columns of a block should not exceed: a part of the second-level cache."""
 

@@ -155,7 +155,7 @@ def _plan(
     loads = table[inputs, PLACE]
     table[inputs, PLACE] = np.arange(len(inputs))
     block = np.empty(
-        10 * len(order) + 2 * int(table[order, LENGTH].sum()) + len(items) + 8 * step.LANES,
+        16 * len(order) + 2 * int(table[order, LENGTH].sum()) + len(items) + 8 * step.LANES,
         np.int32,
     )
     free = np.empty(len(order) + len(inputs) + 1, np.int32)

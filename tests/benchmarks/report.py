@@ -88,13 +88,20 @@ def write(
     """The tables, the numbers and the plot, side by side."""
     folder.mkdir(parents=True, exist_ok=True)
     data = {
-        "contenders": {name: [asdict(result) for result in each] for name, each in results.items()},
+        "contenders": {
+            name: [_numbers(result) for result in each] for name, each in results.items()
+        },
         "growth": {name: [asdict(point) for point in each] for name, each in growths.items()},
     }
     write_atomically(folder / "benchmarks.md", text + "\n")
     write_atomically(folder / "benchmarks.json", json.dumps(data, indent=1) + "\n")
     if results:
         plot(folder / "benchmarks.svg", results)
+
+
+def _numbers(result: Result) -> dict[str, object]:
+    numbers = asdict(result)
+    return numbers | {"losses": numbers["losses"][:3]}
 
 
 def plot(path: Path, results: dict[str, list[Result]]) -> None:

@@ -1,0 +1,41 @@
+"""The contenders compute the same: what the tables say of their speed is about equal work."""
+
+import pytest
+
+pytest.importorskip("numba")
+
+from tests.benchmarks import ours, peers, report
+from tests.benchmarks.measure import Contender, Result, run
+from tests.benchmarks.workloads import Workload, digits, moons
+
+
+def small_digits() -> Workload:
+    pytest.importorskip("sklearn")
+    full = digits()
+    return Workload(
+        "digits", "epoch", (64, 9, 10), full.X[:100], full.y[:100], 32, False, full.rate
+    )
+
+
+@pytest.mark.parametrize("make", [moons, small_digits])
+@pytest.mark.parametrize("contender", [ours.inside, ours.from_python])
+def test_our_losses_are_those_of_matrices_by_hand(make: object, contender: object) -> None:
+    workload = make()  # type: ignore[operator]
+    train, by_hand = contender(workload), peers.numpy_by_hand(workload)  # type: ignore[operator]
+    for _ in range(3):
+        assert train(1) == pytest.approx(by_hand(1), rel=1e-9)
+
+
+def test_eager_losses_too() -> None:
+    by_hand = peers.numpy_by_hand(moons())(2)
+    assert ours.eager(moons())(2) == pytest.approx(by_hand, rel=1e-9)
+    assert peers.payback_scalars(moons())(2) == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_a_table_tells_who_computed_something_else() -> None:
+    fine = run(Contender("payback, eager", "autograd", ours.eager), moons())
+    odd = Result("somebody", fine.seconds * 2, 0.0, tuple(2 * loss for loss in fine.losses))
+    text = report.table(moons(), [fine, odd], ["CasADi"])
+    assert "| somebody |" in text
+    assert "OTHER" in text
+    assert "left out: CasADi" in text
