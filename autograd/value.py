@@ -59,6 +59,7 @@ def operation_of(name: str) -> Callable[..., Value]:
         return apply(rule, *operands)
 
     operation.__name__ = operation.__qualname__ = name
+    operation.__module__ = "autograd.functions"  # where pickle finds it
     operation.__doc__ = f"{name} of Values or numbers, as a Value. {rule.note}".strip()
     return operation
 

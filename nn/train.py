@@ -140,6 +140,7 @@ class Course:
             self._train(1 if watched else self.engine.span(left), show)
             if watched:
                 self._measure()
+                self._show(show, len(self.history) * self.task.batches, self.history.latest())
                 self._call_back()
 
     def _train(self, epochs: int, show: Show) -> None:
@@ -147,12 +148,14 @@ class Course:
         losses: list[float] = []
         for part in self.engine.train(done * batches, epochs):
             losses += part
-            step = done * batches + len(losses)
             latest = {**self.history.latest(), "loss": losses[-1]}
-            show(-(-step // batches), step, latest, self.task.rate(step - 1))
+            self._show(show, done * batches + len(losses), latest)
         last_steps = range((done + 1) * batches - 1, (done + epochs) * batches, batches)
         self.history.rate += map(self.task.rate, last_steps)
         self.history.loss += losses if batches == 1 else self._means(losses)
+
+    def _show(self, show: Show, steps: int, latest: dict[str, float]) -> None:
+        show(-(-steps // self.task.batches), steps, latest, self.task.rate(steps - 1))
 
     def _means(self, losses: list[float]) -> list[float]:
         """Per epoch, over examples: the last batch may have fewer of them."""

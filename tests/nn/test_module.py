@@ -1,5 +1,8 @@
 """Modules find what they hold, and tell it by name."""
 
+import copy
+import pickle
+
 import pytest
 
 from autograd import Value
@@ -95,3 +98,13 @@ def test_repr_shows_the_tree():
         "  (rest.0): Layer(3, 1, activation='relu')",
         ")",
     ]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "linear", "gelu"])
+def test_a_model_can_be_copied_and_can_travel_to_another_process(activation):
+    model = MLP(2, [3, 1], activation, seed=1)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other([1.0, 2.0]).data == model([1.0, 2.0]).data
+        other.parameters()[0].data = 9.0
+        assert model.parameters()[0].data != 9.0
+        assert other.layers[0].neurons[1].w[0].scope == ("layer 1", "neuron 1")
