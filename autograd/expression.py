@@ -24,6 +24,7 @@ from typing import Any
 
 from autograd import functions
 from autograd.backward import topological_order
+from autograd.given import short
 from autograd.rules import TABLE
 from autograd.value import Value
 
@@ -78,7 +79,7 @@ class Expression:
         unused = [name for name in given if name not in self.names]
         if missing:
             hint = _nearest(missing[0], unused, " (given was {})")
-            values = " ".join(f"{_short(name)}=…" for name in missing)
+            values = " ".join(f"{short(name, 30)}=…" for name in missing)
             raise ExpressionError(f"no value for {_listed(missing)}; add {values}{hint}")
         if unused:
             names = _listed(self.names) or "no names"
@@ -191,7 +192,7 @@ def _function(name: str) -> Function:
 
 
 FUNCTIONS: dict[str, Function] = {
-    **{name: _function(name) for name in functions.__all__ if name != "dot"},
+    **{name: _function(name) for name in functions.__all__ if name not in {"affine", "dot"}},
     "abs": _function("absolute"),
     "dot": Function(functions.dot, 2, 3, lists=True),
     "leaky_relu": Function(functions.leaky_relu, 1, 2),
@@ -415,15 +416,11 @@ def _meant(name: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(_short, names))
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 30 else f"{name[:29]}…"
+    return ", ".join(short(name, 30) for name in names)
 
 
 def _quoted(word: str) -> str:
-    return repr(_short(word))
+    return repr(short(word, 30))
 
 
 def _nearest(name: str, known: Iterable[str], sentence: str) -> str:

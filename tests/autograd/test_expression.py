@@ -86,10 +86,10 @@ def test_values(text, expected):
 
 
 def test_every_function_of_the_contract_is_there():
-    assert set(functions.__all__) <= set(FUNCTIONS)
+    assert set(functions.__all__) - {"affine"} <= set(FUNCTIONS)  # lists of lists are not typed
 
 
-@pytest.mark.parametrize("name", sorted(set(functions.__all__) - {"dot", "where"}))
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"abs", "dot", "where"}))
 def test_functions_give_what_the_module_gives(name):
     function = FUNCTIONS[name]
     xs = [0.25, 0.5][: max(function.fewest, 1)]
