@@ -509,11 +509,16 @@ def affine(
     """W x + b: a ``dot`` for each row of weights and its bias, and for inputs looked up once.
 
     With ``scopes``, one per row, each node is made in its own.  Raises ValueError when a row has
-    another length than the inputs.
+    another length than the inputs, or when there is not a bias for each row.
 
     >>> [y.data for y in affine([[1.0, 2.0], [0.0, 1.0]], [Value(3.0), 4.0], [0.5, 0.0])]
     [11.5, 4.0]
     """
+    weights, biases = list(weights), list(biases)
+    if len(weights) != len(biases):
+        raise ValueError(
+            f"affine takes a bias for each row, got {len(weights)} rows and {len(biases)} biases"
+        )
     xs, outer = as_values(inputs, "affine"), MODE.get()
     x_data = [x._data for x in xs]
     usual = outer is None or (outer.recording and not outer.anomalies)
@@ -604,7 +609,7 @@ def _restored(data: float, grad: float, requires_grad: bool, note: Note | None) 
     return node
 
 
-def describe_anomaly(node: Value, what: str = "the value") -> str:
+def describe_anomaly(node: Value) -> str:
     """What went wrong at a node: the operation, its operands, the line that made it."""
     operands = ", ".join(
         f"{short(parent.label)}={parent.data}" if parent.label else f"{parent.data}"
@@ -613,4 +618,4 @@ def describe_anomaly(node: Value, what: str = "the value") -> str:
     more = ", …" if len(node.parents) > 8 else ""
     name = f" (label {short(node.label)!r})" if node.label else ""
     where = node.source or "a line unknown: build the graph inside detect_anomaly() to learn it"
-    return f"{what} of {node.op}({operands}{more}){name} is {node.data}, made at {where}"
+    return f"the value of {node.op}({operands}{more}){name} is {node.data}, made at {where}"

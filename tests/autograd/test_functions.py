@@ -147,6 +147,12 @@ def test_numbers_alone_give_constants() -> None:
         assert not y.requires_grad
 
 
+def test_affine_wants_a_bias_for_each_row() -> None:
+    with pytest.raises(ValueError, match="2 rows and 1 biases"):
+        autograd.affine([[1.0], [2.0]], [3.0], [0.5])
+    assert autograd.affine([], [3.0], []) == []
+
+
 def test_messages_name_the_function_that_was_called() -> None:
     with pytest.raises(ValueError, match=r"^softmax of no values"):
         autograd.softmax([])
