@@ -71,7 +71,15 @@ def layout(source: str) -> Layout:
 
 
 def graphviz_output(source: str, output: str) -> bytes:
-    """DOT source rendered by the embedded Graphviz, or by `dot` where there is none."""
+    """DOT source rendered by Graphviz: the same bytes at any time, so a PDF is dated 1970."""
+    rendered = _rendered(source, output)
+    if output != "pdf":
+        return rendered
+    return re.sub(rb"(/CreationDate \(D:)\d{14}", rb"\g<1>19700101000000", rendered)
+
+
+def _rendered(source: str, output: str) -> bytes:
+    """By the embedded Graphviz, or by `dot` where there is none."""
     try:
         import pygraphviz
     except ImportError:

@@ -314,6 +314,16 @@ def test_a_long_graph_is_refused_before_anything_is_drawn():
         to_svg(chain(100_000))
 
 
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf", ".dot"])
+def test_same_graph_same_bytes_in_any_format_at_any_time(tmp_path, suffix):
+    first, second = tmp_path / f"first{suffix}", tmp_path / f"second{suffix}"
+    seed_graph().save(first)
+    seed_graph().save(second)
+    assert first.read_bytes() == second.read_bytes()
+    dates = re.findall(rb"/CreationDate \(D:(\d+)", first.read_bytes())
+    assert dates == [b"19700101000000"] * (suffix == ".pdf")
+
+
 def test_same_graph_same_bytes_even_in_another_process():
     code = (
         "from autograd import Value, scope\nfrom autograd.views.draw import *\n"
