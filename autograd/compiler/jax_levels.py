@@ -14,8 +14,16 @@ import jax.scipy.special
 import numpy as np
 from jax import lax
 
-from autograd.compiler.backends import Indices
-from autograd.compiler.levels import Gather, Group, LevelPlan, Means, SumGroup, Table, Terms
+from autograd.compiler.levels import (
+    Gather,
+    Group,
+    Indices,
+    LevelPlan,
+    Means,
+    SumGroup,
+    Table,
+    Terms,
+)
 from autograd.compiler.linear import ARITIES, LEAVES
 
 Traced: TypeAlias = Any
@@ -60,7 +68,7 @@ def _gather(groups: Sequence[Traced], gather: Gather) -> Traced:
     """The registers, on the first axes of the result."""
     sources = [groups[k] for k in gather.sources]
     table = jnp.concatenate(sources) if len(sources) > 1 else sources[0]
-    starts = np.zeros(1 + max(gather.sources), dtype=np.int64)
+    starts = np.zeros(1 + max(gather.sources), dtype=np.int32)
     starts[[*gather.sources]] = np.cumsum([0, *map(len, sources)])[:-1]
     index = starts[gather.index[..., 0]] + gather.index[..., 1]
     return _pick(table, index)
@@ -125,7 +133,7 @@ def _means(
     ]
     amounts = jnp.concatenate(parts)
     if len(means.targets) == means.count:
-        return amounts[np.argsort(means.targets)[means.order]]
+        return amounts[np.argsort(means.targets).astype(np.int32)[means.order]]
     return jnp.zeros(means.count, dtype).at[means.targets].add(amounts)[means.order]
 
 

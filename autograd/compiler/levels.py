@@ -25,7 +25,9 @@ import numpy.typing as npt
 
 from autograd.compiler.linear import LEAVES, WengertList, needed_for
 
-Indices: TypeAlias = npt.NDArray[np.int64]
+Indices: TypeAlias = npt.NDArray[np.int32]
+"""32 bits: JAX takes these as they are, whatever it is configured for."""
+
 Pair: TypeAlias = tuple[int, int]
 Key: TypeAlias = tuple[Any, ...]
 
@@ -309,10 +311,10 @@ class _Places:
 
     def found(self, registers: Any) -> Gather:
         """Where to find these registers, a list or a table of them."""
-        table = np.array(registers, dtype=np.int64)
+        table = np.array(registers, dtype=np.int32)
         places = [self._place[k] for k in table.ravel().tolist()]
         sources = tuple(sorted({group for group, _ in places}))
-        return Gather(sources, np.array(places, dtype=np.int64).reshape(*table.shape, 2))
+        return Gather(sources, np.array(places, dtype=np.int32).reshape(*table.shape, 2))
 
     def terms(self, sums: Sequence[_Sum], shared: Sequence[int] = ()) -> Terms:
         """The terms of sums of the same shape."""
@@ -355,7 +357,7 @@ def _means(ends: Sequence[_Sum], places: _Places, order: Indices) -> Means:
     return Means(
         terms=places.terms([flat]),
         tables=tuple(_table(places, *table) for table in tables),
-        targets=np.array(targets, dtype=np.int64),
+        targets=np.array(targets, dtype=np.int32),
         count=len(ends),
         order=order,
     )
@@ -418,10 +420,10 @@ def _two_sides(start: int, partners: Mapping[int, Sequence[int]]) -> dict[int, b
 
 
 def _table(places: _Places, left: Sequence[int], right: Sequence[int], wanted: Any) -> Table:
-    return Table(places.found(left), places.found(right), np.array(wanted, dtype=np.int64))
+    return Table(places.found(left), places.found(right), np.array(wanted, dtype=np.int32))
 
 
 def _ranks(of: Sequence[int], registers: Sequence[int]) -> Indices:
     """The place of each register in ``of``."""
     rank = {k: place for place, k in enumerate(of)}
-    return np.array([rank[k] for k in registers], dtype=np.int64)
+    return np.array([rank[k] for k in registers], dtype=np.int32)

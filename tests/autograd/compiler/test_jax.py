@@ -108,6 +108,16 @@ def test_to_jax_runs_in_float32_where_jax_does() -> None:
     np.testing.assert_allclose(grads, expected[1], rtol=1e-3, atol=1e-5)
 
 
+def test_one_function_serves_both_precisions() -> None:
+    program = network([5, 4, 3], "numpy")
+    function, batch = program.to_jax(), np.random.default_rng(1).normal(size=(7, 8))
+    for x64 in (False, True, False):
+        with jax.enable_x64(x64):
+            value, grads = jax.jit(function)(program.pack(), batch)
+            outputs = jax.jit(function.outputs)(program.pack(), batch)
+        assert {x.dtype.name for x in (value, grads, outputs)} == {"float64" if x64 else "float32"}
+
+
 def test_the_configuration_stays() -> None:
     network([5, 4, 3]).value_and_grad(np.zeros(39), np.zeros((2, 8)))
     assert jnp.zeros(1).dtype == jnp.float32
