@@ -24,7 +24,7 @@ from autograd.compiler.linear import WengertList
 from autograd.compiler.numba_plan import Plan, plan_gradient, plan_values
 
 SLABS = 16
-LARGE = 4_000_000
+LARGE = 60_000_000
 """Words of a program times rows from which threads pay: some milliseconds."""
 
 MOST_MEMORY = 2**25
@@ -151,10 +151,11 @@ class Runner:
         def run(machine: loops.Machine, start: int, stop: int) -> None:
             loops.run(machine, params, batch, start, stop, outputs)
 
-        if count == 1:
-            run(machines[0], 0, len(batch))
+        threads = min(count, _processors())
+        if threads == 1:
+            list(map(run, machines, cuts, cuts[1:]))
         else:
-            with ThreadPoolExecutor(min(count, _processors())) as pool:
+            with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(run, machines, cuts, cuts[1:]))
         return machines
 

@@ -44,12 +44,12 @@ START, LINK, PRODUCT = 0, 1, 2
 """What a term is added to: some register, the chain so far, or the product it begins with."""
 
 (
-    OPERATION, A, B, C, UNIFORM, LIVE, USES, ROLE, BEFORE, BEFORE_KIND, TERM, LENGTH, LEVEL, PLACE,
+    OPERATION, A, B, C, D, UNIFORM, LIVE, USES, ROLE, BEFORE, BEFORE_KIND, TERM, LENGTH, LEVEL, PLACE,
     LAST, WIDTH,
-) = range(16)  # fmt: skip
+) = range(17)  # fmt: skip
 """The columns of the table.
 
-A, B and C are the operands, -1 where there is none; of an outer product the common factor, the
+A to D are the operands, -1 where there is none; of an outer product the common factor, the
 first item and the item after the last; of a sum over rows the register and its slot.  A chain's
 last addition has its LENGTH, and every addition in it a TERM and what stands BEFORE it.  PLACE is
 the operand that the register becomes, LAST where in the program it is last used.
@@ -69,7 +69,9 @@ SHORT_LIST = 20_000
 
 NEVER = 2**31 - 1
 PRINT_BITS = 2**60 - 1
-ADD, MULTIPLY = step.OPCODES["add"], step.OPCODES["multiply"]
+ADD, MULTIPLY, WHERE = step.OPCODES["add"], step.OPCODES["multiply"], step.OPCODES["where"]
+LESS, EQUAL = step.OPCODES["less"], step.OPCODES["equal"]
+IF_LESS = step.OPCODES["less, where"]
 _CODES = {**step.OPCODES, "constant": CONSTANT, "parameter": PARAMETER, "input": INPUT}
 
 
@@ -144,7 +146,7 @@ def _plan(
     uniforms = _number_leaves(wengert, table, parameters)
     order = _uniform_order(table)
     length = int(table[order, LENGTH].sum()) if len(order) else 0
-    buffer = np.empty(6 * len(order) + 2 * length + 4, np.int32)
+    buffer = np.empty(8 * len(order) + 2 * length + 4, np.int32)
     words, computed = passes._emit_uniform(
         table, items, order, buffer, np.empty_like(buffer), parameters, len(uniforms)
     )
@@ -155,7 +157,7 @@ def _plan(
     loads = table[inputs, PLACE]
     table[inputs, PLACE] = np.arange(len(inputs))
     block = np.empty(
-        16 * len(order) + 2 * int(table[order, LENGTH].sum()) + len(items) + 8 * step.LANES,
+        18 * len(order) + 2 * int(table[order, LENGTH].sum()) + len(items) + 8 * step.LANES,
         np.int32,
     )
     free = np.empty(len(order) + len(inputs) + 1, np.int32)
@@ -196,7 +198,7 @@ def _table(wengert: WengertList, more: int) -> Integers:
     """The table of a list, with lines for some more nodes."""
     n = len(wengert.operations)
     table = np.zeros((n + more, WIDTH), np.int32)
-    table[:, A : C + 1] = -1
+    table[:, A : D + 1] = -1
     table[:n, OPERATION] = np.fromiter(map(_CODES.__getitem__, wengert.operations), np.int32, n)
     counts = np.fromiter(map(len, wengert.operands), np.int8, n)
     flat = np.fromiter(chain.from_iterable(wengert.operands), np.int32, counts.sum(dtype=int))
@@ -298,7 +300,7 @@ def _mark(table: Integers, roots: Integers) -> None:
         table[k, USES] += 1
     for k in range(len(table) - 1, -1, -1):
         if table[k, LIVE]:
-            for i in range(A, C + 1):
+            for i in range(A, D + 1):
                 operand = table[k, i]
                 if operand >= 0:
                     table[operand, LIVE] = 1
@@ -414,13 +416,35 @@ def _sums(
 
 @native()
 def _fuse(table: Integers, n: int) -> None:
-    """Find the chains."""
+    """Find the chains, and the comparisons that only choose."""
     for k in range(n):
         if table[k, LIVE] and table[k, OPERATION] == ADD and table[k, ROLE] != ABSORBED:
             _fuse_addition(table, k)
     for k in range(n):
         if table[k, ROLE] == SUM and table[k, LENGTH] == 1:
             table[k, ROLE], table[k, LENGTH] = ALONE, 0
+    for k in range(n):
+        if _chooses(table, k):
+            table[table[k, A], LAST] += 1
+    for k in range(n):
+        if _chooses(table, k) and table[table[k, A], LAST] == table[table[k, A], USES]:
+            relation = table[k, A]
+            table[relation, ROLE] = ABSORBED
+            table[k, OPERATION] = IF_LESS + table[relation, OPERATION] - LESS
+            table[k, D], table[k, C] = table[k, C], table[k, B]
+            table[k, A], table[k, B] = table[relation, A], table[relation, B]
+
+
+@native()
+def _chooses(table: Integers, k: int) -> bool:
+    """Whether a node is a choice of columns by a comparison of columns."""
+    if not table[k, LIVE] or table[k, OPERATION] != WHERE:
+        return False
+    relation = table[k, A]
+    return bool(
+        LESS <= table[relation, OPERATION] <= EQUAL
+        and table[relation, UNIFORM] == table[k, UNIFORM]
+    )
 
 
 @native()
@@ -471,7 +495,7 @@ def _levels(
         is_sum = table[k, OPERATION] > INPUT
         level = 0
         if not is_sum:
-            for i in range(A, C + 1):
+            for i in range(A, D + 1):
                 operand = table[k, i]
                 if operand >= 0 and table[operand, UNIFORM] == table[k, UNIFORM]:
                     level = max(level, table[operand, LEVEL])
@@ -507,7 +531,7 @@ def _gather(table: Integers, items: Integers, k: int, operands: Integers) -> int
     role = table[k, ROLE]
     if role == ALONE:
         count = 0
-        while count < 3 and table[k, A + count] >= 0:
+        while count < 4 and table[k, A + count] >= 0:
             operands[count] = table[k, A + count]
             count += 1
         return count

@@ -74,6 +74,15 @@ def _where(builder: Builder, condition: Value, a: Value, b: Value) -> Value:
     return builder.select(builder.fcmp_unordered("!=", condition, _constant(a, 0.0)), a, b)
 
 
+def _choose(relation: str) -> Emit:
+    """A comparison and the choice that depends on it, in one."""
+
+    def emit(builder: Builder, a: Value, b: Value, this: Value, that: Value) -> Value:
+        return builder.select(builder.fcmp_ordered(relation, a, b), this, that)
+
+    return emit
+
+
 def _llvm(name: str) -> Emit:
     """A function that LLVM knows for one double and for eight."""
 
@@ -153,6 +162,9 @@ OPERATIONS: dict[str, tuple[int, Emit]] = {
     "less_equal": (2, _compare("<=")),
     "equal":      (2, _compare("==")),
     "where":      (3, _where),
+    "less, where":       (4, _choose("<")),
+    "less_equal, where": (4, _choose("<=")),
+    "equal, where":      (4, _choose("==")),
     "power":      (2, _libm("pow")),
     "exp":        (1, _exp),
     "expm1":      (1, _libm("expm1")),

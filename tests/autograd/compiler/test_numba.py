@@ -195,6 +195,7 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPat
     program = two_layers(20, 8, 2)
     random = np.random.default_rng(1)
     params, batch = random.normal(size=len(program.gradients)), random.normal(size=(50_000, 20))
+    monkeypatch.setattr(numba_backend, "LARGE", 1000)
     assert NumbaExecutor(program)._gradient_runner().slabs(len(batch)) > 1
     results = []
     for threads in (1, 2, 7):
