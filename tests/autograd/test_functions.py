@@ -1,5 +1,6 @@
 """The functions users call: n-ary ones as one node, what they take and refuse."""
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterable
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import autograd
-from autograd import Value, dot, equal, less, less_equal, where
+from autograd import Value, detect_anomaly, dot, equal, less, less_equal, scope, where
 
 N_ARY = [autograd.sum, autograd.mean, autograd.logsumexp]
 LISTS = [autograd.softmax, autograd.log_softmax]
@@ -145,6 +146,34 @@ def test_numbers_alone_give_constants() -> None:
         y = function(x)
         assert type(y) is Value
         assert not y.requires_grad
+
+
+def fixed(x: float) -> Value:
+    """A constant."""
+    return Value(x, requires_grad=False)
+
+
+@pytest.mark.parametrize("mode", [contextlib.nullcontext, autograd.no_grad, detect_anomaly])
+@pytest.mark.parametrize("number", [Value, fixed, float, np.float64])
+def test_affine_is_a_dot_per_row(mode: Callable[[], Any], number: Callable[[float], Any]) -> None:
+    weights = [[number(0.5), Value(-2.0)], [Value(3.0), number(0.25)]]
+    inputs, biases = [Value(7.0), number(-1.5)], [Value(0.125), number(4.0)]
+    with mode(), scope("layer"):
+        together = autograd.affine(weights, inputs, biases)
+        apart = [dot(row, inputs, bias) for row, bias in zip(weights, biases, strict=True)]
+    for y, expected in zip(together, apart, strict=True):
+        assert (y.data, y.op, y.scope) == (expected.data, expected.op, ("layer",))
+        assert (y.requires_grad, y.partials) == (expected.requires_grad, expected.partials)
+        assert [x.data for x in y.parents] == [x.data for x in expected.parents]
+        for x, other in zip(y.parents, expected.parents, strict=True):
+            assert x is other or not (x.requires_grad or other.requires_grad)
+
+
+@pytest.mark.parametrize("row", [[1.0], [1.0, 2.0, 3.0], []])
+@pytest.mark.parametrize("bias", [Value(1.0), 1.0])
+def test_affine_wants_rows_as_long_as_the_inputs(row: list[float], bias: Any) -> None:
+    with pytest.raises(ValueError, match="as many weights as inputs"):
+        autograd.affine([row], [Value(1.0), 2.0], [bias])
 
 
 def test_affine_wants_a_bias_for_each_row() -> None:
