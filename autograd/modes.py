@@ -149,7 +149,8 @@ class scope:
         outer, results = MODE.get(), []
         try:
             for box, function, argument in zip(scopes, functions, arguments):
-                MODE.set(box.inside(outer))
+                known = box._known  # what `inside` does, without the call
+                MODE.set(known[1] if known[0] is outer else box._inside(outer))
                 results.append(function(argument))
         finally:
             MODE.set(outer)

@@ -524,32 +524,26 @@ def affine(
     usual = outer is None or (outer.recording and not outer.anomalies)
     nodes = []
     for row, bias, box in zip(weights, biases, repeat(None) if scopes is None else scopes):
-        mode = outer if box is None else box.inside(outer)
-        if usual and type(bias) is Value and bias.requires_grad and len(row) == len(xs):
-            nodes.append(_dot_of_values(row, xs, bias, x_data, mode.note if mode else None))
-        else:
+        if not usual or type(bias) is not Value or not bias.requires_grad or len(row) != len(xs):
             nodes.append(dot(row, xs, bias) if box is None else box.run(dot, row, xs, bias))
+            continue
+        try:
+            w_data = [w._data for w in row]
+        except AttributeError:  # not all of them are Values
+            row = as_values(row, "affine")
+            w_data = [w._data for w in row]
+        mode = outer if box is None else box.inside(outer)
+        node = _new(Value)  # as in _node, which would look up the mode for each
+        node._data = _add_up(map(mul, w_data, x_data), bias._data)
+        node.grad = node._by_right = 0.0
+        node._left = (*row, *xs, bias)
+        node._right = None
+        node._by_left = (*x_data, *w_data, 1.0)
+        node._made_by = _DOT
+        node.requires_grad = True
+        node._note = None if mode is None else mode.note
+        nodes.append(node)
     return nodes
-
-
-def _dot_of_values(
-    row: Sequence[Any], inputs: list[Value], bias: Value, x_data: list[float], note: Note | None
-) -> Value:
-    """``dot`` where it is known that a node is made; what a layer's speed depends on."""
-    try:
-        w_data = [w._data for w in row]
-    except AttributeError:
-        return _dot_of_values(as_values(row, "affine"), inputs, bias, x_data, note)
-    node = _new(Value)
-    node._data = _add_up(map(mul, w_data, x_data), bias._data)
-    node.grad = node._by_right = 0.0
-    node._left = (*row, *inputs, bias)
-    node._right = None
-    node._by_left = (*x_data, *w_data, 1.0)
-    node._made_by = _DOT
-    node.requires_grad = True
-    node._note = note
-    return node
 
 
 def _sequence(operands: Any) -> Any:

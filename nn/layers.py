@@ -131,7 +131,8 @@ class Layer(Module):
         neurons = self.neurons
         boxes = [neuron.box for neuron in neurons]
         z = affine([neuron.w for neuron in neurons], x, [neuron.b for neuron in neurons], boxes)
-        return z, scope.run_each(boxes, [neuron.bend for neuron in neurons], z)
+        bends = [neuron.bend for neuron in neurons]
+        return z, z if {*bends} == {linear} else scope.run_each(boxes, bends, z)
 
     def _line(self) -> str:
         return f"Layer({self.nin}, {len(self.neurons)}, activation={self.neurons[0].activation!r})"
