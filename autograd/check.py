@@ -5,8 +5,8 @@ h needs one and one more for all (*forward*): n+1 or 2n against the single backw
 gives every derivative at once.  Good for checking, hopeless for training.
 
 The step h balances the error of the formula, which falls with h, against rounding, which grows as h
-falls: ε^(1/3) for central and ε^(1/2) for forward differences, times the size of x (Press et al.,
-Numerical Recipes, section 5.7).
+falls: ε^(1/3) for central and ε^(1/2) for forward differences, times the size of x or 1, whichever
+is larger (Press et al., Numerical Recipes, section 5.7).
 """
 
 import sys

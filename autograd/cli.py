@@ -167,10 +167,10 @@ def _run(argv: list[str]) -> int:
         return OK
     if asked.command not in COMMANDS:
         raise UserError(_unknown_command(asked.command))
-    if not asked.rest:
+    options = _parser_of(asked.command, asked.lang).parse_intermixed_args(asked.rest)
+    if options.expression is None:
         example = f'payback {asked.command} "(a+b)*(b+1)" a=2 b=1'
         raise UserError(f"{asked.command} needs an expression, as in: {example}")
-    options = _parser_of(asked.command, asked.lang).parse_intermixed_args(asked.rest)
     options.lang = options.asked_lang or "en"
     expression = parse(options.expression.strip())
     values = _values(options.values)
@@ -383,19 +383,22 @@ def _examples(command: str) -> str:
 def _parser_of(command: str, lang: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"payback {command}",
+        usage=f"payback {command} [options] EXPRESSION name=value …",
         description=COMMANDS[command],
         epilog=_examples(command),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("expression", metavar="EXPRESSION", help='for example "(a+b)*(b+1)"')
+    example = 'for example "(a+b)*(b+1)"'
+    parser.add_argument("expression", metavar="EXPRESSION", nargs="?", help=example)
     parser.add_argument("values", metavar="name=value", nargs="*", help="for example a=2 b=1")
     parser.add_argument("--lang", choices=("en", "zh"), default=lang, dest="asked_lang")
     parser.set_defaults(command=command)
     if command == "page":
         _add_file_options(parser, ".html", 3000)
     if command == "paths":
-        parser.add_argument("--limit", type=_count, default=20, help="paths listed per input (20)")
+        limit = "paths listed per input (20)"
+        parser.add_argument("--limit", metavar="N", type=_count, default=20, help=limit)
     if command == "draw":
         _add_file_options(parser, ".svg, .png, .pdf or .dot", 300)
         _add_drawing_options(parser)

@@ -284,6 +284,11 @@ def test_limit_is_told_in_words_of_the_command_line(capsys, tmp_path):
     assert run(capsys, *words, "--max-nodes", "3")[0] == 0
 
 
+@pytest.mark.parametrize("words", [["show"], ["show", "--lang", "zh"], ["draw", "-o", "e.svg"]])
+def test_a_missing_expression_is_asked_for(capsys, words):
+    assert f"{words[0]} needs an expression, as in" in run(capsys, *words)[2]
+
+
 @pytest.mark.parametrize("words", [["shwo", "a"], ["show", "tanhh(a)", "a=1"]])
 def test_near_misses_are_guessed(capsys, words):
     assert "did you mean" in run(capsys, *words)[2]
