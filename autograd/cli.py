@@ -327,9 +327,11 @@ RUN: dict[str, Callable[[Request], int]] = {
 
 def _debtor(request: Request, leaves: dict[str, Value] | None = None) -> Value:
     """The evaluated root, if it owes anybody anything."""
-    root = request.expression.evaluate(leaves or request.leaves())
+    leaves = leaves or request.leaves()
+    root = request.expression.evaluate(leaves)
     if not root.requires_grad:
-        problem = "the expression has no names, so nobody is owed anything"
+        what = "the result depends on no name" if leaves else "the expression has no names"
+        problem = f"{what}, so nobody is owed anything"
         raise UserError(f"{problem}; {request.options.command} needs one, as in a+2 a=1")
     return root
 

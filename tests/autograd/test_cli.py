@@ -178,6 +178,11 @@ def test_file_names_may_begin_with_a_minus(capsys, tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"-x.svg", " y.svg"}
 
 
+def test_why_nobody_is_owed_anything(capsys):
+    assert "the expression has no names" in run(capsys, "check", "1 + 2")[2]
+    assert "depends on no name" in run(capsys, "check", "where(1 < 2, 3, a)", "a=1")[2]
+
+
 def test_a_name_that_changes_nothing_has_gradient_0(capsys):
     told = rows(run(capsys, "show", "where(1 < 2, a, b) * 3", "a=1", "b=2")[1])
     assert told[-2:] == [["∂c/∂a", "1", "3"], ["∂c/∂b", "2", "0"]]
