@@ -44,8 +44,8 @@ START, LINK, PRODUCT = 0, 1, 2
 """What a term is added to: some register, the chain so far, or the product it begins with."""
 
 (
-    OPERATION, A, B, C, D, UNIFORM, LIVE, USES, ROLE, BEFORE, BEFORE_KIND, TERM, LENGTH, LEVEL, PLACE,
-    LAST, WIDTH,
+    OPERATION, A, B, C, D, UNIFORM, LIVE, USES, ROLE, BEFORE, BEFORE_KIND, TERM, LENGTH, LEVEL,
+    PLACE, LAST, WIDTH,
 ) = range(17)  # fmt: skip
 """The columns of the table.
 
@@ -54,6 +54,10 @@ first item and the item after the last; of a sum over rows the register and its 
 last addition has its LENGTH, and every addition in it a TERM and what stands BEFORE it.  PLACE is
 the operand that the register becomes, LAST where in the program it is last used.
 """
+
+PARAMETERS, END, RUN, COLUMNS, IDLE, SLOTS, MOVED = range(7)
+"""The state of emission: words written, where the last instruction began, columns in all and free
+ones, slots in all, and gradients to be moved."""
 
 LIMIT = 64
 """Terms of a chain of columns: enough to forget its overhead, few enough to stay in the cache."""
@@ -162,20 +166,20 @@ def _plan(
     )
     free = np.empty(len(order) + len(inputs) + 1, np.int32)
     more_moves = np.empty((len(items), 2), np.int32)
-    words, columns, slots, moved = passes._emit_block(
-        table, items, order, block, free, more_moves, scratch, parameters, len(inputs)
-    )
+    state = np.zeros(7, np.int32)
+    state[[PARAMETERS, COLUMNS, SLOTS]] = parameters, len(inputs), parameters + 1
+    passes._emit_block(table, items, order, block, free, more_moves, scratch, state)
     return Plan(
         uniform_code=uniform_code,
-        block_code=block[:words].copy(),
+        block_code=block[: state[END]].copy(),
         loads=loads.copy(),
         uniforms=np.concatenate([uniforms, np.zeros(computed)]),
         parameters=parameters,
-        columns=columns,
-        slots=slots,
+        columns=int(state[COLUMNS]),
+        slots=int(state[SLOTS]),
         kept=table[kept, PLACE].copy(),
         totals=~table[totals, PLACE],
-        moves=_runs(np.concatenate([moves, more_moves[:moved]])),
+        moves=_runs(np.concatenate([moves, more_moves[: state[MOVED]]])),
         extras=_runs(_by_occurrence(extras[:, 0], ~table[extras[:, 1], PLACE])),
     )
 
@@ -642,92 +646,135 @@ def _opcode(table: Integers, k: int, group: int) -> int:
 
 @native()
 def _emit_block(
-    table: Integers,
-    items: Integers,
-    order: Integers,
-    code: Integers,
-    free: Integers,
-    moves: Integers,
-    operands: Integers,
-    parameters: int,
-    columns: int,
-) -> tuple[int, int, int, int]:
-    """Write the program of the columns; how many words, columns, slots and moves there are."""
-    idle, end, run, moved, slots, position = 0, 0, 0, 0, parameters + 1, 0
+    table: Integers, items: Integers, order: Integers, code: Integers, free: Integers,
+    moves: Integers, operands: Integers, state: Integers,
+) -> None:  # fmt: skip
+    """Write the program of the columns; the state tells how long it is and what it takes."""
+    position = 0
     code[0] = step.END
     while position < len(order):
         k = order[position]
         group = _alike(table, items, order, position, operands)
-        opcode = _opcode(table, k, group)
-        several = opcode < step.DOT_1 or opcode == step.REDUCE
-        if several and code[run] == opcode:
-            code[run + 1] += 1
-        else:
-            run = end
-            code[end], code[end + 1] = opcode, max(1, table[k, LENGTH])
-            end += 2
-        results = end
-        if table[k, OPERATION] == OUTER:
-            count = table[k, C] - table[k, B]
-            groups = (count + step.LANES - 1) // step.LANES
-            code[run + 1] = groups
-            for j in range(group):
-                row = order[position + j]
-                first, last = table[row, B], table[row, C]
-                slot = int(items[first, 1])
-                if groups * step.LANES != count or not _consecutive(items, first, last):
-                    slot = slots
-                    slots += groups * step.LANES
-                    for i in range(first, last):
-                        moves[moved, 0], moves[moved, 1] = slot + i - first, items[i, 1]
-                        moved += 1
-                code[end + j], code[end + group + j] = table[table[row, A], PLACE], slot
-            end += 2 * group
-            for i in range(groups * step.LANES):
-                code[end + i] = table[items[min(table[k, B] + i, table[k, C] - 1), 0], PLACE]
-            end += groups * step.LANES
-        elif opcode == step.REDUCE:
-            code[end], code[end + 1] = table[table[k, A], PLACE], table[k, B]
-            end += 2
-        elif table[k, ROLE] == DOT:
-            terms = table[k, LENGTH]
-            for j in range(group):
-                _gather(table, items, order[position + j], operands)
-                start = operands[0]
-                code[end + group + j] = table[start, PLACE] if start >= 0 else ~parameters
-                for i in range(terms):
-                    code[end + 2 * group + i] = table[operands[1 + 2 * i], PLACE]
-                    weight = ~table[operands[2 + 2 * i], PLACE]
-                    code[end + 2 * group + terms + i * group + j] = weight
-            end += 2 * group + terms + terms * group
-        else:
-            count = _gather(table, items, k, operands)
-            for i in range(count):
-                place = table[operands[i], PLACE] if operands[i] >= 0 else ~parameters
-                code[end + 1 + i] = place
-            end += 1 + count
-        # The columns that end here are handed on to the results.
-        for j in range(group):
-            for i in range(_gather(table, items, order[position + j], operands)):
-                operand = operands[i]
-                if operand < 0 or table[operand, UNIFORM]:
-                    continue
-                if table[operand, LAST] < position + group:
-                    table[operand, LAST] = NEVER
-                    free[idle] = table[operand, PLACE]
-                    idle += 1
-        if table[k, OPERATION] < CONSTANT:
-            for j in range(group):
-                if idle == 0:
-                    free[0] = columns
-                    columns += 1
-                    idle = 1
-                idle -= 1
-                table[order[position + j], PLACE] = free[idle]
-                code[results + j] = free[idle]
+        nodes = order[position : position + group]
         position += group
-        code[end] = step.END
-    return end + 1, columns, slots, moved
+        _emit_head(table, code, k, _opcode(table, k, group), state)
+        results = state[END]
+        if table[k, OPERATION] == OUTER:
+            _emit_rows(table, items, nodes, code, moves, state)
+        elif table[k, ROLE] == DOT:
+            _emit_neurons(table, items, nodes, code, operands, state)
+        else:
+            _emit_one(table, items, k, code, operands, state)
+        # The columns that end here are handed on to the results.
+        _release(table, items, nodes, position, free, operands, state)
+        if table[k, OPERATION] < CONSTANT:
+            _take(table, nodes, results, code, free, state)
+        code[state[END]] = step.END
+    state[END] += 1
+
+
+@native()
+def _emit_head(table: Integers, code: Integers, k: int, opcode: int, state: Integers) -> None:
+    """Begin an instruction, or go on with the last one if that has the same opcode."""
+    several = opcode < step.DOT_1 or opcode == step.REDUCE
+    if several and code[state[RUN]] == opcode:
+        code[state[RUN] + 1] += 1
+    else:
+        state[RUN] = state[END]
+        code[state[END]], code[state[END] + 1] = opcode, max(1, table[k, LENGTH])
+        state[END] += 2
+
+
+@native()
+def _emit_rows(
+    table: Integers, items: Integers, rows: Integers, code: Integers, moves: Integers,
+    state: Integers,
+) -> None:  # fmt: skip
+    """Rows of an outer product; each gets the slots of its parameters if those are in line."""
+    first, last, end, height = table[rows[0], B], table[rows[0], C], state[END], len(rows)
+    padded = (last - first + step.LANES - 1) // step.LANES * step.LANES
+    code[state[RUN] + 1] = padded // step.LANES
+    for j, row in enumerate(rows):
+        begin, stop = table[row, B], table[row, C]
+        slot = int(items[begin, 1])
+        if padded != stop - begin or not _consecutive(items, begin, stop):
+            slot = int(state[SLOTS])
+            state[SLOTS] += padded
+            for i in range(begin, stop):
+                moves[state[MOVED], 0], moves[state[MOVED], 1] = slot + i - begin, items[i, 1]
+                state[MOVED] += 1
+        code[end + j], code[end + height + j] = table[table[row, A], PLACE], slot
+    end += 2 * height
+    for i in range(padded):
+        code[end + i] = table[items[min(first + i, last - 1), 0], PLACE]
+    state[END] = end + padded
+
+
+@native()
+def _emit_neurons(
+    table: Integers, items: Integers, nodes: Integers, code: Integers, operands: Integers,
+    state: Integers,
+) -> None:  # fmt: skip
+    """Chains with uniform factors over the same columns."""
+    terms, group, end = table[nodes[0], LENGTH], len(nodes), state[END]
+    for j, k in enumerate(nodes):
+        _gather(table, items, k, operands)
+        code[end + group + j] = _place(table, operands[0], state)
+        for i in range(terms):
+            code[end + 2 * group + i] = table[operands[1 + 2 * i], PLACE]
+            factor = ~table[operands[2 + 2 * i], PLACE]
+            code[end + 2 * group + terms + i * group + j] = factor
+    state[END] += 2 * group + terms + terms * group
+
+
+@native()
+def _emit_one(
+    table: Integers, items: Integers, k: int, code: Integers, operands: Integers, state: Integers
+) -> None:
+    """The words of a node by itself: its result and its operands, or what it sums and where."""
+    end = state[END]
+    count = _gather(table, items, k, operands)
+    for i in range(count):
+        code[end + 1 + i] = _place(table, operands[i], state)
+    if table[k, OPERATION] == REDUCE:
+        code[end], code[end + 1] = code[end + 1], table[k, B]
+    state[END] += 1 + count
+
+
+@native()
+def _place(table: Integers, k: int, state: Integers) -> int:
+    """The operand that a register is; for a sum without a start the -0.0 behind the parameters."""
+    return int(table[k, PLACE] if k >= 0 else ~state[PARAMETERS])
+
+
+@native()
+def _release(
+    table: Integers, items: Integers, nodes: Integers, position: int, free: Integers,
+    operands: Integers, state: Integers,
+) -> None:  # fmt: skip
+    """Free the columns that are not used from this position on."""
+    for node in nodes:
+        for i in range(_gather(table, items, node, operands)):
+            k = operands[i]
+            if k >= 0 and table[k, UNIFORM] == 0 and table[k, LAST] < position:
+                table[k, LAST] = NEVER
+                free[state[IDLE]] = table[k, PLACE]
+                state[IDLE] += 1
+
+
+@native()
+def _take(
+    table: Integers, nodes: Integers, results: int, code: Integers, free: Integers, state: Integers
+) -> None:
+    """Give every node a column for its result, the one freed last if there is one."""
+    for j, k in enumerate(nodes):
+        if state[IDLE] == 0:
+            free[0] = state[COLUMNS]
+            state[COLUMNS] += 1
+            state[IDLE] = 1
+        state[IDLE] -= 1
+        table[k, PLACE] = free[state[IDLE]]
+        code[results + j] = table[k, PLACE]
 
 
 @native()
