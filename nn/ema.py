@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autograd import Value
+from nn.optim import fraction, parameters_of
 
 
 def average(m: Any, mean: Any, p: Any, decay: Any) -> Any:
@@ -40,12 +41,8 @@ class EMA:
     def __init__(
         self, params: Iterable[Value], decay: float = 0.999, bias_correction: bool = True
     ) -> None:
-        self.params = list(params)
-        if not self.params or not all(isinstance(parameter, Value) for parameter in self.params):
-            raise TypeError("params are Values, at least one; did you mean model.parameters()?")
-        if isinstance(decay, bool) or not 0.0 <= decay < 1.0:
-            raise ValueError(f"decay is at least 0 and below 1, got {decay!r}")
-        self.decay = float(decay)
+        self.params = parameters_of(params)
+        self.decay = fraction("decay", decay)
         self.bias_correction = bias_correction
         self.updates = 0
         self.state = [0.0] * len(self.params)

@@ -2,11 +2,14 @@
 
 Names that end in 0, 1, 2 … become one array: ``layers.0.neurons.3.w.0`` and ``….w.1`` are the two
 numbers of the tensor ``layers.0.neurons.3.w``; a number without an index is a tensor without axes.
-All tensors are float64.
+All tensors are float64.  The file's metadata hold a checksum of the numbers; a file without one, by
+another program, is believed.
 """
 
+import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,11 @@ def save(path: str | os.PathLike[str], numbers: Mapping[str, float]) -> Path:
         )
         for tensor, names in grouped(numbers).items()
     }
-    return write_atomically(path, safetensors.save(tensors, metadata={"format": "payback"}))
+    metadata = {"format": "payback", "sha256": _checksum(numbers)}
+    return write_atomically(path, safetensors.save(tensors, metadata=metadata))
 
 
-def load(path: str | os.PathLike[str], *, names: Iterable[str]) -> dict[str, float]:
+def load(path: str | os.PathLike[str], *, names: Collection[str]) -> dict[str, float]:
     """The numbers in a file by name.
 
     ``names`` are those to expect. A tensor that holds none of them is a name of its own. ValueError
@@ -37,13 +41,16 @@ def load(path: str | os.PathLike[str], *, names: Iterable[str]) -> dict[str, flo
     _, safetensors = _packages()
     content = Path(path).read_bytes()
     try:
-        tensors = safetensors.load(content)
+        tensors, metadata = safetensors.load(content), _metadata(content)
     except Exception as error:  # whatever a broken file brings to light in the parser
         raise ValueError(f"it is damaged or not a safetensors file ({error})") from error
     numbers: dict[str, float] = {}
     for tensor, expected in grouped(names).items():
         if tensor in tensors:
             numbers |= _unpacked(tensor, expected, tensors.pop(tensor))
+    same_names = not tensors and numbers.keys() == {*names}
+    if same_names and metadata.get("sha256") not in (None, _checksum(numbers)):
+        raise ValueError("it is damaged: its numbers are not those that were saved")
     return numbers | dict.fromkeys(tensors, 0.0)
 
 
@@ -66,6 +73,16 @@ def _unpacked(tensor: str, names: list[str], array: Any) -> dict[str, float]:
         given = f"{array.dtype} of shape {array.shape}"
         raise ValueError(f"{tensor} should be float64 of shape {shape}, the file has {given}")
     return dict(zip(names, array.reshape(-1).tolist()))
+
+
+def _checksum(numbers: Mapping[str, float]) -> str:
+    return sha256(repr(sorted(numbers.items())).encode()).hexdigest()
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """What a file says about itself: its first 8 bytes are the length of a JSON header."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return dict(header.get("__metadata__") or {})
 
 
 def _packages() -> tuple[Any, Any]:

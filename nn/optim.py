@@ -13,7 +13,7 @@ The numbers are those of ``torch.optim``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -78,7 +78,7 @@ class Optimizer:
     state_names: tuple[str, ...]
 
     def __init__(self, params: Iterable[Value], lr: float, weight_decay: float) -> None:
-        self.params = _parameters(params)
+        self.params = parameters_of(params)
         self.lr = _number("lr", lr)
         self.weight_decay = _number("weight_decay", weight_decay)
         self.steps = 0
@@ -124,15 +124,23 @@ class Optimizer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another optimiser stood; ValueError, and no change, if it does not fit."""
-        memory = [list(map(float, numbers)) for numbers in state["state"]]
+        settings = self._settings()
+        if not isinstance(state, Mapping) or settings.keys() | {"steps", "state"} != state.keys():
+            raise ValueError(f"this state is another optimiser's: {state!r:.80}")
+        try:
+            memory = [list(map(float, numbers)) for numbers in state["state"]]
+            steps = int(_number("steps", state["steps"]))
+            taken = {name: _like(old, name, state[name]) for name, old in settings.items()}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"this state is damaged: {error}") from None
         shape, given = self._shape(self.state), self._shape(memory)
-        if shape != given or self._settings().keys() | {"steps", "state"} != state.keys():
+        if shape != given:
             raise ValueError(
                 f"this state is another optimiser's: its shape is {given}, not {shape}"
             )
-        self.steps, self.state = int(state["steps"]), memory
-        for name in self._settings():
-            setattr(self, name, state[name])
+        self.steps, self.state = steps, memory
+        for name, setting in taken.items():
+            setattr(self, name, setting)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in self._settings().items())
@@ -172,13 +180,20 @@ class SGD(Optimizer):
             raise ValueError(
                 "nesterov=True looks ahead along the momentum: give a momentum above 0"
             )
-        if not momentum:
-            self.start(descend)
-        else:
-            self.start(descend_with_nesterov if nesterov else descend_with_momentum, "velocity")
+        remembered = ("velocity",) if momentum else ()
+        self.start(self._descent(), *remembered)
 
     def hyper(self, step: Any, lr: Any) -> tuple[Any, ...]:
         return (lr, self.weight_decay, self.momentum)[: 2 + len(self.state)]
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.rule = self._descent()
+
+    def _descent(self) -> Rule:
+        if not self.momentum:
+            return descend
+        return descend_with_nesterov if self.nesterov else descend_with_momentum
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "momentum": self.momentum, "nesterov": self.nesterov}
@@ -199,7 +214,7 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, lr, weight_decay)
-        self.betas = _fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1])
+        self.betas = _betas(betas)
         self.eps = _number("eps", eps)
         self.start(adapt, "mean", "square")
 
@@ -226,7 +241,7 @@ class AdamW(Adam):
         self.start(adapt_decoupled, "mean", "square")
 
 
-def _parameters(params: Iterable[Value]) -> list[Value]:
+def parameters_of(params: Iterable[Value]) -> list[Value]:
     """The parameters as a list, checked."""
     if isinstance(params, Value) or not isinstance(params, Iterable):
         raise TypeError(
@@ -234,7 +249,7 @@ def _parameters(params: Iterable[Value]) -> list[Value]:
         )
     parameters = list(params)
     if not parameters:
-        raise ValueError("there are no parameters to optimise")
+        raise ValueError("there are no parameters")
     for parameter in parameters:
         if not isinstance(parameter, Value):
             raise TypeError(
@@ -242,7 +257,7 @@ def _parameters(params: Iterable[Value]) -> list[Value]:
             )
         if not (parameter.is_leaf and parameter.requires_grad):
             raise ValueError(
-                f"only leaves that require a gradient can be optimised, got {parameter!r}"
+                f"only leaves that require a gradient are parameters, got {parameter!r}"
             )
     if len({id(parameter) for parameter in parameters}) < len(parameters):
         raise ValueError("a parameter is listed more than once")
@@ -258,7 +273,23 @@ def _number(name: str, given: Any) -> float:
     return float(given)
 
 
-def _fraction(name: str, given: Any) -> float:
-    if not 0.0 <= _number(name, given) < 1.0:
+def fraction(name: str, given: Any) -> float:
+    """A number from 0 up to 1, without 1."""
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise TypeError(f"{name} is a number, got {given!r}")
+    if not 0.0 <= float(given) < 1.0:
         raise ValueError(f"{name} is at least 0 and below 1, got {given!r}")
     return float(given)
+
+
+def _betas(given: Any) -> tuple[float, float]:
+    if not isinstance(given, Sequence) or len(given) != 2:
+        raise TypeError(f"betas are two numbers, such as (0.9, 0.999), got {given!r}")
+    return fraction("betas[0]", given[0]), fraction("betas[1]", given[1])
+
+
+def _like(setting: Any, name: str, given: Any) -> Any:
+    """A new value for a setting, checked as when the optimiser was made."""
+    if isinstance(setting, bool):
+        return bool(given)
+    return _betas(given) if isinstance(setting, tuple) else _number(name, given)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograd import Value
-from nn import EMA
+from nn import EMA, MLP
 
 
 def weighted_sum(numbers, decay):
@@ -90,13 +90,24 @@ def test_nothing_can_be_applied_before_the_first_update():
     assert w.data == 1.0
 
 
-@pytest.mark.parametrize("decay", [1.0, -0.1, 1.5, float("nan"), True])
+@pytest.mark.parametrize("decay", [1.0, -0.1, 1.5, float("nan")])
 def test_a_decay_outside_its_range_is_refused(decay):
     with pytest.raises(ValueError, match="decay is at least 0 and below 1"):
         EMA([Value(1.0)], decay)
 
 
-@pytest.mark.parametrize("params", [[], [1.0], ["w"]])
+@pytest.mark.parametrize("decay", [True, "0.9", None])
+def test_a_decay_that_is_no_number_is_refused(decay):
+    with pytest.raises(TypeError, match="decay is a number"):
+        EMA([Value(1.0)], decay)
+
+
+@pytest.mark.parametrize("params", [[1.0], ["w"], Value(1.0), MLP(1, [1]), None])
 def test_what_is_no_parameter_is_refused(params):
-    with pytest.raises(TypeError, match="params are Values"):
+    with pytest.raises(TypeError, match=r"did you mean model\.parameters\(\)"):
         EMA(params)
+
+
+def test_no_parameters_are_refused():
+    with pytest.raises(ValueError, match="no parameters"):
+        EMA([])

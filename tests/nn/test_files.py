@@ -81,6 +81,22 @@ def test_a_file_with_any_header_byte_changed_never_half_loads(path, tmp_path):
             assert model.state_dict() == MLP(2, [3, 1], seed=1).state_dict()
 
 
+def test_a_file_with_any_bit_of_a_number_changed_is_refused(path, tmp_path):
+    whole = path.read_bytes()
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    bad = tmp_path / "bad.safetensors"
+    for place in range(header, len(whole)):
+        bad.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        assert "it is damaged" in refuses(bad)
+
+
+def test_a_file_without_a_checksum_by_another_program_loads(model, path):
+    path.write_bytes(safetensors.save(safetensors.load_file(path)))
+    other = MLP(2, [3, 1], seed=2)
+    other.load(path)
+    assert other.state_dict() == model.state_dict()
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04K\x01.", b"{}", b"\xff" * 64])
 def test_other_formats_are_refused(tmp_path, content):
     path = tmp_path / "other"
@@ -92,7 +108,7 @@ def test_other_formats_are_refused(tmp_path, content):
 def test_a_model_of_another_shape_is_refused(tmp_path, sizes):
     path = tmp_path / "other.safetensors"
     MLP(*sizes, seed=1).save(path)
-    refuses(path)
+    assert "damaged" not in refuses(path)
 
 
 def test_whole_numbers_in_a_file_are_refused(tmp_path, path):

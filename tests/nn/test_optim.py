@@ -130,6 +130,35 @@ def test_another_optimisers_state_is_refused_and_nothing_changes():
     assert optimizer.state_dict() == before
 
 
+def test_what_was_set_comes_with_the_state():
+    w, v = Value(1.0), Value(1.0)
+    look_ahead = SGD([w], lr=0.1, momentum=0.5, nesterov=True)
+    optimizer = SGD([v], lr=0.3, momentum=0.9)
+    optimizer.load_state_dict(look_ahead.state_dict())
+    for each in (look_ahead, optimizer):
+        each.params[0].grad = 1.0
+        each.step()
+    assert v.data == w.data == 1.0 - 0.1 * 1.5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lr": "fast"}, {"lr": -1.0}, {"betas": 0.9}, {"betas": [0.9, 1.0]}, {"steps": None},
+        {"state": [["a"], [0.0]]}, {"state": None}, {"eps": float("nan")},
+    ],
+)  # fmt: skip
+def test_a_damaged_state_is_refused_and_nothing_changes(change):
+    optimizer = Adam([Value(1.0)])
+    before = optimizer.state_dict()
+    with pytest.raises(ValueError, match="this state is damaged"):
+        optimizer.load_state_dict({**before, **change})
+    for other in ({}, None, {"lr": 1.0}):
+        with pytest.raises(ValueError, match="another optimiser's"):
+            optimizer.load_state_dict(other)
+    assert optimizer.state_dict() == before
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -145,6 +174,7 @@ def test_another_optimisers_state_is_refused_and_nothing_changes():
         (lambda: SGD([Value(1.0)], lr="fast"), TypeError, "lr is a number, got 'fast'"),
         (lambda: SGD([Value(1.0)], lr=0.1, nesterov=True), ValueError, "give a momentum"),
         (lambda: Adam([Value(1.0)], betas=(1.0, 0.9)), ValueError, "below 1"),
+        (lambda: Adam([Value(1.0)], betas=0.9), TypeError, "betas are two numbers"),
         (lambda: AdamW([Value(1.0)], weight_decay=-1), ValueError, "weight_decay"),
     ],
 )
