@@ -107,7 +107,7 @@ def _array(held: Any, name: str, axes: tuple[int, ...]) -> Any:
         advice = f"; one row per example: {name}.reshape(-1, 1)?" if held.ndim == 1 else ""
         raise ValueError(f"{name} should have {wanted} axes, got shape {held.shape}{advice}")
     if not held.size:
-        raise ValueError(f"{name} is empty: shape {held.shape}")
+        raise ValueError(f"{name} is empty: its shape is {held.shape}")
     numbers = numpy.asarray(held, dtype=numpy.float64)
     if not (fine := numpy.isfinite(numbers)).all():
         place = numpy.argwhere(~fine)[0].tolist()
@@ -123,7 +123,7 @@ def _listed(held: Any, name: str) -> list[Any]:
     if not isinstance(held, list | tuple):
         raise TypeError(f"{name} should be a list or an array, got {_shown(held)}")
     if not held:
-        raise ValueError(f"{name} is empty: there is nothing to learn from")
+        raise ValueError(f"{name} is empty")
     return [list(part) if isinstance(part, tuple) else plain(part) for part in held]
 
 

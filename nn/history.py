@@ -21,6 +21,7 @@ class History:
     rate: list[float] = field(default_factory=list)
     """The learning rate of the epoch's last step."""
     seconds: float = 0.0
+    """How long the training took, once everything was checked and compiled."""
     stopped: str = ""
     """Why training ended before its last epoch, if it did."""
 

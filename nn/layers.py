@@ -9,8 +9,7 @@ boxes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import autograd
 from autograd import Value, affine, dot, scope
@@ -32,8 +31,7 @@ ACTIVATIONS: Mapping[str, Activation] = {"linear": linear} | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LayerActivations:
+class LayerActivations(NamedTuple):
     """What a layer computed: ``z`` before and ``a`` after the activation, one per neuron."""
 
     z: list[Value]

@@ -6,7 +6,7 @@ of examples; an *epoch* is as many steps as it takes to use every example once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from time import perf_counter
@@ -47,7 +47,7 @@ def fit(
     schedule: Callable[..., float] | None = None,
     backend: str = "auto",
     progress: bool = True,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Sequence[Callback] = (),
 ) -> History:
     """Train a model on rows ``X`` with targets ``y`` and return the `History`.
 
@@ -79,6 +79,7 @@ def fit(
     """
     names = ("validation X", "validation y")
     _check(model, optimizer, ema, backend)
+    _check_functions(loss=[loss], metrics=metrics, callbacks=callbacks)
     learned = examples(X, y)
     held_out = None if validation is None else examples(*_pair(validation), names)
     size = len(learned) if batch_size is None else count("batch_size", batch_size)
@@ -98,7 +99,8 @@ def fit(
     except KeyboardInterrupt:
         history.stopped = "interrupted by the user"
     except NotFiniteError as error:
-        raise DivergedError(_divergence(error, task), history) from None
+        history.stopped = _divergence(error, task)
+        raise DivergedError(history.stopped, history) from None
     finally:
         engine.save()
         history.seconds = perf_counter() - began
@@ -252,6 +254,14 @@ def _check(model: Any, optimizer: Any, ema: EMA | None, backend: str) -> None:
         raise ValueError(
             "ema should average the parameters that the optimizer moves, in the same order"
         )
+
+
+def _check_functions(**given: Any) -> None:
+    examples = {"loss": "nn.cross_entropy", "metrics": "[nn.accuracy]", "callbacks": "[print]"}
+    for name, functions in given.items():
+        if not isinstance(functions, list | tuple) or not all(map(callable, functions)):
+            shown = functions[0] if name == "loss" else functions
+            raise TypeError(f"{name} should be like {examples[name]}, got {shown!r:.60}")
 
 
 def _check_backend(backend: str) -> None:

@@ -46,6 +46,7 @@ def train(model, y=SIGNS, **options):
         (nn.hinge_loss, SIGNS, 1),
         (nn.binary_cross_entropy, [(s + 1) // 2 for s in SIGNS], 1),
         (nn.cross_entropy, CLASSES, 3),
+        (nn.cross_entropy, [[float(c == k) for k in range(3)] for c in CLASSES], 3),
         (nn.squared_error, SMOOTH, 2),
         (nn.mse_loss, SMOOTH, 2),
     ],
@@ -452,6 +453,9 @@ def test_predict_follows_a_model_that_decides_in_python():
         ({"validation": ([[1.0]], [1])}, ValueError, "layer 1 takes 2 inputs"),
         ({"schedule": 0.1}, TypeError, "a schedule is a function"),
         ({"loss": lambda o, t: 1.0}, TypeError, "the loss should return a Value"),
+        ({"loss": "hinge"}, TypeError, "loss should be like nn.cross_entropy, got 'hinge'"),
+        ({"metrics": "accuracy"}, TypeError, r"metrics should be like \[nn.accuracy\], got 'acc"),
+        ({"callbacks": print}, TypeError, r"callbacks should be like \[print\], got <built-in"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_changes(options, error, message):
