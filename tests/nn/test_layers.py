@@ -83,6 +83,11 @@ def test_an_activation_of_ones_own():
     assert "cube" in repr(model)
 
 
+def test_activations_come_apart():
+    for z, a in MLP(2, [3, 2]).activations([1.0, 2.0]):
+        assert len(z) == len(a) > 1
+
+
 def test_activations_gives_z_and_a_of_every_layer():
     model = MLP(2, [3, 2], activation="sigmoid", seed=0)
     first, last = model.activations([1.0, 2.0])
