@@ -6,7 +6,7 @@ checked: float64, C-contiguous, at least one row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -81,6 +81,17 @@ def train_step_by_step(
         changed = update.outputs(hyper[step], columns).T
         params[:], state[:] = changed[0], changed[1:]
     return np.array(losses)
+
+
+def check_shape(given: Sequence[int], wanted: Sequence[int | None], name: str) -> None:
+    """Raise ValueError for another shape than the one wanted (None: any length)."""
+    fits = len(given) == len(wanted) and all(
+        one is None or one == length for one, length in zip(wanted, given)
+    )
+    if not fits:
+        lengths = ", ".join("N" if length is None else str(length) for length in wanted)
+        comma = "," if len(wanted) == 1 else ""
+        raise ValueError(f"{name} must have shape ({lengths}{comma}), got {tuple(given)}")
 
 
 def check_backend(name: str) -> None:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from autograd.compiler.backends import Array, Indices
+from autograd.compiler.backends import Array, Indices, check_shape
 from autograd.compiler.jax_levels import Levels
 from autograd.compiler.jax_loop import Loop
 from autograd.compiler.levels import level_plan
@@ -48,8 +48,9 @@ MOST_NUMBERS = 2**25
 class JaxFunction:
     """A program as pure JAX functions of params (P,) and batch (N, I), for jit and devices."""
 
-    def __init__(self, program: WengertList) -> None:
-        self._program = program
+    def __init__(self, program: WengertList, inputs: int | None = None) -> None:
+        """``inputs`` is I, where shapes are to be checked."""
+        self._program, self._inputs = program, inputs
 
     def __call__(self, params: Traced, batch: Traced) -> tuple[Traced, Traced]:
         """The mean over the rows of the (sum of the) roots, and its gradient (P,)."""
@@ -59,13 +60,21 @@ class JaxFunction:
         self, params: Traced, batch: Traced, real: Traced | None = None
     ) -> tuple[Traced, Traced]:
         """As calling it; ``real`` (N,) tells the rows that count from those that fill up."""
+        self._check(params, batch)
         means = self._gradient(params, batch, real)[1]
         split = len(self._program.outputs)
         return means[:split].sum(), means[split:]
 
     def outputs(self, params: Traced, batch: Traced) -> Traced:
         """The roots for every row, (N, O)."""
+        self._check(params, batch)
         return self._value(params, batch, None)[0]
+
+    def _check(self, params: Traced, batch: Traced) -> None:
+        """Shapes are known while JAX traces, so that looking costs nothing."""
+        if self._inputs is not None:
+            check_shape(jnp.shape(params), (len(self._program.gradients),), "params")
+            check_shape(jnp.shape(batch), (None, self._inputs), "batch")
 
     @cached_property
     def _value(self) -> Run:

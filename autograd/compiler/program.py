@@ -17,6 +17,7 @@ from autograd.compiler.backends import (
     Array,
     Executor,
     check_backend,
+    check_shape,
     make_executor,
 )
 from autograd.compiler.linear import LEAVES, Recording, WengertList, record
@@ -194,11 +195,12 @@ class Program:
         ``f(params, batch)`` gives the mean and its gradient, as `value_and_grad` does, and
         ``f.outputs(params, batch)`` what calling the program does.  In float64 where JAX is
         configured so (``jax.config.update("jax_enable_x64", True)``), else in JAX's float32.
+        ValueError for arrays of other shapes.
         """
         require("jax", extra="jax")
         from autograd.compiler.jax_backend import JaxFunction
 
-        return JaxFunction(self.wengert)
+        return JaxFunction(self.wengert, inputs=len(self.names.inputs))
 
     def counts(self) -> Counts:
         """How much work one row is."""
@@ -267,17 +269,8 @@ def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     if kind not in "fiub":
         hint = ": pass the numbers, .data of each Value" if kind == "O" else ""
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
-    if not _fits(array.shape, shape):
-        wanted = ", ".join("N" if length is None else str(length) for length in shape)
-        comma = "," if len(shape) == 1 else ""
-        raise ValueError(f"{name} must have shape ({wanted}{comma}), got {array.shape}")
+    check_shape(array.shape, shape, name)
     return np.ascontiguousarray(array, np.float64)
-
-
-def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    return len(shape) == len(wanted) and all(
-        one is None or one == length for one, length in zip(wanted, shape)
-    )
 
 
 def _array(given: Any, name: str) -> npt.NDArray[Any]:

@@ -108,6 +108,23 @@ def test_to_jax_runs_in_float32_where_jax_does() -> None:
     np.testing.assert_allclose(grads, expected[1], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("jit", [jax.jit, lambda function: function])
+@pytest.mark.parametrize(
+    ("params", "batch", "message"),
+    [
+        ((38,), (7, 8), r"params must have shape \(39,\), got \(38,\)"),
+        ((39, 1), (7, 8), r"params must have shape \(39,\), got \(39, 1\)"),
+        ((39,), (7, 9), r"batch must have shape \(N, 8\), got \(7, 9\)"),
+        ((39,), (8,), r"batch must have shape \(N, 8\), got \(8,\)"),
+    ],
+)
+def test_to_jax_refuses_other_shapes(jit, params, batch, message) -> None:
+    function = network([5, 4, 3], "numpy").to_jax()
+    for run in (function, function.outputs):
+        with pytest.raises(ValueError, match=message):
+            jit(run)(np.zeros(params), np.zeros(batch))
+
+
 def test_one_function_serves_both_precisions() -> None:
     program = network([5, 4, 3], "numpy")
     function, batch = program.to_jax(), np.random.default_rng(1).normal(size=(7, 8))
