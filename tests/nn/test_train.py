@@ -325,6 +325,17 @@ def test_a_real_signal_ends_training_in_its_place(backend):
     assert model.state_dict() == reference.state_dict()
 
 
+def test_ctrl_c_while_compiling_ends_it_before_anything_is_learned(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(autograd, "compile", interrupted)
+    model = mlp()
+    history = train(model, backend="auto")
+    assert (len(history), history.stopped) == (0, "interrupted by the user")
+    assert model.state_dict() == mlp().state_dict()
+
+
 @pytest.mark.parametrize("moment", ["step", "update"])
 def test_ctrl_c_in_the_middle_of_a_step_undoes_it(monkeypatch, moment):
     model = mlp()
@@ -452,6 +463,8 @@ def test_predict_follows_a_model_that_decides_in_python():
         ({"validation": (X, [0] * 50)}, ValueError, "validation y cannot be learned"),
         ({"validation": ([[1.0]], [1])}, ValueError, "layer 1 takes 2 inputs"),
         ({"schedule": 0.1}, TypeError, "a schedule is a function"),
+        ({"schedule": lambda step: float("nan")}, ValueError, "learning rate of nan for step 0"),
+        ({"ema": 0.999}, TypeError, r"ema is an instance such as nn\.EMA"),
         ({"loss": lambda o, t: 1.0}, TypeError, "the loss should return a Value"),
         ({"loss": "hinge"}, TypeError, "loss should be like nn.cross_entropy, got 'hinge'"),
         ({"metrics": "accuracy"}, TypeError, r"metrics should be like \[nn.accuracy\], got 'acc"),
@@ -515,3 +528,31 @@ def test_history_says_how_it_went():
     assert "backend='eager'" in repr(history)
     assert isclose(history.latest()["loss"], history.loss[-1])
     assert history.seconds > 0
+
+
+# -- every loss, on every engine -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba", "jax"])
+@pytest.mark.parametrize(
+    ("loss", "y", "outputs"),
+    [
+        (nn.binary_cross_entropy, [(s + 1) // 2 for s in SIGNS], 1),
+        (nn.cross_entropy, CLASSES, 3),
+        (nn.squared_error, SMOOTH, 2),
+        (nn.mse_loss, SMOOTH, 2),
+    ],
+)
+def test_every_loss_trains_alike_on_every_engine(backend, loss, y, outputs):
+    pytest.importorskip(backend)
+    courses, states = [], []
+    for engine in ("eager", backend):
+        model = mlp(outputs)
+        optimizer = nn.Adam(model.parameters(), lr=0.03)
+        history = train(
+            model, y, loss=loss, optimizer=optimizer, epochs=6, backend=engine, validation=(X, y)
+        )
+        courses.append([*history.loss, *history.validation_loss])
+        states.append(model.state_dict())
+    assert courses[1] == pytest.approx(courses[0], abs=1e-9)
+    assert states[1] == pytest.approx(states[0], abs=1e-9)
