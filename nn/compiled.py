@@ -209,8 +209,7 @@ def compiled_outputs(
 
 def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]:
     """The model's outputs for every row; ValueError where they differ from the eager engine's."""
-    import numpy
-
+    numpy = require("numpy", extra="fast")
     program = compiled_outputs(model, plain(rows[0]), (), backend)
     outputs = per_row(program(program.pack(), numpy.asarray(rows)))
     with no_grad():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -26,6 +27,7 @@ from nn.progress import Show, bar
 from nn.schedules import as_schedule
 
 BACKENDS = ("auto", "eager", "numba", "numpy", "jax")
+INTERRUPTED = "interrupted by the user"
 COMPILE_FROM = 256
 """``predict`` compiles by default for this many rows: fewer are done sooner than compiled."""
 
@@ -89,7 +91,10 @@ def fit(
     _try_out(task, learned, "y")
     if held_out:
         _try_out(task, held_out, names[1])
-    engine, note = _engine(task, backend)
+    try:
+        engine, note = _engine(task, backend)
+    except KeyboardInterrupt:  # while compiling: nothing is learned yet
+        return History(backend=backend, stopped=INTERRUPTED)
     history = History(backend=engine.name, note=note)
     course = Course(task, engine, history, epochs, held_out, tuple(metrics), tuple(callbacks))
     began = perf_counter()
@@ -97,7 +102,7 @@ def fit(
         with bar(epochs, epochs * task.batches, progress) as show:
             course.run(show)
     except KeyboardInterrupt:
-        history.stopped = "interrupted by the user"
+        history.stopped = INTERRUPTED
     except NotFiniteError as error:
         history.stopped = _divergence(error, task)
         raise DivergedError(history.stopped, history) from None
@@ -231,7 +236,15 @@ def _rates(
         rate = optimizer.lr
         return lambda step: rate
     planned = as_schedule(schedule)
-    return lambda step: float(planned(step, steps))
+
+    def rate_of(step: int) -> float:
+        rate = float(planned(step, steps))
+        if not isfinite(rate):
+            raise ValueError(f"the schedule gave a learning rate of {rate} for step {step}")
+        return rate
+
+    rate_of(0)  # refused, if it has to be, before anything changes
+    return rate_of
 
 
 def _check(model: Any, optimizer: Any, ema: EMA | None, backend: str) -> None:
@@ -250,7 +263,9 @@ def _check(model: Any, optimizer: Any, ema: EMA | None, backend: str) -> None:
         raise ValueError(
             "the optimizer holds none of the model's parameters: was it made for another?"
         )
-    if ema is not None and ema.params != optimizer.params:
+    if not isinstance(ema, EMA | None):
+        raise TypeError(f"ema is an instance such as nn.EMA(model.parameters()), got {ema!r:.60}")
+    if ema and ema.params != optimizer.params:
         raise ValueError(
             "ema should average the parameters that the optimizer moves, in the same order"
         )
