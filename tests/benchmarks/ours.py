@@ -97,22 +97,23 @@ def inside(workload: Workload, backend: str = "numba") -> Train:
     program, optimizer = program_of(workload, model, backend), optimizer_of(workload, model)
     update, states = update_of(optimizer)
     params, rows, order = program.pack(), _rows(workload), np.arange(len(workload.X))
-    state, done = np.zeros((states, len(params))), 0
+    state, done, steps = np.zeros((states, len(params))), 0, len(workload.batches)
+    whole = steps * workload.batch_size == len(order)
 
     def train(passes: int) -> list[float]:
         nonlocal done
+        numbers = optimizer.hyper(np.arange(done + 1.0, done + 1 + passes * steps), optimizer.lr)
+        hyper = np.stack(np.broadcast_arrays(*numbers, np.zeros(passes * steps)), axis=1)[:, :-1]
+        done += passes * steps
+        # Where the last batch is short, an epoch is a call.
+        count = passes if whole else 1
+        chosen = np.tile(order, count)
         losses: list[float] = []
-        steps = len(workload.batches)
-        at_once = passes if steps * workload.batch_size == len(order) else 1
-        for _ in range(passes // at_once):
-            count = steps * at_once
-            hyper = optimizer.hyper(np.arange(done + 1, done + 1 + count), optimizer.lr)
-            table = np.stack(np.broadcast_arrays(*map(np.atleast_1d, hyper)), axis=1)
-            table = np.broadcast_to(table, (count, len(hyper)))
-            chosen = np.tile(order, at_once)
-            found = program.train(update, params, state, rows, chosen, workload.batch_size, table)
-            losses += found.tolist()
-            done += count
+        for k in range(0, passes * steps, count * steps):
+            step_numbers = np.ascontiguousarray(hyper[k : k + count * steps])
+            losses += program.train(
+                update, params, state, rows, chosen, workload.batch_size, step_numbers
+            ).tolist()
         return losses
 
     return train
