@@ -67,7 +67,7 @@ def fit(
     * ``ema`` is updated after every step, and measured with; afterwards use ``with
       ema.applied():``.
     * ``schedule`` gives the learning rate of each step (see `nn.schedules`); without,
-      ``optimizer.lr`` holds.
+      ``optimizer.lr`` holds, which a callback may change.
     * ``backend="auto"`` records the loss of one example and trains with the compiled program,
       falling back to the eager engine, with a note in the history, where that cannot be done;
       "numba", "numpy" or "jax" insist; "eager" builds a graph for every example. The numbers are
@@ -233,8 +233,7 @@ def _rates(
 ) -> Callable[[int], float]:
     """The learning rate of each step."""
     if schedule is None:
-        rate = optimizer.lr
-        return lambda step: rate
+        return lambda step: optimizer.lr
     planned = as_schedule(schedule)
 
     def rate_of(step: int) -> float:
@@ -295,9 +294,10 @@ def _try_out(task: Task, data: Examples, name: str) -> None:
     x, y = data.row(0)
     with no_grad():
         outputs = task.model(x)
+        size = len(outputs) if isinstance(outputs, list | tuple) else 1
         for target in data.distinct_targets():
             try:
-                check_target(task.loss, target, len(outputs) if isinstance(outputs, list) else 1)
+                check_target(task.loss, target, size)
             except ValueError as error:
                 raise ValueError(f"{name} cannot be learned: {error}") from None
         if not isinstance(task.loss(outputs, y), Value):

@@ -220,6 +220,32 @@ def test_the_schedule_sets_the_rate_of_each_step_and_leaves_lr_alone():
     assert history.rate == [0.5 / 4, 0.5 / 8]
 
 
+@pytest.mark.parametrize("backend", ENGINES)
+def test_a_callback_may_change_the_rate(backend):
+    model, reference = mlp(), mlp()
+    optimizer = nn.SGD(model.parameters(), lr=0.1)
+
+    def halve(epoch):
+        epoch.optimizer.lr /= 2
+
+    history = train(model, optimizer=optimizer, callbacks=[halve], epochs=3, backend=backend)
+    assert history.rate == [0.1, 0.05, 0.025]
+    per_epoch = -(-len(X) // 16)
+    train(reference, schedule=lambda step: 0.1 / 2 ** (step // per_epoch), epochs=3,
+          optimizer=nn.SGD(reference.parameters(), lr=9.0))  # fmt: skip
+    assert model.state_dict() == pytest.approx(reference.state_dict(), rel=1e-9)
+
+
+def test_a_model_may_return_a_tuple():
+    slope = Value(1.0)
+    table = [[1.0, 2.0], [3.0, -1.0]]
+    nn.fit(
+        lambda x: (slope * x[0], slope * x[1]), table, table, loss=nn.mse_loss,
+        optimizer=nn.SGD([slope], lr=0.1), epochs=2, progress=False,
+    )  # fmt: skip
+    assert slope.data == 1.0
+
+
 def test_the_average_follows_every_step_and_validation_uses_it():
     model = mlp()
     ema = nn.EMA(model.parameters(), 0.8)
