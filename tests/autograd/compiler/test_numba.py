@@ -29,7 +29,7 @@ from autograd.compiler.linear import (
 
 pytest.importorskip("numba")
 
-from autograd.compiler import numba_backend, numba_loops, numba_plan, numba_step
+from autograd.compiler import numba_backend, numba_cache, numba_loops, numba_plan, numba_step
 from autograd.compiler.backends import train_step_by_step
 from autograd.compiler.numba_backend import NumbaExecutor
 from autograd.compiler.numba_plan import plan_gradient, plan_values
@@ -350,6 +350,19 @@ def test_plans_are_plain_data() -> None:
 def test_neurons_over_the_same_inputs_share_their_loads() -> None:
     code = plan_values(two_layers(10, 9, 1)).block_code.tolist()
     assert code[:2] == [numba_step.DOT_4, 10]
+
+
+def test_without_a_place_on_disk_native_code_is_compiled_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(numba_cache, "_folder", lambda: None)
+    double: Any = numba_cache.native()(twice)
+    assert double(1.5) == 3.0
+    assert not numba_cache.is_kept(numba_cache.native()(twice))
+
+
+def twice(x: float) -> float:
+    return 2.0 * x
 
 
 SECOND_PROCESS = """
