@@ -66,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n\n".join(texts)
     print(text)
     if options.write:
-        report.write(options.write, text, {n: r for n, (_, r) in contests.items()}, growths)
+        results = {report.title(CONTESTS[name][0]()): each for name, (_, each) in contests.items()}
+        report.write(options.write, text, results, growths)
     return int("OTHER" in text)
 
 

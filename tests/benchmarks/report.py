@@ -39,6 +39,11 @@ def table(workload: Workload, results: Sequence[Result], left_out: Sequence[str]
     return "\n".join(lines)
 
 
+def title(workload: Workload) -> str:
+    """What a panel of the plot shows."""
+    return f"{workload.name}: time per {workload.unit}, logarithmic"
+
+
 def agreement(result: Result, results: Sequence[Result]) -> str:
     """Whether a contender computed what the first one did."""
     if result.note:
@@ -117,10 +122,10 @@ def plot(path: Path, results: dict[str, list[Result]]) -> None:
             figsize=(8, 0.27 * sum(heights) + 0.75 * len(heights)), layout="constrained"
         )
         panels = figure.subplots(len(results), 1, height_ratios=heights, squeeze=False)[:, 0]
-        for panel, (title, each) in zip(panels, results.items(), strict=True):
+        for panel, (name, each) in zip(panels, results.items(), strict=True):
             bars = sorted(each, key=lambda result: -result.seconds)
             names = [result.contender for result in bars]
-            colors = [ACCENT if name.startswith(OURS) else GREY for name in names]
+            colors = [ACCENT if who.startswith(OURS) else GREY for who in names]
             panel.barh(names, [result.seconds for result in bars], color=colors, height=0.7)
             panel.set_xscale("log")
             panel.set_xlim(min(r.seconds for r in bars) / 2, max(r.seconds for r in bars) * 6)
@@ -128,8 +133,8 @@ def plot(path: Path, results: dict[str, list[Result]]) -> None:
                 panel.text(
                     result.seconds * 1.1, k, duration(result.seconds), va="center", color=INK
                 )
-            panel.set_title(title, loc="left", fontweight="bold", color=INK)
-            panel.spines[["top", "right", "left"]].set_visible(False)
+            panel.set_title(name, loc="left", fontweight="bold", color=INK)
+            panel.spines[:].set_visible(False)
             panel.tick_params(axis="y", length=0)
             panel.set_xticks([], minor=True)
             panel.tick_params(axis="x", labelbottom=False, length=0)
