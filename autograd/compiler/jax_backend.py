@@ -6,8 +6,9 @@ instance, is interpreted: one loop over its instructions, whatever its length.
 Rows of a batch are spread over all devices (of all processes, after ``jax.distributed.initialize``)
 by their sharding, parameters are everywhere; XLA puts in the communication.  Every process calls
 the same functions with the same arrays.  Float64 holds inside these calls only, whatever JAX is
-configured for.  XLA takes subnormal numbers, those below 2.3e-308, for 0: the one difference from
-the other backends.
+configured for.  XLA takes subnormal numbers, those below 2.3e-308, for 0, also the reciprocal by
+which it replaces a divisor that is the same for all rows: the one difference from the other
+backends.
 """
 
 from __future__ import annotations

@@ -219,6 +219,13 @@ def _choose(condition: Array, a: Array, b: Array, *, out: Array) -> None:
     np.copyto(out, a, where=condition != 0.0)
 
 
+def _power(a: Array, b: Array, *, out: Array) -> None:
+    """NumPy takes a root where one 0.5 is the exponent of all, and is wrong at -inf and -0."""
+    if len(b) == 1 and b[0] == 0.5:
+        a = np.where(a == -np.inf, np.inf, a) + 0.0
+    np.power(a, b, out=out)
+
+
 def _by_math(function: Callable[[float], float]) -> Callable[..., None]:
     def each(x: Array, *, out: Array) -> None:
         out[:] = [function(number) for number in x.tolist()]
@@ -235,5 +242,5 @@ _ON_NUMBERS: dict[str, Callable[..., float]] = {
 }
 
 _ON_COLUMNS: dict[str, Callable[..., Any]] = {
-    name: getattr(np, name) for name in _ON_NUMBERS if name not in ("erf", "erfc", "where")
-} | {"erf": _by_math(math.erf), "erfc": _by_math(math.erfc), "where": _choose}
+    name: getattr(np, name) for name in _ON_NUMBERS if hasattr(np, name)
+} | {"erf": _by_math(math.erf), "erfc": _by_math(math.erfc), "where": _choose, "power": _power}

@@ -106,6 +106,25 @@ def test_every_primitive_at_special_values(backend: str, row: Primitive) -> None
 
 
 @backends
+@pytest.mark.parametrize("row", [row for row in FIXED if row.arity == 2], ids=lambda row: row.name)
+def test_many_rows_with_one_number_for_all(backend: str, row: Primitive) -> None:
+    """Libraries have short cuts for such a number: a root for the power 0.5, a reciprocal that is
+    subnormal, and so 0 to XLA, for a divisor of 1e308.
+    """
+    need(backend)
+    x, w = Value(1.0), Value(1.0)
+    programs = [compile(apply(row, *of), [x], backend=backend) for of in ((x, w), (w, x))]
+    numbers = special(backend)
+    if (row.name, backend) == ("div", "jax"):
+        numbers = [number for number in numbers if abs(number) != 1e308]
+    for number in [0.5, 2.0, 3.0, -0.5, *numbers]:
+        outputs = [program([number], [[n] for n in numbers])[:, 0] for program in programs]
+        for n, forth, back in zip(numbers, *outputs, strict=True):
+            assert same(forth, apply(row, Value(n), Value(number)).data, 0.0, backend), (n, number)
+            assert same(back, apply(row, Value(number), Value(n)).data, 0.0, backend), (number, n)
+
+
+@backends
 @pytest.mark.parametrize("row", VARIADIC, ids=lambda row: row.name)
 @pytest.mark.parametrize("count", [1, 3, 17])
 def test_every_variadic_primitive(backend: str, row: Primitive, count: int) -> None:
