@@ -226,6 +226,16 @@ def _power(a: Array, b: Array, *, out: Array) -> None:
     np.power(a, b, out=out)
 
 
+def _first_of_equals(extreme: Callable[..., Any]) -> Callable[..., None]:
+    """A maximum or minimum that gives its first operand where 0 and -0 tie, as the engine's."""
+
+    def each(a: Array, b: Array, *, out: Array) -> None:
+        extreme(a, b, out=out)
+        np.copyto(out, a, where=a == b)
+
+    return each
+
+
 def _by_math(function: Callable[[float], float]) -> Callable[..., None]:
     def each(x: Array, *, out: Array) -> None:
         out[:] = [function(number) for number in x.tolist()]
@@ -242,5 +252,11 @@ _ON_NUMBERS: dict[str, Callable[..., float]] = {
 }
 
 _ON_COLUMNS: dict[str, Callable[..., Any]] = {
-    name: getattr(np, name) for name in _ON_NUMBERS if hasattr(np, name)
-} | {"erf": _by_math(math.erf), "erfc": _by_math(math.erfc), "where": _choose, "power": _power}
+    **{name: getattr(np, name) for name in _ON_NUMBERS if hasattr(np, name)},
+    "maximum": _first_of_equals(np.maximum),
+    "minimum": _first_of_equals(np.minimum),
+    "power": _power,
+    "where": _choose,
+    "erf": _by_math(math.erf),
+    "erfc": _by_math(math.erfc),
+}

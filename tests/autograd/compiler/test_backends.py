@@ -1,6 +1,7 @@
 """Every backend gives the eager engine's numbers."""
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -122,6 +123,21 @@ def test_many_rows_with_one_number_for_all(backend: str, row: Primitive) -> None
         for n, forth, back in zip(numbers, *outputs, strict=True):
             assert same(forth, apply(row, Value(n), Value(number)).data, 0.0, backend), (n, number)
             assert same(back, apply(row, Value(number), Value(n)).data, 0.0, backend), (number, n)
+
+
+@backends
+@pytest.mark.parametrize("function", [autograd.maximum, autograd.minimum])
+@pytest.mark.parametrize("rows", [1, 70])
+def test_ties_of_zeros_go_to_the_first(
+    backend: str, function: Callable[..., Value], rows: int
+) -> None:
+    need(backend)
+    x, y = Value(1.0), Value(1.0)
+    for inputs, parameters in (([x, y], []), ([x], [y]), ([y], [x]), ([], [x, y])):
+        program = compile(1 / function(x, y), inputs, parameters=parameters, backend=backend)
+        for a, b in ((0.0, -0.0), (-0.0, 0.0)):
+            row, params = [[{x: a, y: b}[leaf] for leaf in some] for some in (inputs, parameters)]
+            assert set(program(params, [row] * rows)[:, 0]) == {(1 / function(Value(a), b)).data}
 
 
 @backends
