@@ -11,6 +11,10 @@ Show = Callable[[int, int, dict[str, float], float], None]
 """Called with the epochs done, the steps done, the latest numbers by name and the learning rate."""
 
 
+NARROW = 100
+"""Below this many columns the bar is short and the learning rate is left out."""
+
+
 @contextmanager
 def bar(epochs: int, steps: int, wanted: bool) -> Iterator[Show]:
     """A bar over so many steps in so many epochs; inside, call what it gives after each step."""
@@ -20,20 +24,23 @@ def bar(epochs: int, steps: int, wanted: bool) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    narrow = console.width < NARROW
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-        BarColumn(),
+        BarColumn(10 if narrow else 40),
         TextColumn("{task.fields[numbers]}"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=narrow),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=steps, epoch=0, epochs=epochs, numbers="")
 
         def show(epoch: int, step: int, numbers: dict[str, float], rate: float) -> None:
-            progress.update(task, completed=step, epoch=epoch, numbers=_line(numbers, rate))
+            shown = numbers if narrow else {**numbers, "rate": rate}
+            progress.update(task, completed=step, epoch=epoch, numbers=_line(shown))
 
         yield show
 
 
-def _line(numbers: dict[str, float], rate: float) -> str:
-    return "  ".join(f"{name} {number:.4g}" for name, number in {**numbers, "rate": rate}.items())
+def _line(numbers: dict[str, float]) -> str:
+    return "  ".join(f"{name} {number:.4g}" for name, number in numbers.items())
