@@ -124,10 +124,10 @@ def _repay_in_place(root: Value, seed: float) -> None:
     order = settlement_order([root])
     leaves = [node for node in order if node._left is None and node.requires_grad]
     held = [leaf.grad for leaf in leaves]
-    for node in order:
-        node.grad = 0.0
-    root.grad = seed
     try:
+        for node in order:
+            node.grad = 0.0
+        root.grad = seed
         for node in order:
             debt, left, right = node.grad, node._left, node._right
             if right is not None:
