@@ -171,13 +171,12 @@ def _matrix_product(a: Traced, b: Traced) -> Traced:
 
 OPERATIONS: dict[str, Callable[..., Traced]] = {
     **{name: getattr(jnp, name) for name in ARITIES if name not in (*LEAVES, "erf", "erfc")},
-    "maximum": lambda a, b: jnp.where(a == b, a, jnp.maximum(a, b)),
-    "minimum": lambda a, b: jnp.where(a == b, a, jnp.minimum(a, b)),
     "where": lambda condition, a, b: jnp.where(condition != 0.0, a, b),
     "erf": jax.scipy.special.erf,
     "erfc": jax.scipy.special.erfc,
 }
 """Every operation of a Wengert list on arrays; comparisons give booleans.
 
-Where 0 and -0 tie, the first is the larger and the smaller, as in the engine.
+Where 0 and -0 tie, the larger is 0 and the smaller -0: the engine's choice, the first of the two,
+would have XLA write out the operands of a chain of maxima again and again, in exponential time.
 """

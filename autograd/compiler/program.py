@@ -45,7 +45,7 @@ def compile(  # noqa: A001
     an order, then the rest in topological order.  Other leaves and plain numbers are constants,
     fixed at what they are now.  ``backend`` is "numba", "numpy" or "jax"; "auto" takes numba where
     it is installed.  The numbers are those of the eager engine to 1e-12, special values included,
-    but that XLA, behind "jax", takes subnormal numbers for 0.
+    but that XLA, behind "jax", takes subnormal numbers for 0 and settles ties of 0 and -0 its way.
 
     **What Python decided while the graph was built is fixed**: an ``if`` on ``x.data``, the length
     of a loop, a random draw.  To decide anew for every row, write ``where(less(x, y), a, b)``.
