@@ -16,6 +16,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from math import isfinite
@@ -505,13 +506,18 @@ def as_records(story: Trace) -> dict[str, Any]:
         "root": story.root.id,
         "counts": {
             "edges": len(story.edges),
-            "naive_edge_uses": str(story.naive_edge_uses),
-            "impatient_edge_uses": str(story.impatient_edge_uses),
+            "naive_edge_uses": _digits(story.naive_edge_uses),
+            "impatient_edge_uses": _digits(story.impatient_edge_uses),
         },
         "nodes": [_node_record(node) for node in story.nodes],
         "edges": [_edge_record(edge) for edge in story.edges],
         "steps": [_step_record(step) for step in story.steps],
     }
+
+
+def _digits(count: int) -> str:
+    """All digits of a count, of which Python by itself writes no more than 4,300."""
+    return str(Decimal(count))
 
 
 def _node_record(node: TraceNode) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 import math
 import struct
 from collections import Counter
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 from hypothesis import assume, given
@@ -267,6 +267,11 @@ class TestRefusals:
 
     def test_repr_is_one_line(self):
         assert repr(trace(seed_graph())) == "<Trace of e: 6 nodes, 5 edges, 17 steps>"
+
+    def test_counts_of_any_length_are_written_out(self):
+        story = replace(trace(seed_graph()), naive_edge_uses=10**5000)
+        counts = json.loads(story.to_json())["counts"]
+        assert counts["naive_edge_uses"] == "1" + "0" * 5000
 
     def test_long_chains_need_no_recursion(self):
         x = Value(1.0)
