@@ -42,5 +42,17 @@ def bar(epochs: int, steps: int, wanted: bool) -> Iterator[Show]:
         yield show
 
 
+@contextmanager
+def busy(words: str, wanted: bool) -> Iterator[None]:
+    """Say what is being waited for, on a terminal, as long as it takes."""
+    if not wanted or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(words):
+        yield
+
+
 def _line(numbers: dict[str, float]) -> str:
     return "  ".join(f"{name} {number:.4g}" for name, number in numbers.items())

@@ -23,7 +23,7 @@ from nn.layers import count
 from nn.losses import Loss, check_target
 from nn.module import Module
 from nn.optim import Optimizer
-from nn.progress import Show, bar
+from nn.progress import Show, bar, busy
 from nn.schedules import as_schedule
 
 BACKENDS = ("auto", "eager", "numba", "numpy", "jax")
@@ -92,7 +92,8 @@ def fit(
     if held_out:
         _try_out(task, held_out, names[1])
     try:
-        engine, note = _engine(task, backend)
+        with busy("compiling: seconds, the first time here", progress and backend != "eager"):
+            engine, note = _engine(task, backend)
     except KeyboardInterrupt:  # while compiling: nothing is learned yet
         return History(backend=backend, stopped=INTERRUPTED)
     history = History(backend=engine.name, note=note)

@@ -532,6 +532,15 @@ def test_a_terminal_gets_a_bar_with_everything_on_it(monkeypatch, backend):
         assert word in shown
 
 
+@pytest.mark.parametrize("backend, said", [("numpy", True), ("eager", False)])
+def test_a_terminal_is_told_what_it_waits_for(monkeypatch, backend, said):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    train(mlp(), progress=True, backend=backend)
+    assert ("compiling" in screen.getvalue()) == said
+
+
 def test_a_pipe_gets_nothing(capsys):
     train(mlp(), progress=True)
     assert capsys.readouterr() == ("", "")
