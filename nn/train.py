@@ -92,7 +92,7 @@ def fit(
     if held_out:
         _try_out(task, held_out, names[1])
     try:
-        with busy("compiling: seconds, the first time here", progress and backend != "eager"):
+        with busy("compiling (takes a while only the first time)", progress and backend != "eager"):
             engine, note = _engine(task, backend)
     except KeyboardInterrupt:  # while compiling: nothing is learned yet
         return History(backend=backend, stopped=INTERRUPTED)

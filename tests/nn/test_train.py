@@ -532,7 +532,7 @@ def test_a_terminal_gets_a_bar_with_everything_on_it(monkeypatch, backend):
         assert word in shown
 
 
-@pytest.mark.parametrize("backend, said", [("numpy", True), ("eager", False)])
+@pytest.mark.parametrize(("backend", "said"), [("numpy", True), ("eager", False)])
 def test_a_terminal_is_told_what_it_waits_for(monkeypatch, backend, said):
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
