@@ -120,7 +120,10 @@ def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
 
 
 def _repay_in_place(root: Value, seed: float) -> None:
-    """``repay`` on floats with ``grad`` as the pile: the same payments in order, twice as fast."""
+    """``repay`` on floats with ``grad`` as the pile: the same payments in order, twice as fast.
+
+    A node of many operands that owes 0 is passed over where all its payments would be 0.
+    """
     order = settlement_order([root])
     leaves = [node for node in order if node._left is None and node.requires_grad]
     held = [leaf.grad for leaf in leaves]

@@ -14,8 +14,8 @@ step, most of which the garbage collector would spend on looking at tuples; ``pa
 *Leaves* have no parents.  *Constants* require no gradient: plain numbers that meet a Value become
 constants, and a result of constants alone is a constant too, so nothing is recorded for it.
 
-``+ - *``, negation, ``relu`` and ``dot`` are written out for speed and held to their rows by a
-test; every other function is its row (``apply``).
+``+ - *``, negation, ``relu``, ``dot`` and ``affine`` (a ``dot`` per row) are written out for speed
+and held to their rows by tests; every other function is its row (``apply``).
 """
 
 from __future__ import annotations
