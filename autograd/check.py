@@ -17,7 +17,8 @@ from typing import Any
 
 from autograd.given import number
 from autograd.modes import no_grad
-from autograd.transforms import flatten, grad
+from autograd.transforms import grad
+from autograd.trees import flatten, names
 from autograd.value import Value, as_value, constant
 
 _EPSILON = sys.float_info.epsilon
@@ -112,11 +113,10 @@ def check_grads(
     analytic, _ = flatten(grad(f, tuple(range(len(point))))(*point)) if point else ([], None)
     counted = _Counted(f, rebuild)
     differences = _differences(counted, numbers, method, step)
+    labels = [name for i, arg in enumerate(args) for name in names(arg, f"x{i}")]
     checks = [
         _compare(name, x, a, n, h, rtol, atol)
-        for name, x, a, (n, h) in zip(
-            _names(list(args)), numbers, analytic, differences, strict=True
-        )
+        for name, x, a, (n, h) in zip(labels, numbers, analytic, differences, strict=True)
     ]
     report = CheckReport(tuple(checks), counted.evaluations, method)
     if raise_on_failure:
@@ -179,13 +179,3 @@ def _compare(
     same = analytic == numeric or (isnan(analytic) and isnan(numeric))
     ok = same or error <= atol + rtol * abs(numeric)
     return InputCheck(name, x, analytic, numeric, 0.0 if same else error, step, ok)
-
-
-def _names(tree: Any, name: str = "") -> list[str]:
-    """Where each number stands: x0, x1[2], x0['w']."""
-    if isinstance(tree, dict):
-        return [n for key, branch in tree.items() for n in _names(branch, f"{name}[{key!r}]")]
-    if isinstance(tree, (list, tuple)):
-        part = "{}[{}]" if name else "x{1}"
-        return [n for i, branch in enumerate(tree) for n in _names(branch, part.format(name, i))]
-    return [name]

@@ -2,8 +2,10 @@
 
 A transform calls f on *variables*: fresh leaves where it was given numbers, aliases where it was
 given Values, so that the derivative is taken to this argument and not to what else the Value went
-into. Arguments and results are *trees*: numbers or Values in lists, tuples and dicts nested at
-will; derivatives come in the shape of the arguments.
+into. Arguments and results are *trees* (`autograd.trees`): numbers or Values in lists, tuples,
+dicts, dataclasses and NumPy arrays, nested at will; derivatives come in the shape of the arguments.
+A function that returns a pair, its result and something else to look at, is transformed with
+``has_aux=True``, and its transform returns that too.
 
 Results are floats.  They are Values, with a graph, where an argument was a Value or where f is
 itself being differentiated: that is why transforms nest to any order.
@@ -20,12 +22,15 @@ from autograd.backward import captured_partials, gradients, topological_order, t
 from autograd.functions import VALUES
 from autograd.given import kind, number
 from autograd.modes import enable_grad
+from autograd.trees import Rebuild, changed, described, flatten, is_array, outer, structure
 from autograd.value import Value, as_value
 
 _NESTING: ContextVar[int] = ContextVar("nesting", default=0)
 
 
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
     """The function that returns the gradient of a scalar function f to its argument(s) ``argnums``.
 
     >>> grad(lambda x: x * x * x)(2.0)
@@ -34,41 +39,47 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     12.0
     >>> grad(lambda p: p["w"] * p["x"])({"w": 2.0, "x": 5.0})
     {'w': 5.0, 'x': 2.0}
+
+    With ``has_aux`` f returns (its value, anything else), and the gradient comes as (gradient,
+    anything else).
     """
-    both = value_and_grad(f, argnums)
+    both = value_and_grad(f, argnums, has_aux=has_aux)
 
     @wraps(f, updated=())
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        y, slopes = both(*args, **kwargs)
+        return (slopes, y[1]) if has_aux else slopes
 
     return gradient
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
     """The function that returns (f(…), its gradient) from one evaluation of f and one backward
     pass.
+
+    With ``has_aux`` that is ((value, anything else), gradient).
 
     Raises TypeError when f returns anything but one Value or number.
     """
 
     @wraps(f, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        call = _run(f, args, kwargs, argnums)
-        if isinstance(call.output, (list, tuple, dict)):
-            raise TypeError(
-                f"grad needs a function that returns one Value, got {type(call.output).__name__}; "
-                "did you mean jacobian?"
-            )
-        y = as_value(call.output, "grad")
-        return call.result(y), call.rebuild(call.derivatives(y))
+        call = _run(f, args, kwargs, argnums, has_aux)
+        y = _scalar(call.output)
+        value = (call.result(y), call.aux) if has_aux else call.result(y)
+        return value, call.rebuild(call.derivatives(y))
 
     return value_and_gradient
 
 
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
     """The function that returns all partial derivatives of f: the output's tree with, in the
     place of each number, the derivatives to the argument(s) in their tree.  One backward pass per
-    output.
+    output.  The axes of an array that f returns come before those of an array it takes.
 
     >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
     [[3.0, 2.0], [1.0, 1.0]]
@@ -76,31 +87,37 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
     @wraps(f, updated=())
     def derivatives(*args: Any, **kwargs: Any) -> Any:
-        call = _run(f, args, kwargs, argnums)
-        outputs, rebuild = flatten(call.output)
-        return rebuild([call.rebuild(call.derivatives(as_value(y, "jacobian"))) for y in outputs])
+        call = _run(f, args, kwargs, argnums, has_aux)
+        outputs, _ = flatten(call.output)
+        rows = [call.derivatives(as_value(y, "jacobian")) for y in outputs]
+        found = outer(call.output, rows, call.rebuild, len(call.variables))
+        return (found, call.aux) if has_aux else found
 
     return derivatives
 
 
-def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
     """The function that returns all second derivatives of a scalar function f.
 
     >>> hessian(lambda v: v[0] * v[0] * v[1])([2.0, 3.0])
     [[6.0, 4.0], [4.0, 0.0]]
     """
-    return jacobian(grad(f, argnums), argnums)
+    return jacobian(grad(f, argnums, has_aux=has_aux), argnums, has_aux=has_aux)
 
 
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """f(*primals), and the function from a cotangent in the shape of that output to one
     derivative tree per primal: the vector-Jacobian product, a backward pass.
 
     >>> y, pullback = vjp(lambda a, b: a * b, 2.0, 3.0)
     >>> y, pullback(1.0)
     (6.0, (3.0, 2.0))
+
+    With ``has_aux`` what else f returned comes third.
     """
-    call = _run(f, primals, {}, tuple(range(len(primals))))
+    call = _run(f, primals, {}, tuple(range(len(primals))), has_aux)
     outputs, rebuild = flatten(call.output)
     ys = [as_value(y, "vjp") for y in outputs]
 
@@ -111,25 +128,34 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         derivatives = call.with_values_for(weights).derivatives(total)
         return tuple(call.rebuild(derivatives))
 
-    return rebuild([call.result(y) for y in ys]), pullback
+    values = rebuild([call.result(y) for y in ys])
+    return (values, pullback, call.aux) if has_aux else (values, pullback)
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(
+    f: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    *,
+    has_aux: bool = False,
+) -> tuple[Any, ...]:
     """f(*primals), and its derivative in the direction ``tangents``: the Jacobian-vector product.
 
-    The tangents go forward along the edges, in topological order.
+    The tangents go forward along the edges, in topological order.  With ``has_aux`` what else f
+    returned comes third.
 
     >>> jvp(lambda a, b: a * b, (2.0, 3.0), (1.0, 0.0))
     (6.0, 3.0)
     """
     primals, tangents = _arguments(primals, "primals"), _arguments(tangents, "tangents")
     directions = _matching(tangents, primals, "tangents", "primals")
-    call = _run(f, primals, {}, tuple(range(len(primals)))).with_values_for(directions)
+    call = _run(f, primals, {}, tuple(range(len(primals))), has_aux).with_values_for(directions)
     outputs, rebuild = flatten(call.output)
     ys = [as_value(y, "jvp") for y in outputs]
     directions = [d if isinstance(d, Value) else number(d, "a tangent is") for d in directions]
     slopes = call.push_forward(ys, directions)
-    return rebuild([call.result(y) for y in ys]), rebuild(slopes)
+    values = rebuild([call.result(y) for y in ys])
+    return (values, rebuild(slopes), call.aux) if has_aux else (values, rebuild(slopes))
 
 
 # -- one call of f on variables -----------------------------------------------------------------
@@ -139,8 +165,9 @@ class _Call(NamedTuple):
     """What f returned, the variables it was called with, and how to give the answer back."""
 
     output: Any
+    aux: Any
     variables: list[Value]
-    rebuild: Callable[[list[Any]], Any]
+    rebuild: Rebuild
     as_values: bool
 
     def with_values_for(self, factors: list[Any]) -> "_Call":
@@ -174,6 +201,7 @@ def _run(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     argnums: int | Sequence[int],
+    has_aux: bool,
 ) -> _Call:
     """Call f with variables in the place of the numbers in the arguments to differentiate to."""
     chosen = _argument_numbers(argnums, len(args))
@@ -186,7 +214,31 @@ def _run(
     with enable_grad(), _nested():
         output = f(*[given.get(i, arg) for i, arg in enumerate(args)], **kwargs)
     as_values = _NESTING.get() > 0 or any(isinstance(leaf, Value) for leaf in leaves)
-    return _Call(output, variables, rebuild, as_values)
+    output, aux = _pair(output) if has_aux else (output, None)
+    if not as_values:
+        aux = changed(aux, lambda leaf: leaf.data if isinstance(leaf, Value) else leaf)
+    return _Call(output, aux, variables, rebuild, as_values)
+
+
+def _pair(output: Any) -> tuple[Any, Any]:
+    if not isinstance(output, tuple) or len(output) != 2:
+        raise TypeError(
+            f"with has_aux=True a function returns a pair (result, anything else), "
+            f"got {kind(output)}"
+        )
+    return output
+
+
+def _scalar(output: Any) -> Value:
+    """What a function with a gradient returned: one number, perhaps as an array of shape ()."""
+    if is_array(output) and output.shape == ():
+        output = output.item()
+    if structure(output) != "*":
+        raise TypeError(
+            f"grad needs a function that returns one Value, got {type(output).__name__}; "
+            "did you mean jacobian?"
+        )
+    return as_value(output, "grad")
 
 
 def _variable(leaf: Any) -> Value:
@@ -230,59 +282,10 @@ def _arguments(given: Any, name: str) -> tuple[Any, ...]:
     return tuple(given)
 
 
-# -- trees: numbers in lists, tuples and dicts --------------------------------------------------
-
-
-def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """The leaves of a tree in order, and the function that puts a list of new leaves in their
-    places.
-
-    >>> leaves, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0})
-    >>> leaves, rebuild([10, 20, 30])
-    ([1.0, 2.0, 3.0], {'w': [10, 20], 'b': 30})
-    """
-    leaves: list[Any] = []
-    _collect(tree, leaves)
-
-    def rebuild(new: list[Any]) -> Any:
-        return _replace(tree, iter(new))
-
-    return leaves, rebuild
-
-
-def _collect(tree: Any, leaves: list[Any]) -> None:
-    if isinstance(tree, dict):
-        tree = tree.values()
-    elif not isinstance(tree, (list, tuple)):
-        leaves.append(tree)
-        return
-    for branch in tree:
-        _collect(branch, leaves)
-
-
-def _replace(tree: Any, leaves: Iterator[Any]) -> Any:
-    if isinstance(tree, dict):
-        return {key: _replace(branch, leaves) for key, branch in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[_replace(branch, leaves) for branch in tree])
-    if isinstance(tree, (list, tuple)):
-        return (list if isinstance(tree, list) else tuple)(
-            _replace(branch, leaves) for branch in tree
-        )
-    return next(leaves)
-
-
 def _matching(tree: Any, like: Any, name: str, other: str) -> list[Any]:
     """The leaves of ``tree``, which must have the shape of ``like``."""
-    leaves, _ = flatten(tree)
-    if _shape(tree) != _shape(like):
+    if structure(tree) != structure(like):
         raise ValueError(
-            f"{name} must have the shape of {other}: {_shape(like)}, got {_shape(tree)}"
+            f"{name} must have the shape of {other}: {described(like)}, got {described(tree)}"
         )
-    return leaves
-
-
-def _shape(tree: Any) -> Any:
-    """The tree with * for each number, to compare and to show."""
-    leaves, rebuild = flatten(tree)
-    return str(rebuild(["*"] * len(leaves))).replace("'*'", "*")
+    return flatten(tree)[0]

@@ -120,7 +120,7 @@ def test_grad_of_several_outputs_points_to_jacobian(f: Callable[[Any], Any]) -> 
         grad(f)(1.0)
 
 
-@pytest.mark.parametrize("argument", ["1", None, 1j, True, np.ones(2)])
+@pytest.mark.parametrize("argument", ["1", None, 1j, True, np.array([1j]), np.array("1")])
 def test_arguments_are_numbers(argument: Any) -> None:
     with pytest.raises(TypeError, match="a transform takes a real number"):
         grad(lambda x: x)(argument)

@@ -1,0 +1,227 @@
+"""Trees: numbers in containers, taken out in order and put back in their places.
+
+A *tree* is a number (its only *leaf*) or a container of trees: a list, a tuple, a dict or a kind of
+these (named tuples, ``OrderedDict``, ``defaultdict``), a dataclass, a NumPy array.  What is put
+back together has the type it had before.  Fields of a dataclass that are None, or marked
+``field(metadata={"static": True})``, hold no numbers and stay as they are.
+
+NumPy is not imported here: where nobody has, nothing is an array.
+"""
+
+import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import Field, fields, is_dataclass
+from itertools import product
+from typing import Any, TypeAlias
+
+Rebuild: TypeAlias = Callable[..., Any]
+"""From new leaves, and the shape of each where they are arrays themselves, to a tree."""
+
+
+def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
+    """The leaves of a tree in order, and the function that puts a list of new leaves in their
+    places.
+
+    >>> leaves, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0})
+    >>> leaves, rebuild([10, 20, 30])
+    ([1.0, 2.0, 3.0], {'w': [10, 20], 'b': 30})
+    """
+    leaves: list[Any] = []
+    _collect(tree, leaves)
+
+    def rebuild(new: Iterable[Any], shape: tuple[int, ...] = ()) -> Any:
+        return _replace(tree, iter(new), shape)
+
+    return leaves, rebuild
+
+
+def outer(tree: Any, rows: Iterable[Sequence[Any]], rebuild: Rebuild, width: int) -> Any:
+    """The tree with, in the place of each number, what ``rebuild`` makes of its row.
+
+    The numbers of an array share one result, in which its axes come first, as in JAX: a row per
+    number of an (m,) array, rebuilt as (n,) arrays, gives an (m, n) array.  ``width`` is the length
+    of a row.
+    """
+    return _outer(tree, iter(rows), rebuild, width)
+
+
+def changed(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """The tree with each leaf changed; arrays of plain numbers stay as they are."""
+    if is_array(tree):
+        if tree.dtype != object:
+            return tree
+        return _array([change(leaf) for leaf in tree.ravel().tolist()], tree.shape)
+    inside = _children(tree)
+    return change(tree) if inside is None else _like(tree, [changed(x, change) for x in inside])
+
+
+def structure(tree: Any) -> Hashable:
+    """All of a tree but its leaves, to compare: types, keys, shapes of arrays."""
+    if is_array(tree):
+        return ("array", tree.shape)
+    inside = _children(tree)
+    if inside is None:
+        return "*"
+    return (type(tree), _what_stays(tree), tuple([structure(branch) for branch in inside]))
+
+
+def described(tree: Any) -> str:
+    """The tree with * for each number, to show.
+
+    >>> described({"w": [1.0, 2.0], "b": 3.0})
+    "{'w': [*, *], 'b': *}"
+    """
+    return str(_shown(tree))
+
+
+def names(tree: Any, name: str = "") -> list[str]:
+    """Where each number stands.
+
+    >>> names({"w": [1.0, 2.0], "b": 3.0}, "p")
+    ["p['w'][0]", "p['w'][1]", "p['b']"]
+    """
+    if is_array(tree):
+        return [f"{name}{[*place]}" for place in product(*map(range, tree.shape))]
+    inside = _children(tree)
+    if inside is None:
+        return [name]
+    if is_dataclass(tree):
+        steps = [f".{field.name}" for field in _branching(tree)]
+    else:
+        steps = [f"[{key!r}]" for key in (tree if isinstance(tree, dict) else range(len(tree)))]
+    return [
+        found for step, branch in zip(steps, inside) for found in names(branch, f"{name}{step}")
+    ]
+
+
+def is_array(tree: Any) -> bool:
+    """Whether this is a NumPy array, of any shape."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(tree, numpy.ndarray)
+
+
+# -- containers: what is inside, and another one like it ----------------------------------------
+
+
+def _children(tree: Any) -> Iterable[Any] | None:
+    """The trees in a container; None for a leaf."""
+    if isinstance(tree, dict):
+        return tree.values()
+    if isinstance(tree, (list, tuple)):
+        return tree
+    if is_dataclass(tree) and not isinstance(tree, type):
+        return [getattr(tree, field.name) for field in _branching(tree)]
+    return None
+
+
+def _like(tree: Any, branches: list[Any]) -> Any:
+    """A container of the same type with these branches."""
+    if type(tree) is list:
+        return branches
+    if isinstance(tree, tuple):
+        return tuple.__new__(type(tree), branches)
+    new = copy(tree)
+    if isinstance(tree, list):
+        new[:] = branches
+    elif isinstance(tree, dict):
+        for key, branch in zip(tree, branches, strict=True):
+            new[key] = branch
+    else:
+        for field, branch in zip(_branching(tree), branches, strict=True):
+            object.__setattr__(new, field.name, branch)  # it may be frozen
+    return new
+
+
+def _branching(tree: Any) -> list[Field[Any]]:
+    """The fields of a dataclass that hold numbers."""
+    return [field for field in fields(tree) if not _stays(tree, field)]
+
+
+def _stays(tree: Any, field: Field[Any]) -> bool:
+    return bool(field.metadata.get("static")) or getattr(tree, field.name) is None
+
+
+def _what_stays(tree: Any) -> Hashable:
+    if isinstance(tree, dict):
+        return tuple(tree)
+    if is_dataclass(tree):
+        held = [(f.name, getattr(tree, f.name)) for f in fields(tree) if _stays(tree, f)]
+        return tuple(held)
+    return ()
+
+
+# -- the walks ----------------------------------------------------------------------------------
+
+
+def _collect(tree: Any, leaves: list[Any]) -> None:
+    if is_array(tree):
+        leaves += _numbers(tree)
+        return
+    inside = _children(tree)
+    if inside is None:
+        leaves.append(tree)
+        return
+    for branch in inside:
+        _collect(branch, leaves)
+
+
+def _replace(tree: Any, leaves: Iterator[Any], shape: tuple[int, ...]) -> Any:
+    if is_array(tree):
+        return _array([next(leaves) for _ in range(tree.size)], tree.shape, shape)
+    inside = _children(tree)
+    if inside is None:
+        return next(leaves)
+    return _like(tree, [_replace(branch, leaves, shape) for branch in inside])
+
+
+def _outer(tree: Any, rows: Iterator[Sequence[Any]], rebuild: Rebuild, width: int) -> Any:
+    if is_array(tree):
+        block = [next(rows) for _ in range(tree.size)]
+        columns = [_array([row[j] for row in block], tree.shape) for j in range(width)]
+        return rebuild(columns, tree.shape)
+    inside = _children(tree)
+    if inside is None:
+        return rebuild(next(rows))
+    return _like(tree, [_outer(branch, rows, rebuild, width) for branch in inside])
+
+
+def _shown(tree: Any) -> Any:
+    if is_array(tree):
+        return _Word(f"array of shape {tree.shape}")
+    inside = _children(tree)
+    return _Word("*") if inside is None else _like(tree, [_shown(branch) for branch in inside])
+
+
+class _Word(str):
+    """A text that shows without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+# -- arrays -------------------------------------------------------------------------------------
+
+
+def _numbers(array: Any) -> list[Any]:
+    """What is in an array, in order."""
+    if isinstance(array, sys.modules["numpy"].ma.MaskedArray):
+        raise TypeError("a masked array has no number where it is masked: pass .filled(x) of it")
+    numbers: list[Any] = sys.modules["numpy"].asarray(array).ravel().tolist()
+    return numbers
+
+
+def _array(parts: list[Any], shape: tuple[int, ...], shape_of_parts: tuple[int, ...] = ()) -> Any:
+    """The parts as an array of this shape; the axes of the parts, if they have any, come first."""
+    numpy = sys.modules["numpy"]
+    if shape_of_parts:
+        return (
+            numpy.stack(parts, axis=-1).reshape(shape_of_parts + shape)
+            if parts
+            else numpy.zeros(shape_of_parts + shape)
+        )
+    if all(isinstance(part, float) for part in parts):
+        return numpy.array(parts, dtype=numpy.float64).reshape(shape)
+    array = numpy.empty(len(parts), dtype=object)
+    array[:] = parts
+    return array.reshape(shape)
