@@ -13,68 +13,45 @@ Backpropagation is paying back, once per edge.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from autograd.backward import gradients, topological_order
-from autograd.functions import (
-    absolute,
-    affine,
-    arccos,
-    arcsin,
-    arctan,
-    cos,
-    cosh,
-    dot,
-    equal,
-    erf,
-    erfc,
-    exp,
-    expm1,
-    gelu,
-    leaky_relu,
-    less,
-    less_equal,
-    log,
-    log1p,
-    log_softmax,
-    logsumexp,
-    maximum,
-    mean,
-    minimum,
-    relu,
-    sigmoid,
-    silu,
-    sin,
-    sinh,
-    softmax,
-    softplus,
-    sqrt,
-    sum,
-    tan,
-    tanh,
-    where,
-)  # fmt: skip
-from autograd.graph import Edge, Path, count_paths, edges, paths
-from autograd.modes import AnomalyError, detect_anomaly, enable_grad, no_grad, scope
-from autograd.value import Value
+from autograd import functions
+from autograd.backward import gradients as gradients
+from autograd.backward import topological_order as topological_order
+from autograd.functions import *
+from autograd.graph import Edge as Edge
+from autograd.graph import Path as Path
+from autograd.graph import count_paths as count_paths
+from autograd.graph import edges as edges
+from autograd.graph import paths as paths
+from autograd.modes import AnomalyError as AnomalyError
+from autograd.modes import detect_anomaly as detect_anomaly
+from autograd.modes import enable_grad as enable_grad
+from autograd.modes import no_grad as no_grad
+from autograd.modes import scope as scope
+from autograd.value import Value as Value
 
-if TYPE_CHECKING:
-    from autograd.check import CheckReport, check_grads
-    from autograd.compiler import Program, compile
-    from autograd.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
-    from autograd.views.draw import draw
-    from autograd.views.trace import Trace, trace
+if TYPE_CHECKING:  # and after `else` a list that type checkers would have to know in full
+    from autograd.check import CheckReport as CheckReport
+    from autograd.check import check_grads as check_grads
+    from autograd.compiler import Program as Program
+    from autograd.compiler import compile as compile
+    from autograd.transforms import grad as grad
+    from autograd.transforms import hessian as hessian
+    from autograd.transforms import jacobian as jacobian
+    from autograd.transforms import jvp as jvp
+    from autograd.transforms import value_and_grad as value_and_grad
+    from autograd.transforms import vjp as vjp
+    from autograd.views.draw import draw as draw
+    from autograd.views.trace import Trace as Trace
+    from autograd.views.trace import trace as trace
+else:
+    __all__ = sorted([
+        "AnomalyError", "CheckReport", "Edge", "Path", "Program", "Trace", "Value", "check_grads",
+        "compile", "count_paths", "detect_anomaly", "draw", "edges", "enable_grad", "grad",
+        "gradients", "hessian", "jacobian", "jvp", "no_grad", "paths", "scope",
+        "topological_order", "trace", "value_and_grad", "vjp", *functions.__all__,
+    ])  # fmt: skip
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "AnomalyError", "CheckReport", "Edge", "Path", "Program", "Trace", "Value", "absolute",
-    "affine", "arccos", "arcsin", "arctan", "check_grads", "compile", "cos", "cosh", "count_paths",
-    "detect_anomaly", "dot", "draw", "edges", "enable_grad", "equal", "erf", "erfc", "exp",
-    "expm1", "gelu", "grad", "gradients", "hessian", "jacobian", "jvp", "leaky_relu", "less",
-    "less_equal", "log", "log1p", "log_softmax", "logsumexp", "maximum", "mean", "minimum",
-    "no_grad", "paths", "relu", "scope", "sigmoid", "silu", "sin", "sinh", "softmax",
-    "softplus", "sqrt", "sum", "tan", "tanh", "topological_order", "trace", "value_and_grad",
-    "vjp", "where",
-]  # fmt: skip
 
 # Loaded when first used: importing the engine stays quick and brings no other package along.
 _LATER = {
@@ -95,4 +72,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *(name for names in _LATER.values() for name in names)})

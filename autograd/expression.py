@@ -188,14 +188,13 @@ def _function(name: str) -> Function:
     run = getattr(functions, name)
     if rule is None or rule.variadic:
         return Function(run, 1, None, lists=True, gives_list=rule is None)
-    return Function(run, len(rule.domain), len(rule.domain))
+    return Function(run, len(rule.domain) - len(rule.defaults), len(rule.domain))
 
 
 FUNCTIONS: dict[str, Function] = {
-    **{name: _function(name) for name in functions.__all__ if name not in {"affine", "dot"}},
+    **{name: _function(name) for name in functions.NAMES if name not in {"affine", "dot"}},
     "abs": _function("absolute"),
     "dot": Function(functions.dot, 2, 3, lists=True),
-    "leaky_relu": Function(functions.leaky_relu, 1, 2),
 }
 
 _MEANT_FUNCTIONS = {

@@ -4,48 +4,18 @@
 themselves, which is all it takes to differentiate again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from autograd.primitive import Primitive
 from autograd.rules import TABLE
-from autograd.value import Operand, Value, affine, apply, as_value, as_values, dot, operation_of
+from autograd.value import Operand, Value, apply, as_value, as_values, operation_of
+from autograd.value import affine as affine
+from autograd.value import dot as dot
 
-exp, expm1, log, log1p, sqrt = Value.exp, Value.expm1, Value.log, Value.log1p, Value.sqrt
-sin, cos, tan = Value.sin, Value.cos, Value.tan
-arcsin, arccos, arctan = Value.arcsin, Value.arccos, Value.arctan
-sinh, cosh, tanh = Value.sinh, Value.cosh, Value.tanh
-erf, erfc = Value.erf, Value.erfc
-sigmoid, softplus, relu, leaky_relu = Value.sigmoid, Value.softplus, Value.relu, Value.leaky_relu
-silu, gelu, absolute = Value.silu, Value.gelu, Value.absolute
-maximum, minimum = Value.maximum, Value.minimum
-less, less_equal, equal = map(operation_of, ("less", "less_equal", "equal"))
-
-__all__ = [
-    "absolute", "affine", "arccos", "arcsin", "arctan", "cos", "cosh", "dot", "equal", "erf",
-    "erfc", "exp", "expm1", "gelu", "leaky_relu", "less", "less_equal", "log", "log1p",
-    "log_softmax", "logsumexp", "maximum", "mean", "minimum", "relu", "sigmoid", "silu", "sin",
-    "sinh", "softmax", "softplus", "sqrt", "sum", "tan", "tanh", "where",
-]  # fmt: skip
-
-
-def sum(*operands: Operand | Iterable[Operand]) -> Value:
-    """The sum of an iterable, ``sum([a, b, c])``, or of the operands, as one node; 0 for none.
-
-    >>> sum([Value(1.0), Value(2.0), 3]).data
-    6.0
-    """
-    return apply(TABLE["sum"], *_operands("sum", operands))
-
-
-def mean(*operands: Operand | Iterable[Operand]) -> Value:
-    """The arithmetic mean, as one node. ValueError for none."""
-    return apply(TABLE["mean"], *_some("mean", operands))
-
-
-def logsumexp(*operands: Operand | Iterable[Operand]) -> Value:
-    """log(exp(x1) + … + exp(xn)) without overflow, as one node. ValueError for none."""
-    return apply(TABLE["logsumexp"], *_some("logsumexp", operands))
+if TYPE_CHECKING:
+    from autograd.signatures import *
 
 
 def log_softmax(*operands: Operand | Iterable[Operand]) -> list[Value]:
@@ -74,12 +44,18 @@ def where(condition: Any, a: Operand, b: Operand) -> Value:
     return as_value(a if condition else b, "where")
 
 
-VALUES: Any = SimpleNamespace(
-    **{name: operation_of(name) for name in TABLE if name != "where"},
-    divide=operation_of("div"),
-    power=operation_of("pow"),
-    where=where,
-)
+def _of_many(rule: Primitive) -> Callable[..., Value]:
+    """The function of a variadic primitive: takes an iterable of operands, or the operands."""
+
+    def function(*operands: Operand | Iterable[Operand]) -> Value:
+        return apply(rule, *_some(rule.name, operands, rule.fewest))
+
+    function.__name__ = function.__qualname__ = rule.name
+    function.__doc__ = (
+        f"{rule.name} of an iterable of Values or numbers, or of the operands, as one node.\n\n"
+        f"{rule.note}"
+    ).strip()
+    return function
 
 
 def _log_softmax(xs: list[Value]) -> list[Value]:
@@ -87,13 +63,31 @@ def _log_softmax(xs: list[Value]) -> list[Value]:
     return [x - total for x in xs]
 
 
-def _operands(name: str, operands: tuple[Any, ...]) -> list[Value]:
+def _some(name: str, operands: tuple[Any, ...], fewest: int = 1) -> list[Value]:
     alone = len(operands) == 1 and isinstance(operands[0], Iterable)
-    return as_values(operands[0] if alone else operands, name)
-
-
-def _some(name: str, operands: tuple[Any, ...]) -> list[Value]:
-    values = _operands(name, operands)
-    if not values:
+    values = as_values(operands[0] if alone else operands, name)
+    if len(values) < fewest:
         raise ValueError(f"{name} of no values has no answer; it needs at least one")
     return values
+
+
+VALUES: Any = SimpleNamespace(
+    **{name: operation_of(rule) for name, rule in TABLE.items() if name != "where"},
+    divide=operation_of(TABLE["div"]),
+    power=operation_of(TABLE["pow"]),
+    where=where,
+)
+
+WRITTEN_OUT = {"affine", "dot", "log_softmax", "softmax", "where"}
+"""What takes its arguments in its own way; every other function is its row of the table."""
+
+_OF_THE_TABLE = {
+    name: _of_many(rule) if rule.variadic else getattr(Value, name)
+    for name, rule in TABLE.items()
+    if not rule.operator and name not in WRITTEN_OUT
+}
+globals().update(_OF_THE_TABLE)
+
+NAMES = sorted({*WRITTEN_OUT, *_OF_THE_TABLE})
+if not TYPE_CHECKING:  # type checkers find them in `autograd.signatures`
+    __all__ = NAMES

@@ -6,8 +6,11 @@ know about it, written in words that do not say what kind of number is meant: ev
 ``m.where`` and so on there.  ``+ - *`` and unary ``-`` are used as they are.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import add
 from typing import Any
 
 Interval = tuple[float, float]
@@ -26,24 +29,66 @@ class Primitive:
     """One differentiable function.
 
     ``forward(m, *args)`` is the value and ``partials(m, *args, y)`` the tuple of partial
-    derivatives, one per argument, where ``y`` is the value.  ``domain`` holds one open interval
-    per argument, from which tests sample; an n-ary primitive has a single one for all its
-    arguments.
+    derivatives, one per argument, where ``y`` is the value.  ``taught`` says the same as a teacher
+    writes it, for reading: formulas in the language of `autograd.expression` over the arguments,
+    ``y`` and ``pi``.  ``domain`` holds one open interval per argument, from which tests sample.
+
+    A *variadic* primitive takes any number of arguments.  They play *roles*: those of a starred
+    role come in a row, as many for each such role: ``("w*", "x*", "b")`` reads w1 … wn, x1 … xn,
+    b.  It has one formula per role, in which the other roles stand for the arguments of the same
+    place (the partial to w2 is x2), and ``n`` for the length of a row; and one interval for all.
     """
 
     name: str
     symbol: str
     forward: Callable[..., Any]
     partials: Callable[..., tuple[Any, ...]]
+    taught: tuple[str, ...]
     domain: tuple[Interval, ...]
     conventions: tuple[Convention, ...] = ()
     note: str = ""
-    variadic: bool = False
+    operator: str = ""
+    """How Python writes it, if not as a function."""
+    defaults: tuple[float, ...] = ()
+    """Of the last arguments."""
+    roles: tuple[str, ...] = ()
+    fewest: int = 1
+    """How many arguments a variadic primitive needs."""
+
+    @property
+    def variadic(self) -> bool:
+        """Whether any number of arguments will do."""
+        return bool(self.roles)
 
     @property
     def arity(self) -> int | None:
         """The number of arguments; None when any number will do."""
         return None if self.variadic else len(self.domain)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of the arguments, or of their roles, as the formulas use them."""
+        if self.roles:
+            return tuple(role.rstrip("*") for role in self.roles)
+        return self.partials.__code__.co_varnames[1 : 1 + len(self.domain)]
+
+    def derivative(self, slot: int, count: int) -> tuple[str, dict[str, int]]:
+        """The partial to argument ``slot`` of ``count`` as taught, and the slot of each name in it.
+
+        >>> from autograd.rules import TABLE
+        >>> TABLE["mul"].derivative(0, 2)
+        ('b', {'a': 0, 'b': 1})
+        >>> TABLE["dot"].derivative(1, 5)  # to w2 of w1, w2, x1, x2, b
+        ('x', {'w': 1, 'x': 3, 'b': 4})
+        """
+        if not self.roles:
+            return self.taught[slot], {name: k for k, name in enumerate(self.arguments)}
+        in_a_row = [role.endswith("*") for role in self.roles]
+        length = (count - in_a_row.count(False)) // in_a_row.count(True)
+        starts = [0, *accumulate(length if row else 1 for row in in_a_row)]
+        role = bisect_right(starts, slot) - 1
+        places = [(slot - starts[role]) * row for row in in_a_row]
+        return self.taught[role], dict(zip(self.arguments, map(add, starts, places)))
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial, reduce
+from inspect import Parameter, Signature
 from itertools import repeat
 from numbers import Real
 from operator import add, attrgetter, mul
@@ -38,6 +39,10 @@ from autograd.rules import TABLE, namespace
 if TYPE_CHECKING:
     import os
 
+    from autograd.signatures import Methods  # what `_add_methods` gives, for type checkers
+else:
+    Methods = object
+
 Operand: TypeAlias = SupportsFloat
 """What operators and functions take: a real number, a Value among them."""
 
@@ -47,24 +52,23 @@ FLOATS = namespace(vars(scalar_math))
 """Every function of the table on floats."""
 
 
-def operation_of(name: str) -> Callable[..., Value]:
+def operation_of(rule: Primitive) -> Callable[..., Value]:
     """The function that records one primitive: takes Values and numbers, returns a Value."""
-    rule = TABLE[name]
     arity = rule.arity
 
-    def operation(*operands: Operand) -> Value:
-        if arity not in (len(operands), None):
-            many = "operand" if arity == 1 else "operands"
-            raise TypeError(f"{name} takes {arity} {many}, got {len(operands)}")
+    def operation(*operands: Operand, **named: Operand) -> Value:
+        if named or len(operands) != arity:
+            operands = _arguments(rule, operands, named)
         return apply(rule, *operands)
 
-    operation.__name__ = operation.__qualname__ = name
+    operation.__name__ = operation.__qualname__ = rule.name
     operation.__module__ = "autograd.functions"  # where pickle finds it
-    operation.__doc__ = f"{name} of Values or numbers, as a Value. {rule.note}".strip()
+    operation.__doc__ = f"{rule.name} of Values or numbers, as a Value. {rule.note}".strip()
+    operation.__signature__ = _signature(rule)  # type: ignore[attr-defined]
     return operation
 
 
-class Value:
+class Value(Methods):
     """A real number in a computation graph.
 
     >>> a, b = Value(2.0, label="a"), Value(1.0, label="b")
@@ -270,29 +274,13 @@ class Value:
     def __neg__(self) -> Value:
         return record(-self._data, (self,), (-1.0,), _NEG)
 
-    __pos__ = operation_of("pos")
-    __abs__ = absolute = operation_of("absolute")
+    def __pos__(self) -> Value:
+        return apply(_POS, self)
 
-    # -- functions ------------------------------------------------------------------------------
+    def __abs__(self) -> Value:
+        return apply(_ABSOLUTE, self)
 
-    exp = operation_of("exp")
-    expm1 = operation_of("expm1")
-    log = operation_of("log")
-    log1p = operation_of("log1p")
-    sqrt = operation_of("sqrt")
-    sin = operation_of("sin")
-    cos = operation_of("cos")
-    tan = operation_of("tan")
-    arcsin = operation_of("arcsin")
-    arccos = operation_of("arccos")
-    arctan = operation_of("arctan")
-    sinh = operation_of("sinh")
-    cosh = operation_of("cosh")
-    tanh = operation_of("tanh")
-    erf = operation_of("erf")
-    erfc = operation_of("erfc")
-    sigmoid = operation_of("sigmoid")
-    softplus = operation_of("softplus")
+    # -- functions: a method for each row (below), and here those written out -------------------
 
     def relu(self: Operand) -> Value:
         """max(0, x), with slope 0 at 0."""
@@ -301,15 +289,6 @@ class Value:
         if x.requires_grad:
             return _node(data, x, None, slope, 0.0, _RELU)
         return constant(data, _RELU, x)
-
-    silu = operation_of("silu")
-    gelu = operation_of("gelu")
-    maximum = operation_of("maximum")
-    minimum = operation_of("minimum")
-
-    def leaky_relu(self: Operand, negative_slope: Operand = 0.01) -> Value:
-        """x where x > 0, else negative_slope * x."""
-        return apply(TABLE["leaky_relu"], self, negative_slope)
 
     # -- comparisons look at the data; == and hash are identity ------------
 
@@ -389,8 +368,8 @@ class Value:
 # -- making nodes -------------------------------------------------------------------------------
 
 _new = Value.__new__
-_ADD, _SUB, _MUL, _DIV, _POW, _NEG, _RELU, _DOT = (
-    TABLE[name] for name in "add sub mul div pow neg relu dot".split()
+_ADD, _SUB, _MUL, _DIV, _POW, _NEG, _POS, _ABSOLUTE, _RELU, _DOT = (
+    TABLE[name] for name in "add sub mul div pow neg pos absolute relu dot".split()
 )
 
 
@@ -546,6 +525,32 @@ def affine(
     return nodes
 
 
+def _arguments(
+    rule: Primitive, operands: tuple[Operand, ...], named: dict[str, Operand]
+) -> tuple[Operand, ...]:
+    """The operands of a call in order: those given by name in their places, and the defaults."""
+    names = rule.arguments
+    if rule.variadic and not named:
+        return operands
+    given = dict(zip(names, operands)) | named
+    operands_of = dict(zip(names[::-1], rule.defaults[::-1])) | given
+    if len(given) != len(operands) + len(named) or {*operands_of} != {*names}:
+        many = "1 operand" if len(names) == 1 else f"{len(names)} operands ({', '.join(names)})"
+        got = ", ".join([f"{len(operands)}", *named])
+        raise TypeError(f"{rule.name} takes {many}, got {got}")
+    return tuple(operands_of[name] for name in names)
+
+
+def _signature(rule: Primitive) -> Signature:
+    """How a function of the table is called, for ``help`` and editors."""
+    if rule.variadic:
+        return Signature([Parameter("operands", Parameter.VAR_POSITIONAL)])
+    names = rule.arguments
+    defaults = [Parameter.empty] * (len(names) - len(rule.defaults)) + [*rule.defaults]
+    either = Parameter.POSITIONAL_OR_KEYWORD
+    return Signature([Parameter(n, either, default=d) for n, d in zip(names, defaults)])
+
+
 def _sequence(operands: Any) -> Any:
     return operands if type(operands) in (list, tuple) else as_values(operands, "dot")
 
@@ -576,6 +581,17 @@ def lift(operand: Any) -> Any:
 _requires_grad = attrgetter("requires_grad")
 _add_up = sum if sys.version_info < (3, 12) else partial(reduce, add)
 """Plain addition from the left; from Python 3.12 on ``sum`` corrects its rounding."""
+
+
+def _add_methods() -> None:
+    """Give Value a method for each function of the table that has a fixed number of arguments."""
+    for rule in TABLE.values():
+        written_elsewhere = rule.operator or rule.variadic or rule.name == "where"
+        if not written_elsewhere and not hasattr(Value, rule.name):
+            setattr(Value, rule.name, operation_of(rule))
+
+
+_add_methods()
 
 
 def _each(given: Any, name: str) -> tuple[Any, ...]:

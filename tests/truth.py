@@ -35,6 +35,7 @@ def _arithmetic(m: Any) -> dict[str, Function]:
         "neg": lambda x: -x,
         "pos": lambda x: x,
         "absolute": abs,
+        "sign": lambda x: (x > 0) - (x < 0) + 0 * x,
         "maximum": max,
         "minimum": min,
         "where": lambda condition, x, y: x if condition else y,

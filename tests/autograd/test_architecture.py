@@ -158,7 +158,7 @@ def test_third_parties_stay_out_of_the_engine_s_rooms() -> None:
 
 UNARY = """
     exp expm1 log log1p sqrt sin cos tan arcsin arccos arctan sinh cosh tanh erf sigmoid softplus
-    relu leaky_relu silu gelu absolute
+    relu leaky_relu silu gelu absolute sign
 """.split()
 CONTRACT = [
     *UNARY,

@@ -10,7 +10,11 @@ import itertools
 import json
 import math
 import random
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -18,12 +22,14 @@ import pytest
 
 import autograd
 from autograd import Value, gradients, scalar_math
+from autograd.expression import parse
 from autograd.primitive import Primitive
 from autograd.rules import BASIS, TABLE, named, namespace
 from autograd.value import apply
 from tests.data.record_torch import INTERVALS, RECORD, first_order, operations, second_order
 from tests.truth import SPECIAL, textbook
 
+ROOT = Path(__file__).parents[2]
 TORCH = json.loads(RECORD.read_text(encoding="utf-8"))
 GRID = TORCH["special"]
 POINTS = TORCH["points"]
@@ -361,6 +367,63 @@ def test_where_passes_the_gradient_to_the_branch_that_was_taken(condition: float
     y = autograd.where(condition, a * 2, b * 7)
     y.backward()
     assert (y.data, a.grad, b.grad) == ((6.0, 2.0, 0.0) if condition else (35.0, 0.0, 7.0))
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+def test_what_is_taught_is_the_partial(row: Primitive) -> None:
+    for point in points_in_the_domain(row):
+        y = row.forward(FLOATS, *point)
+        for slot, partial in enumerate(row.partials(FLOATS, *point, y)):
+            formula, slots = row.derivative(slot, len(point))
+            known = {name: point[k] for name, k in slots.items()}
+            known |= {"y": y, "pi": math.pi, "n": float(len(point))}
+            told = parse(formula)
+            value = told.evaluate({name: known[name] for name in told.names}).data
+            assert value == pytest.approx(partial, rel=1e-9, abs=1e-9), formula
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 9])
+def test_the_formula_of_an_edge_knows_its_operands(count: int) -> None:
+    n = count // 2
+    for slot in range(count):
+        formula, slots = TABLE["dot"].derivative(slot, count)
+        assert formula == ("x" if slot < n else "w" if slot < 2 * n else "1")
+        if slot < 2 * n:
+            assert (slots["w"], slots["x"], slots["b"]) == (slot % n, slot % n + n, 2 * n)
+    assert TABLE["sum"].derivative(count - 1, count) == ("1", {"x": count - 1})
+
+
+def test_a_new_row_is_a_function_a_method_a_word_and_a_kernel(tmp_path: Path) -> None:
+    """The promise of the table, held by a copy of the package with one more row in it."""
+    shutil.copytree(ROOT / "autograd", tmp_path / "autograd")
+    table = tmp_path / "autograd" / "rules.py"
+    text = table.read_text(encoding="utf-8")
+    assert text.count(END_OF_TABLE) == 1
+    table.write_text(text.replace(END_OF_TABLE, ONE_MORE_ROW + END_OF_TABLE), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", USE_OF_IT], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["0.375", "True", "True", "1.5", "0.75", "1.25"], done.stderr
+
+
+END_OF_TABLE = ")\n# fmt: on\n"
+ONE_MORE_ROW = """
+    Primitive("cube", "x³", lambda m, x, k: k * x * x * x, lambda m, x, k, y: (3.0 * k * x * x, x * x * x),
+              ("3*k*x**2", "x**3"), (REAL, REAL), defaults=(3.0,)),
+"""  # noqa: E501
+USE_OF_IT = """
+import autograd
+from autograd.expression import parse
+from autograd.views.kernels import kernel
+x = autograd.Value(0.5)
+y = x.cube()
+print(y.data)
+print(autograd.cube is autograd.Value.cube)
+print("cube" in autograd.__all__ and "return" in kernel("cube", 2))
+print(parse("cube(x, 4) + cube(1)*0 + 1").evaluate({"x": 0.5}).data)
+print(autograd.grad(lambda v: autograd.cube(v, k=1))(0.5))
+print(autograd.compile(x.cube(k=2) + 1, inputs=[x])([], [[0.5]])[0, 0])
+"""
 
 
 def test_names_lead_to_rows() -> None:

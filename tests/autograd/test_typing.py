@@ -5,6 +5,7 @@ from typing import assert_type
 import autograd
 import nn
 from autograd import Value
+from tests.data.signatures import SIGNATURES, signatures
 
 
 def test_a_typed_program() -> None:
@@ -13,6 +14,8 @@ def test_a_typed_program() -> None:
     assert_type((1 - x) * (1 / x) - -x + abs(x), Value)
     assert_type(x > 1, bool)
     assert_type(autograd.tanh(x).exp(), Value)
+    assert_type(autograd.sum([x, 1.0]), Value)
+    assert_type(x.leaky_relu(negative_slope=0.5), Value)
     assert_type(autograd.dot([x, 1.0], [2, x], 0.5), Value)
     assert_type(autograd.softmax([x, 1.0]), list[Value])
     assert_type(autograd.where(x > 1, x, 0.0), Value)
@@ -28,3 +31,8 @@ def test_a_typed_network() -> None:
     model = nn.MLP(2, [3, 1])
     assert_type(model.parameters(), list[Value])
     assert_type(nn.SGD(model.parameters(), 0.1).step(), None)
+
+
+def test_type_checkers_know_the_whole_table() -> None:
+    written = SIGNATURES.read_text(encoding="utf-8")
+    assert written == signatures(), "run python tests/data/signatures.py"

@@ -30,6 +30,7 @@ INTERVALS: dict[str, tuple[Interval, ...]] = {
     "neg": (REAL,),
     "pos": (REAL,),
     "absolute": (REAL,),
+    "sign": (REAL,),
     "exp": (REAL,),
     "expm1": (REAL,),
     "log": ((0.05, 6.0),),
