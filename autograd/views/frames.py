@@ -16,7 +16,7 @@ from autograd.files import write_atomically
 from autograd.views.board import Board, board, draw_board, draw_part
 from autograd.views.moment import moment
 from autograd.views.page import check, colours, static
-from autograd.views.scene import columns
+from autograd.views.text import columns
 from autograd.views.trace import Lang, Trace
 
 GAP, CAPTION = 26.0, 64.0

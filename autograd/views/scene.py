@@ -7,8 +7,6 @@ it is already shortened and cleaned, so that whoever draws needs to know nothing
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,13 +14,16 @@ from typing import Literal
 from autograd.backward import topological_order
 from autograd.graph import Edge, edges
 from autograd.value import Value
+from autograd.views.text import clean as clean
+from autograd.views.text import columns as columns
+from autograd.views.text import number as number
+from autograd.views.text import shorten as shorten
 
 Kind = Literal["leaf", "constant", "operation", "fold"]
 Scope = tuple[str, ...]
 Fold = int | str | Sequence[str] | None
 
 LINES_PER_NODE = 10
-LABEL_COLUMNS = 24
 TOOLTIP_COLUMNS = 200
 
 WORDS: dict[str, dict[str, str]] = {
@@ -431,65 +432,3 @@ def _constant_wires(view: _View) -> Iterator[Wire]:
     for i, ((tail, head), parent) in enumerate(pairs.items()):
         tooltip = view.words["constant title"].format(view.name(parent))
         yield Wire(f"c{i}", "constant", tail, head, "", tooltip, ())
-
-
-# --- texts ---------------------------------------------------------------------------------------
-
-
-def number(x: float) -> str:
-    """Six significant digits, a true minus, ∞ and nan.
-
-    >>> number(-0.5), number(1/3), number(1e6), number(2.5e-7), number(float("-inf"))
-    ('−0.5', '0.333333', '1e6', '2.5e−7', '−∞')
-    """
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    mantissa, e, exponent = format(x, ".6g").partition("e")
-    return (mantissa + (f"e{int(exponent)}" if e else "")).replace("-", "−")
-
-
-def shorten(text: str, limit: int = LABEL_COLUMNS) -> str:
-    """`clean` text on one line: its white space single."""
-    return clean(" ".join(text[: 4 * limit + 4].split()), limit)
-
-
-def clean(text: str, limit: int = LABEL_COLUMNS) -> str:
-    """Text with nothing invisible in it, at most `limit` columns wide, `…` where it was cut.
-
-    Control characters become their visible symbols, what XML forbids or what would turn the
-    reading direction becomes U+FFFD.
-
-    >>> clean("a\\x00b\\nc"), clean("x" * 30, 5)
-    ('a␀b␊c', 'xxxx…')
-    """
-    shown = [_visible(char) for char in text[: limit + 1]]
-    if columns("".join(shown)) <= limit and len(text) <= limit:
-        return "".join(shown)
-    while shown and columns("".join(shown)) > limit - 1:
-        shown.pop()
-    return "".join(shown) + "…"
-
-
-_TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _visible(char: str) -> str:
-    code = ord(char)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    forbidden = 0x80 <= code < 0xA0 or 0xD800 <= code < 0xE000 or code & 0xFFFE == 0xFFFE
-    forbidden = forbidden or 0xFDD0 <= code < 0xFDF0 or 0x2028 <= code <= 0x2029
-    return "\ufffd" if forbidden or char in _TURNING else char
-
-
-def columns(text: str) -> int:
-    """Width in columns of a terminal: Chinese characters take two, combining marks none."""
-    return sum(_columns_of(char) for char in text)
-
-
-def _columns_of(char: str) -> int:
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

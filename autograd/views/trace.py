@@ -15,10 +15,11 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +27,8 @@ from typing import Any, Literal
 from autograd.backward import repay, settlement_order, topological_order
 from autograd.graph import Edge, count_edge_uses, edges
 from autograd.value import Value
-from autograd.views.scene import shorten
+from autograd.views.network import Layer, network, network_names, scope_by_scope
+from autograd.views.text import shorten
 from autograd.views.words import (
     Term,
     call,
@@ -45,6 +47,8 @@ Kind = Literal["eval", "seed", "settle", "pay"]
 Lang = Literal["en", "zh"]
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
 """Without l and o, which look like digits."""
+NETWORK_LETTERS = "abwxzL"
+"""Letters that mean something in every network."""
 LETTERS_UP_TO = 20
 LONGEST_FORMULA = 60
 
@@ -120,6 +124,7 @@ class Trace:
 
     ``naive_edge_uses`` counts what walking every path would cost, ``impatient_edge_uses`` what
     paying on at once, without waiting for everyone, would; both exact, both enormous on a ladder.
+    ``layers`` are those of a network, none elsewhere.
     """
 
     nodes: tuple[TraceNode, ...]
@@ -128,6 +133,7 @@ class Trace:
     naive_edge_uses: int
     impatient_edge_uses: int
     expression: str
+    layers: tuple[Layer, ...] = ()
 
     @property
     def root(self) -> TraceNode:
@@ -206,27 +212,30 @@ def trace(root: Value) -> Trace:
     order = topological_order(root)
     graph_edges = edges(root)
     number_of = {node: i for i, node in enumerate(order)}
-    names = names_of(order)
+    layers = network(order)
+    names = names_of(order, layers)
     nodes = tuple(_node(node, number_of, names) for node in order)
     debts = tuple(_edges(graph_edges, number_of, nodes))
     receipts = _receipts(root, graph_edges)
-    settling = [nodes[number_of[node]] for node in settlement_order([root])]
+    settling = [number_of[node] for node in settlement_order([root])]
     steps = tuple(_Storyteller(nodes, debts, receipts, settling).steps())
     uses = count_edge_uses(root), _impatient_uses(root, graph_edges)
-    return Trace(nodes, debts, steps, *uses, _expression(order, names))
+    return Trace(nodes, debts, steps, *uses, _expression(order, names), layers)
 
 
 # -- names and records -----------------------------------------------------------------------------
 
 
-def names_of(order: Sequence[Value]) -> list[str]:
+def names_of(order: Sequence[Value], layers: Sequence[Layer] = ()) -> list[str]:
     """What sentences call each node: its label, a free letter (v7 in larger graphs), or its number.
 
-    A label that several nodes share gets a count from the second on: ``w``, ``w#2``.
+    In a network z₁₂ and its like.  A label that several nodes share gets a count from the second
+    on: ``w``, ``w#2``.
     """
-    labels = [shorten(node.label) for node in order]
+    told = network_names(order, layers)
+    labels = [told.get(i) or shorten(node.label) for i, node in enumerate(order)]
     nameless = [i for i, node in enumerate(order) if not labels[i] and _needs_name(node)]
-    taken = set(labels)
+    taken = {*labels, *(NETWORK_LETTERS if layers else ())}
     letters = [letter for letter in LETTERS if letter not in taken]
     enough = len(nameless) <= min(LETTERS_UP_TO, len(letters))
     for k, i in enumerate(nameless):
@@ -388,16 +397,18 @@ class _Storyteller:
         nodes: Sequence[TraceNode],
         debts: Sequence[TraceEdge],
         receipts: Mapping[int, Receipt],
-        settling: Sequence[TraceNode],
+        settling: Sequence[int],
     ) -> None:
-        self.nodes, self.receipts, self.settling = nodes, receipts, settling
+        self.nodes, self.receipts = nodes, receipts
         self.root = nodes[-1]
         self.owing: dict[int, list[TraceEdge]] = {node.id: [] for node in nodes}
         self.owed: dict[int, list[TraceEdge]] = {node.id: [] for node in nodes}
         for debt in debts:
             self.owing[debt.consumer].append(debt)
-        for debt in (debt for node in settling for debt in self.owing[node.id]):
+        for debt in (debt for node in settling for debt in self.owing[node]):
             self.owed[debt.parent].append(debt)
+        self.scopes = [node.scope for node in nodes]
+        self.settling = self._settling_by_scope(settling)
         self.left = {
             debt.id: len(owed) - place
             for owed in self.owed.values()
@@ -409,12 +420,35 @@ class _Storyteller:
         return (Step(i, **told) for i, told in enumerate(self._tell()))
 
     def _tell(self) -> Iterator[dict[str, Any]]:
-        yield from map(self._eval, self.nodes)
+        yield from map(self._eval, self._evaluating())
         yield self._seed()
         for node in self.settling:
             if not node.constant:
                 yield self._settle(node)
                 yield from map(self._pay, self.owing[node.id])
+
+    def _evaluating(self) -> list[TraceNode]:
+        """In a graph with scopes all leaves come first, then one scope after the other."""
+        if not any(self.scopes):
+            return [*self.nodes]
+        leaves = [node for node in self.nodes if node.leaf]
+        inner = [node.id for node in self.nodes if not node.leaf]
+        told = {*inner}
+        before = {i: [p.id for p in self.nodes[i].parents if p.id in told] for i in inner}
+        ordered = scope_by_scope(inner, self.scopes, before)
+        return leaves + [self.nodes[i] for i in ordered]
+
+    def _settling_by_scope(self, settling: Sequence[int]) -> list[TraceNode]:
+        """In a graph with scopes one after the other, every creditor paid in the same order still:
+        floats added in another order make another sum.
+        """
+        before: dict[int, set[int]] = {
+            i: {debt.consumer for debt in self.owed[i]} for i in settling
+        }
+        for debts in self.owed.values():
+            for first, second in pairwise(dict.fromkeys(debt.consumer for debt in debts)):
+                before[second].add(first)
+        return [self.nodes[i] for i in scope_by_scope(settling, self.scopes, before)]
 
     def _eval(self, node: TraceNode) -> dict[str, Any]:
         key = "eval" if not node.leaf else "eval_constant" if node.constant else "eval_leaf"
@@ -512,6 +546,7 @@ def as_records(story: Trace) -> dict[str, Any]:
         "nodes": [_node_record(node) for node in story.nodes],
         "edges": [_edge_record(edge) for edge in story.edges],
         "steps": [_step_record(step) for step in story.steps],
+        "layers": [_layer_record(layer) for layer in story.layers],
     }
 
 
@@ -547,6 +582,11 @@ def _edge_record(edge: TraceEdge) -> dict[str, Any]:
         "words": edge.words,
         "text": edge.text,
     }
+
+
+def _layer_record(layer: Layer) -> dict[str, Any]:
+    units = [asdict(unit) for unit in layer.units]
+    return {"scope": layer.scope, "number": layer.number, "units": units}
 
 
 def _step_record(step: Step) -> dict[str, Any]:

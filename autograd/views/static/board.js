@@ -58,9 +58,9 @@ function paintFold(group, ids, now) {
 
 /** The δ of a folded layer or neuron: the gradients of its weighted sums, as far as they fit. */
 function deltas(group, ids, now, rest) {
-  const sums = ids.filter((id) => now.story.nodes[id].op === "dot" && now.gradient(id) !== undefined);
+  const sums = now.story.sumsOf(ids).filter((id) => now.gradient(id) !== undefined);
   let text = "";
-  for (const id of sums.reverse()) {
+  for (const id of sums) {
     const longer = `${text ? `${text}, ` : "δ "}${short(now.gradient(id), 3)}`;
     if (!fits(group, longer, rest)) return text && `${text} …`;
     text = longer;

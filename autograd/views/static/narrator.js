@@ -148,7 +148,10 @@ export class Narrator {
     const actor = this.story.nodes[this.story.actor(now.group.at(-1))];
     const inner = now.group.map((step) => this.story.nodes[this.story.actor(step)]).find((node) => !node.leaf) ?? actor;
     const words = { group: this.#groupName(now.group, inner, now.by), root: this.story.root.name, paid: of("pay").length };
-    if (!of("settle").length) return fill(told.group_eval, { ...words, n: of("eval").length });
+    if (!of("settle").length) {
+      const read = now.group.every((step) => this.story.nodes[step.node].leaf);
+      return fill(read ? told.group_read : told.group_eval, { ...words, n: of("eval").length });
+    }
     const deltas = this.#deltas(of("settle"));
     const delta = deltas.slice(0, DELTAS_SHOWN).join(", ") + (deltas.length > DELTAS_SHOWN ? ", …" : "");
     const said = fill(told.group_pay, { ...words, n: of("settle").length });
@@ -166,8 +169,8 @@ export class Narrator {
 
   /** The gradients of the weighted sums among these nodes: the δ of a layer, its first unit first. */
   #deltas(settled) {
-    const sums = settled.map((step) => this.story.nodes[step.node]).filter((node) => node.op === "dot");
-    return sums.map((node) => show(this.story.totals[node.id], 4)).reverse();
+    const sums = this.story.sumsOf(settled.map((step) => step.node));
+    return sums.map((id) => show(this.story.totals[id], 4));
   }
 }
 

@@ -11,6 +11,7 @@ export class Story {
     this.owing = this.nodes.map(() => []);
     for (const edge of this.edges) this.owing[edge.from].push(edge);
     this.#readSteps();
+    this.#rankUnits();
     this.restore();
   }
 
@@ -29,6 +30,23 @@ export class Story {
       }
     });
     this.seedAt = this.steps.findIndex((step) => step.kind === "seed");
+  }
+
+  /** The place of each weighted sum of a network: by layer, by row of data, by unit. */
+  #rankUnits() {
+    this.rank = new Map();
+    for (const { units } of this.trace.layers ?? []) {
+      const rows = Math.max(...units.map((unit) => unit.sums.length));
+      for (let row = 0; row < rows; row++) {
+        for (const { sums } of units) if (row < sums.length) this.rank.set(sums[row], this.rank.size);
+      }
+    }
+  }
+
+  /** The weighted sums among these nodes, the first unit of the first layer first. */
+  sumsOf(ids) {
+    const place = (id) => this.rank.get(id) ?? this.rank.size + id;
+    return ids.filter((id) => this.nodes[id].op === "dot").sort((i, j) => place(i) - place(j));
   }
 
   /** The numbers as they were given. */

@@ -110,15 +110,20 @@ class Viewer {
     if (this.state.mode === "naive") return a.path === b.path;
     if ((a.kind === "eval") !== (b.kind === "eval") || a.kind === "seed" || b.kind === "seed") return false;
     if (by === "node") return this.story.actor(a) === this.story.actor(b);
+    if (a.kind === "eval" && this.#reads(a) !== this.#reads(b)) return false;
+    if (a.kind === "eval" && this.#reads(a)) return true;
     return this.#scopeOf(i, by) === this.#scopeOf(j, by);
   }
 
-  /** The scope a step belongs to; a leaf's is that of the next node evaluated, or the last one that paid. */
+  #reads(step) {
+    return this.story.nodes[step.node].leaf;
+  }
+
+  /** The scope a step belongs to; a leaf's is that of the last node that paid. */
   #scopeOf(i, by) {
-    const direction = this.steps[i].kind === "eval" ? 1 : -1;
     let at = i;
     const node = () => this.story.nodes[this.story.actor(this.steps[at])];
-    while (node().leaf && this.steps[at + direction]?.kind !== "seed" && this.steps[at + direction]) at += direction;
+    while (node().leaf && this.steps[at - 1] && this.steps[at - 1].kind !== "seed") at--;
     const { scope } = node();
     return JSON.stringify(by === "outer" ? scope.slice(0, 1) : scope);
   }
