@@ -23,8 +23,10 @@ from autograd.graph import count_paths as count_paths
 from autograd.graph import edges as edges
 from autograd.graph import paths as paths
 from autograd.modes import AnomalyError as AnomalyError
+from autograd.modes import BranchError as BranchError
 from autograd.modes import detect_anomaly as detect_anomaly
 from autograd.modes import enable_grad as enable_grad
+from autograd.modes import no_branches as no_branches
 from autograd.modes import no_grad as no_grad
 from autograd.modes import scope as scope
 from autograd.value import Value as Value
@@ -45,10 +47,10 @@ if TYPE_CHECKING:  # and after `else` a list that type checkers would have to kn
     from autograd.views.trace import trace as trace
 else:
     __all__ = sorted([
-        "AnomalyError", "CheckReport", "Edge", "Path", "Program", "Trace", "Value", "check_grads",
-        "compile", "count_paths", "detect_anomaly", "draw", "edges", "enable_grad", "grad",
-        "gradients", "hessian", "jacobian", "jvp", "no_grad", "paths", "scope",
-        "topological_order", "trace", "value_and_grad", "vjp", *functions.__all__,
+        "AnomalyError", "BranchError", "CheckReport", "Edge", "Path", "Program", "Trace", "Value",
+        "check_grads", "compile", "count_paths", "detect_anomaly", "draw", "edges", "enable_grad",
+        "grad", "gradients", "hessian", "jacobian", "jvp", "no_branches", "no_grad", "paths",
+        "scope", "topological_order", "trace", "value_and_grad", "vjp", *functions.__all__,
     ])  # fmt: skip
 
 __version__ = "0.1.0"

@@ -16,13 +16,12 @@ again, registers when a program is compiled.
 from collections.abc import Callable, Iterable, Mapping
 from itertools import filterfalse
 from math import isfinite
-from operator import attrgetter
 from typing import Any, overload
 
 from autograd.functions import VALUES
 from autograd.given import kind, number
-from autograd.modes import MODE, AnomalyError, unchecked
-from autograd.value import Operand, Value, constant, describe_anomaly
+from autograd.modes import MODE, AnomalyError, refuse_branch, unchecked
+from autograd.value import Operand, Value, captured_partials, constant, describe_anomaly
 
 
 def repay(
@@ -111,6 +110,7 @@ def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
 
     Raises ValueError when the root is a constant; nothing has changed then.
     """
+    refuse_branch("backward() keeps the derivative of", "take gradients(…, create_graph=True)")
     mode = MODE.get()
     if create_graph or (mode is not None and mode.anomalies) or not root.requires_grad:
         for node, adjoint in adjoints(root, gradient, create_graph).items():
@@ -193,6 +193,7 @@ def adjoints(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
     if create_graph:
         seed = gradient if isinstance(gradient, Value) else constant(_number_of(gradient))
         return repay({root: seed}, traced_partials)
+    refuse_branch("gradients() keeps the derivative of", "take gradients(…, create_graph=True)")
     piles = repay({root: _number_of(gradient)}, captured_partials)
     _raise_at_first_anomaly(root, piles)
     return piles
@@ -200,9 +201,6 @@ def adjoints(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
 
 def _number_of(gradient: Operand) -> float:
     return gradient.data if isinstance(gradient, Value) else number(gradient, "gradient takes")
-
-
-captured_partials = attrgetter("partials")
 
 
 def traced_partials(node: Value) -> tuple[Any, ...]:
@@ -215,7 +213,7 @@ def traced_partials(node: Value) -> tuple[Any, ...]:
         )
     # what is never paid may well be nan: a partial to a constant, a branch that is not taken
     partials = unchecked(rule.partials, VALUES, *node.parents, node)
-    if not all(map(_same, partials, node.partials)):
+    if not all(map(_same, partials, captured_partials(node))):
         raise RuntimeError(
             f"an operand of {node!r} was given new data after the graph was built: its derivatives "
             "would mix old and new numbers; compute the graph again first"
@@ -224,7 +222,7 @@ def traced_partials(node: Value) -> tuple[Any, ...]:
 
 
 def _same(traced: Any, captured: float) -> bool:
-    now = traced.data if isinstance(traced, Value) else traced
+    now = traced._data if isinstance(traced, Value) else traced
     return bool(now == captured or (now != now and captured != captured))
 
 

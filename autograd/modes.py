@@ -1,9 +1,10 @@
 """Modes: what a block of code says about the nodes that are made inside it.
 
 ``no_grad`` records nothing, ``detect_anomaly`` turns the first nan into an error that names its
-origin, ``scope`` puts nodes into a named box.  The current mode is a context variable, so that
-threads and coroutines do not disturb one another; ``None`` means that nothing was said, the usual
-and fast case.
+origin, ``scope`` puts nodes into a named box, ``no_branches`` keeps Python from deciding anything
+by a number that a recorded program will compute anew.  The current mode is a context variable, so
+that threads and coroutines do not disturb one another; ``None`` means that nothing was said, the
+usual and fast case.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from math import isfinite, isnan
+from traceback import extract_tb
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -38,6 +41,8 @@ class Mode:
     anomalies: str = ""
     """"": unchecked; "line": lines are noted; "nan": and nan is an error; "inf": infinities too."""
     note: Note | None = None
+    branches: bool = True
+    """Whether Python may look at numbers that depend on what requires a gradient."""
 
     def note_here(self) -> Note | None:
         """The note for a node made now; only the search for anomalies pays for finding the line."""
@@ -90,6 +95,61 @@ def detect_anomaly(*, inf: bool = False) -> Iterator[None]:
     """
     with changed_mode(anomalies="inf" if inf else "nan"):
         yield
+
+
+class BranchError(TypeError):
+    """Python was about to decide by a number, under ``no_branches``, or to keep it as it is now."""
+
+
+@contextmanager
+def no_branches() -> Iterator[None]:
+    """Refuse to show Python a number that depends on what requires a gradient.
+
+    A program is recorded from one run of a function, for all numbers to come.  What Python makes of
+    a number during that run (``if x < 2``, ``max(a, b)``, ``x.data``, ``int(x)``, ``x.detach()``)
+    stays in the program as it was; inside this block it is a BranchError, which names the file and
+    line, and what to write instead.  Constants are the same in every run, so they may be looked at.
+
+    >>> from autograd import Value, no_branches, where, less
+    >>> x = Value(3.0)
+    >>> with no_branches():
+    ...     where(less(x, 2.0), x, 2.0).data > 0
+    Traceback (most recent call last):
+    ...
+    autograd.modes.BranchError: ...
+    """
+    with changed_mode(branches=False):
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, BranchError):  # x.is_integer(), table[x], math.floor(x) …
+                frames = [(f.filename, f.lineno or 0) for f in extract_tb(error.__traceback__)]
+                error.add_note(
+                    f"at {_line_among(reversed(frames))}, where a program is being recorded: "
+                    "numbers are Values there"
+                )
+            raise
+
+
+def refuse_branch(deed: str, instead: str = "") -> None:
+    """BranchError under ``no_branches``; ``deed`` is what Python does with a number.
+
+    Callers have seen that the number depends on something, and that a mode is set: looking for the
+    line of the user is slow.
+    """
+    mode = MODE.get()
+    if mode is not None and not mode.branches:
+        raise BranchError(
+            f"{line_of_user()}: {deed} a number that depends on an input or a parameter; Python "
+            "sees it once, while a program is recorded, and the program would keep it for all "
+            f"numbers to come: {instead or _INSTEAD}"
+        )
+
+
+_INSTEAD = (
+    "compute with the Value itself (autograd.exp, not math.exp), "
+    "and choose with where(less(a, b), this, that)"
+)
 
 
 def unchecked(function: Callable[..., Result], *args: Any) -> Result:
@@ -194,11 +254,30 @@ def changed_mode(**changes: Any) -> Iterator[None]:
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _OURS = (_HERE, os.path.join(os.path.dirname(os.path.dirname(_HERE)), "nn") + os.sep)
+_LIBRARIES = (os.path.dirname(os.path.abspath(os.__file__)) + os.sep, "<frozen")
+_PACKAGES = f"{os.sep}site-packages{os.sep}"
 
 
 def line_of_user() -> str:
-    """``file:line`` of the innermost caller outside this library."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(_OURS):
+    """``file:line`` of the innermost caller outside this library, and outside others if any is."""
+    return _line_among(_callers(sys._getframe(1)))
+
+
+def _callers(frame: FrameType | None) -> Iterator[tuple[str, int]]:
+    """File and line of a frame, of its caller, and so on."""
+    while frame:
+        yield frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _line_among(lines: Iterable[tuple[str, int]]) -> str:
+    """The first line that is the user's own; if there is none, the first of another library."""
+    found = ("<unknown>", 0)
+    for file, line in lines:
+        if file.startswith(_OURS):
+            continue
+        if not (file.startswith(_LIBRARIES) or _PACKAGES in file):
+            return f"{file}:{line}"
+        if found[1] == 0:
+            found = file, line
+    return f"{found[0]}:{found[1]}"

@@ -18,12 +18,12 @@ from functools import wraps
 from operator import index
 from typing import Any, NamedTuple, SupportsIndex
 
-from autograd.backward import captured_partials, gradients, topological_order, traced_partials
+from autograd.backward import gradients, topological_order, traced_partials
 from autograd.functions import VALUES
 from autograd.given import kind, number
 from autograd.modes import enable_grad
 from autograd.trees import Rebuild, changed, described, flatten, is_array, outer, structure
-from autograd.value import Value, as_value
+from autograd.value import Value, as_value, captured_partials
 
 _NESTING: ContextVar[int] = ContextVar("nesting", default=0)
 

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from autograd import scalar_math
 from autograd.given import kind, number, short, text_of
-from autograd.modes import MODE, AnomalyError, Mode, Note, scope
+from autograd.modes import MODE, AnomalyError, Mode, Note, refuse_branch, scope
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
 
@@ -150,10 +150,14 @@ class Value(Methods):
     @property
     def data(self) -> float:
         """The number. Assigning changes this node alone, not what was computed from it."""
+        if self.requires_grad and MODE.get() is not None:
+            refuse_branch(".data looks at")
         return self._data
 
     @data.setter
     def data(self, data: SupportsFloat) -> None:
+        if MODE.get() is not None:
+            refuse_branch("assigning .data changes", "assign it before or after recording")
         self._data = data if type(data) is float else number(data, "data takes")
 
     @property
@@ -167,12 +171,9 @@ class Value(Methods):
     @property
     def partials(self) -> tuple[float, ...]:
         """The local derivative of this node to each parent, captured in the forward pass."""
-        left, right = self._left, self._right
-        if right is not None:
-            return (self._by_left, self._by_right)
-        if left is None:
-            return ()
-        return self._by_left if isinstance(left, tuple) else (self._by_left,)
+        if self.requires_grad and MODE.get() is not None:
+            refuse_branch(".partials looks at", _TRACED_GRADIENT)
+        return captured_partials(self)
 
     @property
     def label(self) -> str:
@@ -212,10 +213,16 @@ class Value(Methods):
 
     def item(self) -> float:
         """The number as a plain float; same as ``data``."""
+        if self.requires_grad and MODE.get() is not None:
+            refuse_branch(".item() looks at")
         return self._data
 
     def detach(self) -> Value:
         """A constant with the same number: no gradient flows through it."""
+        if self.requires_grad and MODE.get() is not None:
+            refuse_branch(
+                "detach() keeps", "a parameter is left out of the gradient by requires_grad=False"
+            )
         return constant(self._data)
 
     def backward(self, gradient: Operand = 1.0, create_graph: bool = False) -> None:
@@ -293,20 +300,34 @@ class Value(Methods):
     # -- comparisons look at the data; == and hash are identity ------------
 
     def __lt__(self, other: Operand) -> bool:
-        right = lift(other)
+        right = self._compared(other, "<", "less(a, b)")
         return right if right is NotImplemented else self._data < right._data
 
     def __le__(self, other: Operand) -> bool:
-        right = lift(other)
+        right = self._compared(other, "<=", "less_equal(a, b)")
         return right if right is NotImplemented else self._data <= right._data
 
     def __gt__(self, other: Operand) -> bool:
-        right = lift(other)
+        right = self._compared(other, ">", "less(b, a)")
         return right if right is NotImplemented else self._data > right._data
 
     def __ge__(self, other: Operand) -> bool:
-        right = lift(other)
+        right = self._compared(other, ">=", "less_equal(b, a)")
         return right if right is NotImplemented else self._data >= right._data
+
+    def __eq__(self, other: object) -> bool:
+        if self is not other and MODE.get() is not None:
+            self._compared(other, "==", "equal(a, b)")
+        return NotImplemented  # so that Python goes by identity
+
+    __hash__ = object.__hash__
+
+    def _compared(self, other: Any, sign: str, traced: str) -> Any:
+        """The other side of a comparison as a Value, or NotImplemented."""
+        right = lift(other)
+        if right is not NotImplemented and (self.requires_grad or right.requires_grad):
+            refuse_branch(f"a {sign} b compares", f"choose with where({traced}, this, that)")
+        return right
 
     # -- a node never turns into a plain number unasked -----------------------------------------
 
@@ -321,6 +342,7 @@ class Value(Methods):
 
     def _number_of_constant(self, kind: str) -> float:
         if self.requires_grad:
+            refuse_branch(f"{kind}() looks at")
             raise TypeError(
                 f"{kind}() of a Value that requires a gradient would lose the gradient; "
                 "use .data or .item() for the number, and autograd.exp rather than math.exp"
@@ -336,9 +358,11 @@ class Value(Methods):
         return f"Value({self._data}{label}{op}{grad if self.requires_grad else ', constant'})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else repr(self)
+        return format(self.data, spec) if spec else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self.requires_grad:
+            refuse_branch("copying keeps")
         if not self.is_leaf:
             raise TypeError(
                 f"{self!r} is part of a graph and cannot be copied or pickled alone; "
@@ -388,6 +412,7 @@ def _node(
     """A new node that requires a gradient; what speed depends on."""
     mode = MODE.get()
     if mode is not None and not mode.recording:
+        refuse_branch("no_grad() keeps", "compute it outside of no_grad()")
         return constant(data, operation, left, right)
     node = _new(Value)
     node._data = data
@@ -405,6 +430,16 @@ def _node(
     else:
         node._note = mode.note
     return node
+
+
+def captured_partials(node: Value) -> tuple[float, ...]:
+    """The local derivative of a node to each parent, as numbers."""
+    left, right = node._left, node._right
+    if right is not None:
+        return (node._by_left, node._by_right)
+    if left is None:
+        return ()
+    return node._by_left if isinstance(left, tuple) else (node._by_left,)
 
 
 def _edges_of(
@@ -578,6 +613,7 @@ def lift(operand: Any) -> Any:
     return NotImplemented
 
 
+_TRACED_GRADIENT = "a gradient is recorded with create_graph=True"
 _requires_grad = attrgetter("requires_grad")
 _add_up = sum if sys.version_info < (3, 12) else partial(reduce, add)
 """Plain addition from the left; from Python 3.12 on ``sum`` corrects its rounding."""

@@ -2,15 +2,18 @@
 
 Both are graphs like any other.  The compiled loss runs over a batch and gives its gradient, the
 compiled rule runs over the parameters; a backend runs the two in turn, batch after batch, and
-Python looks in now and then.  What Python decides while the example is recorded is fixed in the
-program, so the program is held against the eager engine on a few other examples before anyone
-relies on it.
+Python looks in now and then.
+
+What Python decides while the example is recorded would stay so in the program.  Two nets catch
+that: `autograd.no_branches` around the recording refuses to show Python a number that depends on
+anything, and the program is held against the eager engine on other rows, before the training and
+after it, since a random draw or a counter in Python escapes the first net.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite
 from random import Random
@@ -18,17 +21,23 @@ from time import perf_counter
 from typing import Any
 
 import autograd
-from autograd import Value, no_grad, topological_order
+from autograd import BranchError, Value, no_branches, topological_order
 from autograd.extras import require
 from autograd.functions import VALUES
 from nn.data import Examples, Row, order_array, plain
 from nn.ema import average
-from nn.engines import Metric, NotFiniteError, Standing, Task, numbers_of
+from nn.engines import Metric, NotAsEagerError, NotFiniteError, Standing, Task, numbers_of
 
 CALL_SECONDS = 0.1
 """How long a call may take before Python looks in again, for the bar and for Ctrl-C."""
 
-ROWS_TO_CHECK = 16
+FEWEST_ROWS_TO_CHECK, MOST_ROWS_TO_CHECK = 16, 256
+NODES_TO_CHECK = 100_000
+"""How many nodes' worth of rows to compare with the eager engine: some hundredths of a second."""
+
+
+Recorded = Callable[[], tuple[list[Value], list[Value]]]
+"""Records an example anew: the roots of its graph, and the inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,11 @@ class CompiledEngine:
             each = [metric(output, y) for output, (_, y) in zip(outputs, examples.rows())]
             scores.append(sum(each) / len(each))
         return scores
+
+    def check(self) -> None:
+        """Compare with the eager engine, where training ended."""
+        self.save()
+        _hold_against_eager(self.task, self._program)
 
     def save(self) -> None:
         """Put the numbers into the parameters, the optimiser and the average."""
@@ -212,9 +226,8 @@ def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]
     numpy = require("numpy", extra="fast")
     program = compiled_outputs(model, plain(rows[0]), (), backend)
     outputs = per_row(program(program.pack(), numpy.asarray(rows)))
-    with no_grad():
-        for i in _some(len(rows)):
-            _same(f"output for X[{i}]", outputs[i], numbers_of(model(plain(rows[i]))))
+    for i in _telling_rows(Examples(rows, [0.0] * len(rows)), len(program.wengert)):
+        _same(f"output for X[{i}]", outputs[i], numbers_of(model(plain(rows[i]))))
     return outputs
 
 
@@ -247,15 +260,27 @@ def per_row(outputs: Any) -> list[Any]:
     return [row[0] for row in rows] if outputs.shape[1] == 1 else rows
 
 
-def _compiled(
-    recorded: Callable[[], tuple[list[Value], list[Value]]], params: list[Value], backend: str
-) -> Any:
+def _compiled(recorded: Recorded, params: list[Value], backend: str) -> Any:
     """The program of a graph in which only these parameters learn; other leaves are constants."""
-    roots, inputs = recorded()
-    strangers = {*filter(_learns, topological_order(roots))} - {*params} - {*inputs}
-    with _frozen(strangers):
-        roots, inputs = recorded() if strangers else (roots, inputs)
+    roots, inputs = _without_branches(recorded, params)
+    with _frozen(_strangers(roots, inputs, params)):
         return autograd.compile(roots, inputs=inputs, parameters=params, backend=backend)
+
+
+def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Value], list[Value]]:
+    """Record; Python may decide by leaves that do not learn, since these stay as they are."""
+    try:
+        with no_branches():
+            return recorded()
+    except BranchError:
+        with suppress(Exception), _frozen(_strangers(*recorded(), params)), no_branches():
+            return recorded()
+        raise
+
+
+def _strangers(roots: list[Value], inputs: list[Value], params: list[Value]) -> set[Value]:
+    """The leaves of a graph that require a gradient and are neither inputs nor parameters."""
+    return {*filter(_learns, topological_order(roots))} - {*params} - {*inputs}
 
 
 def _target_values(target: Any) -> Value | list[Value]:
@@ -265,27 +290,30 @@ def _target_values(target: Any) -> Value | list[Value]:
 
 
 def _hold_against_eager(task: Task, program: Any) -> None:
-    chosen = _some(len(task.examples))
-    examples = [task.examples.row(i) for i in chosen]
     params = [parameter.data for parameter in task.optimizer.params]
+    chosen = _telling_rows(task.examples, len(program.wengert))
+    examples = [task.examples.row(i) for i in chosen]
     losses = program(params, table(Examples(*map(list, zip(*examples)))))[:, 0].tolist()
-    with no_grad():
-        for i, (x, y), loss in zip(chosen, examples, losses):
-            _same(f"loss of X[{i}]", loss, task.loss(task.model(x), y).data)
+    for i, (x, y), loss in zip(chosen, examples, losses):
+        _same(f"loss of X[{i}]", loss, task.loss(task.model(x), y).data)
 
 
-def _some(n: int) -> list[int]:
-    """A few indices below n."""
-    return Random(0).sample(range(n), min(n, ROWS_TO_CHECK))
+def _telling_rows(examples: Examples, nodes: int) -> list[int]:
+    """Indices of rows to compare on: the least and the greatest of each column, and others."""
+    most = min(max(NODES_TO_CHECK // nodes, FEWEST_ROWS_TO_CHECK), MOST_ROWS_TO_CHECK)
+    numbers = table(examples)
+    extreme = [*numbers.argmin(axis=0).tolist(), *numbers.argmax(axis=0).tolist()]
+    others = Random(0).sample(range(len(numbers)), min(len(numbers), most))
+    return list(dict.fromkeys([*extreme[:most], *others]))[:most]
 
 
 def _same(what: str, compiled: Any, eager: Any) -> None:
     import numpy
 
     if not numpy.allclose(compiled, eager, rtol=1e-9, atol=1e-9, equal_nan=True):
-        raise ValueError(
+        raise NotAsEagerError(
             f"the compiled {what} is {compiled}, the eager one {eager}: the model or the loss "
-            "decides something in Python from the numbers; "
+            "decides something in Python, by a number or at random, which a program cannot repeat; "
             'use autograd.where for that, or backend="eager"'
         )
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, Protocol
 
 import autograd
-from autograd import Value, no_grad
+from autograd import Value
 from nn.data import Examples, order_of
 from nn.ema import EMA
 from nn.optim import Optimizer
@@ -85,6 +85,10 @@ class NotFiniteError(ArithmeticError):
         self.loss, self.step = loss, step
 
 
+class NotAsEagerError(ValueError):
+    """A compiled program gives other numbers than the model and the loss it was recorded from."""
+
+
 class Engine(Protocol):
     """Trains, measures, and keeps the model up to date."""
 
@@ -101,6 +105,9 @@ class Engine(Protocol):
 
     def measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
         """The mean loss and the mean metrics, by the averaged weights where there are any."""
+
+    def check(self) -> None:
+        """NotAsEagerError unless the eager engine gives the same numbers, where training ended."""
 
     def save(self) -> None:
         """Put what was learned into the model, the optimiser and the average."""
@@ -132,11 +139,14 @@ class EagerEngine:
                 step += 1
 
     def measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
-        """Row by row, without graphs."""
+        """Row by row."""
         if self.task.ema is None:
             return self._measure(examples, metrics)
         with self.task.ema.applied():
             return self._measure(examples, metrics)
+
+    def check(self) -> None:
+        """Nothing to do: this is the eager engine."""
 
     def save(self) -> None:
         """Nothing to do: eager training works on the model itself."""
@@ -173,15 +183,11 @@ class EagerEngine:
 
     def _measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
         totals = [0.0] * (1 + len(metrics))
-        with no_grad():
-            for x, y in examples.rows():
-                output = self.task.model(x)
-                numbers = numbers_of(output)
-                scores = [
-                    self.task.loss(output, y).data,
-                    *(metric(numbers, y) for metric in metrics),
-                ]
-                totals = [total + score for total, score in zip(totals, scores)]
+        for x, y in examples.rows():
+            output = self.task.model(x)
+            numbers = numbers_of(output)
+            scores = [self.task.loss(output, y).data, *(metric(numbers, y) for metric in metrics)]
+            totals = [total + score for total, score in zip(totals, scores)]
         return [total / len(examples) for total in totals]
 
 

@@ -7,17 +7,26 @@ of examples; an *epoch* is as many steps as it takes to use every example once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from random import Random
 from time import perf_counter
 from typing import Any
 
-from autograd import Value, no_grad
+from autograd import Value
 from nn.callbacks import Callback, Epoch
 from nn.data import Examples, examples, is_array, plain, rows
 from nn.ema import EMA
-from nn.engines import EagerEngine, Engine, Metric, NotFiniteError, Task, numbers_of
+from nn.engines import (
+    EagerEngine,
+    Engine,
+    Metric,
+    NotAsEagerError,
+    NotFiniteError,
+    Standing,
+    Task,
+    numbers_of,
+)
 from nn.history import DivergedError, History
 from nn.layers import count
 from nn.losses import Loss, check_target
@@ -71,8 +80,10 @@ def fit(
     * ``backend="auto"`` records the loss of one example and trains with the compiled program,
       falling back to the eager engine, with a note in the history, where that cannot be done;
       "numba", "numpy" or "jax" insist; "eager" builds a graph for every example. The numbers are
-      the same up to rounding. What Python decides from the numbers (an ``if`` on ``.data``) cannot
-      be compiled.
+      the same up to rounding. What Python decides by a number (``if x[0] < 2``, ``max``, ``int``,
+      ``.data``) cannot be compiled: the note names the line and what to write instead. A random
+      draw or a counter shows only when the program is compared with the eager engine, before and
+      after the training; "auto" then trains anew, eagerly.
     * ``callbacks`` are called with an `Epoch` after each epoch; one that returns True ends the
       training.
 
@@ -98,19 +109,19 @@ def fit(
         return History(backend=backend, stopped=INTERRUPTED)
     history = History(backend=engine.name, note=note)
     course = Course(task, engine, history, epochs, held_out, tuple(metrics), tuple(callbacks))
-    began = perf_counter()
+    start, settings = Standing.of(task), optimizer.state_dict()
     try:
-        with bar(epochs, epochs * task.batches, progress) as show:
-            course.run(show)
-    except KeyboardInterrupt:
-        history.stopped = INTERRUPTED
-    except NotFiniteError as error:
-        history.stopped = _divergence(error, task)
-        raise DivergedError(history.stopped, history) from None
-    finally:
-        engine.save()
-        history.seconds = perf_counter() - began
-    return history
+        return course.run(progress)
+    except NotAsEagerError as error:  # what was learned is worth nothing
+        optimizer.load_state_dict(settings)
+        start.restore(task)
+        if backend != "auto":
+            raise
+        again = replace(task, shuffle=Random(seed) if shuffle else None)
+        history = History(backend="eager", note=_note(error))
+        if course.history.stopped == INTERRUPTED:
+            return replace(history, stopped=INTERRUPTED)
+        return replace(course, task=again, engine=EagerEngine(again), history=history).run(progress)
 
 
 def predict(model: Callable[[Any], Any], X: Any, *, backend: str = "auto") -> Any:
@@ -140,7 +151,30 @@ class Course:
     metrics: tuple[Metric, ...]
     callbacks: tuple[Callback, ...]
 
-    def run(self, show: Show) -> None:
+    def run(self, progress: bool) -> History:
+        """Train, come what may, and say how it went.
+
+        Raises DivergedError, and NotAsEagerError for numbers that are wrong.
+        """
+        history, began = self.history, perf_counter()
+        steps = self.epochs * self.task.batches
+        diverged = False
+        try:
+            with bar(self.epochs, steps, progress) as show:
+                self._run(show)
+        except KeyboardInterrupt:
+            history.stopped = INTERRUPTED
+        except NotFiniteError as error:
+            history.stopped, diverged = _divergence(error, self.task), True
+        finally:
+            self.engine.save()
+            history.seconds = perf_counter() - began
+        self.engine.check()
+        if diverged:
+            raise DivergedError(history.stopped, history)
+        return history
+
+    def _run(self, show: Show) -> None:
         """Train epoch by epoch, or several at once where nobody wants to look in between."""
         watched = bool(self.held_out or self.metrics or self.callbacks)
         while len(self.history) < self.epochs and not self.history.stopped:
@@ -203,10 +237,17 @@ def _engine(task: Task, backend: str) -> tuple[Engine, str]:
         from nn.compiled import CompiledEngine
 
         return CompiledEngine(task, backend), ""
-    except (ImportError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever the model and the loss make of Values for numbers
         if backend != "auto":
             raise
-        return EagerEngine(task), f"not compiled: {error}"
+        return EagerEngine(task), _note(error)
+
+
+def _note(error: Exception) -> str:
+    """Why the eager engine ran, with what `autograd.no_branches` has to say of the line."""
+    return " ".join(
+        ["not compiled:", f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+    )
 
 
 def _predicted(model: Callable[[Any], Any], table: Any, backend: str) -> list[Any]:
@@ -218,15 +259,14 @@ def _predicted(model: Callable[[Any], Any], table: Any, backend: str) -> list[An
         from nn.compiled import predicted
 
         return predicted(model, table, backend)
-    except (ImportError, TypeError, ValueError):
+    except Exception:  # whatever the model makes of Values for numbers
         if backend != "auto":
             raise
         return _predicted_eagerly(model, table)
 
 
 def _predicted_eagerly(model: Callable[[Any], Any], table: Any) -> list[Any]:
-    with no_grad():
-        return [numbers_of(model(plain(row))) for row in table]
+    return [numbers_of(model(plain(row))) for row in table]
 
 
 def _rates(
@@ -293,16 +333,15 @@ def _pair(validation: Any) -> tuple[Any, Any]:
 def _try_out(task: Task, data: Examples, name: str) -> None:
     """Put one example through model and loss, and look at every target that occurs."""
     x, y = data.row(0)
-    with no_grad():
-        outputs = task.model(x)
-        size = len(outputs) if isinstance(outputs, list | tuple) else 1
-        for target in data.distinct_targets():
-            try:
-                check_target(task.loss, target, size)
-            except ValueError as error:
-                raise ValueError(f"{name} cannot be learned: {error}") from None
-        if not isinstance(task.loss(outputs, y), Value):
-            raise TypeError(f"the loss should return a Value, {_name(task.loss)} did not")
+    outputs = task.model(x)
+    size = len(outputs) if isinstance(outputs, list | tuple) else 1
+    for target in data.distinct_targets():
+        try:
+            check_target(task.loss, target, size)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be learned: {error}") from None
+    if not isinstance(task.loss(outputs, y), Value):
+        raise TypeError(f"the loss should return a Value, {_name(task.loss)} did not")
 
 
 def _divergence(error: NotFiniteError, task: Task) -> str:

@@ -1,6 +1,7 @@
 """Training: that it learns, that every engine gives the same numbers, that nothing is lost."""
 
 import io
+import re
 import signal
 import sys
 from math import inf, isclose, nan
@@ -179,15 +180,15 @@ def rounding(output, target):
 @pytest.mark.parametrize(
     ("wrap", "loss", "why"),
     [
-        (branching, nn.hinge_loss, "decides something in Python"),
-        (lambda model: model, rounding, "would lose the gradient"),
+        (branching, nn.hinge_loss, r"test_train\.py:\d+: a > b compares a number"),
+        (lambda model: model, rounding, r"test_train\.py:\d+: float\(\) looks at a number"),
     ],
 )
 def test_what_cannot_be_compiled_runs_eagerly_and_says_why(wrap, loss, why):
     model, other = mlp(), mlp()
     auto = train(wrap(model), loss=loss, backend="auto", optimizer=nn.SGD(model.parameters(), 0.01))
     assert auto.backend == "eager"
-    assert why in auto.note
+    assert re.search(why, auto.note)
     eager = train(wrap(other), loss=loss, optimizer=nn.SGD(other.parameters(), 0.01))
     assert auto.loss == eager.loss
     before = model.state_dict()
@@ -452,7 +453,7 @@ def test_predict_gives_an_array_for_an_array():
 def test_predict_follows_a_model_that_decides_in_python():
     model = branching(mlp())
     assert nn.predict(model, X * 8) == [model(row).data for row in X * 8]
-    with pytest.raises(ValueError, match="decides something in Python"):
+    with pytest.raises(autograd.BranchError, match="a > b compares a number"):
         nn.predict(model, X * 8, backend="numpy")
 
 
