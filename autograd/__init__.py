@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # and after `else` a list that type checkers would have to kn
     from autograd.check import check_grads as check_grads
     from autograd.compiler import Program as Program
     from autograd.compiler import compile as compile
+    from autograd.jitted import jit as jit
     from autograd.transforms import grad as grad
     from autograd.transforms import hessian as hessian
     from autograd.transforms import jacobian as jacobian
@@ -49,8 +50,8 @@ else:
     __all__ = sorted([
         "AnomalyError", "BranchError", "CheckReport", "Edge", "Path", "Program", "Trace", "Value",
         "check_grads", "compile", "count_paths", "detect_anomaly", "draw", "edges", "enable_grad",
-        "grad", "gradients", "hessian", "jacobian", "jvp", "no_branches", "no_grad", "paths",
-        "scope", "topological_order", "trace", "value_and_grad", "vjp", *functions.__all__,
+        "grad", "gradients", "hessian", "jacobian", "jit", "jvp", "no_branches", "no_grad",
+        "paths", "scope", "topological_order", "trace", "value_and_grad", "vjp", *functions.__all__,
     ])  # fmt: skip
 
 __version__ = "0.1.0"
@@ -59,6 +60,7 @@ __version__ = "0.1.0"
 _LATER = {
     "autograd.check": ("CheckReport", "check_grads"),
     "autograd.compiler": ("Program", "compile"),
+    "autograd.jitted": ("jit",),
     "autograd.transforms": ("grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"),
     "autograd.views.draw": ("draw",),
     "autograd.views.trace": ("Trace", "trace"),

@@ -22,7 +22,16 @@ from autograd.backward import gradients, topological_order, traced_partials
 from autograd.functions import VALUES
 from autograd.given import kind, number
 from autograd.modes import enable_grad
-from autograd.trees import Rebuild, changed, described, flatten, is_array, outer, structure
+from autograd.trees import (
+    Rebuild,
+    changed,
+    described,
+    flatten,
+    is_array,
+    outer,
+    quiet_arrays,
+    structure,
+)
 from autograd.value import Value, as_value, captured_partials
 
 _NESTING: ContextVar[int] = ContextVar("nesting", default=0)
@@ -158,6 +167,21 @@ def jvp(
     return (values, rebuild(slopes), call.aux) if has_aux else (values, rebuild(slopes))
 
 
+def inside_a_transform() -> bool:
+    """Whether a function is being called to be differentiated: its numbers may be variables."""
+    return _NESTING.get() > 0
+
+
+@contextmanager
+def transforming() -> Iterator[None]:
+    """Answer with Values, which an outer transform can differentiate, until the block ends."""
+    token = _NESTING.set(_NESTING.get() + 1)
+    try:
+        yield
+    finally:
+        _NESTING.reset(token)
+
+
 # -- one call of f on variables -----------------------------------------------------------------
 
 
@@ -211,9 +235,9 @@ def _run(
     variables = [_variable(leaf) for leaf in leaves]
     replaced = rebuild(variables)
     given = dict(zip(chosen, (replaced,) if alone else replaced, strict=True))
-    with enable_grad(), _nested():
+    with enable_grad(), transforming(), quiet_arrays():
         output = f(*[given.get(i, arg) for i, arg in enumerate(args)], **kwargs)
-    as_values = _NESTING.get() > 0 or any(isinstance(leaf, Value) for leaf in leaves)
+    as_values = inside_a_transform() or any(isinstance(leaf, Value) for leaf in leaves)
     output, aux = _pair(output) if has_aux else (output, None)
     if not as_values:
         aux = changed(aux, lambda leaf: leaf.data if isinstance(leaf, Value) else leaf)
@@ -247,15 +271,6 @@ def _variable(leaf: Any) -> Value:
             alias: Value = +leaf
         return alias
     return Value(leaf.data if isinstance(leaf, Value) else number(leaf, "a transform takes"))
-
-
-@contextmanager
-def _nested() -> Iterator[None]:
-    token = _NESTING.set(_NESTING.get() + 1)
-    try:
-        yield
-    finally:
-        _NESTING.reset(token)
 
 
 def _argument_numbers(argnums: Any, count: int) -> list[int]:

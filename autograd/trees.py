@@ -10,6 +10,7 @@ NumPy is not imported here: where nobody has, nothing is an array.
 
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import Field, fields, is_dataclass
 from itertools import product
@@ -99,6 +100,12 @@ def is_array(tree: Any) -> bool:
     """Whether this is a NumPy array, of any shape."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(tree, numpy.ndarray)
+
+
+def quiet_arrays() -> AbstractContextManager[Any]:
+    """Without NumPy's warnings: of infinities and nans nobody else warns, and they are IEEE's."""
+    numpy = sys.modules.get("numpy")
+    return nullcontext() if numpy is None else numpy.errstate(all="ignore")
 
 
 # -- containers: what is inside, and another one like it ----------------------------------------

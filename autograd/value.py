@@ -658,10 +658,10 @@ def _restored(data: float, grad: float, requires_grad: bool, note: Note | None) 
 def describe_anomaly(node: Value) -> str:
     """What went wrong at a node: the operation, its operands, the line that made it."""
     operands = ", ".join(
-        f"{short(parent.label)}={parent.data}" if parent.label else f"{parent.data}"
+        f"{short(parent.label)}={parent._data}" if parent.label else f"{parent._data}"
         for parent in node.parents[:8]
     )
     more = ", …" if len(node.parents) > 8 else ""
     name = f" (label {short(node.label)!r})" if node.label else ""
     where = node.source or "a line unknown: build the graph inside detect_anomaly() to learn it"
-    return f"the value of {node.op}({operands}{more}){name} is {node.data}, made at {where}"
+    return f"the value of {node.op}({operands}{more}){name} is {node._data}, made at {where}"

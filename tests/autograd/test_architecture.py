@@ -32,6 +32,7 @@ FLOORS = [
     {"check"},
     {"__init__"},
     {"expression", "views", "compiler"},
+    {"jitted"},
     {"cli"},
     {"__main__"},
 ]
@@ -44,6 +45,7 @@ DOORS = {
     ("value", "views"),  # Value.to_svg, Value.save, notebooks
     ("__init__", "views"),  # autograd.draw, autograd.trace
     ("__init__", "compiler"),  # autograd.compile
+    ("__init__", "jitted"),  # autograd.jit
 }
 # Open to nn beside `autograd.__all__`: the namespaces that update rules are written over, tools.
 TOOLS = {"autograd.functions", "autograd.scalar_math", "autograd.extras", "autograd.files"}
@@ -164,7 +166,7 @@ CONTRACT = [
     *UNARY,
     *"""
     Value maximum minimum sum dot mean logsumexp softmax log_softmax where no_grad detect_anomaly
-    gradients grad value_and_grad jacobian hessian jvp vjp check_grads CheckReport
+    gradients grad value_and_grad jacobian hessian jvp vjp jit check_grads CheckReport
     topological_order edges Edge count_paths paths Path draw scope trace Trace compile
 """.split(),
 ]

@@ -1,0 +1,190 @@
+"""jit: a function of numbers, recorded once per shape of its arguments and run as a program.
+
+The first call with arguments of a new *structure* (containers, keys, shapes of arrays; see
+`autograd.trees`) calls the function on Values and compiles what it did; later ones fill in the
+numbers.  What the function returned is kept as a *template*: the containers, with the places that
+the program's outputs go to.
+
+**What is fixed when the function is recorded**: everything but the numbers of its arguments.
+Numbers in closures and globals, what other objects hold, the length of a loop stay as they were at
+the first call of that structure; arguments that are no numbers (None, a str, a bool, a function)
+are part of the structure, so others are recorded anew.  Values from outside that require a
+gradient, like the parameters of a model, are read again at each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import update_wrapper
+from numbers import Number
+from types import MethodType
+from typing import Any
+
+from autograd.compiler import Program
+from autograd.compiler import compile as compiled
+from autograd.given import number
+from autograd.modes import MODE, changed_mode, no_branches
+from autograd.transforms import inside_a_transform, transforming
+from autograd.trees import Rebuild, flatten, quiet_arrays, structure
+from autograd.value import Value, as_value
+
+
+def jit(f: Callable[..., Any], *, backend: str = "auto") -> Jitted:
+    """The function that runs f as a compiled program: its numbers, without its Python.
+
+    It takes numbers, arrays and containers of them as `autograd.grad` does, and returns what f
+    returns, with floats in the place of Values and arrays of floats for arrays of Values.
+
+    >>> from autograd import grad, jit
+    >>> slope = jit(grad(lambda v: v[0] * v[1] ** 2))
+    >>> slope([2.0, 3.0]), slope([5.0, 1.0])
+    ([9.0, 12.0], [1.0, 10.0])
+
+    It composes: a transform of a jitted function, and a jitted function that is called on Values,
+    go through f itself, so derivatives of any order are right; to run them compiled, put ``jit``
+    outside.  A branch on a number of the arguments (``if x > 0``, ``.data``, ``float``) is a
+    TypeError with its file and line, and what to write.  The module `autograd.jitted` says what is
+    fixed when f is recorded.  ``backend`` is as for `autograd.compile`.
+    """
+    return Jitted(f, backend)
+
+
+class Jitted:
+    """A function that records itself once per structure of its arguments; see `jit`."""
+
+    def __init__(self, f: Callable[..., Any], backend: str = "auto") -> None:
+        if not callable(f):
+            raise TypeError(f"jit takes a function, got {f!r}; did you mean jit(f)(…)?")
+        update_wrapper(self, f, updated=())
+        self._f, self._backend = f, backend
+        self._recorded: dict[Hashable, _Recorded] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, rebuild = flatten((args, kwargs))
+        odd = [leaf for leaf in leaves if type(leaf) is not float]
+        if inside_a_transform() or any(map(_is_traced, odd)):
+            with no_branches():
+                return self._f(*args, **kwargs)
+        mode = MODE.get()
+        if mode is not None and mode.anomalies:
+            return _record(self._f, leaves, rebuild).result()
+        recorded = self._recording((args, kwargs), leaves, rebuild, odd)
+        return recorded.run(
+            [_number(leaf) for leaf in leaves if _is_number(leaf)] if odd else leaves
+        )
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """The `Program` for arguments of this structure: its inputs are their numbers in order, its
+        outputs the numbers that f returns, in order.
+
+        >>> from autograd import jit
+        >>> jit(lambda x, y: x * y).program(0.0, 0.0)([], [[2.0, 3.0], [4.0, 5.0]]).tolist()
+        [[6.0], [20.0]]
+
+        ValueError when f returns nothing that depends on its arguments.
+        """
+        leaves, rebuild = flatten((args, kwargs))
+        program = self._recording((args, kwargs), leaves, rebuild, leaves).program
+        if program is None:
+            raise ValueError(f"{self!r} returns the same for all arguments: there is no program")
+        return program
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"jit({getattr(self._f, '__qualname__', self._f)})"
+
+    def _recording(
+        self, arguments: Any, leaves: list[Any], rebuild: Rebuild, odd: list[Any]
+    ) -> _Recorded:
+        """What was recorded for this structure; ``odd`` are the leaves that may be no numbers."""
+        key = (structure(arguments), *[_static(leaf) for leaf in odd if not _is_number(leaf)])
+        recorded = self._recorded.get(key)
+        if recorded is None:
+            recorded = _record(self._f, leaves, rebuild).compiled(self._backend)
+            recorded = self._recorded.setdefault(key, recorded)  # a thread may have been quicker
+        return recorded
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A program (None where there is nothing to compute) and where its outputs go."""
+
+    program: Program | None
+    template: list[Any]
+    """The leaves that f returned: what is no number as it is, None for an output."""
+    places: list[int]
+    rebuild: Rebuild
+
+    def run(self, numbers: list[float]) -> Any:
+        leaves = self.template.copy()
+        if self.program is not None:
+            outputs = self.program(self.program.pack(), [numbers])[0].tolist()
+            for place, output in zip(self.places, outputs, strict=True):
+                leaves[place] = output
+        return self.rebuild(leaves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """One run of f on Values: its inputs, and the leaves it returned."""
+
+    inputs: list[Value]
+    outputs: list[Any]
+    rebuild: Rebuild
+
+    def result(self) -> Any:
+        return self.rebuild([y.data if isinstance(y, Value) else y for y in self.outputs])
+
+    def compiled(self, backend: str) -> _Recorded:
+        places = [i for i, y in enumerate(self.outputs) if isinstance(y, Value)]
+        roots = [self.outputs[i] for i in places]
+        # the containers without the graph that is in them
+        empty = flatten(self.rebuild([0.0] * len(self.outputs)))[1]
+        if not any(root.requires_grad for root in roots):
+            constants = [y.data if isinstance(y, Value) else y for y in self.outputs]
+            return _Recorded(None, constants, [], empty)
+        template = [None if isinstance(y, Value) else y for y in self.outputs]
+        return _Recorded(compiled(roots, self.inputs, backend=backend), template, places, empty)
+
+
+def _record(f: Callable[..., Any], leaves: list[Any], rebuild: Rebuild) -> _Traced:
+    """Call f with a new Value for each number among the leaves of its arguments."""
+    given = [Value(_number(leaf)) if _is_number(leaf) else leaf for leaf in leaves]
+    args, kwargs = rebuild(given)
+    with changed_mode(recording=True, note=None), transforming(), quiet_arrays(), no_branches():
+        outputs, rebuild_output = flatten(f(*args, **kwargs))
+    inputs = [x for x, leaf in zip(given, leaves) if _is_number(leaf)]
+    return _Traced(inputs, [_output(y) for y in outputs], rebuild_output)
+
+
+def _output(leaf: Any) -> Any:
+    return as_value(leaf, "jit") if _is_number(leaf) else leaf
+
+
+def _is_traced(leaf: Any) -> bool:
+    return isinstance(leaf, Value) and leaf.requires_grad
+
+
+def _is_number(leaf: Any) -> bool:
+    """Whether an argument is a number, or means to be one; `_number` says if it is none."""
+    if isinstance(leaf, bool):
+        return False
+    return isinstance(leaf, (float, Value, Number)) or hasattr(leaf, "__array__")
+
+
+def _number(leaf: Any) -> float:
+    return leaf.data if isinstance(leaf, Value) else number(leaf, "jit takes")
+
+
+def _static(leaf: Any) -> Hashable:
+    try:
+        hash(leaf)
+    except TypeError:
+        raise TypeError(
+            f"jit takes numbers, arrays and containers of them, got {type(leaf).__name__}, which "
+            "can be changed: did you mean a list or a tuple?"
+        ) from None
+    return type(leaf), leaf

@@ -1,0 +1,398 @@
+"""jit: the same numbers as the function and its derivatives, whatever they were recorded at."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd
+import nn
+from autograd import (
+    AnomalyError,
+    Value,
+    check_grads,
+    detect_anomaly,
+    grad,
+    hessian,
+    jacobian,
+    jit,
+    jvp,
+    less,
+    no_grad,
+    value_and_grad,
+    vjp,
+    where,
+)
+from tests.strategies import Program, payback_operations, programs, result
+
+jit_numpy = partial(jit, backend="numpy")
+
+
+class Counting:
+    """A function that knows how often it was called."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.f, self.calls = f, 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        return self.f(*args, **kwargs)
+
+
+def rosenbrock(x: Any) -> Any:
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+# -- random functions: recorded at one point, right at another -------------------------------------
+
+
+def function_of(program: Program) -> Callable[[Any], Any]:
+    def f(inputs: Any) -> Any:
+        return result(program, list(inputs), payback_operations()) + 0.0 * inputs[0]
+
+    return f
+
+
+@given(programs(max_inputs=3, max_steps=12), st.lists(st.floats(-9, 9), min_size=3, max_size=3))
+def test_jitted_functions_are_the_functions(program: Program, elsewhere: list[float]) -> None:
+    f, here = function_of(program), list(program.inputs)
+    for transform in (itself, grad, value_and_grad, hessian):
+        jitted = jit_numpy(transform(f))
+        jitted(elsewhere[: len(here)])  # records; what comes out does not matter
+        assert_same(jitted(here), plain(transform(f)(here)))
+
+
+@given(programs(max_inputs=3, max_steps=8))
+def test_transforms_of_jitted_functions(program: Program) -> None:
+    f, here = function_of(program), list(program.inputs)
+    jitted = jit_numpy(f)
+    jitted(here)
+    assert_same(grad(jitted)(here), grad(f)(here))
+    assert_same(hessian(jitted)(here), hessian(f)(here))
+    assert_same(jit_numpy(grad(jitted))(here), grad(f)(here))
+    assert_same(jit_numpy(jit_numpy(f))(here), plain(f([Value(x) for x in here])))
+    assert_same(jvp(jitted, (here,), (here,)), jvp(f, (here,), (here,)))
+    assert_same(vjp(jitted, here)[1](2.0), vjp(f, here)[1](2.0))
+
+
+def itself(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda inputs: f([x if isinstance(x, Value) else Value(x) for x in inputs])
+
+
+def plain(result: Any) -> Any:
+    return result.data if isinstance(result, Value) else result
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    np.testing.assert_allclose(
+        np.ravel(_flat(found)), np.ravel(_flat(expected)), rtol=1e-9, atol=1e-9
+    )
+
+
+def _flat(tree: Any) -> list[float]:
+    return autograd.trees.flatten(tree)[0]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("x", [0.0, -0.0, math.inf, -math.inf, math.nan, 1e308, -1.0, 5e-324])
+def test_special_numbers(x: float) -> None:
+    def f(x: Any) -> Any:
+        return [1 / x, autograd.log(x), x * 0, autograd.maximum(x, 0.0), x**0.5, abs(x)]
+
+    jitted = jit(f)
+    jitted(2.0)
+    expected = [y.data for y in f(Value(x))]
+    np.testing.assert_array_equal(jitted(x), expected)
+    signs = [(math.copysign(1.0, y), y) for y in expected if y == y]
+    assert [(math.copysign(1.0, y), y) for y in jitted(x) if y == y] == signs
+
+
+# -- what goes in and what comes out ---------------------------------------------------------------
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
+
+
+@dataclass(frozen=True)
+class Line:
+    slope: Any
+    offset: Any
+
+
+def test_what_f_returns_comes_back_in_its_structure() -> None:
+    def f(p: Any, v: Any) -> Any:
+        return Point(p.x * 2, [p.y]), {"v": v * p.x, "s": "text"}, Line(v[0], 3), None, []
+
+    point, table, line, nothing, empty = jit(f)(Point(2, 3.0), np.array([1.0, 5.0]))
+    assert point == Point(4.0, [3.0])
+    assert type(point.x) is float
+    np.testing.assert_array_equal(table["v"], [2.0, 10.0])
+    assert table["v"].dtype == np.float64
+    assert table["s"] == "text"
+    assert line == Line(1.0, 3.0)
+    assert (nothing, empty) == (None, [])
+
+
+def test_it_is_recorded_once_per_structure() -> None:
+    counting = Counting(lambda x, y: x[0] * y)
+    f = jit(counting)
+    for x in ([1.0], [2], [np.float32(3.0)]):
+        assert f(x, 2.0) == 2.0 * x[0]
+    assert counting.calls == 1
+    assert f((1.0,), 2.0) == 2.0
+    assert f(np.array([1.0]), 2.0) == 2.0
+    assert f(np.array([1.0, 2.0]), y=2.0) == 2.0
+    assert counting.calls == 4
+
+
+def test_arguments_that_are_no_numbers_are_part_of_the_structure() -> None:
+    def f(x: Any, twice: bool = False, how: str = "", then: Any = None) -> Any:
+        y = 2 * x if twice else x
+        y = y * 10 if how == "loud" else y
+        return then(y) if then else y
+
+    jitted = jit(f)
+    assert jitted(1.0) == 1.0
+    assert jitted(1.0, True) == 2.0
+    assert jitted(1.0, False) == 1.0
+    assert jitted(1.0, how="loud") == 10.0
+    assert jitted(1.0, then=autograd.exp) == pytest.approx(math.e, rel=1e-15)
+
+
+@pytest.mark.parametrize(("argument", "match"), [
+    (1j, "complex"),
+    (np.array(["a"]), "got str|str_"),
+    ({1.0}, "got set, which can be changed"),
+    (np.array([1j, 2.0]), "complex"),
+])  # fmt: skip
+def test_arguments_are_numbers(argument: Any, match: str) -> None:
+    f = jit(lambda x: x)
+    if isinstance(argument, np.ndarray) and argument.dtype.kind == "U":
+        assert f(argument).tolist() == ["a"]  # texts are no numbers, and part of the structure
+        return
+    with pytest.raises(TypeError, match=match):
+        f(argument)
+
+
+def test_constants_and_arguments_returned() -> None:
+    assert jit(lambda x: 5)(1.0) == 5.0
+    assert jit(lambda x: Value(2.0, requires_grad=False) * 3)(1.0) == 6.0
+    assert jit(lambda x: x)(7) == 7.0
+    assert jit(lambda x: [x, x, 1])(7) == [7.0, 7.0, 1.0]
+    assert jit(lambda x: {})(1.0) == {}
+    assert jit(lambda: 3.0)() == 3.0
+    assert jit(lambda xs: autograd.sum(xs))([]) == 0.0
+    assert jit(lambda x, y: y)(1.0, 2.0) == 2.0
+    array = jit(lambda x: x)(np.ones((2, 0)))
+    assert array.shape == (2, 0)
+
+
+def test_results_are_new_each_time() -> None:
+    f = jit(lambda x: ([x], np.array([1.0]), OrderedDict(a=2.0)))
+    first = f(1.0)
+    first[0].append(2.0)
+    first[1][0] = 9.0
+    first[2]["b"] = 1.0
+    again = f(1.0)
+    assert (again[0], again[1].tolist(), again[2]) == ([1.0], [1.0], OrderedDict(a=2.0))
+
+
+def test_names_and_docstrings_stay_and_methods_bind() -> None:
+    @jit
+    def energy(x: Any) -> Any:
+        """Half the square."""
+        return x * x / 2
+
+    assert (energy.__name__, energy.__doc__) == ("energy", "Half the square.")
+    assert "energy" in repr(energy)
+
+    class Spring:
+        k = 4.0
+
+        @jit
+        def energy(self, x: Any) -> Any:
+            return self.k * x * x / 2
+
+    assert Spring().energy(3.0) == 18.0
+    with pytest.raises(TypeError, match="did you mean jit"):
+        jit(3.0)  # type: ignore[arg-type]
+
+
+# -- what is fixed, and what is not ----------------------------------------------------------------
+
+
+def test_numbers_outside_are_fixed_and_parameters_are_read_again() -> None:
+    outside, w = [2.0], Value(3.0)
+    f = jit(lambda x: outside[0] * w * x)
+    assert f(1.0) == 6.0
+    outside[0] = 100.0
+    w.data = 5.0
+    assert f(1.0) == 10.0
+
+
+def test_a_model_s_loss() -> None:
+    model = nn.MLP(2, [3, 1], activation="tanh", seed=0)
+    loss = jit(lambda x, y: nn.squared_error(model(x), y))
+    xs = [0.5, -1.0]
+    for _ in range(2):
+        assert loss(xs, 1.0) == pytest.approx(nn.squared_error(model(xs), 1.0).data, rel=1e-12)
+        for p in model.parameters():
+            p.data += 0.1
+
+
+def test_variables_of_an_outer_transform_keep_their_derivative() -> None:
+    assert grad(lambda w: jit(lambda x: w * x)(3.0))(2.0) == 3.0
+    assert grad(lambda w: w * jit(grad(lambda x: w * x * x))(3.0))(2.0) == 24.0
+    nested = jit(lambda x: jit(lambda y: x * y)(2.0))
+    assert [nested(3.0), nested(4.0)] == [6.0, 8.0]
+    inner = jit(lambda x: grad(lambda y: x * y * y)(2.0))
+    assert [inner(3.0), inner(4.0)] == [12.0, 16.0]
+
+
+def test_values_given_keep_their_gradient() -> None:
+    x = Value(3.0)
+    y = jit(lambda x: x * x)(x)
+    y.backward()
+    assert (y.data, x.grad) == (9.0, 6.0)
+    assert jit(lambda x: x * x)(x.detach()) == 9.0
+
+
+def test_modes() -> None:
+    f = jit(grad(lambda x: x**3))
+    with no_grad():
+        assert f(2.0) == 12.0
+        assert f(2) == 12.0
+    root = jit(lambda x: autograd.log(x) * 2)
+    root(1.0)
+    with detect_anomaly(), pytest.raises(AnomalyError, match="log"):
+        root(-1.0)
+    with detect_anomaly():
+        assert root(1.0) == 0.0
+    assert math.isnan(root(-1.0))
+
+
+def test_finite_differences_agree() -> None:
+    assert check_grads(jit(rosenbrock), [np.linspace(-1, 1, 4)], order=2).ok
+
+
+# -- branches --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: x if x > 0 else -x,
+    lambda x: max(x, 0.0),
+    lambda x: x * x.data,
+    lambda x: x * x.item(),
+    lambda x: x.detach() * x,
+    lambda x: x * math.exp(x),
+    lambda x: 1.0 if x else x,
+    lambda x: sorted([x, 2 * x])[0],
+    lambda x: x * int(x),
+    lambda x: x * (x == 2.0),
+    lambda x: np.maximum(np.array([x]), 0.0)[0],
+])  # fmt: skip
+@pytest.mark.parametrize("transform", [lambda f: f, grad, lambda f: jit(f)])
+def test_branches_on_numbers_are_refused(
+    f: Callable[[Any], Any], transform: Callable[..., Any]
+) -> None:
+    with pytest.raises(TypeError, match=r"test_jit\.py:\d+: ") as found:
+        jit(transform(f))(2.0)
+    assert "where(" in str(found.value) or "parameter is left out" in str(found.value)
+
+
+def test_a_refused_function_leaves_nothing_behind() -> None:
+    f = jit(lambda x: x if x > 0 else -x)
+    for _ in range(2):
+        with pytest.raises(TypeError, match="where"):
+            f(2.0)
+
+
+def test_numbers_lost_on_the_way_are_refused() -> None:
+    def f(x: Any) -> Any:
+        with no_grad():
+            y = x * 2
+        return x + y
+
+    with pytest.raises(TypeError):
+        jit(f)(1.0)
+
+
+def test_what_to_write_instead() -> None:
+    f = jit(lambda x: where(less(x, 0.0), -x, 2 * x))
+    assert [f(x) for x in (-1.0, 3.0, 0.0)] == [1.0, 6.0, 0.0]
+    assert [jit(grad(f))(x) for x in (-1.0, 3.0)] == [-1.0, 2.0]
+
+
+# -- the program -----------------------------------------------------------------------------------
+
+
+def test_the_program_takes_the_numbers_in_order() -> None:
+    f = jit(lambda p, v: [p["a"] * v[1], v[0], 3.0])
+    program = f.program({"a": 0.0}, np.zeros(2))
+    outputs = program([], [[2.0, 5.0, 7.0], [1.0, 2.0, 3.0]])
+    np.testing.assert_array_equal(outputs, [[14.0, 5.0, 3.0], [3.0, 2.0, 3.0]])
+    with pytest.raises(ValueError, match="returns the same for all arguments"):
+        jit(lambda x: 1.0).program(2.0)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba", "jax"])
+def test_every_backend(backend: str) -> None:
+    pytest.importorskip(backend)
+    x = np.array([0.5, -0.5, 2.0])
+    value, slopes = jit(value_and_grad(rosenbrock), backend=backend)(x)
+    expected = value_and_grad(rosenbrock)(x)
+    assert value == pytest.approx(expected[0], rel=1e-12)
+    np.testing.assert_allclose(slopes, expected[1], rtol=1e-12)
+
+
+def test_a_program_of_a_gradient_is_compiled_like_any_other() -> None:
+    x = Value(0.0)
+    program = autograd.compile(grad(lambda x: x**3)(x), inputs=[x], backend="numpy")
+    assert program([], [[2.0]]).tolist() == [[12.0]]
+
+
+def test_scipy_minimises_it_as_written() -> None:
+    minimize = pytest.importorskip("scipy.optimize").minimize
+    found = minimize(jit(value_and_grad(rosenbrock)), np.zeros(10), jac=True)
+    assert found.success
+    np.testing.assert_allclose(found.x, np.ones(10), atol=1e-4)
+    newton = minimize(
+        jit(rosenbrock), np.zeros(4), jac=jit(grad(rosenbrock)), hess=jit(hessian(rosenbrock)),
+        method="trust-exact",
+    )  # fmt: skip
+    np.testing.assert_allclose(newton.x, np.ones(4), atol=1e-3)
+
+
+def test_jacobians_of_arrays() -> None:
+    a = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(jit(jacobian(lambda v: a @ v))(np.ones(3)), a)
+
+
+def test_threads_share_a_function() -> None:
+    f, start = jit(value_and_grad(rosenbrock)), threading.Barrier(8)
+
+    def work(seed: int) -> bool:
+        rng = np.random.default_rng(seed)
+        start.wait()
+        for _ in range(20):
+            x = rng.normal(size=rng.integers(2, 5))
+            value, slopes = f(x)
+            by_hand = (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+            if not math.isclose(value, by_hand, rel_tol=1e-12) or slopes.shape != x.shape:
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
