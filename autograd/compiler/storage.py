@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from tokenize import TokenError
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -95,7 +96,7 @@ def from_bytes(data: bytes) -> Stored:
 
 _DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
-    SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error,
+    SyntaxError, TypeError, ValueError, Warning, TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What reading a damaged file may raise."""
 

@@ -1,13 +1,19 @@
 """Files are written whole or not at all, and missing packages say what to install."""
 
+import io
 import os
+import stat
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autograd.extras import require
 from autograd.files import write_atomically
+
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has other links, pipes and owners")
 
 # -- write_atomically ------------------------------------------------------------------------------
 
@@ -35,7 +41,7 @@ def test_a_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "theirs").stat().st_mode
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need privileges on Windows")
+@posix
 def test_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     target, link = tmp_path / "folder" / "a.txt", tmp_path / "link.txt"
@@ -85,6 +91,133 @@ def test_a_very_long_name_is_the_system_s_to_refuse(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="too long"):
         write_atomically(tmp_path / ("x" * 5000), "text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    path = tmp_path / ("二" * 84 + ".x")
+    write_atomically(path, "text")
+    assert path.read_text() == "text"
+
+
+@posix
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o000])
+def test_a_new_file_follows_the_mask_of_the_process(tmp_path: Path, mask: int) -> None:
+    code = "import sys; from autograd.files import write_atomically as w; w(sys.argv[1], 'x')"
+    path = tmp_path / "a.txt"
+    subprocess.run([sys.executable, "-c", code, path], check=True, umask=mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+
+
+def test_the_mask_of_the_process_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread might make a file meanwhile."""
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("umask is the whole process's"))
+    write_atomically(tmp_path / "a.txt", "new")
+
+
+@posix
+def test_a_secret_is_one_from_its_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "key"
+    path.write_text("old")
+    path.chmod(0o600)
+    modes = []
+    original = os.fdopen
+
+    def watched(handle: int, *args: Any, **kwargs: Any) -> Any:
+        modes.append(stat.S_IMODE(os.fstat(handle).st_mode))
+        return original(handle, *args, **kwargs)
+
+    monkeypatch.setattr(os, "fdopen", watched)
+    write_atomically(path, "new")
+    assert modes == [0o600]
+
+
+@posix
+def test_the_owner_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, given = tmp_path / "a.txt", []
+    path.write_text("old")
+    theirs = os.stat_result([*path.stat()[:4], 12345, 54321, *path.stat()[6:]])
+    monkeypatch.setattr(
+        Path, "stat", lambda self: theirs if self == path else os.stat(self), raising=True
+    )
+    monkeypatch.setattr(os, "chown", lambda path, uid, gid: given.append((uid, gid)))
+    write_atomically(path, "new")
+    assert given == [(-1, 54321), (12345, -1)]
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chown", refuse)
+    write_atomically(path, "newer")
+    assert path.read_text() == "newer"
+
+
+@posix
+def test_links_that_lead_round_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="leads round in a circle") as caught:
+        write_atomically(tmp_path / "a", "text")
+    assert caught.value.filename == str(tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+@posix
+def test_a_link_to_what_is_not_there_yet(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("new.txt")
+    assert write_atomically(tmp_path / "link", "text") == tmp_path / "new.txt"
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "new.txt").read_text() == "text"
+
+
+@posix
+def test_a_named_pipe_is_written_through(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        write_atomically(pipe, "through")
+        assert reader.communicate()[0] == b"through"
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_device_is_written_through() -> None:
+    before = os.stat(os.devnull)
+    write_atomically(os.devnull, "text")
+    assert os.path.samestat(before, os.stat(os.devnull))
+    if os.path.exists("/dev/full"):
+        with pytest.raises(OSError, match="No space left"):
+            write_atomically("/dev/full", "text")
+
+
+@posix
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_standard_output_gets_the_text_in_its_place(tmp_path: Path, stream: str) -> None:
+    code = (
+        "import sys; from autograd.files import write_atomically\n"
+        f"print('before', file=sys.{stream})\n"
+        f"write_atomically('/dev/{stream}', 'the file\\n')\n"
+        f"print('after', file=sys.{stream})"
+    )
+    path = tmp_path / "out.txt"
+    with path.open("w") as out:
+        subprocess.run([sys.executable, "-c", code], check=True, **{stream: out})  # type: ignore[call-overload]
+    assert path.read_text() == "before\nthe file\nafter\n"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert getattr(done, stream) == "before\nthe file\nafter\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_standard_streams_files_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "__stdout__", None)
+    monkeypatch.setattr(sys, "__stderr__", io.StringIO())
+    for content in ("first", "second"):
+        assert write_atomically(tmp_path / "a.txt", content).read_text() == content
 
 
 # -- require ---------------------------------------------------------------------------------------

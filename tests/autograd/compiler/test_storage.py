@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 import pickle
 import random
 import subprocess
@@ -150,13 +151,48 @@ def test_an_npz_of_something_else(tmp_path: Path) -> None:
 
 
 def test_a_pickle_inside_is_not_opened(program: Program, tmp_path: Path) -> None:
-    refused(tmp_path, forged(program, constants=np.array([Trap()], dtype=object)))
-    assert not (tmp_path / "sprung").exists()
+    sprung = tmp_path / "sprung"
+    refused(tmp_path, forged(program, constants=np.array([Trap(str(sprung))], dtype=object)))
+    assert not sprung.exists()
+    pickle.loads(pickle.dumps(Trap(str(sprung))))
+    assert sprung.exists()
 
 
 class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
     def __reduce__(self) -> tuple:
-        return Path("sprung").touch, ()
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (((",
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (1L,), }",
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }",
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }",
+        b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }",
+        b"{'descr': {}, 'fortran_order': False, 'shape': (1,), }",
+        b"'",
+        b"\t(\n  x",
+        b"(" * 5000,
+        b"",
+    ],
+)
+def test_crafted_array_headers_are_refused(program: Program, tmp_path: Path, header: bytes) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in unpacked(program).items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array)
+            crafted = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+            odd = name == "constants"
+            archive.writestr(f"{name}.npy", crafted if odd else content.getvalue())
+    refused(tmp_path, stream.getvalue())
 
 
 @pytest.mark.parametrize(
