@@ -1,14 +1,16 @@
 """The terminal: step through a trace by key, or print all of it where nobody can press one.
 
-The screen holds the code with its values, piles and gradients, and the current step's sentence.  A
-state is told by a sign (`▸` acts, `◂` is paid, `✓` is settled) and only then by colour.
+The screen holds the code with its values, piles and gradients, the current move's sentence and the
+keys.  A state is told by a sign (`▸` acts, `◂` is paid, `✓` is settled) and only then by colour.
+Where there is little room the sentence stays, and the rest makes way.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from rich.console import Console, Group
@@ -16,58 +18,84 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from autograd.views.moment import Moment, consumers, moment
-from autograd.views.trace import Lang, Trace, TraceNode
+from autograd.messages import messages
+from autograd.views.plays import (
+    MODES,
+    Ending,
+    Moment,
+    Passes,
+    Play,
+    impatient,
+    path_by_path,
+    paying_back,
+)
+from autograd.views.trace import Lang, Mode, Trace, TraceNode
 from autograd.views.words import show, sum_of
 
-WORDS = {
-    "en": {
-        "columns": ("", "code", "value", "pile", "gradient", "heard"),
-        "keys": "n/→/Enter next · p/← back · g number Enter go to · Home/End · q quit",
-        "place": "step {taken} of {steps}",
-        "edges": "edges used {used} of {edges} · walking every path {naive}",
-        "goto": "go to step: {typed}",
-        "start": "Press n to begin.",
-        "hidden": "… {n} more lines",
-    },
-    "zh": {
-        "columns": ("", "代码", "值", "堆", "梯度", "已到账"),
-        "keys": "n/→/回车 前进 · p/← 后退 · g 数字 回车 跳到 · Home/End · q 退出",
-        "place": "第 {taken} 步，共 {steps} 步",
-        "edges": "用边 {used} / {edges} · 走遍每条路径 {naive}",
-        "goto": "跳到第几步：{typed}",
-        "start": "按 n 开始。",
-        "hidden": "… 还有 {n} 行",
-    },
-}
+WIDE = 60
+"""Columns from which piles and counts have columns of their own."""
+
+LEAST_TABLE = 4
+"""Lines of a title and a table that are worth showing."""
+
+PACE, GLANCE = 1.2, 0.15
+"""Seconds between moves while playing, and between looks at the size of the terminal."""
 
 
-def play(story: Trace, *, lang: Lang = "en", console: Console | None = None) -> None:
-    """Step through by key; without a terminal on both ends, print every step and return."""
-    if lang not in WORDS:
+def play(
+    story: Trace, *, lang: Lang = "en", mode: Mode = "backprop", console: Console | None = None
+) -> None:
+    """Step through by key; without a terminal on both ends, print every move and return."""
+    if lang not in ("en", "zh"):
         raise ValueError(f"lang is 'en' or 'zh', got {lang!r}")
+    if mode not in MODES:
+        raise ValueError(f"mode is one of {', '.join(MODES)}, got {mode!r}")
     console = console or Console(highlight=False)
     if console.is_terminal and sys.stdin.isatty() and os.environ.get("TERM") != "dumb":
-        _Player(story, lang, console).run()
+        _Player(story, lang, mode, console).run()
     else:
-        print_all(story, lang, console)
+        print_all(story, lang, console, mode)
 
 
-def print_all(story: Trace, lang: Lang, console: Console) -> None:
-    """Every step as a line, then the table as it stands at the end."""
-    for step in story.steps:
-        number = Text(f"{step.i + 1:>{len(str(len(story.steps)))}}  ", style="dim")
-        console.print(number + Text(getattr(step.text, lang)), soft_wrap=not console.is_terminal)
-    console.print(_table(story, moment(story, len(story.steps)), lang, len(story.nodes)))
+def print_all(story: Trace, lang: Lang, console: Console, mode: Mode = "backprop") -> None:
+    """Every move as a line, then the table as it stands at the end."""
+    for told in _all_plays(story, mode):
+        if mode != "backprop":
+            console.print(Text(getattr(told.start, lang)), soft_wrap=not console.is_terminal)
+        wide = len(str(len(told.moves)))
+        for i, move in enumerate(told.moves, 1):
+            number = Text(f"{i:>{wide}}  ", style="dim")
+            line = number + Text(getattr(move.text, lang))
+            console.print(line, soft_wrap=not console.is_terminal)
+        console.print(_table(told, told.moment(len(told.moves)), lang, WIDE))
+
+
+def _all_plays(story: Trace, mode: Mode) -> Iterator[Play]:
+    """What a mode has to tell to somebody who presses no keys."""
+    if mode == "impatient":
+        yield from (impatient(story, "pile"), impatient(story, "news"))
+    elif mode == "passes":
+        passes = Passes(story)
+        for deed in (passes.again, passes.step, passes.zero_grad, passes.again):
+            deed()
+        yield passes
+    else:
+        yield (path_by_path if mode == "naive" else paying_back)(story)
 
 
 class _Player:
     """What is on the screen, and what each key does to it."""
 
-    def __init__(self, story: Trace, lang: Lang, console: Console) -> None:
+    def __init__(self, story: Trace, lang: Lang, mode: Mode, console: Console) -> None:
         self.story, self.lang, self.console = story, lang, console
-        self.taken = 0
+        self.ending: Ending = "pile"
+        self.plays: dict[str, Play] = {}
+        self.places: dict[str, int] = {}
         self.typed: str | None = None
+        self.helping = self.playing = False
+        self.notice = ""
+        self.now: Play
+        self._choose(mode)
 
     def run(self) -> None:
         """Until q, Ctrl-C or the end of input."""
@@ -76,22 +104,127 @@ class _Player:
             keys() as next_key,
             Live(self.screen(), console=self.console, screen=True, auto_refresh=False) as live,
         ):
-            while self.press(next_key()):
-                live.update(self.screen(), refresh=True)
+            size, due = self.console.size, 0.0
+            while True:
+                key = next_key(GLANCE)
+                if key is not None and not self.press(key):
+                    return
+                if key is not None:
+                    due = time.monotonic() + PACE
+                beat = self.playing and time.monotonic() >= due
+                if beat:
+                    due = time.monotonic() + PACE
+                    self._beat()
+                if beat or key is not None or self.console.size != size:
+                    size = self.console.size
+                    live.update(self.screen(), refresh=True)
 
     def press(self, key: str) -> bool:
         """Act on a key; False to quit."""
         if key in ("q", "\x03", "\x04", ""):
             return False
-        if self.typed is not None:
+        self.notice = ""
+        if self.helping:
+            self.helping = False
+        elif self.typed is not None:
             self._type(key)
-        elif key == "g":
-            self.typed = ""
         else:
-            last = len(self.story.steps)
-            steps = {"next": self.taken + 1, "back": self.taken - 1, "home": 0, "end": last}
-            self.taken = min(max(steps.get(MEANING.get(key, ""), self.taken), 0), last)
+            self.playing = self.playing and key == " "
+            self._act(MEANING.get(key, ""))
         return True
+
+    def _act(self, what: str) -> None:
+        acts: dict[str, Callable[[], object]] = {
+            "next": lambda: self._go(self.taken + 1),
+            "back": lambda: self._go(self.taken - 1),
+            "next node": lambda: self._go(self._other_actor(1)),
+            "previous node": lambda: self._go(self._other_actor(-1)),
+            "home": lambda: self._go(0),
+            "end": lambda: self._go(len(self.now.moves)),
+            "forward": lambda: self._backprop_from(0),
+            "backward": lambda: self._backprop_from(self._seed()),
+            "naive": lambda: self._choose("backprop" if self.now.mode == "naive" else "naive"),
+            "impatient": self._hurry,
+            "again": lambda: self._pass(Passes.again),
+            "zero_grad": lambda: self._pass(Passes.zero_grad),
+            "step": lambda: self._pass(Passes.step),
+            "play": self._play_or_pause,
+            "goto": lambda: setattr(self, "typed", ""),
+            "help": lambda: setattr(self, "helping", True),
+            "language": lambda: setattr(self, "lang", "en" if self.lang == "zh" else "zh"),
+        }
+        acts.get(what, lambda: None)()
+
+    # -- moving ------------------------------------------------------------------------------------
+
+    @property
+    def key(self) -> str:
+        """The name under which the current play and its place are kept."""
+        return f"{self.now.mode} {self.ending}" if self.now.mode == "impatient" else self.now.mode
+
+    @property
+    def taken(self) -> int:
+        return self.places.get(self.key, 0)
+
+    def _go(self, taken: int) -> None:
+        self.places[self.key] = min(max(taken, 0), len(self.now.moves))
+
+    def _choose(self, mode: Mode) -> None:
+        """Go on in another mode, where one left it."""
+        name = f"{mode} {self.ending}" if mode == "impatient" else mode
+        if name not in self.plays:
+            tell: dict[str, Callable[[], Play]] = {
+                "backprop": lambda: paying_back(self.story),
+                "naive": lambda: path_by_path(self.story),
+                "impatient": lambda: impatient(self.story, self.ending),
+                "passes": lambda: Passes(self.story),
+            }
+            self.plays[name] = tell[mode]()
+        self.now = self.plays[name]
+
+    def _hurry(self) -> None:
+        """Into the impatient mode, to its other ending, and out again."""
+        if self.now.mode != "impatient":
+            self.ending = "pile"
+            self._choose("impatient")
+        elif self.ending == "pile":
+            self.ending = "news"
+            self._choose("impatient")
+        else:
+            self._choose("backprop")
+
+    def _pass(self, deed: Callable[[Passes], object]) -> None:
+        """One more deed at the end of the passes, and its first move."""
+        self._choose("passes")
+        assert isinstance(self.now, Passes)
+        before = len(self.now.moves)
+        if deed(self.now) is False:
+            self.notice = messages("terminal", self.lang)["frozen"]
+        else:
+            self._go(before + 1)
+
+    def _backprop_from(self, taken: int) -> None:
+        self._choose("backprop")
+        self._go(taken)
+
+    def _seed(self) -> int:
+        return next(i for i, step in enumerate(self.story.steps) if step.kind == "seed")
+
+    def _other_actor(self, direction: int) -> int:
+        """The next (or an earlier) place at which another node begins to act."""
+        moves, at = self.now.moves, self.taken + direction
+        while 1 < at < len(moves) and moves[at - 1].actor == moves[at - 2].actor:
+            at += direction
+        return at
+
+    def _play_or_pause(self) -> None:
+        self.playing = not self.playing
+        if self.playing and self.taken == len(self.now.moves):
+            self._go(0)
+
+    def _beat(self) -> None:
+        self._go(self.taken + 1)
+        self.playing = self.taken < len(self.now.moves)
 
     def _type(self, key: str) -> None:
         """A digit of the step to go to, or Enter; anything else gives up."""
@@ -99,113 +232,191 @@ class _Player:
         if key.isdecimal() and len(self.typed) < 9:
             self.typed += key
         elif key in "\r\n" and self.typed:
-            self.taken, self.typed = min(int(self.typed), len(self.story.steps)), None
-        elif key == "\x7f":
+            self._go(int(self.typed))
+            self.typed = None
+        elif key in "\x7f\b":
             self.typed = self.typed[:-1]
         else:
             self.typed = None
 
+    # -- showing -----------------------------------------------------------------------------------
+
     def screen(self) -> Group:
-        """The table, the sentence, the keys; the table is cut to what fits."""
-        words, story = WORDS[self.lang], self.story
-        now = moment(story, self.taken)
-        said = Text(
-            getattr(now.step.text, self.lang) if now.step else str(words["start"]), style="bold"
+        """The code, what happened, the keys; what has no room makes way for the sentence."""
+        width, height = self.console.size
+        if self.helping:
+            return Group(*self._cut(_help(self.lang, width), height))
+        now = self.now.moment(self.taken)
+        said = Text(getattr(now.move.text if now.move else self.now.start, self.lang), style="bold")
+        middle = self._cut([Text(), said], height)
+        if height < len(middle) + LEAST_TABLE:
+            return Group(*self._cut([said], height))
+        foot, math, counts = ([*self._cut([text], height)] for text in self._below(now))
+        room = height - len(middle) - LEAST_TABLE
+        foot, math, counts = _fitting(room, foot, math, counts)
+        room = height - len(middle) - len(foot) - len(math) - len(counts)
+        title = Text(self._title(), style="bold cyan", no_wrap=True, overflow="ellipsis")
+        above = [title, *self._cut([_table(self.now, now, self.lang, room - 1, width)], room - 1)]
+        return Group(*above, *middle, *math, *[Text()] * (room - len(above)), *counts, *foot)
+
+    def _below(self, now: Moment) -> tuple[Text, Text, Text]:
+        """The keys (or what there is to say instead), the mathematics, and the counters."""
+        words = messages("terminal", self.lang)
+        hint = words["keys" if self.console.width >= WIDE + 30 else "few keys"]
+        typed = words["goto"].format(typed=self.typed)
+        foot = Text(self.notice or (hint if self.typed is None else typed))
+        foot.stylize("yellow" if self.notice else "dim")
+        math = Text(now.move.math if now.move else "", style="italic")
+        return foot, math, Text(self._counts(now), style="dim")
+
+    def _cut(self, parts: Sequence[Text | Table], most: int) -> list[Text]:
+        """What these look like, line by line, up to so many lines."""
+        lines: list[Text] = []
+        for part in parts:
+            if isinstance(part, Text):
+                lines += part.wrap(self.console, self.console.width) or [Text()]
+            else:
+                lines += _lines(self.console, part)
+        return lines[: max(most, 1)]
+
+    def _title(self) -> str:
+        words = messages("terminal", self.lang)
+        return words[self.key] + (f"  {words['playing']}" if self.playing else "")
+
+    def _counts(self, now: Moment) -> str:
+        words, story = messages("terminal", self.lang), self.now.story
+        place = words["place"].format(taken=self.taken, steps=f"{len(self.now.moves):,}")
+        counts = words[f"uses {self.now.mode}"].format(
+            used=f"{now.uses.total():,}",
+            edges=f"{len(story.edges):,}",
+            naive=f"{story.naive_edge_uses:,}",
+            total=f"{self.now.total_uses:,}",
         )
-        math = Text(now.step.math if now.step else "", style="italic")
-        place = str(words["place"]).format(taken=self.taken, steps=len(story.steps))
-        counts = str(words["edges"]).format(
-            used=len(now.used), edges=len(story.edges), naive=f"{story.naive_edge_uses:,}"
-        )
-        foot = words["keys"] if self.typed is None else str(words["goto"]).format(typed=self.typed)
-        wrapped = sum(len(text.wrap(self.console, self.console.width)) for text in (said, math))
-        room = max(3, self.console.height - wrapped - 6)
-        return Group(
-            _table(story, now, self.lang, room),
-            Text(),
-            said,
-            math,
-            Text(),
-            Text(f"{place} · {counts}", style="dim"),
-            Text(str(foot), style="dim"),
-        )
+        return f"{place} · {counts}"
+
+
+def _fitting(room: int, *parts: list[Text]) -> list[list[Text]]:
+    """Each part while there is room for it, else nothing in its place."""
+    fitting: list[list[Text]] = []
+    for part in parts:
+        fits = len(part) <= room
+        room -= len(part) if fits else 0
+        fitting.append(part if fits else [])
+    return fitting
 
 
 MEANING = {
-    **dict.fromkeys(("n", "right", "\r", "\n", " "), "next"),
+    **dict.fromkeys(("n", "right", "\r", "\n"), "next"),
     **dict.fromkeys(("p", "left"), "back"),
-    **{"home": "home", "end": "end"},
+    **{"shift right": "next node", "shift left": "previous node"},
+    **{"home": "home", "end": "end", "g": "goto", " ": "play", "?": "help", "l": "language"},
+    **{"f": "forward", "b": "backward", "N": "naive", "i": "impatient", "I": "impatient"},
+    **{"a": "again", "z": "zero_grad", "s": "step"},
 }
+
+HELP = (
+    *("next", "back", "node", "ends", "goto", "play", "forward", "backward"),
+    *("naive", "impatient", "again", "zero_grad", "step", "language", "quit"),
+)
+"""The lines of the help, in their order: the key first, then what it does."""
+
+
+def _help(lang: Lang, width: int) -> list[Text]:
+    words = messages("terminal", lang)
+    lines = [Text(words["help"], style="bold cyan")]
+    for name in HELP:
+        key, _, what = words[f"help {name}"].partition(" | ")
+        line = Text(f"{key}  ", style="bold")
+        line.append(what, style="not bold")
+        line.truncate(width, overflow="ellipsis")
+        lines.append(line)
+    return [*lines, Text(words["help end"], style="dim")]
 
 
 # -- the table -------------------------------------------------------------------------------------
 
 
-def _table(story: Trace, now: Moment, lang: Lang, room: int) -> Table:
+def _table(told: Play, now: Moment, lang: Lang, room: int, width: int = 1 << 20) -> Table:
     """The code with what every node holds; at most ``room`` lines around the current one."""
-    heading = WORDS[lang]["columns"]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(heading[0], width=1)
-    table.add_column(heading[1], ratio=3, overflow="ellipsis", no_wrap=True, min_width=12)
-    for name in heading[2:]:
-        table.add_column(name, justify="right", overflow="fold")
-    owed = consumers(story)
-    shown, hidden = _window(story, now, room)
+    words = messages("terminal", lang)
+    wide = width >= WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
+    table.header_style = "dim"
+    table.add_column("", width=1)
+    shape = {"overflow": "ellipsis", "no_wrap": True}
+    table.add_column(words["code"], ratio=3, min_width=8, **shape)  # type: ignore[arg-type]
+    for name in ("value", "pile", "gradient", "heard") if wide else ("value", "pile"):
+        table.add_column(words[name], justify="right", **shape)  # type: ignore[arg-type]
+    shown, hidden = _window(told, now, max(room - 1, 1))
     for node in shown:
-        table.add_row(*_row(story, now, node, owed[node.id]), style=_style(story, now, node))
+        acts = "bold" if _sign(now, node) else ""
+        table.add_row(*_row(told, now, node, wide=wide), style=acts)
     if hidden:
-        table.add_row("", Text(str(WORDS[lang]["hidden"]).format(n=hidden), style="dim"))
+        table.add_row("", Text(words["hidden"].format(n=hidden), style="dim"))
     return table
 
 
-def _window(story: Trace, now: Moment, room: int) -> tuple[list[TraceNode], int]:
+def _window(told: Play, now: Moment, room: int) -> tuple[list[TraceNode], int]:
     """The lines of code to show: all but nameless constants, or those around the current one."""
-    lines = [node for node in story.nodes if not node.constant or node.label]
+    lines = [node for node in told.story.nodes if not node.constant or node.label]
     if len(lines) <= room:
         return lines, 0
-    current = next((i for i, node in enumerate(lines) if _sign(story, now, node) == "▸"), 0)
-    first = min(max(0, current - room // 2), len(lines) - room + 1)
-    return lines[first : first + room - 1], len(lines) - room + 1
+    current = next((i for i, node in enumerate(lines) if _sign(now, node) == "▸"), 0)
+    shown = max(room - 1, 1)
+    first = min(max(0, current - shown // 2), len(lines) - shown)
+    return lines[first : first + shown], len(lines) - shown
 
 
-def _row(story: Trace, now: Moment, node: TraceNode, owed: int) -> tuple[str | Text, ...]:
-    known = node.id in now.known
-    pile = now.piles.get(node.id, [])
-    settled = node.id in now.settled
-    code = f"{node.name} = {node.formula or (show(node.value) if known else '…')}"
-    return (
-        _sign(story, now, node),
-        Text(code),
-        Text(show(node.value) if known else "", style="cyan"),
-        Text(sum_of([show(amount) for amount in pile]), style="yellow"),
-        Text(f"{show(now.totals[node.id])} ✓" if settled else "", style="bold yellow"),
-        f"{len(pile)}/{owed}" if owed and not node.constant else "",
-    )
+def _row(told: Play, now: Moment, node: TraceNode, *, wide: bool) -> list[str | Text]:
+    value = show(now.values[node.id]) if node.id in now.values else ""
+    pile, owed = now.pile(node.id), told.hears.get(node.id, 0)
+    written = f"{node.name} = {node.formula or value or '…'}"
+    lying = Text(sum_of([show(amount) for amount in pile]), style="yellow")
+    gradient = Text(_gradient(now, node), style="bold yellow")
+    heard = f"{now.heard[node.id]:,}/{owed:,}" if owed and not node.constant else ""
+    start: list[str | Text] = [_sign(now, node), Text(written), Text(value, style="cyan")]
+    return [*start, lying, gradient, heard] if wide else [*start, gradient if gradient else lying]
 
 
-def _sign(story: Trace, now: Moment, node: TraceNode) -> str:
-    step = now.step
-    if step is None:
+def _gradient(now: Moment, node: TraceNode) -> str:
+    """What lies with a node once it is final, and what a leaf still has from an earlier pass."""
+    total = now.total(node.id)
+    if total is None:
         return ""
-    if step.edge is None:
-        return "▸" if step.node == node.id else ""
-    debt = story.edges[step.edge]
-    return "▸" if debt.consumer == node.id else "◂" if debt.parent == node.id else ""
+    if node.id in now.settled:
+        return f"{show(total)} ✓"
+    return show(total) if node.id in now.kept and node.id not in now.totals else ""
 
 
-def _style(story: Trace, now: Moment, node: TraceNode) -> str:
-    return "bold" if _sign(story, now, node) else ""
+def _sign(now: Moment, node: TraceNode) -> str:
+    move = now.move
+    if move is None:
+        return ""
+    return "▸" if move.actor == node.id else "◂" if move.payee == node.id else ""
+
+
+def _lines(console: Console, table: Table) -> list[Text]:
+    """The table as lines of text."""
+    rows: list[Text] = []
+    for segments in console.render_lines(table, pad=False):
+        line = Text(no_wrap=True, overflow="crop")
+        for segment in segments:
+            line.append(segment.text, segment.style)
+        rows.append(line)
+    return rows
 
 
 # -- keys ------------------------------------------------------------------------------------------
 
 SEQUENCES = {"[C": "right", "[D": "left", "OC": "right", "OD": "left"}
+SEQUENCES |= {"[1;2C": "shift right", "[1;2D": "shift left"}
 SEQUENCES |= {"[H": "home", "[F": "end", "OH": "home", "OF": "end", "[1~": "home", "[4~": "end"}
+"""What terminals send after Escape for keys that are no characters."""
 
 
 @contextmanager
-def keys() -> Iterator[Callable[[], str]]:
-    """A function that waits for a key; the terminal is as it was afterwards."""
+def keys() -> Iterator[Callable[[float], str | None]]:
+    """A function that waits for a key, so many seconds at most; the terminal is as it was after."""
     if sys.platform == "win32":
         yield _windows_key
         return
@@ -216,15 +427,17 @@ def keys() -> Iterator[Callable[[], str]]:
     before = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor)
-        yield lambda: _unix_key(descriptor)
+        yield lambda seconds: _unix_key(descriptor, seconds)
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-def _unix_key(descriptor: int) -> str:
+def _unix_key(descriptor: int, seconds: float) -> str | None:
     """One character, or the name of a key that sends several; "" at the end of input."""
     import select
 
+    if not select.select([descriptor], [], [], seconds)[0]:
+        return None
     key = os.read(descriptor, 1).decode("latin-1")
     if key != "\x1b":
         return key
@@ -236,9 +449,14 @@ def _unix_key(descriptor: int) -> str:
     return SEQUENCES.get(sequence, "other")
 
 
-def _windows_key() -> str:
+def _windows_key(seconds: float) -> str | None:
     import msvcrt
 
+    end = time.monotonic() + seconds
+    while not msvcrt.kbhit():  # type: ignore[attr-defined,unused-ignore]
+        if time.monotonic() >= end:
+            return None
+        time.sleep(0.02)
     key: str = msvcrt.getwch()  # type: ignore[attr-defined,unused-ignore]
     if key not in "\x00\xe0":
         return key

@@ -45,6 +45,7 @@ from autograd.views.words import (
 SCHEMA = 1
 Kind = Literal["eval", "seed", "settle", "pay"]
 Lang = Literal["en", "zh"]
+Mode = Literal["backprop", "naive", "impatient", "passes"]
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
 """Without l and o, which look like digits."""
 NETWORK_LETTERS = "abwxzL"
@@ -162,11 +163,14 @@ class Trace:
 
         return write_atomically(path, page(self, lang=lang, max_nodes=max_nodes))
 
-    def play(self, *, lang: Lang = "en") -> None:
-        """Step through it in the terminal; without one, print all steps."""
+    def play(self, *, lang: Lang = "en", mode: Mode = "backprop") -> None:
+        """Step through it in the terminal; without one, print all steps.
+
+        ``mode`` is how it begins: "backprop", "naive", "impatient" or "passes".
+        """
         from autograd.views.terminal import play
 
-        play(self, lang=lang)
+        play(self, lang=lang, mode=mode)
 
     def frames(
         self, folder: str | os.PathLike[str], *, lang: Lang = "en", max_nodes: int = 400

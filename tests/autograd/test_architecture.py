@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("autograd/**/*.py"), *ROOT.glob("nn/**/*.py")])
 
 FLOORS = [
-    {"primitive", "scalar_math", "modes", "given", "files", "extras", "trees"},
+    {"primitive", "scalar_math", "modes", "given", "files", "extras", "messages", "trees"},
     {"rules"},
     {"value"},
     {"functions"},

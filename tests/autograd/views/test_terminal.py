@@ -69,6 +69,15 @@ class Terminal:
         self.raw += seen
         return plain(seen)
 
+    def resize(self, rows, columns):
+        """As when somebody pulls at the window."""
+        import fcntl
+        import struct
+        import termios
+
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, size)
+
     def end(self):
         """The exit status, after which the terminal must be as it was."""
         import termios
@@ -106,9 +115,9 @@ def test_every_key(terminal):
     screen = terminal()
     screen.wait_for("step 0 of 17")
     for keys, place in [
-        *[("n", 1), ("\x1b[C", 2), ("\r", 3), (" ", 4), ("p", 3), ("\x1b[D", 2), ("\x1bOC", 3)],
+        *[("n", 1), ("\x1b[C", 2), ("\r", 3), ("n", 4), ("p", 3), ("\x1b[D", 2), ("\x1bOC", 3)],
         *[("\x1b[F", 17), ("n", 17), ("\x1b[H", 0), ("p", 0), ("\x1b[4~", 17), ("\x1b[1~", 0)],
-        *[("g13\r", 13), ("g99\r", 17), ("g1\x7f7\r", 7), ("gx", 7), ("z", 7), ("\x1b[A", 7)],
+        *[("g13\r", 13), ("g99\r", 17), ("g1\x7f7\r", 7), ("gx", 7), ("x", 7), ("\x1b[A", 7)],
     ]:
         screen.send(keys)
         screen.wait_for(f"step {place} of 17")
@@ -127,6 +136,63 @@ def test_tells_piles_and_gradients(terminal):
     screen.send("\x1b[F")
     told = screen.wait_for("step 17 of 17")
     assert re.search(r"▸\s+b = 1\s+1\s+2 \+ 3\s+5 ✓\s+2/2", told)
+
+
+def test_the_other_modes(terminal):
+    screen = terminal()
+    screen.wait_for("step 0 of 17")
+    for keys, told in [
+        ("i", "Impatient: passing on the whole pile"),
+        ("\x1b[F", "a ends with 6, and that is wrong: the derivative is 4"),
+        ("i\x1b[F", "a ends with 4, which is right, after 6 payments"),
+        ("iN", "Path by path"),
+        ("nnnn", "edge uses 4 of 6"),
+        ("Nnn", "step 2 of 17"),
+        ("b", "step 6 of 17"),
+        ("\x1b[1;2C", "step 11 of 17"),
+        ("\x1b[1;2C", "step 14 of 17"),
+        ("\x1b[1;2D", "step 11 of 17"),
+        ("f", "step 0 of 17"),
+        ("a", "backward() once more, pass 2"),
+        ("\x1b[F", "5 + 5 = 10"),
+        ("s", "e goes from 6 to 1.6"),
+        ("z", "is set back to 0"),
+        ("l", "清零"),
+        ("l?", "Any key closes this"),
+        (" ", "Several passes"),
+    ]:
+        screen.send(keys)
+        screen.wait_for(told)
+
+
+def test_plays_by_itself_until_a_key(terminal):
+    screen = terminal()
+    screen.wait_for("step 0 of 17")
+    screen.send(" ")
+    screen.wait_for("step 2 of 17")
+    screen.send("\x1b[F ")
+    screen.wait_for("step 1 of 17")
+
+
+@pytest.mark.parametrize(("lang", "start"), [("en", "Press"), ("zh", "按 →")])
+def test_draws_anew_after_every_change_of_size(terminal, lang, start):
+    screen = terminal(lang)
+    screen.wait_for(start)
+    for rows, columns in [(12, 40), (30, 120), (8, 30), (24, 80)]:
+        screen.resize(rows, columns)
+        screen.wait_for(start)
+    screen.send("\x1b[F")
+    screen.wait_for("17")
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(6, 40), (10, 40), (20, 40), (5, 30), (3, 80)])
+def test_the_sentence_is_never_lost(terminal, rows, columns):
+    screen = terminal(rows=rows, columns=columns)
+    screen.wait_for("begin.")
+    screen.send("n" * 13)
+    told = screen.wait_for("more.")
+    last = told[told.rindex("c pays b") :]
+    assert "derivative 1 makes 2." in " ".join(last.split())
 
 
 @pytest.mark.parametrize("columns", [40, 80, 140])

@@ -1,0 +1,510 @@
+"""Plays: one graph repaid in several ways, each a list of moves that any viewer can replay.
+
+A *mode* is a way of paying.  ``backprop`` waits: it is the trace as it is.  ``naive`` lets every
+leaf walk every path by itself.  ``impatient`` pays on whenever something arrives, without waiting
+for the rest, and has two *endings*: passing on all that lies on the pile is wrong, passing on only
+the news is right and uses edges again and again.  ``passes`` goes on after the first backward pass:
+*backward again*, *zero_grad*, *step*.
+
+A *move* is a step of a play with the sentence that tells it; the *moment* after so many moves is
+what a viewer shows, so that going back is looking at an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Literal
+
+from autograd.modes import scope
+from autograd.rules import TABLE
+from autograd.value import Value, apply
+from autograd.views.trace import (
+    Mode,
+    Step,
+    Text,
+    Trace,
+    TraceEdge,
+    TraceNode,
+    said,
+    sentences,
+    trace,
+)
+from autograd.views.words import enclosed, show
+
+Ending = Literal["pile", "news"]
+MODES: tuple[Mode, ...] = ("backprop", "naive", "impatient", "passes")
+
+MOST_MOVES = 2000
+"""A walk of more edges than this is broken off: its counters know the rest."""
+
+RATE = 0.1
+"""How far one descent step goes, in gradients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of a play: ``actor`` does something, perhaps along ``edge`` to ``payee``.
+
+    ``held`` is what lies on the payee's pile afterwards; ``values`` are the numbers that change.
+    """
+
+    kind: str
+    text: Text
+    math: str
+    actor: int | None = None
+    payee: int | None = None
+    edge: int | None = None
+    amount: float | None = None
+    held: float | None = None
+    values: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Moment:
+    """The state after ``taken`` moves; ``move`` is the last of them, None at the very start.
+
+    ``kept`` is what leaves hold from earlier passes, ``piles`` and ``totals`` are of this one.
+    """
+
+    taken: int
+    move: Move | None
+    values: dict[int, float] = field(default_factory=dict)
+    settled: set[int] = field(default_factory=set)
+    uses: Counter[int] = field(default_factory=Counter)
+    kept: dict[int, float] = field(default_factory=dict)
+    piles: dict[int, list[float]] = field(default_factory=dict)
+    totals: dict[int, float] = field(default_factory=dict)
+    heard: Counter[int] = field(default_factory=Counter)
+
+    def pile(self, node: int) -> list[float]:
+        """All that lies with a node, what it kept first."""
+        kept = [self.kept[node]] if node in self.kept else []
+        return kept + self.piles.get(node, [])
+
+    def total(self, node: int) -> float | None:
+        """The sum of the pile as ``.grad`` has it: a pass is added to what was kept."""
+        if node not in self.totals:
+            return self.kept.get(node)
+        return self.kept.get(node, 0.0) + self.totals[node]
+
+    def take(self, move: Move, leaves: frozenset[int]) -> None:
+        """What a move changes; what lies with the ``leaves`` outlasts a pass."""
+        if move.kind in ("again", "zero_grad", "step"):
+            self._begin(leaves, move.kind)
+        elif move.kind == "settle" and move.actor is not None:
+            self.settled.add(move.actor)
+        self.values.update(move.values)
+        if move.edge is not None:
+            self.uses[move.edge] += 1
+        if move.payee is not None and move.amount is not None and move.held is not None:
+            self.piles.setdefault(move.payee, []).append(move.amount)
+            self.totals[move.payee] = move.held
+            self.heard[move.payee] += move.edge is not None
+
+    def _begin(self, leaves: frozenset[int], kind: str) -> None:
+        """Leaves keep what they have or are set to 0, others start afresh."""
+        totals = {leaf: self.total(leaf) for leaf in leaves}
+        kept = {leaf: total for leaf, total in totals.items() if total is not None}
+        self.kept = dict.fromkeys(kept, 0.0) if kind == "zero_grad" else kept
+        for record in (self.settled, self.heard, self.piles, self.totals):
+            record.clear()
+        if kind == "step":
+            self.values.clear()
+
+
+class Play:
+    """A story told in one mode: its moves, and the moment after any number of them."""
+
+    def __init__(self, mode: Mode, story: Trace, moves: Sequence[Move], *, start: Text) -> None:
+        self.mode, self.story, self.moves, self.start = mode, story, list(moves), start
+        self.leaves = frozenset(node.id for node in story.nodes if node.leaf)
+        self.hears: Mapping[int, int] = Counter(edge.parent for edge in story.edges)
+        """From how many a node hears before it is complete."""
+        self.total_uses = len(story.edges)
+        """How many edge uses the whole of it takes, told or not."""
+
+    def moment(self, taken: int) -> Moment:
+        """The moment after ``taken`` moves, 0 to ``len(self.moves)``."""
+        now = Moment(taken, self.moves[taken - 1] if taken else None)
+        if self.mode in ("naive", "impatient"):
+            now.values = {node.id: node.value for node in self.story.nodes}
+        for move in self.moves[:taken]:
+            now.take(move, self.leaves)
+        return now
+
+
+# -- paying back -----------------------------------------------------------------------------------
+
+
+def paying_back(story: Trace) -> Play:
+    """The trace itself: everyone waits, every edge is used once."""
+    start = _told(["start"], root=story.root.name)
+    return Play("backprop", story, [_replayed(step, story) for step in story.steps], start=start)
+
+
+def _replayed(step: Step, story: Trace) -> Move:
+    actor, payee, values = step.node, None, {}
+    if step.edge is not None:
+        actor, payee = story.edges[step.edge].consumer, story.edges[step.edge].parent
+    elif step.kind == "seed":
+        payee = actor
+    elif step.kind == "eval" and actor is not None:
+        values = {actor: story.nodes[actor].value}
+    paid = {"amount": step.amount, "held": step.pile_after} if payee is not None else {}
+    return Move(step.kind, step.text, step.math, actor, payee, step.edge, values=values, **paid)
+
+
+# -- path by path ----------------------------------------------------------------------------------
+
+
+def path_by_path(story: Trace) -> Play:
+    """The naive method: every leaf walks every path to the root, one edge a move."""
+    walk = _Walk(story)
+    leaf = next(node for node in story.nodes if node.leaf and not node.constant)
+    key = "naive_start" if walk.moves else "naive_no_edge"
+    start = _told([key], root=story.root.name, leaf=leaf.name)
+    play = Play("naive", story, walk.moves, start=start)
+    play.hears = {leaf: ways for leaf, ways in walk.ways.items() if leaf in play.leaves}
+    play.total_uses = story.naive_edge_uses
+    return play
+
+
+class _Walk:
+    """The moves of every leaf along every path, as far as they are told."""
+
+    def __init__(self, story: Trace) -> None:
+        self.story, self.ways = story, _ways(story)
+        self.owed = _owed(story)
+        self.moves: list[Move] = []
+        self.times: Counter[int] = Counter()
+        self.collected: dict[int, list[float]] = {}
+        for number, path in enumerate(self._paths(), 1):
+            if self.moves and len(self.moves) + len(path) > MOST_MOVES:
+                break
+            self._walk(number, path)
+        if self.moves and len(self.moves) < story.naive_edge_uses:
+            self.moves[-1] = _broken_off(self.moves[-1], len(self.moves), story)
+
+    def _walk(self, number: int, path: Sequence[TraceEdge]) -> None:
+        leaf = self.story.nodes[path[0].parent]
+        for k, edge in enumerate(path, 1):
+            self.times[edge.id] += 1
+            last = k == len(path)
+            factors = [debt.local for debt in path[:k]]
+            amount = prod(factors)
+            words = {
+                **{"path": str(number), "leaf": leaf.name, "root": self.story.root.name},
+                **{"from": self.story.nodes[edge.parent].name, "local": show(edge.local)},
+                **{"to": self.story.nodes[edge.consumer].name, "amount": show(amount)},
+                **{"factors": _product(factors), "times": str(self.times[edge.id])},
+            }
+            keys = ["naive_collect" if last else "naive_walk"]
+            keys += ["naive_again"] if self.times[edge.id] > 1 else []
+            self.moves.append(
+                Move("walk", **said(keys, "naive", words), actor=edge.parent, edge=edge.id)
+            )
+            if last:
+                self._collect(leaf, amount)
+
+    def _collect(self, leaf: TraceNode, amount: float) -> None:
+        """The end of a path: its product falls on the leaf's pile, which may be complete now."""
+        pile = self.collected.setdefault(leaf.id, [])
+        pile.append(amount)
+        kind = "settle" if len(pile) == self.ways[leaf.id] else "walk"
+        self.moves[-1] = replace(
+            self.moves[-1],
+            kind=kind,
+            actor=leaf.id,
+            payee=leaf.id,
+            amount=amount,
+            held=sum(pile[1:], pile[0]),
+        )
+
+    def _paths(self) -> Iterator[list[TraceEdge]]:
+        """Each path from a leaf up to the root, as its edges."""
+        for leaf in self.story.nodes:
+            if not leaf.leaf or leaf.constant:
+                continue
+            path: list[TraceEdge] = []
+            branches = [iter(self.owed[leaf.id])]
+            while branches:
+                edge = next(branches[-1], None)
+                if edge is None:
+                    branches.pop()
+                    del path[-1:]
+                elif edge.consumer == self.story.root.id:
+                    yield [*path, edge]
+                else:
+                    path.append(edge)
+                    branches.append(iter(self.owed[edge.consumer]))
+
+
+def _ways(story: Trace) -> dict[int, int]:
+    """How many paths lead from the root to each node."""
+    ways = {node.id: int(node is story.root) for node in story.nodes}
+    for edge in _by_consumer(story):
+        ways[edge.parent] += ways[edge.consumer]
+    return ways
+
+
+def _by_consumer(story: Trace) -> list[TraceEdge]:
+    """The edges from the root down: a node's own come after all that lead to it."""
+    return sorted(story.edges, key=lambda edge: -edge.consumer)
+
+
+def _owed(story: Trace) -> dict[int, list[TraceEdge]]:
+    """The edges that lead to each node, in the order in which they are paid."""
+    owed: dict[int, list[TraceEdge]] = {node.id: [] for node in story.nodes}
+    for step in story.steps:
+        if step.edge is not None:
+            owed[story.edges[step.edge].parent].append(story.edges[step.edge])
+    return owed
+
+
+# -- without waiting -------------------------------------------------------------------------------
+
+
+def impatient(story: Trace, ending: Ending = "pile") -> Play:
+    """Whoever is paid pays on at once: the whole ``pile``, or only the ``news``.
+
+    Where no inner node is shared both come out right, so there the story is an example's:
+    b = a + a, c = b + b.
+    """
+    shown = story if shares_an_inner_node(story) else trace(_example())
+    hurry = _Hurry(shown, ending)
+    keys = [f"impatient_start_{ending}"]
+    keys = keys if shown is story else ["impatient_example", *keys]
+    play = Play("impatient", shown, hurry.moves, start=_told(keys, root=shown.root.name))
+    play.total_uses = shown.impatient_edge_uses
+    play.hears = {node: ways for node, ways in _ways(shown).items() if node != shown.root.id}
+    return play
+
+
+def shares_an_inner_node(story: Trace) -> bool:
+    """Whether anybody who pays on is paid more than once: then waiting makes a difference."""
+    heard = Counter(edge.parent for edge in story.edges)
+    return any(count > 1 and not story.nodes[node].leaf for node, count in heard.items())
+
+
+def _example() -> Value:
+    a = Value(1.0, label="a")
+    b = a + a
+    c = b + b
+    b.label, c.label = "b", "c"
+    return c
+
+
+class _Hurry:
+    """The moves of nodes that do not wait, depth first, as far as they are told."""
+
+    def __init__(self, story: Trace, ending: Ending) -> None:
+        self.story, self.ending = story, ending
+        self.moves: list[Move] = []
+        self.times: Counter[int] = Counter()
+        self.piles = {story.root.id: 1.0}
+        self.gradients = _gradients(story)
+        owing: dict[int, list[TraceEdge]] = {node.id: [] for node in story.nodes}
+        for edge in story.edges:
+            owing[edge.consumer].append(edge)
+        self.owing = owing
+        self._run()
+
+    def _run(self) -> None:
+        seed = next(step for step in self.story.steps if step.kind == "seed")
+        self.moves.append(_replayed(seed, self.story))
+        waiting = [(edge, 1.0) for edge in reversed(self.owing[self.story.root.id])]
+        while waiting and len(self.moves) <= MOST_MOVES:
+            edge, news = waiting.pop()
+            amount = self._pay(edge, news)
+            waiting += [(onward, amount) for onward in reversed(self.owing[edge.parent])]
+        if waiting:
+            self.moves[-1] = _broken_off(self.moves[-1], len(self.moves) - 1, self.story)
+        else:
+            self.moves.append(self._verdict())
+
+    def _pay(self, edge: TraceEdge, news: float) -> float:
+        debtor, creditor = self.story.nodes[edge.consumer], self.story.nodes[edge.parent]
+        debt = self.piles[debtor.id] if self.ending == "pile" else news
+        amount = debt * edge.local
+        self.times[edge.id] += 1
+        before = self.piles.get(creditor.id)
+        held = self.piles[creditor.id] = amount if before is None else before + amount
+        words = {
+            **{"from": debtor.name, "to": creditor.name, "root": self.story.root.name},
+            **{"debt": show(debt), "local": show(edge.local), "amount": show(amount)},
+            **{"factor": enclosed(show(edge.local)), "times": str(self.times[edge.id])},
+        }
+        keys = [f"impatient_{self.ending}"]
+        keys += ["impatient_again"] if self.times[edge.id] > 1 else []
+        told = said(keys, "impatient", words)
+        told |= {"actor": debtor.id, "payee": creditor.id, "edge": edge.id}
+        self.moves.append(Move("hurry", **told, amount=amount, held=held))
+        return amount
+
+    def _verdict(self) -> Move:
+        """The end: what the first leaf that got too much has, or how dear it was to be right."""
+        leaves = [node for node in self.story.nodes if node.leaf and not node.constant]
+        wrong = [node for node in leaves if self._is_wrong(node)]
+        leaf = (wrong or leaves)[-1]
+        words = {
+            **{"leaf": leaf.name, "root": self.story.root.name},
+            **{"amount": show(self.piles.get(leaf.id, 0.0)), "grad": show(self.gradients[leaf.id])},
+            **{"uses": f"{self.times.total():,}", "edges": f"{len(self.story.edges):,}"},
+        }
+        key = "impatient_wrong" if wrong else "impatient_right"
+        return Move("verdict", **said([key], key, words), actor=leaf.id)
+
+    def _is_wrong(self, leaf: TraceNode) -> bool:
+        """Beyond what another order of adding up may change."""
+        got, right = self.piles.get(leaf.id, 0.0), self.gradients[leaf.id]
+        return got != right and not abs(got - right) <= 1e-9 * max(abs(got), abs(right))
+
+
+# -- several passes --------------------------------------------------------------------------------
+
+
+class Passes(Play):
+    """A list of passes: the first is the trace; `again`, `zero_grad` and `step` go on from there.
+
+    As in training: leaves keep what they were paid until somebody resets it, inner nodes start
+    every backward pass afresh, and a descent step uses whatever lies with the leaves.
+    """
+
+    def __init__(self, story: Trace) -> None:
+        first = paying_back(story)
+        start = _told(["start", "passes_start"], root=story.root.name)
+        super().__init__("passes", story, first.moves, start=start)
+        self.now = story
+        self.backwards = 1
+
+    def again(self) -> None:
+        """Another backward pass over the numbers as they are."""
+        self.backwards += 1
+        words = {"root": self.now.root.name, "n": str(self.backwards)}
+        self.moves.append(Move("again", **said(["passes_again"], "passes_again", words)))
+        self._repay()
+
+    def zero_grad(self) -> None:
+        """Set what lies with the leaves back to 0."""
+        told = said(["passes_zero"], "passes_zero", {"leaves": self._names()})
+        self.moves.append(Move("zero_grad", **told))
+
+    def step(self, rate: float = RATE) -> bool:
+        """Move every leaf against its ``.grad`` and compute anew; False where that cannot be.
+
+        An operation of the user's own can be replayed but not computed anew.
+        """
+        if any(node.custom for node in self.story.nodes):
+            return False
+        now = self.moment(len(self.moves))
+        moved = {
+            node.id: node.value - rate * (now.total(node.id) or 0.0)
+            for node in self.now.nodes
+            if node.leaf and not node.constant
+        }
+        before = self.now.root.value
+        self.now = retold(self.now, moved)
+        words = {
+            **{"rate": show(rate), "leaves": self._names(), "root": self.now.root.name},
+            **{"before": show(before), "after": show(self.now.root.value)},
+        }
+        still = not any(now.total(node) for node in moved)
+        down = "passes_down" if self.now.root.value < before else "passes_not_down"
+        key = "passes_still" if still else down
+        told = said(["passes_step", key], "passes_step", words)
+        given = {node.id: node.value for node in self.now.nodes if node.leaf}
+        self.moves.append(Move("step", **told, values=given))
+        anew = [_replayed(step, self.now) for step in self.now.steps if step.kind == "eval"]
+        self.moves += [move for move in anew if move.actor not in given]
+        return True
+
+    def _repay(self) -> None:
+        """The backward steps of the story as it is now, on top of what the leaves hold."""
+        kept = self.moment(len(self.moves)).kept
+        for step in self.now.steps:
+            if step.kind != "eval":
+                self.moves.append(self._on_top(_replayed(step, self.now), kept))
+
+    def _on_top(self, move: Move, held: Mapping[int, float]) -> Move:
+        """A move as a leaf lives it that already holds something: the pass is added at the end."""
+        node, kept = move.actor, None if move.actor is None else held.get(move.actor)
+        if move.kind != "settle" or node is None or not kept:
+            return move
+        paid = _gradients(self.now)[node]
+        words = {
+            **{"node": self.now.nodes[node].name, "root": self.now.root.name},
+            **{"kept": show(kept), "paid": enclosed(show(paid)), "grad": show(kept + paid)},
+        }
+        return Move("settle", **said(["passes_leaf"], "passes_leaf", words), actor=node)
+
+    def _names(self) -> str:
+        names = [node.name for node in self.story.nodes if node.leaf and not node.constant]
+        return ", ".join(names if len(names) <= 6 else [*names[:4], "…", names[-1]])
+
+
+def retold(story: Trace, given: Mapping[int, float]) -> Trace:
+    """The same graph with other numbers in some leaves, computed and paid anew.
+
+    Raises ValueError for a graph with an operation of the user's own: only its result is known.
+    """
+    values: list[Value] = []
+    for node in story.nodes:
+        if node.custom:
+            raise ValueError(f"{node.name} is an operation without a rule: it cannot be computed")
+        values.append(_within(node.scope, _remade, node, values, given))
+    return trace(values[-1])
+
+
+def _remade(node: TraceNode, known: Sequence[Value], given: Mapping[int, float]) -> Value:
+    if node.leaf:
+        x = given.get(node.id, node.value)
+        return Value(x, label=node.label, requires_grad=not node.constant)
+    made = apply(TABLE[node.op], *(known[operand.id] for operand in node.parents))
+    made.label = node.label
+    return made
+
+
+def _within(boxes: Sequence[str], make: Callable[..., Value], *arguments: object) -> Value:
+    """Call a function inside nested scopes."""
+    with ExitStack() as stack:
+        for box in boxes:
+            stack.enter_context(scope(box))
+        return make(*arguments)
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _told(keys: Sequence[str], **words: str) -> Text:
+    """The sentence of these keys, where no mathematics belongs to it."""
+    told = sentences()
+    en, zh = ("".join(told[lang][key] for key in keys).format(**words) for lang in ("en", "zh"))
+    return Text(en, zh)
+
+
+def _broken_off(move: Move, told: int, story: Trace) -> Move:
+    """The last move that is told of a walk that goes on."""
+    uses = story.impatient_edge_uses if move.kind == "hurry" else story.naive_edge_uses
+    words = {"walked": f"{told:,}", "edges": f"{len(story.edges):,}", "naive": f"{uses:,}"}
+    more = _told(["naive_enough"], **words)
+    return replace(move, text=Text(move.text.en + more.en, move.text.zh + more.zh))
+
+
+def _product(factors: Sequence[float]) -> str:
+    """Factors as they are written: ``2 · (-1)``, the middle of many left out."""
+    shown = [show(x) for x in factors]
+    shown = [*shown[:4], "…", *shown[-3:]] if len(shown) > 8 else shown
+    return " · ".join([shown[0], *map(enclosed, shown[1:])])
+
+
+def _gradients(story: Trace) -> dict[int, float]:
+    """The final pile of every node that is paid."""
+    totals = {story.root.id: 1.0}
+    for step in story.steps:
+        if step.edge is not None and step.pile_after is not None:
+            totals[story.edges[step.edge].parent] = step.pile_after
+    return totals
