@@ -5,10 +5,12 @@ A callback is any function of an `Epoch`; returning True ends the training.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
 from typing import Any
 
+from nn.ema import EMA
 from nn.history import History
+from nn.interrupts import undisturbed
 from nn.optim import Optimizer
 
 
@@ -20,6 +22,7 @@ class Epoch:
     history: History
     model: Any
     optimizer: Optimizer
+    ema: EMA | None = None
 
 
 Callback = Callable[[Epoch], object]
@@ -29,8 +32,8 @@ class EarlyStopping:
     """Ends the training once a number has not improved for ``patience`` epochs.
 
     ``monitor`` is "validation" (the default where there is validation), "loss", or the name of a
-    metric; losses should fall and metrics rise.  The weights of the best epoch are put back.  One
-    instance belongs to one ``fit``.
+    metric; losses should fall and metrics rise, and nan is worse than anything.  The weights of the
+    best epoch are put back, and with them the averages of ``ema``, which were measured.
     """
 
     def __init__(
@@ -43,18 +46,26 @@ class EarlyStopping:
         self.best = inf
         self.best_epoch = 0
         self._weights: list[float] = []
+        self._averages: tuple[list[float], int] = [], 0
 
     def __call__(self, epoch: Epoch) -> bool:
         score = self._score(epoch.history)
-        if score < self.best - self.min_delta or not self.best_epoch:
+        if score < self.best - self.min_delta or epoch.number == 1:
             self.best, self.best_epoch = score, epoch.number
             self._weights = [parameter.data for parameter in epoch.optimizer.params]
+            self._averages = (epoch.ema.state, epoch.ema.updates) if epoch.ema else ([], 0)
         if epoch.number - self.best_epoch < self.patience:
             return False
         if self.restore:
+            self._put_back(epoch)
+        return True
+
+    def _put_back(self, epoch: Epoch) -> None:
+        with undisturbed():
             for parameter, number in zip(epoch.optimizer.params, self._weights):
                 parameter.data = number
-        return True
+            if epoch.ema:
+                epoch.ema.state, epoch.ema.updates = self._averages
 
     def _score(self, history: History) -> float:
         """What is watched, turned so that less is better."""
@@ -62,7 +73,8 @@ class EarlyStopping:
         name = self.monitor or ("validation" if "validation" in latest else "loss")
         if name not in latest:
             raise ValueError(f"there is no {name!r} to monitor: {', '.join(latest)}")
-        return -latest[name] if name in history.metrics else latest[name]
+        score = -latest[name] if name in history.metrics else latest[name]
+        return inf if isnan(score) else score
 
     def __repr__(self) -> str:
         return f"EarlyStopping(patience={self.patience}, monitor={self.monitor!r})"

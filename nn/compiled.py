@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import Any
 
 import autograd
-from autograd import BranchError, Value, no_branches, topological_order
+from autograd import BranchError, Value, no_branches, topological_order, where
 from autograd.extras import require
 from autograd.functions import VALUES
 from nn.data import Examples, Row, order_array, plain
@@ -59,7 +59,6 @@ class CompiledEngine:
         self._numpy = require("numpy", extra="fast")
         self.task, self._backend = task, backend
         self._program = compiled_loss(task, backend)
-        self._update = recorded_update(task)
         self._rows = table(task.examples)
         self._outputs: Any = None
         self._steps_per_call = self._program.steps_per_call or 1
@@ -101,8 +100,9 @@ class CompiledEngine:
 
     def save(self) -> None:
         """Put the numbers into the parameters, the optimiser and the average."""
-        ema, state = self.task.ema, self._state.tolist()
-        averages = state.pop() if ema else []
+        remembered = len(self.task.optimizer.state)
+        state, rest = self._state[:remembered].tolist(), self._state[remembered:].tolist()
+        averages = rest[0] if self.task.ema else []
         Standing(self._params.tolist(), state, self._steps, averages, self._updates).restore(
             self.task
         )
@@ -110,7 +110,11 @@ class CompiledEngine:
     def load(self) -> None:
         """Take the numbers from where ``save`` puts them."""
         standing = Standing.of(self.task)
-        state = [*standing.state, standing.averages] if self.task.ema else standing.state
+        moves = [float(parameter.requires_grad) for parameter in self.task.optimizer.params]
+        frozen = not all(moves)
+        state = [*standing.state, *([standing.averages] if self.task.ema else [])]
+        state = [*state, moves] if frozen else state
+        self._update = recorded_update(self.task, frozen)
         self._params = self._numpy.array(standing.params)
         self._state = self._numpy.array(state).reshape(len(state), len(standing.params))
         self._steps, self._offset = standing.steps, standing.updates - standing.steps
@@ -124,11 +128,7 @@ class CompiledEngine:
     def _call(self, order: Any, first: int, steps: int) -> list[float]:
         """Take some steps; Ctrl-C undoes them all, a loss that is not finite the last."""
         call = Call(self._params, self._state, self._steps, order, self._hyper(first, steps))
-        try:
-            losses = self._run(call, steps)
-        except BaseException:
-            self._run(call, 0)
-            raise
+        losses = self._run(call, steps)
         if not isfinite(losses[-1]):
             self._undo(call, len(losses) - 1)
             raise NotFiniteError(losses[-1], first + len(losses) - 1)
@@ -136,17 +136,16 @@ class CompiledEngine:
         return losses
 
     def _run(self, call: Call, steps: int) -> list[float]:
-        """Start where the call starts, and take so many of its steps."""
-        self._params, self._state = call.params.copy(), call.state.copy()
-        self._steps = call.steps + steps
-        if not steps:
-            return []
+        """Start where the call starts, and take so many of its steps, or none if interrupted."""
+        params, state = call.params.copy(), call.state.copy()
         order, size = call.order[: steps * self.task.batch_size], self.task.batch_size
-        losses = self._program.train(
-            self._update, self._params, self._state, self._rows, order, size, call.hyper[:steps]
-        )
-        taken: list[float] = losses.tolist()
-        return taken
+        losses: list[float] = []
+        if steps:
+            losses = self._program.train(
+                self._update, params, state, self._rows, order, size, call.hyper[:steps]
+            ).tolist()
+        self._params, self._state, self._steps = params, state, call.steps + steps
+        return losses
 
     def _undo(self, call: Call, taken: int) -> None:
         """Go back to where the last finite loss was computed."""
@@ -172,8 +171,10 @@ class CompiledEngine:
 
     def _averages(self) -> Any:
         """The numbers to measure with."""
-        ema = self.task.ema
-        return self._params if ema is None else self._state[-1] / ema.weight(self._updates)
+        ema, optimizer = self.task.ema, self.task.optimizer
+        if ema is None:
+            return self._params
+        return self._state[len(optimizer.state)] / ema.weight(self._updates)
 
     def _predict(self, params: Any, examples: Examples) -> list[Any]:
         if self._outputs is None:
@@ -231,16 +232,24 @@ def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]
     return outputs
 
 
-def recorded_update(task: Task) -> Any:
-    """The optimiser's rule, and the average's, as an instruction list for one parameter."""
+def recorded_update(task: Task, frozen: bool = False) -> Any:
+    """The optimiser's rule, and the average's, as an instruction list for one parameter.
+
+    With ``frozen`` a last state says which parameters move: 1, or 0 for those that stay.
+    """
     optimizer, ema = task.optimizer, task.ema
     p, g, *state = (Value(1.0, label=name) for name in ["p", "g", *optimizer.state_names])
     hyper = [Value(0.5) for _ in optimizer.hyper(1, 1.0)]
     roots = list(optimizer.rule(VALUES, p, g, *state, *hyper))
+    moves = Value(1.0, label="moves")
+    if frozen:
+        roots = [where(moves, new, old) for new, old in zip(roots, [p, *state])]
     if ema:
         mean, decay = Value(1.0, label="average"), Value(0.5, label="decay")
         roots.append(average(VALUES, mean, roots[0], decay))
         state, hyper = [*state, mean], [*hyper, decay]
+    if frozen:
+        roots, state = [*roots, moves], [*state, moves]
     program = autograd.compile(roots, inputs=[p, g, *state], parameters=hyper, backend="numpy")
     return program.wengert
 
@@ -261,10 +270,14 @@ def per_row(outputs: Any) -> list[Any]:
 
 
 def _compiled(recorded: Recorded, params: list[Value], backend: str) -> Any:
-    """The program of a graph in which only these parameters learn; other leaves are constants."""
-    roots, inputs = _without_branches(recorded, params)
-    with _frozen(_strangers(roots, inputs, params)):
-        return autograd.compile(roots, inputs=inputs, parameters=params, backend=backend)
+    """The program of a graph in which only these parameters learn; other leaves are constants.
+
+    Those frozen for the time being are parameters too: a callback may free them.
+    """
+    with _requiring_gradient(True, [p for p in params if not p.requires_grad]):
+        roots, inputs = _without_branches(recorded, params)
+        with _requiring_gradient(False, _strangers(roots, inputs, params)):
+            return autograd.compile(roots, inputs=inputs, parameters=params, backend=backend)
 
 
 def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Value], list[Value]]:
@@ -273,8 +286,10 @@ def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Val
         with no_branches():
             return recorded()
     except BranchError:
-        with suppress(Exception), _frozen(_strangers(*recorded(), params)), no_branches():
-            return recorded()
+        with suppress(Exception):
+            strangers = _strangers(*recorded(), params)
+            with _requiring_gradient(False, strangers), no_branches():
+                return recorded()
         raise
 
 
@@ -323,13 +338,13 @@ def _learns(node: Value) -> bool:
 
 
 @contextmanager
-def _frozen(leaves: Iterable[Value]) -> Iterator[None]:
-    """Inside, these leaves are constants."""
+def _requiring_gradient(needed: bool, leaves: Iterable[Value]) -> Iterator[None]:
+    """Inside, these leaves do, or do not."""
     leaves = list(leaves)
     for leaf in leaves:
-        leaf.requires_grad = False
+        leaf.requires_grad = needed
     try:
         yield
     finally:
         for leaf in leaves:
-            leaf.requires_grad = True
+            leaf.requires_grad = not needed

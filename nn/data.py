@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
 from random import Random
-from typing import Any
+from typing import Any, SupportsIndex
+
+from nn.init import seeded
 
 Row = list[float]
 Target = float | list[float]
@@ -80,6 +82,14 @@ def is_array(held: Any) -> bool:
     return numpy is not None and isinstance(held, numpy.ndarray) and held.dtype.kind in "biuf"
 
 
+def orders(seed: SupportsIndex | None, n: int, epochs: int) -> Random:
+    """Where the orders of n examples come from, after those of so many epochs."""
+    source = seeded(seed)
+    for _ in range(epochs):
+        source.randbytes(8 * n)
+    return source
+
+
 def order_of(n: int, shuffle: Random | None) -> list[int]:
     """The indices 0 … n - 1, or a random permutation of them."""
     if shuffle is None:
@@ -108,6 +118,9 @@ def _array(held: Any, name: str, axes: tuple[int, ...]) -> Any:
         raise ValueError(f"{name} should have {wanted} axes, got shape {held.shape}{advice}")
     if not held.size:
         raise ValueError(f"{name} is empty: its shape is {held.shape}")
+    if numpy.ma.is_masked(held):
+        place = numpy.argwhere(numpy.ma.getmaskarray(held))[0].tolist()
+        raise ValueError(f"{name}{place} is masked: training needs numbers without holes")
     numbers = numpy.asarray(held, dtype=numpy.float64)
     if not (fine := numpy.isfinite(numbers)).all():
         place = numpy.argwhere(~fine)[0].tolist()

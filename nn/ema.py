@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autograd import Value
+from nn.interrupts import undisturbed
 from nn.optim import fraction, parameters_of
 
 
@@ -74,11 +75,14 @@ class EMA:
         averages = self.averages
         live = [parameter.data for parameter in self.params]
         try:
-            for parameter, mean in zip(self.params, averages):
-                parameter.data = mean
+            self._put(averages)
             yield
         finally:
-            for parameter, number in zip(self.params, live):
+            self._put(live)
+
+    def _put(self, numbers: list[float]) -> None:
+        with undisturbed():
+            for parameter, number in zip(self.params, numbers):
                 parameter.data = number
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ import autograd
 from autograd import Value
 from nn.data import Examples, order_of
 from nn.ema import EMA
+from nn.interrupts import undisturbed
 from nn.optim import Optimizer
 
 Metric = Callable[[Any, Any], float]
@@ -70,11 +71,12 @@ class Standing:
 
     def restore(self, task: Task) -> None:
         """Make it so again."""
-        for parameter, number in zip(task.optimizer.params, self.params):
-            parameter.data = number
-        task.optimizer.state, task.optimizer.steps = self.state, self.steps
-        if task.ema:
-            task.ema.state, task.ema.updates = self.averages, self.updates
+        with undisturbed():
+            for parameter, number in zip(task.optimizer.params, self.params):
+                parameter.data = number
+            task.optimizer.state, task.optimizer.steps = self.state, self.steps
+            if task.ema:
+                task.ema.state, task.ema.updates = self.averages, self.updates
 
 
 class NotFiniteError(ArithmeticError):
@@ -162,13 +164,15 @@ class EagerEngine:
             self._good.restore(task)
             raise NotFiniteError(loss, step)
         self._good = Standing.of(task)
-        try:
-            task.optimizer.step(task.rate(step))
-            if task.ema:
-                task.ema.update()
-        except BaseException:  # Ctrl-C in the middle of a step: as if it had not begun
-            self._good.restore(task)
-            raise
+        rate = task.rate(step)
+        with undisturbed():
+            try:
+                task.optimizer.step(rate)
+                if task.ema:
+                    task.ema.update()
+            except BaseException:  # as if the step had not begun
+                self._good.restore(task)
+                raise
         return loss
 
     def _backward(self, batch: Sequence[int]) -> float:
@@ -177,7 +181,8 @@ class EagerEngine:
         for start in range(0, len(batch), ROWS_AT_ONCE):
             chunk = task.examples.rows(batch[start : start + ROWS_AT_ONCE])
             part = autograd.sum([task.loss(task.model(x), y) for x, y in chunk])
-            part.backward(1.0 / len(batch))
+            if part.requires_grad:  # else all of them are constants, far on the right side, say
+                part.backward(1.0 / len(batch))
             loss += part.data
         return loss / len(batch)
 

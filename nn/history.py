@@ -54,3 +54,6 @@ class DivergedError(FloatingPointError):
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
         self.history = history
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.history)

@@ -9,7 +9,8 @@ Glorot & Bengio 2010, He et al. 2015).  Biases start at 0.
 import random
 from collections.abc import Callable, Mapping
 from math import sqrt
-from typing import Any, Protocol
+from operator import index
+from typing import Any, Protocol, SupportsIndex
 
 
 class Generator(Protocol):
@@ -71,13 +72,18 @@ def initialiser(init: str | Initialiser | None, activation: str) -> Initialiser:
     raise ValueError(f"init should be one of {known} or a function (rng, nin, nout), got {init!r}")
 
 
-def generator(seed: int | None, rng: Generator | None) -> Generator:
+def generator(seed: SupportsIndex | None, rng: Generator | None) -> Generator:
     """The generator given, a fresh one for the seed, or Python's global one."""
     if seed is not None and rng is not None:
         raise ValueError("give a seed or an rng, not both")
     if rng is not None:
         return rng
-    return random if seed is None else random.Random(seed)
+    return random if seed is None else seeded(seed)
+
+
+def seeded(seed: SupportsIndex | None) -> random.Random:
+    """Python's generator for a whole number of any kind, NumPy's too; for None, for no number."""
+    return random.Random(None if seed is None else index(seed))
 
 
 def _symmetric(rng: Generator, square: float) -> float:

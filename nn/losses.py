@@ -129,10 +129,7 @@ def _over(many: Callable[[list[Any]], Value], terms: list[Any]) -> Value:
 
 def _of_row(logits: Sequence[Any], target: Any) -> Value:
     if _is_list(target):
-        if len(target) != len(logits):
-            raise ValueError(
-                f"one probability per class: got {len(target)} for {len(logits)} logits"
-            )
+        _expect_probabilities(target, len(logits))
         whole = logsumexp(logits)
         return dot(target, [whole - z for z in logits])
     chosen: Value = logsumexp(logits) - _picked(logits, target)
@@ -163,9 +160,22 @@ def _is_whole(number: Any) -> bool:
         return False
 
 
+def _expect_probabilities(target: Sequence[Any], classes: int) -> None:
+    if len(target) != classes:
+        raise ValueError(f"one probability per class: got {len(target)} for {classes} logits")
+    if any(isinstance(p, Value) for p in target):
+        return  # a graph is recorded: the numbers are still to come
+    if not (all(0 <= p <= 1 for p in target) and abs(sum(target) - 1.0) < ROUNDING):
+        raise ValueError(f"the probabilities of the classes add up to 1, got {[*target]!r:.60}")
+
+
+ROUNDING = 1e-3
+"""How far from 1 probabilities may add up to: what float16 makes of them."""
+
+
 def _expect_class(target: Any, outputs: int) -> None:
     if _is_list(target):
-        return _one_each(target, outputs)
+        return _expect_probabilities(target, outputs)
     try:
         _class_index(target, outputs)
     except (TypeError, IndexError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autograd import Value
 from nn import files
+from nn.interrupts import undisturbed
 
 
 class Module:
@@ -40,9 +41,7 @@ class Module:
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """(name, parameter) pairs in order of assignment; a shared one has its first name."""
-        found: dict[Value, str] = {}
-        _find("", self, found)
-        return [(name, parameter) for parameter, name in found.items()]
+        return [(name, leaf) for name, leaf in self._named_leaves() if leaf.requires_grad]
 
     def zero_grad(self) -> None:
         """Set every parameter's ``grad`` to 0, as before each backward pass."""
@@ -50,16 +49,20 @@ class Module:
             parameter.grad = 0.0
 
     def state_dict(self) -> dict[str, float]:
-        """The parameters' numbers by name."""
-        return {name: parameter.data for name, parameter in self.named_parameters()}
+        """The numbers of all leaves by name: of the parameters, and of those that are frozen.
+
+        Raises ValueError where two have the same name, such as the entries 0 and "0" of a dict.
+        """
+        return {name: leaf.data for name, leaf in self._leaves_by_name().items()}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Take over a ``state_dict``; ValueError, and no change, unless all names fit."""
-        parameters = dict(self.named_parameters())
-        _refuse_other_names(parameters.keys() - state.keys(), state.keys() - parameters.keys())
-        numbers = {name: _number(name, state[name]) for name in parameters}
-        for name, parameter in parameters.items():
-            parameter.data = numbers[name]
+        leaves = self._leaves_by_name()
+        _refuse_other_names(leaves.keys() - state.keys(), state.keys() - leaves.keys())
+        numbers = {name: _number(name, state[name]) for name in leaves}
+        with undisturbed():
+            for name, leaf in leaves.items():
+                leaf.data = numbers[name]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a safetensors file: afterwards it is whole, or what was there is untouched."""
@@ -77,6 +80,20 @@ class Module:
         return [
             (name, part) for key, held in vars(self).items() for name, part in _modules(key, held)
         ]
+
+    def _named_leaves(self) -> list[tuple[str, Value]]:
+        found: dict[Value, str] = {}
+        _find("", self, found)
+        return [(name, leaf) for leaf, name in found.items()]
+
+    def _leaves_by_name(self) -> dict[str, Value]:
+        leaves = self._named_leaves()
+        named = dict(leaves)
+        if len(named) < len(leaves):
+            names = [name for name, _ in leaves]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"two parameters have the same name {twice!r}: rename what holds one")
+        return named
 
     def __repr__(self) -> str:
         inside = [f"  ({name}): {part!r}".replace("\n", "\n  ") for name, part in self.children()]
@@ -100,9 +117,9 @@ def _gather(held: object, found: dict[Value, None]) -> None:
 
 
 def _find(name: str, held: object, found: dict[Value, str]) -> None:
-    """Collect the parameters in something held, by the first name that leads to each."""
+    """Collect the leaves in something held, by the first name that leads to each."""
     if isinstance(held, Value):
-        if held.requires_grad and held.is_leaf:
+        if held.is_leaf:
             found.setdefault(held, name)
     else:
         for key, part in _parts(held):

@@ -19,6 +19,7 @@ from numbers import Real
 from typing import Any
 
 from autograd import Value, scalar_math
+from nn.interrupts import undisturbed
 
 Rule = Callable[..., tuple[Any, ...]]
 
@@ -97,17 +98,23 @@ class Optimizer:
         return lr, self.weight_decay
 
     def step(self, lr: float | None = None) -> None:
-        """Move every parameter once, by its ``grad``; ``lr`` is another rate for this once."""
+        """Move every parameter once, by its ``grad``; ``lr`` is another rate for this once.
+
+        A parameter frozen meanwhile, by ``requires_grad = False``, stays, and so does its state.
+        """
         hyper = self.hyper(self.steps + 1, self.lr if lr is None else lr)
         moved = [
             self.rule(scalar_math, p.data, p.grad, *memory, *hyper)
+            if p.requires_grad
+            else (p.data, *memory)
             for p, *memory in zip(self.params, *self.state)
         ]
-        self.steps += 1
         numbers, *state = map(list, zip(*moved))
-        self.state = state
-        for parameter, number in zip(self.params, numbers):
-            parameter.data = number
+        with undisturbed():
+            self.steps += 1
+            self.state = state
+            for parameter, number in zip(self.params, numbers):
+                parameter.data = number
 
     def zero_grad(self) -> None:
         """Set every parameter's ``grad`` to 0."""

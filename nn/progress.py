@@ -29,7 +29,7 @@ def bar(epochs: int, steps: int, wanted: bool) -> Iterator[Show]:
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
         BarColumn(10 if narrow else 40),
-        TextColumn("{task.fields[numbers]}"),
+        TextColumn("{task.fields[numbers]}", markup=False),
         TimeRemainingColumn(compact=narrow),
     )
     with Progress(*columns, console=console) as progress:
@@ -55,4 +55,8 @@ def busy(words: str, wanted: bool) -> Iterator[None]:
 
 
 def _line(numbers: dict[str, float]) -> str:
-    return "  ".join(f"{name} {number:.4g}" for name, number in numbers.items())
+    return "  ".join(f"{_printable(name)} {number:.4g}" for name, number in numbers.items())
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import isfinite
-from random import Random
 from time import perf_counter
-from typing import Any
+from typing import Any, SupportsIndex
 
-from autograd import Value
+from autograd import Value, topological_order
 from nn.callbacks import Callback, Epoch
-from nn.data import Examples, examples, is_array, plain, rows
+from nn.data import Examples, examples, is_array, orders, plain, rows
 from nn.ema import EMA
 from nn.engines import (
     EagerEngine,
@@ -37,6 +37,7 @@ from nn.schedules import as_schedule
 
 BACKENDS = ("auto", "eager", "numba", "numpy", "jax")
 INTERRUPTED = "interrupted by the user"
+ROWS_LOOKED_AT = 16
 COMPILE_FROM = 256
 """``predict`` compiles by default for this many rows: fewer are done sooner than compiled."""
 
@@ -51,7 +52,7 @@ def fit(
     epochs: int = 100,
     batch_size: int | None = 32,
     shuffle: bool = True,
-    seed: int | None = 0,
+    seed: SupportsIndex | None = 0,
     validation: tuple[Any, Any] | None = None,
     metrics: Sequence[Metric] = (),
     ema: EMA | None = None,
@@ -70,6 +71,9 @@ def fit(
       lr=1e-2)``. Parameters that it does not hold stay as they are.
     * ``batch_size=None`` makes one batch of everything; the last batch of an epoch may be smaller.
       ``shuffle`` draws a new order every epoch from ``seed`` (None: a different one each time).
+      An optimiser that has taken steps goes on with the orders after those of its epochs so far:
+      5 epochs and 5 more with the same optimiser, data and seed are 10. (A schedule counts the
+      steps of one ``fit``.)
     * ``validation=(X, y)`` is measured after every epoch, and so are the ``metrics``, functions
       (output, target) -> number of plain numbers such as `nn.accuracy`; without validation, on X
       and y.
@@ -96,10 +100,12 @@ def fit(
     learned = examples(X, y)
     held_out = None if validation is None else examples(*_pair(validation), names)
     size = len(learned) if batch_size is None else count("batch_size", batch_size)
+    size = min(size, len(learned))
     rate = _rates(schedule, optimizer, count("epochs", epochs) * -(-len(learned) // size))
-    order = Random(seed) if shuffle else None
+    trained = optimizer.steps // -(-len(learned) // size)
+    order = orders(seed, len(learned), trained) if shuffle else None
     task = Task(model, learned, loss, optimizer, ema, size, order, rate)
-    _try_out(task, learned, "y")
+    _check_dependence(task, _try_out(task, learned, "y"))
     if held_out:
         _try_out(task, held_out, names[1])
     try:
@@ -117,7 +123,8 @@ def fit(
         start.restore(task)
         if backend != "auto":
             raise
-        again = replace(task, shuffle=Random(seed) if shuffle else None)
+        order = orders(seed, len(learned), trained) if shuffle else None
+        again = replace(task, shuffle=order)
         history = History(backend="eager", note=_note(error))
         if course.history.stopped == INTERRUPTED:
             return replace(history, stopped=INTERRUPTED)
@@ -222,7 +229,8 @@ class Course:
         if not self.callbacks:
             return
         self.engine.save()
-        epoch = Epoch(len(self.history), self.history, self.task.model, self.task.optimizer)
+        task = self.task
+        epoch = Epoch(len(self.history), self.history, task.model, task.optimizer, task.ema)
         for callback in self.callbacks:
             if callback(epoch) is True:
                 self.history.stopped = f"by {_name(callback)} after epoch {epoch.number}"
@@ -330,8 +338,8 @@ def _pair(validation: Any) -> tuple[Any, Any]:
     return validation[0], validation[1]
 
 
-def _try_out(task: Task, data: Examples, name: str) -> None:
-    """Put one example through model and loss, and look at every target that occurs."""
+def _try_out(task: Task, data: Examples, name: str) -> Value:
+    """The loss of one example, after a look at every target that occurs."""
     x, y = data.row(0)
     outputs = task.model(x)
     size = len(outputs) if isinstance(outputs, list | tuple) else 1
@@ -340,8 +348,23 @@ def _try_out(task: Task, data: Examples, name: str) -> None:
             check_target(task.loss, target, size)
         except ValueError as error:
             raise ValueError(f"{name} cannot be learned: {error}") from None
-    if not isinstance(task.loss(outputs, y), Value):
+    loss = task.loss(outputs, y)
+    if not isinstance(loss, Value):
         raise TypeError(f"the loss should return a Value, {_name(task.loss)} did not")
+    return loss
+
+
+def _check_dependence(task: Task, first_loss: Value) -> None:
+    """ValueError where no parameter changes the loss of the first row, nor that of the next few."""
+    moving = {parameter for parameter in task.optimizer.params if parameter.requires_grad}
+    others = task.examples.rows(range(1, min(len(task.examples), ROWS_LOOKED_AT)))
+    for loss in chain([first_loss], (task.loss(task.model(x), y) for x, y in others)):
+        if moving.intersection(topological_order(loss)):
+            return
+    raise ValueError(
+        "the loss depends on no parameter that the optimizer moves: are they frozen or another "
+        "model's, or is a number taken out of the graph by .data, detach() or no_grad()?"
+    )
 
 
 def _divergence(error: NotFiniteError, task: Task) -> str:

@@ -6,6 +6,8 @@ down by `--left-out=FILE`, one test id a line, so that a second run with everyth
 take up exactly those; there `--nothing-left-out` makes a skip a failure.
 """
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,11 @@ class _Skips:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
             self.names.append(report.nodeid)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT means KeyboardInterrupt, also where the tests run in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -265,6 +265,9 @@ def _from_pickle(data: bytes, backend: str) -> Program:
 def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     """The numbers given as float64 in C order, of this shape (None: any length)."""
     array = _array(given, name)
+    rows = given if isinstance(given, list | tuple) else [given]
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
+        raise ValueError(f"{name} has masked numbers: fill them in, or leave those rows out")
     kind = array.dtype.kind
     if kind not in "fiub":
         hint = ": pass the numbers, .data of each Value" if kind == "O" else ""

@@ -101,3 +101,16 @@ def test_orders_are_as_good_as_random():
         firsts[order_of(5, rng)[0]] += 1
     assert min(firsts) > 330
     assert max(firsts) < 470
+
+
+def test_masked_arrays_are_refused_where_they_have_holes():
+    numpy = pytest.importorskip("numpy")
+    held = numpy.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 0], [0, 1]])
+    with pytest.raises(ValueError, match=r"X\[1, 1\] is masked"):
+        examples(held, [1, 2])
+    with pytest.raises(ValueError, match=r"y\[1\] is masked"):
+        examples([[1.0], [2.0]], held[:, 1])
+    with pytest.raises(TypeError, match=r"X\[1\]\[1\] should be a number, got NoneType"):
+        examples([held[0], held[1]], [1, 2])
+    whole = numpy.ma.array([[1.0, 2.0]], mask=False)
+    assert examples(whole, [1]).row(0) == ([1.0, 2.0], 1)

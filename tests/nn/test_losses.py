@@ -1,6 +1,6 @@
 """Losses against PyTorch, mpmath and plain formulas; values and gradients."""
 
-from math import exp, inf, log
+from math import exp, inf, log, nan
 
 import mpmath
 import pytest
@@ -231,3 +231,16 @@ def test_good_targets_pass_the_check():
 )  # fmt: skip
 def test_accuracy_counts_right_answers(output, target, right):
     assert nn.accuracy(output, target) == right
+
+
+@pytest.mark.parametrize(
+    "target", [[0.5, 0.6], [-0.5, 1.5], [0.2, 0.2], [nan, 1.0], [0.0, 0.0], [1.0, 1.0]]
+)
+def test_class_probabilities_are_such(target):
+    with pytest.raises(ValueError, match="probabilities of the classes add up to 1"):
+        nn.cross_entropy([1.0, 2.0], target)
+
+
+@pytest.mark.parametrize("target", [[0.5, 0.5], (0, 1), [0.3333, 0.6666], [1.0 - 1e-7, 0.0]])
+def test_class_probabilities_may_be_rounded(target):
+    assert nn.cross_entropy([1.0, 2.0], target).data > 0

@@ -108,3 +108,20 @@ def test_a_model_can_be_copied_and_can_travel_to_another_process(activation):
         other.parameters()[0].data = 9.0
         assert model.parameters()[0].data != 9.0
         assert other.layers[0].neurons[1].w[0].scope == ("layer 1", "neuron 1")
+
+
+def test_two_parameters_of_one_name_are_refused():
+    module = Module()
+    module.held = {0: Value(1.0), "0": Value(2.0)}
+    for use in (module.state_dict, lambda: module.load_state_dict({"held.0": 3.0})):
+        with pytest.raises(ValueError, match=r"the same name 'held\.0'"):
+            use()
+    assert [p.data for p in module.parameters()] == [1.0, 2.0]
+
+
+def test_a_frozen_parameter_is_saved_and_loaded_but_does_not_learn():
+    model, other = MLP(1, [1], seed=1), MLP(1, [1], seed=2)
+    model.parameters()[0].requires_grad = False
+    assert [name for name, _ in model.named_parameters()] == ["layers.0.neurons.0.b"]
+    other.load_state_dict(model.state_dict())
+    assert other([2.0]).data == model([2.0]).data

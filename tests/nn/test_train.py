@@ -137,14 +137,124 @@ def test_many_unwatched_epochs_are_the_watched_ones(backend):
 
 
 @pytest.mark.parametrize("backend", ["eager", "numpy"])
-def test_a_second_fit_goes_on_where_the_first_stopped(backend):
-    once, twice = mlp(), mlp()
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("batch_size", [16, 25, None])
+def test_a_second_fit_goes_on_where_the_first_stopped(backend, shuffle, batch_size):
+    options = {"shuffle": shuffle, "batch_size": batch_size, "backend": backend, "seed": 7}
+    once, parts = mlp(), mlp()
     whole = nn.Adam(once.parameters(), lr=0.02)
-    train(once, optimizer=whole, epochs=4, shuffle=False, backend=backend)
-    halves = nn.Adam(twice.parameters(), lr=0.02)
-    for _ in range(2):
-        train(twice, optimizer=halves, epochs=2, shuffle=False, backend=backend)
-    assert twice.state_dict() == pytest.approx(once.state_dict(), abs=1e-12)
+    history = train(once, optimizer=whole, epochs=5, **options)
+    optimizer, losses = nn.Adam(parts.parameters(), lr=0.02), []
+    for epochs in (2, 1, 2):
+        resumed = nn.Adam(parts.parameters(), lr=0.5)  # as from a file
+        resumed.load_state_dict(optimizer.state_dict())
+        optimizer = resumed
+        losses += train(parts, optimizer=optimizer, epochs=epochs, **options).loss
+    assert losses == pytest.approx(history.loss, abs=1e-12)
+    assert parts.state_dict() == pytest.approx(once.state_dict(), abs=1e-12)
+
+
+def test_the_seed_is_any_whole_number():
+    runs = {}
+    for seed in (3, numpy.int64(3), numpy.uint8(3), True, 4):
+        runs[repr(seed)] = train(mlp(), seed=seed).loss
+    ours, *others = runs.values()
+    assert others[:2] == [ours, ours]
+    assert ours not in others[2:]
+    assert train(mlp(), seed=None).loss != train(mlp(), seed=None).loss
+    assert mlp(seed=numpy.int64(5)).state_dict() == mlp(seed=5).state_dict()
+    with pytest.raises(TypeError):
+        train(mlp(), seed=0.5)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_a_batch_may_be_larger_than_anything(backend):
+    a, b = mlp(), mlp()
+    train(a, batch_size=10**30, backend=backend)
+    train(b, batch_size=None, backend=backend)
+    assert a.state_dict() == b.state_dict()
+
+
+# -- frozen parameters -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", [*ENGINES, "jax"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_parameter_frozen_meanwhile_stays_with_its_state(backend, optimizer):
+    """As in PyTorch, where the optimiser passes over what has no gradient."""
+    pytest.importorskip(backend) if backend != "eager" else None
+    results = []
+    for engine in ("eager", backend):
+        model = mlp()
+        parameters = model.parameters()
+        chosen, ema = OPTIMIZERS[optimizer](parameters), nn.EMA(parameters, 0.9)
+        train(model, optimizer=chosen, ema=ema, epochs=2)
+        frozen = parameters[3:7]
+        for parameter in frozen:
+            parameter.requires_grad = False
+        before = [p.data for p in frozen], [memory[3:7] for memory in chosen.state]
+        history = train(
+            model, optimizer=chosen, ema=ema, epochs=2, backend=engine,
+            validation=(X[:9], SIGNS[:9]), metrics=[nn.accuracy],
+        )  # fmt: skip
+        assert history.backend == engine
+        assert ([p.data for p in frozen], [memory[3:7] for memory in chosen.state]) == before
+        assert not any(p.requires_grad for p in frozen)
+        results.append([
+            *history.loss, *history.validation_loss, *[p.data for p in parameters],
+            *ema.averages, *[number for memory in chosen.state for number in memory],
+        ])  # fmt: skip
+    assert results[1] == pytest.approx(results[0], abs=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_callback_may_freeze_and_free(backend):
+    def train_in_turns(engine):
+        model = mlp()
+        first = model.layers[0].parameters()
+
+        def turn(epoch):
+            for parameter in first:
+                parameter.requires_grad = epoch.number % 2 == 0
+
+        train(model, optimizer=nn.Adam(model.parameters(), lr=0.02), epochs=4, backend=engine,
+              callbacks=[turn])  # fmt: skip
+        return [parameter.data for parameter in (*first, *model.layers[1].parameters())]
+
+    assert train_in_turns(backend) == pytest.approx(train_in_turns("eager"), abs=1e-12)
+
+
+def detached(model):
+    return lambda x: model(x).detach()
+
+
+def numbers(model):
+    return lambda x: model(x).data
+
+
+@pytest.mark.parametrize("backend", ["auto", "eager", "numpy"])
+@pytest.mark.parametrize("wrap", [detached, numbers, lambda model: lambda x: x[0]])
+def test_a_loss_that_depends_on_no_parameter_is_refused(wrap, backend):
+    model = mlp()
+    with pytest.raises(ValueError, match="depends on no parameter"):
+        train(wrap(model), optimizer=nn.SGD(model.parameters(), 0.1), backend=backend,
+              loss=lambda o, t: nn.hinge_loss(Value(0.0, requires_grad=False) + o, t))  # fmt: skip
+
+
+def test_a_loss_may_be_constant_here_and_there():
+    """What Python takes from the margin on is no Value of the model's."""
+    slope = Value(1.5)
+
+    def hinge(output, target):
+        return 1 - output * target if output * target < 1 else Value(0.0, requires_grad=False)
+
+    optimizer = nn.SGD([slope], lr=0.1)
+    history = nn.fit(
+        lambda x: slope * x[0], [[1.0], [0.5], [2.0]], [1.0, 1.0, 1.0], loss=hinge, epochs=1,
+        optimizer=optimizer, batch_size=1, shuffle=False, progress=False,
+    )  # fmt: skip
+    assert slope.data == 1.5 + 0.1 * 0.5
+    assert history.loss == [pytest.approx(0.25 / 3)]
 
 
 @pytest.mark.parametrize("backend", ENGINES)
@@ -294,6 +404,51 @@ def test_early_stopping_puts_the_best_weights_back(backend):
     assert "EarlyStopping" in history.stopped
 
 
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_early_stopping_puts_back_the_averages_that_were_measured(backend):
+    model = mlp()
+    ema = nn.EMA(model.parameters(), 0.5)
+    history = train(
+        model, epochs=60, backend=backend, ema=ema, callbacks=[nn.EarlyStopping(patience=3)],
+        schedule=lambda step: 0.05 if step < 20 else -0.5, validation=(X, SIGNS),
+    )  # fmt: skip
+    best = min(range(len(history)), key=history.validation_loss.__getitem__)
+    assert len(history) == best + 4
+    assert ema.updates == (best + 1) * 4
+    with ema.applied():
+        measured = sum(nn.hinge_loss(model(x), y).data for x, y in zip(X, SIGNS)) / len(X)
+    assert measured == pytest.approx(history.validation_loss[best], abs=1e-12)
+
+
+def epochs_with(scores, stop):
+    """How many epochs these losses take until the callback ends them."""
+    history, weight = nn.History(), Value(0.0)
+    optimizer = nn.SGD([weight], lr=0.1)
+    for number, score in enumerate(scores, 1):
+        history.loss.append(score)
+        weight.data = float(number)
+        if stop(nn.Epoch(number, history, None, optimizer)):
+            return number, weight.data
+    return len(scores), weight.data
+
+
+@pytest.mark.parametrize(
+    ("scores", "ended", "best"),
+    [
+        ([nan, 3.0, 2.0, nan, nan, 1.0], 5, 3),
+        ([nan, nan, nan], 3, 1),
+        ([2.0, nan, 1.0, nan, nan], 5, 3),
+        ([2.0, 2.0, 2.0], 3, 1),
+        ([inf, 5.0, nan, 5.0], 4, 2),
+        ([1.0, 0.95, 0.85, 0.84, 0.83], 5, 3),
+    ],
+)
+def test_early_stopping_takes_nan_for_the_worst(scores, ended, best):
+    stop = nn.EarlyStopping(patience=2, min_delta=0.06)
+    assert epochs_with(scores, stop) == (ended, best)
+    assert epochs_with(scores, stop) == (ended, best), "one instance serves again"
+
+
 def test_early_stopping_can_watch_a_metric_which_should_rise():
     stop = nn.EarlyStopping(patience=2, monitor="accuracy")
     history = train(mlp(), epochs=50, metrics=[nn.accuracy], callbacks=[stop])
@@ -336,6 +491,7 @@ def test_ctrl_c_keeps_what_was_learned():
     assert model.state_dict() != mlp().state_dict()
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("backend", ["eager", "numpy", "numba"])
 def test_a_real_signal_ends_training_in_its_place(backend):
     model = mlp()
@@ -473,6 +629,11 @@ def test_predict_follows_a_model_that_decides_in_python():
         ({"y": [[1, 1]] * 50}, ValueError, "1 outputs, 2 targets"),
         ({"y": [3] * 50, "loss": nn.cross_entropy, "outputs": 3}, ValueError, "class 3 is out of"),
         ({"y": [-1] * 50, "loss": nn.cross_entropy, "outputs": 3}, ValueError, "class -1 is out"),
+        (
+            {"y": [[0.5, 0.6, 0.1]] * 50, "loss": nn.cross_entropy, "outputs": 3},
+            ValueError,
+            r"y cannot be learned: the probabilities .* add up to 1, got \[0.5, 0.6, 0.1\]",
+        ),
         ({"y": [2] * 50, "loss": nn.binary_cross_entropy}, ValueError, "between 0 and 1, got 2"),
         ({"epochs": 0}, ValueError, "epochs is 1 or more"),
         ({"epochs": 2.5}, TypeError, "epochs is a whole number"),
@@ -545,6 +706,20 @@ def test_a_terminal_is_told_what_it_waits_for(monkeypatch, backend, said):
 def test_a_pipe_gets_nothing(capsys):
     train(mlp(), progress=True)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_metric_may_be_named_anything(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def metric(output, target):
+        return 0.5
+
+    metric.__name__ = "top[/5]\x1b[2J\n[red]\u202e"
+    train(mlp(), progress=True, metrics=[metric])
+    assert "top[/5]?[2J?[red]? 0.5" in screen.getvalue()
 
 
 def test_progress_false_draws_nothing(monkeypatch):

@@ -302,3 +302,15 @@ def test_counts_of_a_network() -> None:
     assert counts.flops == counts.instructions
     assert counts.bytes > 16 * counts.instructions
     assert 3 <= counts.registers <= len(compile(loss, x, backend="numpy").wengert)
+
+
+def test_masked_numbers_are_refused() -> None:
+    w, x = Value(2.0), Value(0.0)
+    program = compile(w * x, inputs=[x], backend="numpy")
+    holes = np.ma.array([[1.0], [2.0]], mask=[[0], [1]])
+    for batch in (holes, [holes[0], holes[1]]):
+        with pytest.raises(ValueError, match="batch has masked numbers"):
+            program([2.0], batch)
+    with pytest.raises(ValueError, match="params has masked numbers"):
+        program(np.ma.array([2.0], mask=[1]), [[1.0]])
+    assert program([2.0], np.ma.array([[1.0], [2.0]])).tolist() == [[2.0], [4.0]]
