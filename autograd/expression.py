@@ -195,11 +195,14 @@ FUNCTIONS: dict[str, Function] = {
     **{name: _function(name) for name in functions.NAMES if name not in {"affine", "dot"}},
     "abs": _function("absolute"),
     "dot": Function(functions.dot, 2, 3, lists=True),
+    "take": Function(functions.take, 2, 2, lists=True),
 }
 
 _MEANT_FUNCTIONS = {
     "max": "maximum", "min": "minimum", "ln": "log", "asin": "arcsin", "acos": "arccos",
-    "atan": "arctan", "logistic": "sigmoid", "swish": "silu", "pow": "**", "avg": "mean",
+    "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh",
+    "atanh": "arctanh", "clamp": "clip", "logsigmoid": "log_sigmoid", "sgn": "sign",
+    "logistic": "sigmoid", "swish": "silu", "pow": "**", "avg": "mean",
 }  # fmt: skip
 
 _BINARY: dict[str, tuple[int, Callable[[Value, Value], Value]]] = {
@@ -336,6 +339,8 @@ class _Parser:
             raise self.wrong(f"{token.text} takes {wanted} {many}, not {given}", token)
         if token.text == "dot":
             self.check_dot(token, shapes)
+        elif token.text == "take":
+            self.check_take(token, shapes)
         elif not (function.lists and given == 1):
             for start, shape in shapes:
                 self.one_number(shape, start)
@@ -350,6 +355,12 @@ class _Parser:
             raise self.wrong(f"dot of lists of {weights} and {inputs}", token)
         for start, shape in bias:
             self.one_number(shape, start)
+
+    def check_take(self, token: Token, shapes: list[tuple[Token, Shape]]) -> None:
+        (_, values), (start, index) = shapes
+        if values is None:
+            raise self.wrong("take needs a list and an index, as in take([a, b, c], 1)", token)
+        self.one_number(index, start)
 
     def arguments(self, closing: str, opening: Token) -> list[tuple[Token, Shape]]:
         """Expressions between commas, up to the closing bracket."""

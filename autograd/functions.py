@@ -32,6 +32,26 @@ def softmax(*operands: Operand | Iterable[Operand]) -> list[Value]:
     return [x.exp() for x in _log_softmax(_some("softmax", operands))]
 
 
+def take(values: Iterable[Operand], index: Operand) -> Value:
+    """The value at a whole index, counted from 0.
+
+    A plain index or a constant chooses now, and nothing is paid to the other values. A Value that
+    requires a gradient is an operand (it gets 0): a compiled program takes another value for each
+    row, and nan where there is none at that index.
+
+    Raises IndexError when there is none now.
+
+    >>> x = [Value(2.0), Value(3.0)]
+    >>> take(x, 1) is x[1]
+    True
+    """
+    xs, at = as_values(values, "take"), as_value(index, "take")
+    if not (0 <= at.data < len(xs) and at.data.is_integer()):
+        known = f"the indices 0 to {len(xs) - 1}" if xs else "no indices"
+        raise IndexError(f"{len(xs)} values have {known}, got {at.data:g}")
+    return apply(TABLE["take"], *xs, at) if at.requires_grad else xs[int(at.data)]
+
+
 def where(condition: Any, a: Operand, b: Operand) -> Value:
     """a where the condition holds, else b.
 
@@ -78,13 +98,13 @@ VALUES: Any = SimpleNamespace(
     where=where,
 )
 
-WRITTEN_OUT = {"affine", "dot", "log_softmax", "softmax", "where"}
+WRITTEN_OUT = {"affine", "dot", "log_softmax", "softmax", "take", "where"}
 """What takes its arguments in its own way; every other function is its row of the table."""
 
 _OF_THE_TABLE = {
     name: _of_many(rule) if rule.variadic else getattr(Value, name)
     for name, rule in TABLE.items()
-    if not rule.operator and name not in WRITTEN_OUT
+    if rule.public and name not in WRITTEN_OUT
 }
 globals().update(_OF_THE_TABLE)
 

@@ -36,7 +36,8 @@ class Primitive:
     A *variadic* primitive takes any number of arguments.  They play *roles*: those of a starred
     role come in a row, as many for each such role: ``("w*", "x*", "b")`` reads w1 … wn, x1 … xn,
     b.  It has one formula per role, in which the other roles stand for the arguments of the same
-    place (the partial to w2 is x2), and ``n`` for the length of a row; and one interval for all.
+    place (the partial to w2 is x2), ``n`` for the length of a row and ``k`` for the place in it,
+    from 0; and one interval for all.
     """
 
     name: str
@@ -54,6 +55,11 @@ class Primitive:
     roles: tuple[str, ...] = ()
     fewest: int = 1
     """How many arguments a variadic primitive needs."""
+
+    @property
+    def public(self) -> bool:
+        """Whether users call it by its name: as a function, a method, a word in formulas."""
+        return not (self.operator or self.name.startswith("_"))
 
     @property
     def variadic(self) -> bool:

@@ -11,7 +11,7 @@ backends, the labels on edges, the kernels in the page and the tests all follow 
 
 from collections.abc import Mapping
 from functools import partial, reduce
-from math import inf, pi, sqrt
+from math import inf, log, nan, pi, sqrt
 from operator import add, mul
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +21,9 @@ from autograd.primitive import Convention, Interval, Primitive
 # ruff: noqa: E501  (the table is as wide as its rows)
 
 BASIS = (
-    "divide", "power", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan",
-    "sinh", "cosh", "tanh", "erf", "erfc", "absolute", "maximum", "minimum", "less", "less_equal", "equal", "where",
+    "divide", "power", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "hypot", "sin", "cos", "tan",
+    "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "erf", "erfc",
+    "absolute", "maximum", "minimum", "less", "less_equal", "equal", "where",
 )  # fmt: skip
 """What a namespace supplies itself, besides numbers with ``+ - *`` and unary ``-``."""
 
@@ -70,9 +71,66 @@ def _share(m: Any, loses: Any, a: Any, b: Any) -> Any:
     return m.where(loses, 0.0, m.where(m.equal(a, b), 0.5, 1.0))
 
 
-def _power_by_exponent(m: Any, a: Any, b: Any, y: Any) -> Any:
-    slope = y * m.log(a)
-    return m.where(m.equal(a, 0.0), m.where(m.less_equal(0.0, b), 0.0, slope), slope)
+def _base(m: Any, a: Any, b: Any) -> Any:
+    """The base in b * a**(b - 1): 1 where b is 0 and a power of -1 no number, for 0 * inf is nan."""
+    usable = m.where(m.less_equal(1e-300, m.absolute(a)), a, 1.0)
+    return m.where(m.equal(b, 0.0), usable, a)
+
+
+def _power_log(m: Any, a: Any, b: Any) -> Any:
+    """a**b ln(a), with its limit 0 at base 0."""
+    product = m.power(a, b) * m.log(a)
+    return m.where(m.equal(a, 0.0), m.where(m.less_equal(0.0, b), 0.0, product), product)
+
+
+def _power_log_partials(m: Any, a: Any, b: Any, y: Any) -> tuple[Any, Any]:
+    by_base = b * m._power_log(_base(m, a, b), b - 1.0) + m.power(a, b - 1.0)
+    return by_base, y * m.log(m.where(m.equal(a, 0.0), m.where(m.less_equal(0.0, b), 1.0, a), a))
+
+
+def _logaddexp(m: Any, a: Any, b: Any) -> Any:
+    """From the larger on; for two equal infinities the difference is 0, which a - b is not."""
+    apart = m.where(m.equal(a, b), 0.0, m.absolute(a - b))
+    return m.maximum(a, b) + m.log1p(m.exp(-apart))
+
+
+def _arctan2_partials(m: Any, a: Any, b: Any, y: Any) -> tuple[Any, Any]:
+    """b/r² and -a/r², divided by r twice, since r² overflows and vanishes long before r does."""
+    r = m.hypot(a, b)
+    origin = m.equal(r, 0.0)
+    r = m.where(origin, 1.0, r)
+    return m.divide(m.divide(b, r), r), -m.divide(m.divide(a, r), r)
+
+
+def _elu_partials(m: Any, x: Any, alpha: Any, y: Any) -> tuple[Any, Any]:
+    """By exp of negative numbers only: its overflow must not reach the derivative of this."""
+    left = m.less_equal(x, 0.0)
+    below = m.where(left, x, 0.0)
+    return m.where(left, alpha * m.exp(below), 1.0), m.where(left, m.expm1(below), 0.0)
+
+
+def _clip_partials(m: Any, x: Any, low: Any, high: Any, y: Any) -> tuple[Any, Any, Any]:
+    below = m.where(m.less(low, high), m.less(x, low), 0.0)
+    above = m.where(m.less(high, low), 1.0, m.less(high, x))
+    inside = m.where(m.less_equal(low, x), m.less_equal(x, high), 0.0)
+    return tuple(m.where(case, 1.0, 0.0) for case in (inside, below, above))
+
+
+def _take(m: Any, terms: tuple[Any, ...]) -> Any:
+    *xs, index = terms
+    return reduce(
+        lambda rest, k: m.where(m.equal(index, float(k)), xs[k], rest), range(len(xs)), nan
+    )
+
+
+def _take_partials(m: Any, xs: tuple[Any, ...], index: Any) -> tuple[Any, ...]:
+    return (*(m.where(m.equal(index, float(k)), 1.0, 0.0) for k in range(len(xs))), 0.0)
+
+
+def _sigmoid_slope(m: Any, x: Any) -> Any:
+    """y (1 - y) with every digit in both tails."""
+    small = m.exp(-m.absolute(x))
+    return m.divide(small, (1.0 + small) * (1.0 + small))
 
 
 def _sigmoid(m: Any, x: Any) -> Any:
@@ -105,7 +163,7 @@ _ROWS = (
               ("b", "a"), (REAL, REAL), operator="*"),
     Primitive("div",         "÷",     lambda m, a, b: m.divide(a, b),                      lambda m, a, b, y: (m.divide(1.0, b), m.divide(-y, b)),
               ("1/b", "-a/b**2"), (REAL, POSITIVE), operator="/"),
-    Primitive("pow",         "^",     lambda m, a, b: m.power(a, b),                       lambda m, a, b, y: (m.where(m.equal(b, 0.0), 0.0, b * m.power(a, b - 1.0)), _power_by_exponent(m, a, b, y)),
+    Primitive("pow",         "^",     lambda m, a, b: m.power(a, b),                       lambda m, a, b, y: (b * m.power(_base(m, a, b), b - 1.0), m._power_log(a, b)),
               ("b*a**(b - 1)", "y*log(a)"), (POSITIVE, REAL), (at((0.0, 0.0), (0.0, 0.0)), at((0.0, 2.0), (0.0, 0.0))), "x**0 has derivative 0 everywhere; at base 0 the exponent gets 0", operator="**"),
     Primitive("neg",         "−",     lambda m, x: -x,                                     lambda m, x, y: (-1.0,),
               ("-1",), (REAL,), operator="-"),
@@ -123,6 +181,16 @@ _ROWS = (
               ("1/x",), (POSITIVE,), (at((0.0,), (inf,)),)),
     Primitive("log1p",       "log1p", lambda m, x: m.log1p(x),                             lambda m, x, y: (m.divide(1.0, 1.0 + x),),
               ("1/(1 + x)",), ((-1.0, inf),), (at((-1.0,), (inf,)),)),
+    Primitive("exp2",        "exp2",  lambda m, x: m.power(2.0, x),                        lambda m, x, y: (log(2.0) * y,),
+              ("log(2)*y",), (REAL,)),
+    Primitive("log2",        "log2",  lambda m, x: m.log2(x),                              lambda m, x, y: (m.divide(1.0, log(2.0) * x),),
+              ("1/(log(2)*x)",), (POSITIVE,), (at((0.0,), (inf,)),), "whole at powers of 2, which log(x)/log(2) is not"),
+    Primitive("log10",       "log10", lambda m, x: m.log10(x),                             lambda m, x, y: (m.divide(1.0, log(10.0) * x),),
+              ("1/(log(10)*x)",), (POSITIVE,), (at((0.0,), (inf,)),), "whole at powers of 10"),
+    Primitive("logaddexp",   "lae",   _logaddexp,                                          lambda m, a, b, y: (m.sigmoid(a - b), m.sigmoid(b - a)),
+              ("exp(a - y)", "exp(b - y)"), (REAL, REAL), (), "ln(exp a + exp b) from the larger of the two on"),
+    Primitive("hypot",       "hypot", lambda m, a, b: m.hypot(a, b),                       lambda m, a, b, y: (m.divide(a, y), m.divide(b, y)),
+              ("a/y", "b/y"), (REAL, REAL), (), "sqrt(a*a + b*b) without overflow on the way"),
     Primitive("sqrt",        "√",     lambda m, x: m.sqrt(x),                              lambda m, x, y: (m.divide(0.5, y),),
               ("1/(2*y)",), (POSITIVE,), (at((0.0,), (inf,)),)),
     Primitive("sin",         "sin",   lambda m, x: m.sin(x),                               lambda m, x, y: (m.cos(x),),
@@ -131,30 +199,42 @@ _ROWS = (
               ("-sin(x)",), (REAL,)),
     Primitive("tan",         "tan",   lambda m, x: m.tan(x),                               lambda m, x, y: (1.0 + y * y,),
               ("1 + y**2",), ((-pi / 2, pi / 2),)),
-    Primitive("arcsin",      "arcsin", lambda m, x: m.arcsin(x),                           lambda m, x, y: (m.divide(1.0, m.sqrt((1.0 - x) * (1.0 + x))),),
-              ("1/sqrt(1 - x**2)",), (UNIT,), (at((1.0,), (inf,)), at((-1.0,), (inf,))), "(1-x)(1+x) keeps the digits that 1-x*x loses near ±1"),
-    Primitive("arccos",      "arccos", lambda m, x: m.arccos(x),                           lambda m, x, y: (m.divide(-1.0, m.sqrt((1.0 - x) * (1.0 + x))),),
-              ("-1/sqrt(1 - x**2)",), (UNIT,), (at((1.0,), (-inf,)), at((-1.0,), (-inf,))), "as arcsin"),
+    Primitive("arcsin",      "arcsin", lambda m, x: m.arcsin(x),                           lambda m, x, y: (m._arcsin_slope(x),),
+              ("1/sqrt(1 - x**2)",), (UNIT,), (at((1.0,), (inf,)), at((-1.0,), (inf,)))),
+    Primitive("arccos",      "arccos", lambda m, x: m.arccos(x),                           lambda m, x, y: (-m._arcsin_slope(x),),
+              ("-1/sqrt(1 - x**2)",), (UNIT,), (at((1.0,), (-inf,)), at((-1.0,), (-inf,)))),
     Primitive("arctan",      "arctan", lambda m, x: m.arctan(x),                           lambda m, x, y: (m.divide(1.0, 1.0 + x * x),),
               ("1/(1 + x**2)",), (REAL,)),
+    Primitive("arctan2",     "atan2", lambda m, a, b: m.arctan2(a, b),                     _arctan2_partials,
+              ("b/(a**2 + b**2)", "-a/(a**2 + b**2)"), (REAL, REAL), (at((0.0, 0.0), (0.0, 0.0)),), "the angle of the point (b, a), from -π to π"),
     Primitive("sinh",        "sinh",  lambda m, x: m.sinh(x),                              lambda m, x, y: (m.cosh(x),),
               ("cosh(x)",), (REAL,)),
     Primitive("cosh",        "cosh",  lambda m, x: m.cosh(x),                              lambda m, x, y: (m.sinh(x),),
               ("sinh(x)",), (REAL,)),
-    Primitive("tanh",        "tanh",  lambda m, x: m.tanh(x),                              lambda m, x, y: (4.0 * m.sigmoid(2.0 * x) * m.sigmoid(-2.0 * x),),
-              ("1 - y**2",), (REAL,), (), "1 - y*y is 0 from |x| = 19 on; the product of sigmoids keeps every digit"),
+    Primitive("tanh",        "tanh",  lambda m, x: m.tanh(x),                              lambda m, x, y: (m._tanh_slope(x),),
+              ("1 - y**2",), (REAL,), (), "1 - y*y is 0 from |x| = 19 on, the slope is not"),
+    Primitive("arcsinh",     "arcsinh", lambda m, x: m.arcsinh(x),                         lambda m, x, y: (m.divide(1.0, m.hypot(1.0, x)),),
+              ("1/sqrt(1 + x**2)",), (REAL,)),
+    Primitive("arccosh",     "arccosh", lambda m, x: m.arccosh(x),                         lambda m, x, y: (m._arccosh_slope(x),),
+              ("1/sqrt(x**2 - 1)",), ((1.0, inf),), (at((1.0,), (inf,)),)),
+    Primitive("arctanh",     "arctanh", lambda m, x: m.arctanh(x),                         lambda m, x, y: (m._arctanh_slope(x),),
+              ("1/(1 - x**2)",), (UNIT,), (at((1.0,), (inf,)), at((-1.0,), (inf,)))),
     Primitive("erf",         "erf",   lambda m, x: m.erf(x),                               lambda m, x, y: (2.0 / sqrt(pi) * m.exp(-x * x),),
               ("2/sqrt(pi)*exp(-x**2)",), (REAL,)),
     Primitive("erfc",        "erfc",  lambda m, x: m.erfc(x),                              lambda m, x, y: (-2.0 / sqrt(pi) * m.exp(-x * x),),
               ("-2/sqrt(pi)*exp(-x**2)",), (REAL,), (), "1 - erf(x) without cancellation for large x"),
-    Primitive("sigmoid",     "σ",     _sigmoid,                                            lambda m, x, y: (y * m.sigmoid(-x),),
-              ("y*(1 - y)",), (REAL,), (), "exp only of negative numbers; y * (1 - y) is 0 from x = 37 on, y * sigmoid(-x) is not"),
+    Primitive("sigmoid",     "σ",     _sigmoid,                                            lambda m, x, y: (m._sigmoid_slope(x),),
+              ("y*(1 - y)",), (REAL,), (), "exp only of negative numbers; y * (1 - y) is 0 from x = 37 on, the slope is not"),
     Primitive("softplus",    "softplus", lambda m, x: m.maximum(x, 0.0) + m.log1p(m.exp(-m.absolute(x))), lambda m, x, y: (m.sigmoid(x),),
               ("sigmoid(x)",), (REAL,), (), "exact for every x: no switch to the identity above 20"),
     Primitive("relu",        "relu",  lambda m, x: m.where(m.less_equal(x, 0.0), 0.0, x),  lambda m, x, y: (m.where(m.less_equal(x, 0.0), 0.0, 1.0),),
               ("where(x > 0, 1, 0)",), (REAL,), (at((0.0,), (0.0,)),)),
     Primitive("leaky_relu",  "lrelu", lambda m, x, negative_slope: m.where(m.less(0.0, x), x, negative_slope * x), lambda m, x, negative_slope, y: (m.where(m.less(0.0, x), 1.0, negative_slope), m.where(m.less(0.0, x), 0.0, x)),
               ("where(x > 0, 1, negative_slope)", "where(x > 0, 0, x)"), (REAL, REAL), (at((0.0, 0.01), (0.01, 0.0)),), defaults=(0.01,)),
+    Primitive("elu",         "elu",   lambda m, x, alpha: m.where(m.less_equal(x, 0.0), alpha * m.expm1(x), x), _elu_partials,
+              ("where(x > 0, 1, alpha*exp(x))", "where(x > 0, 0, exp(x) - 1)"), (REAL, REAL), (at((0.0, 2.0), (2.0, 0.0)),), defaults=(1.0,)),
+    Primitive("log_sigmoid", "logσ",  lambda m, x: -m.softplus(-x),                        lambda m, x, y: (m.sigmoid(-x),),
+              ("sigmoid(-x)",), (REAL,), (), "-softplus(-x), exact for every x"),
     Primitive("silu",        "silu",  lambda m, x: x * m.sigmoid(x),                       lambda m, x, y: (m.sigmoid(x) * (1.0 + x * m.sigmoid(-x)),),
               ("sigmoid(x)*(1 + x*(1 - sigmoid(x)))",), (REAL,)),
     Primitive("gelu",        "gelu",  lambda m, x: x * _normal_cdf(m, x),                  lambda m, x, y: (_normal_cdf(m, x) + x * _normal_density(m, x),),
@@ -163,6 +243,9 @@ _ROWS = (
               ("where(a > b, 1, 0)", "where(a > b, 0, 1)"), (REAL, REAL), (at((1.0, 1.0), (0.5, 0.5)),)),
     Primitive("minimum",     "min",   lambda m, a, b: m.minimum(a, b),                     lambda m, a, b, y: (_share(m, m.less(b, a), a, b), _share(m, m.less(a, b), a, b)),
               ("where(a < b, 1, 0)", "where(a < b, 0, 1)"), (REAL, REAL), (at((1.0, 1.0), (0.5, 0.5)),)),
+    Primitive("clip",        "clip",  lambda m, x, low, high: m.minimum(m.maximum(x, low), high), _clip_partials,
+              ("where(x < low, 0, where(x > high, 0, 1))", "where(x < low, 1, 0)", "where(x > high, 1, 0)"), ((-3.0, 3.0), (-2.0, -0.5), (0.5, 2.0)),
+              (at((1.0, -1.0, 1.0), (1.0, 0.0, 0.0)), at((-1.0, -1.0, 1.0), (1.0, 0.0, 0.0)), at((0.0, 2.0, 1.0), (0.0, 0.0, 1.0))), "x still moves at its limits; the upper one wins over a lower one beyond it"),
     Primitive("less",        "<",     lambda m, a, b: m.less(a, b),                        lambda m, a, b, y: (0.0, 0.0),
               ("0", "0"), (REAL, REAL)),
     Primitive("less_equal",  "≤",     lambda m, a, b: m.less_equal(a, b),                  lambda m, a, b, y: (0.0, 0.0),
@@ -175,10 +258,25 @@ _ROWS = (
               ("1",), (REAL,), roles=("x*",), fewest=0),
     Primitive("mean",        "mean",  lambda m, *xs: m.divide(_sum(xs), float(len(xs))),   lambda m, *xs_y: (m.divide(1.0, len(xs_y) - 1.0),) * (len(xs_y) - 1),
               ("1/n",), (REAL,), roles=("x*",)),
+    Primitive("take",        "take",  lambda m, *xs: _take(m, xs),                         lambda m, *xs_y: _take_partials(m, xs_y[:-2], xs_y[-2]),
+              ("equal(i, k)", "0"), (REAL,), (), "the value at a whole index, counted from 0; nan where there is none", roles=("x*", "i"), fewest=2),
     Primitive("dot",         "w·x+b", lambda m, *terms: _dot(terms),                       lambda m, *terms_y: (*terms_y[len(terms_y) // 2 - 1:-2], *terms_y[:len(terms_y) // 2 - 1], 1.0),
               ("x", "w", "1"), (REAL,), roles=("w*", "x*", "b")),
     Primitive("logsumexp",   "lse",   lambda m, *xs: _logsumexp(m, xs),                    lambda m, *xs_y: tuple(m.exp(x - xs_y[-1]) for x in xs_y[:-1]),
               ("exp(x - y)",), (REAL,), (), "shifted by the largest term; the partials are the softmax", roles=("x*",)),
+    # Slopes with a row of their own, since composing them from the others loses digits one order higher.
+    Primitive("_sigmoid_slope", "σ′",  _sigmoid_slope,                                     lambda m, x, y: (-y * m.tanh(0.5 * x),),
+              ("-y*tanh(x/2)",), (REAL,)),
+    Primitive("_tanh_slope", "tanh′", lambda m, x: 4.0 * m._sigmoid_slope(2.0 * x),        lambda m, x, y: (-2.0 * y * m.tanh(x),),
+              ("-2*y*tanh(x)",), (REAL,)),
+    Primitive("_arcsin_slope", "arcsin′", lambda m, x: m.divide(1.0, m.sqrt((1.0 - x) * (1.0 + x))), lambda m, x, y: (x * y * y * y,),
+              ("x*y**3",), (UNIT,), (), "(1-x)(1+x) keeps the digits that 1-x*x loses near ±1"),
+    Primitive("_arccosh_slope", "arccosh′", lambda m, x: m.divide(1.0, m.sqrt((x - 1.0) * (x + 1.0))), lambda m, x, y: (-x * y * y * y,),
+              ("-x*y**3",), ((1.0, inf),)),
+    Primitive("_arctanh_slope", "arctanh′", lambda m, x: m.divide(1.0, (1.0 - x) * (1.0 + x)), lambda m, x, y: (2.0 * x * y * y,),
+              ("2*x*y**2",), (UNIT,)),
+    Primitive("_power_log",  "aᵇ ln a", _power_log,                                        _power_log_partials,
+              ("(1 + b*log(a))*a**(b - 1)", "y*log(a)"), (POSITIVE, REAL), (at((0.0, 2.0), (0.0, 0.0)),), "makes the second derivatives of a power symmetric, base 0 included"),
 )
 # fmt: on
 

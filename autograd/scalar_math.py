@@ -7,14 +7,17 @@ Comparisons return 1.0 and 0.0, so that they can be nodes of a graph like everyt
 
 import math
 from collections.abc import Callable
+from math import asinh as arcsinh
 from math import atan as arctan
+from math import atan2 as arctan2
 from math import copysign, erf, erfc, inf, isnan, nan
 from math import fabs as absolute
 
 __all__ = [
-    "absolute", "arccos", "arcsin", "arctan", "cos", "cosh", "divide", "equal", "erf", "erfc",
-    "exp", "expm1", "less", "less_equal", "log", "log1p", "maximum", "minimum", "power", "sin",
-    "sinh", "sqrt", "tan", "tanh", "where",
+    "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos",
+    "cosh", "divide", "equal", "erf", "erfc", "exp", "expm1", "hypot", "less", "less_equal", "log",
+    "log1p", "log2", "log10", "maximum", "minimum", "power", "sin", "sinh", "sqrt", "tan", "tanh",
+    "where",
 ]  # fmt: skip
 
 
@@ -70,20 +73,42 @@ def cosh(x: float) -> float:
         return inf
 
 
-def log(x: float) -> float:
-    """The natural logarithm; log(0) = -inf, nan for negative numbers."""
-    try:
-        return math.log(x)
-    except ValueError:
-        return -inf if x == 0 else nan
-
-
 def log1p(x: float) -> float:
     """log(1 + x) without cancellation near 0; log1p(-1) = -inf, nan below."""
     try:
         return math.log1p(x)
     except ValueError:
         return -inf if x == -1 else nan
+
+
+def hypot(a: float, b: float) -> float:
+    """The root of a² + b², without overflow on the way."""
+    return math.hypot(a, b)
+
+
+def arctanh(x: float) -> float:
+    """The inverse hyperbolic tangent; infinite at ±1, nan beyond."""
+    try:
+        return math.atanh(x)
+    except ValueError:
+        return copysign(inf, x) if abs(x) == 1 else nan
+
+
+def _with_pole_at_zero(logarithm: Callable[[float], float]) -> Callable[[float], float]:
+    def quiet(x: float) -> float:
+        try:
+            return logarithm(x)
+        except ValueError:
+            return -inf if x == 0 else nan
+
+    quiet.__name__ = quiet.__qualname__ = logarithm.__name__
+    quiet.__doc__ = f"math.{logarithm.__name__}, with -inf at 0 and nan for negative numbers."
+    return quiet
+
+
+log = _with_pole_at_zero(math.log)
+log2 = _with_pole_at_zero(math.log2)
+log10 = _with_pole_at_zero(math.log10)
 
 
 def _nan_outside_domain(function: Callable[[float], float]) -> Callable[[float], float]:
@@ -104,6 +129,7 @@ cos = _nan_outside_domain(math.cos)
 tan = _nan_outside_domain(math.tan)
 arcsin = _nan_outside_domain(math.asin)
 arccos = _nan_outside_domain(math.acos)
+arccosh = _nan_outside_domain(math.acosh)
 tanh = math.tanh
 
 

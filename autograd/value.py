@@ -622,8 +622,8 @@ _add_up = sum if sys.version_info < (3, 12) else partial(reduce, add)
 def _add_methods() -> None:
     """Give Value a method for each function of the table that has a fixed number of arguments."""
     for rule in TABLE.values():
-        written_elsewhere = rule.operator or rule.variadic or rule.name == "where"
-        if not written_elsewhere and not hasattr(Value, rule.name):
+        written_elsewhere = rule.variadic or rule.name == "where" or hasattr(Value, rule.name)
+        if rule.public and not written_elsewhere:
             setattr(Value, rule.name, operation_of(rule))
 
 

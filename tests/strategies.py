@@ -24,12 +24,13 @@ from tests.truth import SPECIAL, textbook
 UNARY = (
     *("neg", "pos", "absolute", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan"),
     *("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "erf", "sigmoid", "softplus"),
-    *("relu", "leaky_relu", "silu", "gelu"),
+    *("relu", "leaky_relu", "silu", "gelu", "sign", "exp2", "log2", "log10", "arcsinh", "arccosh"),
+    *("arctanh", "elu", "log_sigmoid", "clip"),
 )
-BINARY = ("add", "sub", "mul", "div", "pow", "maximum", "minimum")
+BINARY = ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "logaddexp", "hypot", "arctan2")
 MANY = ("sum", "mean", "logsumexp", "dot")
 
-KINKED = ("absolute", "relu", "leaky_relu")  # at 0
+KINKED = ("absolute", "relu", "leaky_relu", "elu", "sign")  # at 0
 LARGE = 50.0  # tame registers stay below this,
 CLOSE = 1e-3  # and this far from kinks and poles
 
@@ -83,7 +84,8 @@ def result(
 def payback_operations() -> dict[str, Callable[..., Any]]:
     """This engine's public functions and operators; n-ary ones take their operands spread out."""
     return {
-        **{name: getattr(autograd, name) for name in UNARY[2:] + ("maximum", "minimum")},
+        **{name: getattr(autograd, name) for name in UNARY[2:] + BINARY[5:]},
+        "clip": lambda x: autograd.clip(x, -1.0, 1.0),
         "add": operator.add,
         "sub": operator.sub,
         "mul": operator.mul,
@@ -179,17 +181,23 @@ def _rough(name: str, operands: Sequence[float]) -> float:
 def _near_trouble(step: Step, operands: Sequence[float]) -> bool:
     x, y = operands[0], operands[-1]
     match step.operation:
-        case "log" | "sqrt" | "pow":
+        case "log" | "log2" | "log10" | "sqrt" | "pow":
             return x < CLOSE
         case "log1p":
             return x < CLOSE - 1
-        case "arcsin" | "arccos":
+        case "arcsin" | "arccos" | "arctanh":
             return abs(x) > 0.99
+        case "arccosh":
+            return x < 1.01
+        case "clip":
+            return abs(abs(x) - 1) < CLOSE
+        case "hypot" | "arctan2":
+            return abs(x) + abs(y) < 0.05
         case "div":
             return abs(y) < 0.05
         case "tan":
             return abs(math.cos(x)) < 0.05
-        case "tanh" | "sigmoid" | "erf" | "gelu" | "silu" | "softplus":
+        case "tanh" | "sigmoid" | "erf" | "gelu" | "silu" | "softplus" | "log_sigmoid":
             return abs(x) > 5  # their slopes have tails that engines compute to different digits
         case "maximum" | "minimum":
             return step.operands[0] != step.operands[1] and abs(x - y) < CLOSE

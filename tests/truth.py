@@ -43,11 +43,15 @@ def _arithmetic(m: Any) -> dict[str, Function]:
 
 
 def _elementary(m: Any) -> dict[str, Function]:
-    same = "exp expm1 log log1p sqrt sin cos tan sinh cosh tanh erf erfc".split()
+    same = "exp expm1 log log1p sqrt sin cos tan sinh cosh tanh erf erfc log10".split()
     return {name: getattr(m, name) for name in same} | {
         "arcsin": m.asin,
         "arccos": m.acos,
         "arctan": m.atan,
+        "arctan2": m.atan2,
+        "arcsinh": m.asinh,
+        "arccosh": m.acosh,
+        "arctanh": m.atanh,
     }
 
 
@@ -57,6 +61,19 @@ def _composed(m: Any) -> dict[str, Function]:
         "softplus": lambda x: m.log(1 + m.exp(x)),
         "relu": lambda x: x if x > 0 else 0 * x,
         "leaky_relu": lambda x, slope=0.01: x if x > 0 else slope * x,
+        "elu": lambda x, alpha=1: x if x > 0 else alpha * m.expm1(x),
+        "log_sigmoid": lambda x: -m.log(1 + m.exp(-x)),
+        "exp2": lambda x: 2**x,
+        "log2": lambda x: m.log(x) / m.log(2 + 0 * x),
+        "hypot": lambda x, y: m.sqrt(x * x + y * y),
+        "logaddexp": lambda x, y: m.log(m.exp(x) + m.exp(y)),
+        "_sigmoid_slope": lambda x: 1 / (2 + m.exp(x) + m.exp(-x)),
+        "_tanh_slope": lambda x: 1 / m.cosh(x) ** 2,
+        "_arcsin_slope": lambda x: 1 / m.sqrt(1 - x * x),
+        "_arccosh_slope": lambda x: 1 / m.sqrt(x * x - 1),
+        "_arctanh_slope": lambda x: 1 / (1 - x * x),
+        "_power_log": lambda x, y: x**y * m.log(x),
+        "clip": lambda x, low=-1, high=1: min(max(x, low), high),
         "silu": lambda x: x / (1 + m.exp(-x)),
         "gelu": lambda x: x * m.erfc(-x / m.sqrt(2 + 0 * x)) / 2,
     }
@@ -72,6 +89,7 @@ def _of_many(m: Any) -> dict[str, Function]:
 
     return {
         "sum": lambda *xs: _total(xs),
+        "take": lambda *xs: xs[int(xs[-1])],
         "mean": lambda *xs: _total(xs) / len(xs),
         "logsumexp": logsumexp,
         "dot": dot,

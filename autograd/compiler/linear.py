@@ -33,8 +33,8 @@ LEAVES = ("constant", "parameter", "input")
 """Registers that no operation computes; none has two operands."""
 
 _OF_TWO = (
-    "add", "subtract", "multiply", "divide", "power", "maximum", "minimum",
-    "less", "less_equal", "equal",
+    "add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "hypot",
+    "arctan2", "less", "less_equal", "equal",
 )  # fmt: skip
 
 ARITIES: dict[str, int] = {

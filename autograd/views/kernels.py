@@ -14,7 +14,10 @@ from typing import Any
 
 from autograd.rules import BASIS, TABLE, namespace
 
-_MATH = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "absolute": "abs"}
+_MATH = {
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh",
+    "arctanh": "atanh", "absolute": "abs",
+}  # fmt: skip
 _SIGNS = {
     "divide": "{0} / {1}",
     "less": "+({0} < {1})",
@@ -24,6 +27,8 @@ _SIGNS = {
     "maximum": "{0} >= {1} || {0} !== {0} ? {0} : {1}",
     "minimum": "{0} <= {1} || {0} !== {0} ? {0} : {1}",
     "power": "basis.power({0}, {1})",
+    "hypot": "Math.hypot({0}, {1})",
+    "arctan2": "Math.atan2({0}, {1})",
     "erf": "basis.erf({0})",
     "erfc": "basis.erfc({0})",
 }

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import partial
 from math import isfinite, isnan
 from typing import Any
 
@@ -77,9 +78,14 @@ class Term:
 
 
 class Words:
-    """The namespace of terms: ``m.exp(x)`` is the text ``exp(x)``, for every name of the table."""
+    """The namespace of terms: ``m.exp(x)`` is the text ``exp(x)``, for every name of the table.
+
+    Rows that users do not call by name are written out.
+    """
 
     def __getattr__(self, name: str) -> Callable[..., Term]:
+        if name in TABLE and not TABLE[name].public:
+            return partial(TABLE[name].forward, self)
         return lambda *terms: Term(f"{name}({', '.join(term(x).text for x in terms)})")
 
     def divide(self, a: Any, b: Any) -> Term:

@@ -160,12 +160,14 @@ def test_third_parties_stay_out_of_the_engine_s_rooms() -> None:
 
 UNARY = """
     exp expm1 log log1p sqrt sin cos tan arcsin arccos arctan sinh cosh tanh erf sigmoid softplus
-    relu leaky_relu silu gelu absolute sign
+    relu leaky_relu silu gelu absolute sign erfc exp2 log2 log10 arcsinh
+    arccosh arctanh elu log_sigmoid
 """.split()
 CONTRACT = [
     *UNARY,
     *"""
-    Value maximum minimum sum dot mean logsumexp softmax log_softmax where no_grad detect_anomaly
+    Value maximum minimum logaddexp hypot arctan2 clip take sum dot mean
+    logsumexp softmax log_softmax where no_grad detect_anomaly
     gradients grad value_and_grad jacobian hessian jvp vjp jit check_grads CheckReport
     topological_order edges Edge count_paths paths Path draw scope trace Trace compile
 """.split(),
@@ -189,9 +191,11 @@ def test_the_public_surface_holds_the_contract() -> None:
 
 def test_functions_are_methods_too() -> None:
     for name in UNARY:
-        assert getattr(Value(0.3), name)().data == getattr(autograd, name)(0.3).data
-    for name in ("maximum", "minimum"):
+        x = 1.3 if name == "arccosh" else 0.3
+        assert getattr(Value(x), name)().data == getattr(autograd, name)(x).data
+    for name in ("maximum", "minimum", "logaddexp", "hypot", "arctan2", "less"):
         assert getattr(Value(0.3), name)(0.2).data == getattr(autograd, name)(0.3, 0.2).data
+    assert Value(0.3).clip(high=0.2, low=0).data == autograd.clip(0.3, 0, 0.2).data == 0.2
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)

@@ -37,7 +37,7 @@ def signatures() -> str:
         ]
         return f"def {row.name}({', '.join([first or told[0], *told[1:]])}) -> Value: ...\n"
 
-    rows = [row for row in TABLE.values() if not row.operator and row.name not in WRITTEN_OUT]
+    rows = [row for row in TABLE.values() if row.public and row.name not in WRITTEN_OUT]
     methods = "".join("    " + line(row, "self: Operand") for row in rows if not row.variadic)
     functions = "".join(line(row, "") for row in rows)
     return f"{HEAD}class Methods:\n{methods}\n{functions}"

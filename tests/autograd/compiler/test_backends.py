@@ -30,6 +30,10 @@ def special(backend: str) -> list[float]:
     return [x for x in SPECIAL if backend != "jax" or abs(x) != TINY]
 
 
+SUBNORMAL = ("hypot", "elu", "arctan2")
+"""By way of 1 / 1e308 or exp(-710), which are subnormal."""
+
+
 def check(backend: str, root: Value, parameters: list[Value], inputs: list[Value]) -> None:
     """A program of the root against the eager engine, at the numbers in the leaves."""
     program = compile(root, inputs, parameters=parameters, backend=backend)
@@ -92,6 +96,8 @@ def test_random_graphs_jax_interpreted(drawn: Program) -> None:
 def test_every_primitive_at_special_values(backend: str, row: Primitive) -> None:
     need(backend)
     numbers = special(backend) if len(row.domain) < 3 else [0.0, -0.0, 1.0, math.inf, math.nan]
+    if backend == "jax" and row.name in SUBNORMAL:
+        numbers = [number for number in numbers if abs(number) not in (1e308, 710.0)]
     parameters = [Value(0.5, label=f"p{k}") for k in range(len(row.domain))]
     inputs = [Value(0.5, label=f"x{k}") for k in range(len(row.domain))]
     by_parameters = compile(apply(row, *parameters), parameters=parameters, backend=backend)

@@ -18,7 +18,8 @@ def test_every_row_can_be_read(name):
     assert formula(name, operands)
     words = local_derivatives(name, operands, "y")
     assert len(words) == len(operands)
-    assert all(0 < len(text) < 100 and "Term" not in text for text in words)
+    longest = 300 if name.startswith("_") else 100
+    assert all(0 < len(text) < longest and "Term" not in text for text in words)
 
 
 @pytest.mark.parametrize(
@@ -28,8 +29,8 @@ def test_every_row_can_be_read(name):
         ("sub", ["a", "b"], "a - b", ["1", "-1"]),
         ("mul", ["a", "a"], "a²", ["a", "a"]),
         ("div", ["a", "b"], "a / b", ["1 / b", "-y / b"]),
-        ("pow", ["x", 2.0], "x²", ["2 · x", "0 if x = 0 else y · log(x)"]),
-        ("pow", ["x", -1.0], "x⁻¹", ["-1 · x⁻²", "y · log(x)"]),
+        ("pow", ["x", 2.0], "x²", ["2 · x", "0 if x = 0 else x² · log(x)"]),
+        ("pow", ["x", -1.0], "x⁻¹", ["-1 · x⁻²", "x⁻¹ · log(x)"]),
         ("exp", ["x"], "exp(x)", ["y"]),
         ("tan", ["x"], "tan(x)", ["1 + y²"]),
         ("absolute", ["x"], "|x|", ["1 if 0 < x else -1 if x < 0 else 0"]),
