@@ -1,0 +1,64 @@
+"""A demo as a page: its words, its code, what each cell prints, and the files that it makes.
+
+Run by ``docs/build.py`` in a process of its own: ``python docs/demos.py DEMO FOLDER``.  The folder
+gets ``page.md`` and the demo's pictures and pages, under ``output/``.
+"""
+
+import ast
+import contextlib
+import io
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+SHOWN = {
+    ".svg": "![{name}]({path})",
+    ".png": "![{name}]({path})",
+    ".html": '[{name}: open the page]({path}){{ .page }}\n\n'
+    '<iframe class="story" loading="lazy" title="{name}" src="{path}"></iframe>',
+}
+
+
+def cells(text: str) -> list[tuple[str, str]]:
+    """("markdown" or "code", text) of each percent cell."""
+    _, *rest = re.split(r"^# %%(.*)\n", text, flags=re.MULTILINE)
+    kinds = ["markdown" if "[markdown]" in title else "code" for title in rest[::2]]
+    return [*zip(kinds, rest[1::2], strict=True)]
+
+
+def page(demo: Path, folder: Path) -> str:
+    """Execute the demo with ``folder`` in the place of its own, and tell it as Markdown."""
+    names: dict[str, Any] = {"__name__": "__main__", "__file__": str(folder / demo.name)}
+    parts, seen = [], set[Path]()
+    for number, (kind, text) in enumerate(cells(demo.read_text("utf-8"))):
+        if kind == "markdown":
+            parts.append(re.sub(r"^# ?", "", text, flags=re.MULTILINE))
+            continue
+        printed = run(text, names, f"{demo.name}, cell {number}")
+        parts.append(f"```python\n{text.strip()}\n```")
+        if printed.strip():
+            parts.append(f"```text title=\"prints\"\n{printed.rstrip()}\n```")
+        made = {path for path in (folder / "output").rglob("*") if path.suffix in SHOWN}
+        parts += [shown(path, folder) for path in sorted(made - seen)][:6]
+        seen |= made
+    return "\n\n".join(parts) + "\n"
+
+
+def run(text: str, names: dict[str, Any], where: str) -> str:
+    """What a cell prints; its last line, where it is an expression, is shown as in a notebook."""
+    tree = ast.parse(text)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+        exec(compile(tree, where, "exec"), names)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", printed.getvalue())
+
+
+def shown(path: Path, folder: Path) -> str:
+    """A file that the demo made, as a picture or a page to step through."""
+    return SHOWN[path.suffix].format(name=path.stem, path=path.relative_to(folder).as_posix())
+
+
+if __name__ == "__main__":
+    demo, folder = map(Path, sys.argv[1:])
+    (folder / "page.md").write_text(page(demo.resolve(), folder.resolve()), encoding="utf-8")
