@@ -11,7 +11,15 @@ Backpropagation is paying back, once per edge.
 """
 
 from importlib import import_module
+from os.path import exists, join
 from typing import TYPE_CHECKING, Any
+
+if exists(join(__path__[0], "differential_operators.py")):  # a file of HIPS's Autograd
+    raise ImportError(
+        f"two libraries are in {__path__[0]}: payback and HIPS's Autograd, which is imported as "
+        "'autograd' too, and each has overwritten files of the other. Uninstall both, "
+        "pip uninstall autograd payback, and give each an environment of its own"
+    )
 
 from autograd import functions
 from autograd.backward import gradients as gradients

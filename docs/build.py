@@ -69,7 +69,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-# -- the demos ---------------------------------------------------------------------------------------
+# -- the demos -------------------------------------------------------------------------------------
 
 
 def title(demo: Path) -> str:
@@ -131,7 +131,7 @@ def sources() -> bytes:
     return digest.digest()
 
 
-# -- benchmarks, the playground ----------------------------------------------------------------------
+# -- benchmarks, the playground --------------------------------------------------------------------
 
 
 def benchmarks() -> str:

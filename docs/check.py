@@ -1,10 +1,11 @@
-"""Hold the built site against what it promises: ``python docs/check.py [SITE]``, after `mkdocs build`.
+"""Hold the built site against what it promises: ``python docs/check.py [SITE]``.
 
 In headless Chromium, from a server on 127.0.0.1: every page opens without an error in its console
 and asks nobody else for anything; the playground tells the story of a formula, in the numbers that
 the engine gives here; a wrong formula is told in words.
 """
 
+import contextlib
 import functools
 import http.server
 import json
@@ -12,6 +13,7 @@ import shutil
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -26,6 +28,11 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        """Send a file, as long as the browser wants it."""
+        with contextlib.suppress(ConnectionError):
+            super().copyfile(source, outputfile)
 
 
 def check(browser: Browser, address: str) -> None:

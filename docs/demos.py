@@ -15,7 +15,7 @@ from typing import Any
 SHOWN = {
     ".svg": "![{name}]({path})",
     ".png": "![{name}]({path})",
-    ".html": '[{name}: open the page]({path}){{ .page }}\n\n'
+    ".html": "[{name}: open the page]({path}){{ .page }}\n\n"
     '<iframe class="story" loading="lazy" title="{name}" src="{path}"></iframe>',
 }
 
@@ -38,7 +38,7 @@ def page(demo: Path, folder: Path) -> str:
         printed = run(text, names, f"{demo.name}, cell {number}")
         parts.append(f"```python\n{text.strip()}\n```")
         if printed.strip():
-            parts.append(f"```text title=\"prints\"\n{printed.rstrip()}\n```")
+            parts.append(f'```text title="prints"\n{printed.rstrip()}\n```')
         made = {path for path in (folder / "output").rglob("*") if path.suffix in SHOWN}
         parts += [shown(path, folder) for path in sorted(made - seen)][:6]
         seen |= made

@@ -5,7 +5,8 @@ from typing import Any
 
 import griffe
 
-_DOCTEST = re.compile(r"^>>> .*(?:\n(?!\s*\n).+)*(?:\n\n(?=>>> ).+(?:\n(?!\s*\n).+)*)*", re.MULTILINE)
+_PARAGRAPH = r">>> .*(?:\n(?!\s*\n).+)*"
+_DOCTEST = re.compile(rf"^{_PARAGRAPH}(?:\n\n{_PARAGRAPH})*", re.MULTILINE)
 
 
 class Doctests(griffe.Extension):

@@ -11,6 +11,14 @@
 [False, True, True, False]
 """
 
+import autograd
+
+if not hasattr(autograd, "Value"):
+    raise ImportError(
+        f"{autograd.__file__} is another library of that name, HIPS's Autograd perhaps, where nn "
+        "needs payback: give each an environment of its own"
+    )
+
 from nn.callbacks import EarlyStopping, Epoch
 from nn.ema import EMA
 from nn.history import DivergedError, History
