@@ -26,7 +26,7 @@ from autograd.extras import require
 from autograd.functions import VALUES
 from nn.data import Examples, Row, order_array, plain
 from nn.ema import average
-from nn.engines import Metric, NotAsEagerError, NotFiniteError, Standing, Task, numbers_of
+from nn.engines import Checkpoint, Metric, NotAsEagerError, NotFiniteError, Task, numbers_of
 
 CALL_SECONDS = 0.1
 """How long a call may take before Python looks in again, for the bar and for Ctrl-C."""
@@ -103,21 +103,21 @@ class CompiledEngine:
         remembered = len(self.task.optimizer.state)
         state, rest = self._state[:remembered].tolist(), self._state[remembered:].tolist()
         averages = rest[0] if self.task.ema else []
-        Standing(self._params.tolist(), state, self._steps, averages, self._updates).restore(
+        Checkpoint(self._params.tolist(), state, self._steps, averages, self._updates).restore(
             self.task
         )
 
     def load(self) -> None:
         """Take the numbers from where ``save`` puts them."""
-        standing = Standing.of(self.task)
+        checkpoint = Checkpoint.of(self.task)
         moves = [float(parameter.requires_grad) for parameter in self.task.optimizer.params]
         frozen = not all(moves)
-        state = [*standing.state, *([standing.averages] if self.task.ema else [])]
+        state = [*checkpoint.state, *([checkpoint.averages] if self.task.ema else [])]
         state = [*state, moves] if frozen else state
         self._update = recorded_update(self.task, frozen)
-        self._params = self._numpy.array(standing.params)
-        self._state = self._numpy.array(state).reshape(len(state), len(standing.params))
-        self._steps, self._offset = standing.steps, standing.updates - standing.steps
+        self._params = self._numpy.array(checkpoint.params)
+        self._state = self._numpy.array(state).reshape(len(state), len(checkpoint.params))
+        self._steps, self._offset = checkpoint.steps, checkpoint.updates - checkpoint.steps
         self._last: Call | None = None
 
     @property

@@ -52,7 +52,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Checkpoint:
     """All that training changes, at one moment."""
 
     params: list[float]
@@ -62,7 +62,7 @@ class Standing:
     updates: int
 
     @classmethod
-    def of(cls, task: Task) -> Standing:
+    def of(cls, task: Task) -> Checkpoint:
         """Where a task stands now."""
         optimizer, ema = task.optimizer, task.ema
         params = [parameter.data for parameter in optimizer.params]
@@ -125,7 +125,7 @@ class EagerEngine:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self._good = Standing.of(task)
+        self._good = Checkpoint.of(task)
 
     def span(self, epochs: int) -> int:
         """One: every step comes back to Python anyway."""
@@ -163,7 +163,7 @@ class EagerEngine:
         if not isfinite(loss):
             self._good.restore(task)
             raise NotFiniteError(loss, step)
-        self._good = Standing.of(task)
+        self._good = Checkpoint.of(task)
         rate = task.rate(step)
         with undisturbed():
             try:

@@ -1,9 +1,9 @@
 """Neurons, layers and networks.
 
-A *neuron* weighs its inputs, adds its bias and bends the sum: z = w·x + b, a = f(z), where f is its
-*activation*.  A *layer* is neurons that share their inputs; a *multi-layer perceptron* is layers in
-a row.  Each z is one ``dot`` node.  Nodes carry scopes, so that pictures show layers and neurons as
-boxes.
+A *neuron* weighs its inputs, adds its bias and passes the sum on through a function: z = w·x + b,
+a = f(z), where f is its *activation*.  A *layer* is neurons that share their inputs; a *multi-layer
+perceptron* is layers in a row.  Each z is one ``dot`` node.  Nodes carry scopes, so that pictures
+show layers and neurons as boxes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Input = Value | float
 
 
 def linear(z: Value) -> Value:
-    """No bending at all: a = z."""
+    """The identity, a = z."""
     return z
 
 
@@ -51,7 +51,7 @@ class Neuron(Module):
     def __init__(
         self,
         nin: int,
-        activation: str | Activation = "relu",
+        activation: str | Activation | bool = "relu",
         *,
         nonlin: bool = True,
         init: str | Initialiser | None = None,
@@ -59,12 +59,12 @@ class Neuron(Module):
         rng: Generator | None = None,
         nout: int = 1,
     ) -> None:
-        """``nonlin=False`` is micrograd's way to say ``activation="linear"``; ``nout`` is how many
-        neurons the layer has, which some initialisers look at.
+        """``nonlin=False``, or False for the activation, is micrograd's way to say "linear";
+        ``nout`` is how many neurons the layer has, which some initialisers look at.
         """
         nin = count("nin", nin)
-        activation = activation if nonlin else "linear"
-        self.activation, self.bend = name_of(activation), activation_of(activation)
+        activation = chosen(activation, nonlin)
+        self.activation, self.activate = name_of(activation), activation_of(activation)
         draw = rule(init, seed, rng, self.activation)
         draws = generator(seed, rng)
         self.box = scope("neuron")
@@ -72,7 +72,12 @@ class Neuron(Module):
         self.b = Value(0.0, label="b")
 
     def __call__(self, x: Iterable[Input]) -> Value:
-        return self.bend(dot(self.w, inputs_of(x, len(self.w), "the neuron"), self.b))
+        return self.activate(dot(self.w, inputs_of(x, len(self.w), "the neuron"), self.b))
+
+    @property
+    def nonlin(self) -> bool:
+        """Whether the activation does anything, as micrograd asks."""
+        return self.activate is not linear
 
     def parameters(self) -> list[Value]:
         """The weights, then the bias."""
@@ -94,7 +99,7 @@ class Layer(Module):
         self,
         nin: int,
         nout: int,
-        activation: str | Activation = "relu",
+        activation: str | Activation | bool = "relu",
         *,
         nonlin: bool = True,
         init: str | Initialiser | None = None,
@@ -103,13 +108,14 @@ class Layer(Module):
         name: str = "layer",
     ) -> None:
         self.nin, self.name, self.box = count("nin", nin), name, scope(name)
-        init = rule(init, seed, rng, name_of(activation if nonlin else "linear"))
+        activation = chosen(activation, nonlin)
+        init = rule(init, seed, rng, name_of(activation))
         rng = generator(seed, rng)
         self.neurons = []
         for i in range(count("nout", nout)):
             box = scope(f"neuron {i}")
             with self.box, box:
-                neuron = Neuron(nin, activation, nonlin=nonlin, init=init, rng=rng, nout=nout)
+                neuron = Neuron(nin, activation, init=init, rng=rng, nout=nout)
             neuron.box = box
             self.neurons.append(neuron)
 
@@ -129,8 +135,8 @@ class Layer(Module):
         neurons = self.neurons
         boxes = [neuron.box for neuron in neurons]
         z = affine([neuron.w for neuron in neurons], x, [neuron.b for neuron in neurons], boxes)
-        bends = [neuron.bend for neuron in neurons]
-        return z, z if {*bends} == {linear} else scope.run_each(boxes, bends, z)
+        activations = [neuron.activate for neuron in neurons]
+        return z, z if {*activations} == {linear} else scope.run_each(boxes, activations, z)
 
     def _line(self) -> str:
         return f"Layer({self.nin}, {len(self.neurons)}, activation={self.neurons[0].activation!r})"
@@ -170,12 +176,14 @@ class MLP(Module):
         rng: Generator | None = None,
     ) -> None:
         sizes = [count("nin", nin), *sizes_of(nouts)]
-        bends = [activation] * (len(sizes) - 2) + [output]
-        inits = [rule(init, seed, rng, name_of(bend)) for bend in bends]
+        activations = [activation] * (len(sizes) - 2) + [output]
+        inits = [rule(init, seed, rng, name_of(each)) for each in activations]
         rng = generator(seed, rng)
         self.layers = [
-            Layer(sizes[i], sizes[i + 1], bends[i], init=inits[i], rng=rng, name=f"layer {i + 1}")
-            for i in range(len(bends))
+            Layer(nin, nout, each, init=draw, rng=rng, name=f"layer {i}")
+            for i, (nin, nout, each, draw) in enumerate(
+                zip(sizes, sizes[1:], activations, inits, strict=False), start=1
+            )
         ]
 
     def __call__(self, x: Iterable[Input]) -> Any:
@@ -209,9 +217,9 @@ class MLP(Module):
         """
         lines = [f"{'layer':<8}{'inputs':>8}{'neurons':>9}  {'activation':<10}{'parameters':>12}"]
         for layer in self.layers:
-            bend, size = layer.neurons[0].activation, len(layer.parameters())
+            activation, size = layer.neurons[0].activation, len(layer.parameters())
             lines.append(
-                f"{layer.name:<8}{layer.nin:>8}{len(layer.neurons):>9}  {bend:<10}{size:>12}"
+                f"{layer.name:<8}{layer.nin:>8}{len(layer.neurons):>9}  {activation:<10}{size:>12}"
             )
         return "\n".join([*lines, f"{'total':<8}{len(self.parameters()):>41}"])
 
@@ -228,7 +236,14 @@ def inputs_of(x: Any, nin: int, taker: str) -> list[Value]:
     row = x.tolist() if hasattr(x, "tolist") else list(x)
     if len(row) != nin or (row and isinstance(row[0], list)):
         raise ValueError(f"{taker} takes {nin} inputs, got {_shape(row)}")
-    return [v if type(v) is Value else Value(v, requires_grad=False) for v in row]
+    return [v if type(v) is Value else _input(v) for v in row]
+
+
+def chosen(activation: str | Activation | bool, nonlin: bool = True) -> str | Activation:
+    """The activation, where False is micrograd's word for none and True for its own, relu."""
+    if not nonlin or activation is False:
+        return "linear"
+    return "relu" if activation is True else activation
 
 
 def activation_of(activation: str | Activation) -> Activation:
@@ -277,6 +292,14 @@ def count(name: str, given: Any) -> int:
     if given < 1:
         raise ValueError(f"{name} is 1 or more, got {given!r}")
     return int(given)
+
+
+def _input(given: Any) -> Value:
+    """A number as a constant, True as 1; a Value of the user's own kind as it is."""
+    if isinstance(given, Value):
+        return given
+    truth = isinstance(given, bool) or getattr(getattr(given, "dtype", None), "kind", "") == "b"
+    return Value(float(given) if truth else given, requires_grad=False)
 
 
 def _shape(row: list[Any]) -> str:

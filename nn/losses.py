@@ -38,12 +38,12 @@ def squared_error(outputs: Numbers, targets: Numbers) -> Value:
     >>> squared_error([1.0, 2.0], [0.0, 4.0]).data
     2.5
     """
-    return _over(total, [(o - t) * (o - t) for o, t in pairs(outputs, targets)]) * 0.5
+    return _over(total, _squared_differences(outputs, targets)) * 0.5
 
 
 def mse_loss(outputs: Numbers, targets: Numbers) -> Value:
     """The mean of (o - t)², as ``torch.nn.functional.mse_loss``."""
-    return _over(mean, [(o - t) * (o - t) for o, t in pairs(outputs, targets)])
+    return _over(mean, _squared_differences(outputs, targets))
 
 
 def cross_entropy(logits: Numbers, target: Numbers) -> Value:
@@ -120,6 +120,12 @@ def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
         )
     for o, t in zip(ours, theirs):
         yield from pairs(o, t)
+
+
+def _squared_differences(outputs: Numbers, targets: Numbers) -> list[Any]:
+    """Of each output to its target, with one node for the difference, which both factors are."""
+    differences = [o - t for o, t in pairs(outputs, targets)]
+    return [d * d for d in differences]
 
 
 def _over(many: Callable[[list[Any]], Value], terms: list[Any]) -> Value:

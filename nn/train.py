@@ -18,12 +18,12 @@ from nn.callbacks import Callback, Epoch
 from nn.data import Examples, examples, is_array, orders, plain, rows
 from nn.ema import EMA
 from nn.engines import (
+    Checkpoint,
     EagerEngine,
     Engine,
     Metric,
     NotAsEagerError,
     NotFiniteError,
-    Standing,
     Task,
     numbers_of,
 )
@@ -114,10 +114,12 @@ def fit(
     except KeyboardInterrupt:  # while compiling: nothing is learned yet
         return History(backend=backend, stopped=INTERRUPTED)
     history = History(backend=engine.name, note=note)
-    course = Course(task, engine, history, epochs, held_out, tuple(metrics), tuple(callbacks))
-    start, settings = Standing.of(task), optimizer.state_dict()
+    training = TrainingRun(
+        task, engine, history, epochs, held_out, tuple(metrics), tuple(callbacks)
+    )
+    start, settings = Checkpoint.of(task), optimizer.state_dict()
     try:
-        return course.run(progress)
+        return training.run(progress)
     except NotAsEagerError as error:  # what was learned is worth nothing
         optimizer.load_state_dict(settings)
         start.restore(task)
@@ -126,9 +128,10 @@ def fit(
         order = orders(seed, len(learned), trained) if shuffle else None
         again = replace(task, shuffle=order)
         history = History(backend="eager", note=_note(error))
-        if course.history.stopped == INTERRUPTED:
+        if training.history.stopped == INTERRUPTED:
             return replace(history, stopped=INTERRUPTED)
-        return replace(course, task=again, engine=EagerEngine(again), history=history).run(progress)
+        eagerly = replace(training, task=again, engine=EagerEngine(again), history=history)
+        return eagerly.run(progress)
 
 
 def predict(model: Callable[[Any], Any], X: Any, *, backend: str = "auto") -> Any:
@@ -147,7 +150,7 @@ def predict(model: Callable[[Any], Any], X: Any, *, backend: str = "auto") -> An
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TrainingRun:
     """One training, from its first epoch to its last."""
 
     task: Task

@@ -214,3 +214,33 @@ def test_nodes_and_parameters_lie_in_the_boxes_of_their_layer_and_neuron():
 def test_what_makes_no_network_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_micrograd_s_words_for_a_neuron():
+    straight, bent = Neuron(2, False, seed=1), Neuron(2, True, seed=1)
+    assert (straight.nonlin, bent.nonlin, Neuron(2, nonlin=False).nonlin) == (False, True, False)
+    assert (straight.activation, bent.activation) == ("linear", "relu")
+    assert straight([1.0, -9.0]).data == straight.w[0].data - 9.0 * straight.w[1].data
+    assert bent([1.0, -9.0]).data == max(0.0, straight([1.0, -9.0]).data)
+    assert [n.nonlin for n in Layer(2, 2, nonlin=False).neurons] == [False, False]
+    assert [n.nonlin for n in MLP(2, [3, 1]).layers[0].neurons] == [True] * 3
+    assert not MLP(2, [3, 1]).layers[1].neurons[0].nonlin
+
+
+class Marked(Value):
+    """A Value with something more to it."""
+
+    __slots__ = ("mark",)
+
+
+@pytest.mark.parametrize("model", [Neuron(3, "tanh", seed=1), MLP(3, [2, 1], seed=1)])
+def test_inputs_of_any_kind_of_number(model):
+    mine = Marked(0.5)
+    y = model([mine, True, False])
+    assert y.data == model([0.5, 1.0, 0.0]).data
+    y.backward()
+    assert mine.grad != 0
+    assert mine in autograd.topological_order(y)
+    numpy = pytest.importorskip("numpy")
+    assert model([0.5, numpy.bool_(True), numpy.False_]).data == y.data
+    assert model(numpy.array([True, True, False])).data == model([1.0, 1.0, 0.0]).data

@@ -244,3 +244,13 @@ def test_class_probabilities_are_such(target):
 @pytest.mark.parametrize("target", [[0.5, 0.5], (0, 1), [0.3333, 0.6666], [1.0 - 1e-7, 0.0]])
 def test_class_probabilities_may_be_rounded(target):
     assert nn.cross_entropy([1.0, 2.0], target).data > 0
+
+
+@pytest.mark.parametrize(("loss", "more"), [(nn.squared_error, 2), (nn.mse_loss, 1)])
+def test_a_difference_is_one_node(loss, more):
+    """A picture shows each once: o - t, its square, and what adds them up."""
+    outputs = [Value(1.0), Value(2.0)]
+    y = loss(outputs, [0.5, 4.0])
+    kinds = [node.op for node in autograd.topological_order(y) if node.parents]
+    assert sorted(kinds)[: len(kinds)] == sorted(["sub", "mul"] * 2 + kinds[4:])
+    assert len(kinds) == 4 + more
