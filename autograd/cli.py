@@ -22,7 +22,7 @@ from autograd.check import check_grads
 from autograd.expression import Expression, ExpressionError, parse, parse_number
 from autograd.graph import Path, count_edge_uses, count_paths, edges, paths
 from autograd.value import Value
-from autograd.views.scene import clean, columns, shorten
+from autograd.views.text import clean, columns, shorten
 from autograd.views.words import show
 
 if TYPE_CHECKING:

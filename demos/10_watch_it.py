@@ -91,7 +91,7 @@ layers.to_html(OUTPUT / "10_network.html")
 # %%
 def repayment() -> str:
     """The picture in the README: e owes, pays c and d; c and d pay b; b has heard from both."""
-    return strip(story, steps=(7, 9, 10, 13, 16, 17), per_row=3)
+    return strip(story, steps=(7, 9, 10, 13, 16, 17), per_row=2)
 
 
 write_atomically(OUTPUT / "10_repayment.svg", repayment())

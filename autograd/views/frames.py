@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
-from html import escape
 from pathlib import Path
 
 from autograd.files import write_atomically
-from autograd.views.board import Board, board, draw_board, draw_part
 from autograd.views.moment import moment
-from autograd.views.page import check, colours, static
+from autograd.views.page import check
+from autograd.views.painter import Markup, board_style, paint, painted, tag
+from autograd.views.scene import Scene, scene
 from autograd.views.text import columns
 from autograd.views.trace import Lang, Trace
 
@@ -29,43 +28,54 @@ def write_frames(story: Trace, folder: Path, *, lang: Lang = "en", max_nodes: in
     """
     check(story, lang, max_nodes)
     folder.mkdir(parents=True, exist_ok=True)
-    laid, style = board(story), f"<style>{board_style()}</style>"
+    laid = scene(story)
     for taken in range(len(story.steps) + 1):
-        picture = draw_board(story, laid, moment(story, taken), style)
+        picture = paint(laid, moment(story, taken), theme="auto", lang=lang)
         write_atomically(folder / _name(taken, story), picture + "\n")
     return write_atomically(folder / "index.md", _index(story, lang))
 
 
 def strip(story: Trace, steps: Iterable[int], *, per_row: int = 4, lang: Lang = "en") -> str:
     """Some moments side by side in one SVG, each with its sentence."""
-    laid = board(story)
+    laid = scene(story)
     width, height = laid.places.width + 36, laid.places.height + 36 + CAPTION
     cells = []
     for i, taken in enumerate(steps):
         x, y = (i % per_row) * (width + GAP), (i // per_row) * (height + GAP)
-        cells.append(
-            f'<g transform="translate({x:.1f} {y:.1f})">{_cell(story, laid, taken, lang)}</g>'
-        )
+        cell = _cell(story, laid, taken, lang)
+        cells.append(tag("g", cell, transform=f"translate({x:.1f} {y:.1f})"))
     columns_, rows = min(len(cells), per_row), -(-len(cells) // per_row)
     size = columns_ * (width + GAP) - GAP, rows * (height + GAP) - GAP
+    style = Markup(f"<style>{board_style('auto')}</style>")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="board" role="img" width="{size[0]:.0f}" '
-        f'height="{size[1]:.0f}" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" '
-        f'aria-label="{escape(story.root.name)}"><style>{board_style()}</style>{"".join(cells)}</svg>\n'
+        tag(
+            "svg",
+            style,
+            *cells,
+            xmlns="http://www.w3.org/2000/svg",
+            class_="board auto",
+            role="img",
+            width=f"{size[0]:.0f}",
+            height=f"{size[1]:.0f}",
+            viewBox=f"0 0 {size[0]:.0f} {size[1]:.0f}",
+            aria_label=story.root.name,
+        )
+        + "\n"
     )
 
 
-def _cell(story: Trace, laid: Board, taken: int, lang: Lang) -> str:
+def _cell(story: Trace, laid: Scene, taken: int, lang: Lang) -> Markup:
     width, height = laid.places.width + 36, laid.places.height + 36
     said = getattr(story.steps[taken - 1].text, lang) if taken else ""
-    lines = "".join(
-        f'<tspan x="14" dy="{0 if i == 0 else 19}">{escape(line)}</tspan>'
+    lines = [
+        tag("tspan", line, x=14, dy=0 if i == 0 else 19)
         for i, line in enumerate(wrapped(said, int(width / 7.6)))
-    )
+    ]
+    picture = painted(laid, moment(story, taken), lang)
     return (
-        f'<rect class="frame" width="{width:.1f}" height="{height + CAPTION:.1f}" rx="14"/>'
-        f'<g transform="translate(18 18)">{draw_part(story, laid, moment(story, taken))}</g>'
-        f'<text class="said" x="14" y="{height + 8:.1f}">{lines}</text>'
+        tag("rect", class_="frame", width=width, height=height + CAPTION, rx=14)
+        + tag("g", picture, transform="translate(18 18)")
+        + tag("text", *lines, class_="said", x=14, y=height + 8)
     )
 
 
@@ -77,19 +87,6 @@ def wrapped(text: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] += piece
     return [line.rstrip() for line in lines]
-
-
-@cache
-def board_style() -> str:
-    """The board's style sheet with the colours of both schemes put in."""
-    light, dark = (_put_in(static("board.css"), scheme) for scheme in ("light", "dark"))
-    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}"
-
-
-def _put_in(css: str, scheme: str) -> str:
-    values = {**colours()["fonts"], **colours()[scheme]}
-    plain = re.sub(r"/\*.*?\*/\s*", "", css)
-    return re.sub(r"var\(--([\w-]+)\)", lambda found: values[found[1]], plain)
 
 
 def _name(taken: int, story: Trace) -> str:

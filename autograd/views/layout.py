@@ -1,7 +1,8 @@
-"""Graphviz, wherever it is: embedded in the `pygraphviz` wheel, or the `dot` program.
+"""Where things go: units of a network in columns, other graphs as Graphviz has it.
 
-`graphviz_output` turns DOT source into any of Graphviz's formats.  `layout` asks only for places:
-where each node, box and line of a picture goes.
+Graphviz is embedded in the `pygraphviz` wheel, or is the `dot` program.  `graphviz_output` turns
+DOT source into any of its formats.  `layout` asks only for places: where each node, box and line
+of a picture goes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Point = tuple[float, float]
+Scope = tuple[str, ...]
+Box = tuple[float, float, float, float]
+Item = str | Scope
+Arrow = tuple[Item, Item, float]
 
 INSTALL = (
     "drawing needs Graphviz: `pip install 'pygraphviz>=2'` brings it along, "
@@ -49,7 +54,7 @@ class Layout:
     width: float
     height: float
     nodes: dict[str, Point]
-    boxes: dict[str, tuple[float, float, float, float]]
+    boxes: dict[str, Box]
     curves: dict[str, Curve]
 
 
@@ -68,6 +73,185 @@ def layout(source: str) -> Layout:
         boxes={o["name"]: _box(o["bb"], height) for o in objects if "bb" in o},
         curves={edge["id"]: _curve(edge, height) for edge in told.get("edges", [])},
     )
+
+
+# -- in columns: what has an order of its own ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Something of a size, in a scope."""
+
+    key: str
+    scope: Scope
+    width: float
+    height: float
+
+
+Link = tuple[str, str, str, float]
+"""The name of a line, where it starts, where it ends, and how wide its text is."""
+
+GAP, DENSE_GAP, ROW_GAP, PADDING, TITLE = 58.0, 130.0, 12.0, 14.0, 20.0
+DENSE, BESIDE = 30, 12.0
+
+
+def columns_of(blocks: Sequence[Block], links: Sequence[Link]) -> Layout:
+    """Blocks in columns, each to the right of what its lines come from, units in their order.
+
+    A scope is a block of blocks: its inside is laid out by the same rule.
+    """
+    whole = _arranged((), blocks, links)
+    scopes = dict.fromkeys(
+        block.scope[: i + 1] for block in blocks for i in range(len(block.scope))
+    )
+    boxes = {f"cluster_{i}": whole.boxes[scope] for i, scope in enumerate(scopes)}
+    curves = _curves(whole.nodes, {block.key: block for block in blocks}, links)
+    return Layout(whole.width, whole.height, whole.nodes, boxes, curves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arranged:
+    """The inside of a scope, measured from its upper left corner."""
+
+    width: float
+    height: float
+    nodes: dict[str, Point]
+    boxes: dict[Scope, Box]
+
+
+def _arranged(scope: Scope, blocks: Sequence[Block], links: Sequence[Link]) -> _Arranged:
+    item_of: dict[str, Item] = {
+        b.key: b.key if b.scope == scope else b.scope[: len(scope) + 1] for b in blocks
+    }
+    inside: dict[Item, list[Block]] = {}
+    for block in blocks:
+        inside.setdefault(item_of[block.key], []).append(block)
+    parts = {item: _part(item, found, links) for item, found in inside.items()}
+    arrows = [
+        (item_of[tail], item_of[head], wide)
+        for _, tail, head, wide in links
+        if tail in item_of and head in item_of and item_of[tail] != item_of[head]
+    ]
+    return _stacked(scope, parts, arrows)
+
+
+def _part(item: Item, found: list[Block], links: Sequence[Link]) -> _Arranged:
+    if isinstance(item, tuple):
+        return _arranged(item, found, links)
+    [block] = found
+    centre = (block.width / 2, block.height / 2)
+    return _Arranged(block.width, block.height, {block.key: centre}, {})
+
+
+def _stacked(scope: Scope, parts: dict[Item, _Arranged], arrows: Sequence[Arrow]) -> _Arranged:
+    """Parts in columns by the arrows between them, each column in the middle."""
+    rank = _ranks([*parts], arrows)
+    column: dict[int, list[Item]] = {}
+    for item in parts:
+        column.setdefault(rank[item], []).append(item)
+    left, top, bottom = (PADDING, PADDING + TITLE, PADDING) if scope else (0.0, 0.0, 0.0)
+    tall = max(sum(parts[i].height + ROW_GAP for i in items) for items in column.values())
+    middle: dict[Item, float] = {}
+    whole = _Arranged(0.0, tall - ROW_GAP + top + bottom, {}, {})
+    x = left
+    for k in sorted(column):
+        x += _gap(k, rank, arrows) if k != min(column) else 0.0
+        wide = max(parts[item].width for item in column[k])
+        y = top + (tall - sum(parts[i].height + ROW_GAP for i in column[k])) / 2
+        for item in _in_order(column[k], [*parts], arrows, middle):
+            _put(whole, parts[item], x + (wide - parts[item].width) / 2, y)
+            middle[item] = y + parts[item].height / 2
+            y += parts[item].height + ROW_GAP
+        x += wide
+    if scope:
+        whole.boxes[scope] = (0.0, 0.0, x + left, whole.height)
+    return replace(whole, width=x + left)
+
+
+def _put(whole: _Arranged, part: _Arranged, x: float, y: float) -> None:
+    for key, (a, b) in part.nodes.items():
+        whole.nodes[key] = (x + a, y + b)
+    for scope, (x0, y0, x1, y1) in part.boxes.items():
+        whole.boxes[scope] = (x + x0, y + y0, x + x1, y + y1)
+
+
+def _gap(k: int, rank: dict[Item, int], arrows: Sequence[Arrow]) -> float:
+    """The room before a column: for what stands on its lines, and for many lines to part."""
+    came = [wide for _, head, wide in arrows if rank[head] == k]
+    text = max(came, default=0.0)
+    return max(GAP, text + 40 if text else 0.0, DENSE_GAP if len(came) > DENSE else 0.0)
+
+
+def _in_order(
+    items: Sequence[Item], told: Sequence[Item], arrows: Sequence[Arrow], middle: dict[Item, float]
+) -> list[Item]:
+    """Scopes by their numbers, single blocks beside what they are made of."""
+    came: dict[Item, list[float]] = {}
+    for tail, head, _ in arrows:
+        if tail in middle:
+            came.setdefault(head, []).append(middle[tail])
+
+    def place(item: Item) -> tuple[bool, float]:
+        if isinstance(item, tuple):
+            number = re.search(r"\d{1,9}$", item[-1])
+            return False, float(number[0]) if number else -1.0
+        beside = came.get(item, [])
+        return True, round(sum(beside) / len(beside), 1) if beside else -1.0
+
+    return sorted(items, key=place)
+
+
+def _ranks(items: Sequence[Item], arrows: Sequence[Arrow]) -> dict[Item, int]:
+    """The column of each: one after what it needs; a source stands right before its first user.
+
+    A circle, as in a network that is applied again, is cut where its first item stands.
+    """
+    heads: dict[Item, dict[Item, None]] = {item: {} for item in items}
+    for tail, head, _ in arrows:
+        heads[tail][head] = None
+    waiting = dict.fromkeys(items, 0)
+    for found in heads.values():
+        for head in found:
+            waiting[head] += 1
+    sources = [item for item in items if not waiting[item]]
+    rank = dict.fromkeys(items, 0)
+    done: set[Item] = set()
+    ready = [*sources]
+    while len(done) < len(items):
+        item = ready.pop() if ready else next(item for item in items if item not in done)
+        done.add(item)
+        for head in heads[item]:
+            if head in done:
+                continue
+            rank[head] = max(rank[head], rank[item] + 1)
+            waiting[head] -= 1
+            if not waiting[head]:
+                ready.append(head)
+    for item in sources:
+        rank[item] = min((rank[head] for head in heads[item]), default=1) - 1
+    return rank
+
+
+def _curves(
+    at: dict[str, Point], blocks: dict[str, Block], links: Sequence[Link]
+) -> dict[str, Curve]:
+    """From the right side of one block to the left side of another; several lie side by side."""
+    twins: dict[tuple[str, str], list[str]] = {}
+    for name, tail, head, _ in links:
+        twins.setdefault((tail, head), []).append(name)
+    curves: dict[str, Curve] = {}
+    for (tail, head), names in twins.items():
+        x0, x1 = at[tail][0] + blocks[tail].width / 2, at[head][0] - blocks[head].width / 2
+        away = max(24.0, abs(x1 - x0) / 2)
+        for k, name in enumerate(names):
+            aside = (k - (len(names) - 1) / 2) * BESIDE
+            y0, y1 = at[tail][1] + aside, at[head][1] + aside
+            points = ((x0, y0), (x0 + away, y0), (x1 - away, y1), (x1, y1))
+            curves[name] = Curve(points, None, None)
+    return curves
+
+
+# -- by Graphviz -----------------------------------------------------------------------------------
 
 
 def graphviz_output(source: str, output: str) -> bytes:
@@ -163,7 +347,7 @@ def _flip(text: str, height: float) -> Point:
     return x, height - y
 
 
-def _box(text: str, height: float) -> tuple[float, float, float, float]:
+def _box(text: str, height: float) -> Box:
     x0, y0, x1, y1 = _floats(text)
     return x0, height - y1, x1, height - y0
 

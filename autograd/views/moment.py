@@ -6,14 +6,19 @@ one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from autograd.views.trace import Step, Trace, TraceNode
+from autograd.views.records import TraceNode
+from autograd.views.trace import Step, Trace
 
 
 @dataclass(slots=True)
 class Moment:
-    """The state after ``taken`` steps; ``step`` is the last of them, None at the very start."""
+    """The state after ``taken`` steps; ``step`` is the last of them, None at the very start.
+
+    ``consumers`` tells from how many each node must hear.
+    """
 
     taken: int
     step: Step | None
@@ -22,6 +27,7 @@ class Moment:
     used: set[int] = field(default_factory=set)
     piles: dict[int, list[float]] = field(default_factory=dict)
     totals: dict[int, float] = field(default_factory=dict)
+    consumers: dict[int, int] = field(default_factory=dict)
 
     def state_of(self, node: TraceNode) -> str:
         """ "idle", "known" (has a value), "owed" (something lies on its pile) or "settled"."""
@@ -35,9 +41,15 @@ class Moment:
 def moment(story: Trace, taken: int) -> Moment:
     """The moment after ``taken`` steps, 0 to ``len(story.steps)``."""
     now = Moment(taken, story.steps[taken - 1] if taken else None)
+    now.consumers = dict(enumerate(consumers(story)))
     for step in story.steps[:taken]:
         _take(now, step, story)
     return now
+
+
+def standing(count: int, gradients: Mapping[int, float]) -> Moment:
+    """A graph as it stands, outside of any story: all values known, and these gradients."""
+    return Moment(0, None, {*range(count)}, {*gradients}, totals={**gradients})
 
 
 def _take(now: Moment, step: Step, story: Trace) -> None:

@@ -34,17 +34,16 @@ def value_bundle(value: Value) -> dict[str, str]:
 
 def trace_bundle(story: Trace) -> dict[str, str]:
     """Plain text, the page in a frame, and its last moment as SVG."""
-    from autograd.views.board import board, draw_board, levels
-    from autograd.views.frames import board_style
     from autograd.views.moment import moment
-    from autograd.views.page import OPEN_AT_FIRST, page
+    from autograd.views.page import page
+    from autograd.views.painter import paint
+    from autograd.views.scene import scene
 
     told = {"text/plain": repr(story)}
     with suppress(*NO_PICTURE):
         document = page(story, max_nodes=MOST_NODES)
-        laid = board(story, levels(story)[0] if len(story.nodes) > OPEN_AT_FIRST else 0)
         end = moment(story, len(story.steps))
-        still = draw_board(story, laid, end, f"<style>{board_style()}</style>")
+        still = paint(scene(story, None), end, theme="auto")
         told["text/html"] = frame(document, story.root.name) + picture(still, story.root.name)
         told["image/svg+xml"] = still
     return told

@@ -13,19 +13,17 @@ import json
 import re
 from functools import cache
 from html import escape
-from importlib import resources
 from typing import Any
 
-from autograd.views.board import board, draw_board, levels
 from autograd.views.kernels import kernel
+from autograd.views.moment import moment
+from autograd.views.painter import colours, paint, static
+from autograd.views.scene import levels, scene, suiting
 from autograd.views.trace import Lang, Trace, as_records, sentences
 from autograd.views.words import HOLE, template
 
 MODULES = ("numbers", "story", "moment", "narrator", "board", "panels", "viewer")
 """In an order in which each needs only earlier ones."""
-
-OPEN_AT_FIRST = 60
-"""The number of nodes up to which the page starts with every scope open."""
 
 OPEN_UP_TO = 1500
 """The number of nodes up to which a level is drawn, if a coarser one is there to fall back on."""
@@ -37,8 +35,11 @@ def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 3000) -> st
     Raises ValueError above ``max_nodes``, and for an unknown language.
     """
     check(story, lang, max_nodes)
-    boards = {depth: draw_board(story, board(story, depth)) for depth in shown_levels(story)}
-    first = min(boards) if len(story.nodes) <= OPEN_AT_FIRST else next(iter(boards))
+    start, language = moment(story, 0), lang or "en"
+    boards = {
+        depth: paint(scene(story, depth), start, lang=language) for depth in shown_levels(story)
+    }
+    first = suiting(story)
     script, style = page_script(story), page_style()
     return fill(
         static("page.html"),
@@ -125,19 +126,6 @@ def page_style() -> str:
         f":root{{{fonts}{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
         f"{static('board.css')}{static('page.css')}@media print{{:root{{{light}}}}}"
     )
-
-
-@cache
-def colours() -> dict[str, dict[str, str]]:
-    """The colours by scheme ("light", "dark") and name, and the "fonts"."""
-    read: dict[str, dict[str, str]] = json.loads(static("colours.json"))
-    return read
-
-
-@cache
-def static(name: str) -> str:
-    """A file of the page."""
-    return resources.files("autograd.views").joinpath("static", name).read_text("utf-8")
 
 
 def fill(text: str, **parts: str) -> str:

@@ -1,216 +1,187 @@
-"""What a picture holds, before anybody decides where it goes.
+"""What a picture holds and where: one scene for files, notebooks, frames, print and the page.
 
-A *scene* is the graph told as plain records: a *card* per node (or per folded scope), a *wire* per
-edge (or per bundle of edges that a fold merged), a *box* per scope that stays open.  Every text in
-it is already shortened and cleaned, so that whoever draws needs to know nothing about Values.
+A scene is made from plain records at a *folding*: a *card* per node, or per scope that is folded; a
+*wire* per edge, or per bundle of edges that a fold merged; a *box* per scope that stays open.  Data
+flow from left to right.  Of a network a folded unit is a card of its z, a and δ, a folded layer one
+of all its units and weights, and inputs and loss are cards too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
-from autograd.backward import topological_order
-from autograd.graph import Edge, edges
-from autograd.value import Value
-from autograd.views.text import clean as clean
-from autograd.views.text import columns as columns
-from autograd.views.text import number as number
-from autograd.views.text import shorten as shorten
+from autograd.rules import TABLE
+from autograd.views.layout import Block, Layout, columns_of, layout
+from autograd.views.moment import Moment
+from autograd.views.network import Layer, Unit
+from autograd.views.records import Graph, TraceEdge, TraceNode
+from autograd.views.text import clean, columns, number, shorten
 
-Kind = Literal["leaf", "constant", "operation", "fold"]
 Scope = tuple[str, ...]
 Fold = int | str | Sequence[str] | None
+Kind = Literal["leaf", "constant", "number", "inner", "fold", "unit", "layer", "inputs", "loss"]
 
+SCREEN = 60
+"""Cards that a screen shows; more fold by themselves."""
 LINES_PER_NODE = 10
 TOOLTIP_COLUMNS = 200
-
-WORDS: dict[str, dict[str, str]] = {
-    "en": {
-        "data": "data",
-        "grad": "grad",
-        "leaf": "leaf",
-        "constant": "constant",
-        "operation": "operation",
-        "root": "root",
-        "scope": "scope",
-        "fold": "folded scope",
-        "node": "{} node",
-        "nodes": "{} nodes",
-        "edges": "{} edges",
-        "edge": "{} edge",
-        "edge title": "local derivative {} of {} by {} (operand {})",
-        "constant title": "constant {}: nothing is paid to it",
-        "bundle title": "{} edges from {} to {}",
-        "graph": "Graph of {}: {}, {}",
-    },
-    "zh": {
-        "data": "值",
-        "grad": "梯度",
-        "leaf": "叶",
-        "constant": "常数",
-        "operation": "运算",
-        "root": "根",
-        "scope": "作用域",
-        "fold": "折叠的作用域",
-        "node": "{} 个节点",
-        "nodes": "{} 个节点",
-        "edges": "{} 条边",
-        "edge": "{} 条边",
-        "edge title": "局部导数 {}:{} 对 {}(第 {} 个操作数)",
-        "constant title": "常数 {}:不向它还款",
-        "bundle title": "{} 条边，从 {} 到 {}",
-        "graph": "{} 的计算图：{}，{}",
-    },
-}
+LABELLED_WIRES = 90
+ROWS_AT_MOST = 40
+CELL = 74.0
+PILE_FROM = 34.0
+TALL, FLAT, SMALL, LINE = 62.0, 36.0, 28.0, 20.0
+MANY_UNITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One node of the picture: a Value, or a folded scope standing for its `members`."""
+    """One thing of the picture, standing for its ``nodes``."""
 
     key: str
     kind: Kind
     root: bool
+    nodes: tuple[int, ...]
     title: str
     badge: str
-    data: str
-    grad: str
-    tooltip: str
     scope: Scope
-    members: tuple[int, ...]
+    width: float
+    height: float
+    units: tuple[Unit, ...] = ()
+    layer: Layer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One line of the picture, drawn from operand to consumer; `members` are edge numbers."""
+    """The edges from a debtor to a creditor; none for the dashed line to a constant."""
 
     key: str
-    kind: Literal["edge", "constant", "fold"]
-    tail: str
-    head: str
-    text: str
-    tooltip: str
-    members: tuple[int, ...]
+    debtor: str
+    creditor: str
+    edges: tuple[int, ...]
+    before: str = ""
+    weight: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
-    """Everything one picture shows."""
+    """Everything one picture shows, and where it stands."""
 
-    title: str
+    graph: Graph
     cards: tuple[Card, ...]
     wires: tuple[Wire, ...]
     boxes: tuple[Scope, ...]
-    words: dict[str, str] = field(repr=False)
-
-
-def scene(
-    root: Value,
-    *,
-    max_nodes: int,
-    fold: Fold = None,
-    lang: str = "en",
-    gradients: bool | None = None,
-    names: Sequence[str] | None = None,
-) -> Scene:
-    """The scene of the graph below `root`; ValueError when it would hold too many nodes.
-
-    `names`, one per node in topological order, are shown instead of the labels.
-    """
-    words = _words(lang)
-    order = topological_order(root)
-    labels = [node.label for node in order] if names is None else names
-    if len(labels) != len(order):
-        raise ValueError(f"names takes one for each of {len(order)} nodes, got {len(labels)}")
-    told = dict(zip(order, labels))
-    view = _View(root, order, told, _folded(order, fold), words, _show_gradients(order, gradients))
-    _check_nodes(view, max_nodes, fold)
-    graph_edges = edges(root)
-    wires = tuple(_wires(view, graph_edges))
-    _check_lines(view, len(wires), max_nodes, fold)
-    cards = tuple(_cards(view))
-    sizes = _count("node", len(order), words), _count("edge", len(graph_edges), words)
-    title = words["graph"].format(view.name(root), *sizes)
-    return Scene(title, cards, wires, _boxes(cards), words)
-
-
-@dataclass(slots=True)
-class _View:
-    """The graph as one picture sees it: which nodes are hidden in which folded scope."""
-
-    root: Value
-    order: list[Value]
-    labels: dict[Value, str]
-    folded: dict[Value, Scope]
-    words: dict[str, str]
+    folded: bool
     gradients: bool
-    number_of: dict[Value, int] = field(init=False)
-    fold_keys: dict[Scope, str] = field(init=False)
-    inside: dict[Scope, int] = field(init=False)
+    rankdir: str = "LR"
+    crowded: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.number_of = {node: i for i, node in enumerate(self.order)}
-        self.fold_keys = {s: f"s{i}" for i, s in enumerate(dict.fromkeys(self.folded.values()))}
-        self.inside = dict.fromkeys(self.fold_keys, 0)
+        object.__setattr__(self, "crowded", len(self.wires) > LABELLED_WIRES)
 
-    def key(self, node: Value) -> str:
-        """The card on which a node is found."""
-        scope = self.folded.get(node)
-        return f"n{self.number_of[node]}" if scope is None else self.fold_keys[scope]
+    @cached_property
+    def places(self) -> Layout:
+        """Where everything stands: units in columns, other graphs as Graphviz has it."""
+        if self.graph.layers and self.rankdir == "LR":
+            return columns_of([*map(_block, self.cards)], [*map(self._link, self.wires)])
+        return layout(skeleton(self))
 
-    def name(self, node: Value) -> str:
-        """What the picture calls a node."""
-        return shorten(self.labels[node]) or (
-            f"#{self.number_of[node]}" if node.op else number(node.data)
-        )
+    def _link(self, wire: Wire) -> tuple[str, str, str, float]:
+        wide = 0.0 if self.crowded or wire.weight else pill_width(wire, self.graph)
+        return wire.key, wire.creditor, wire.debtor, wide
 
 
-def _words(lang: str) -> dict[str, str]:
-    if lang not in WORDS:
-        raise ValueError(f"lang must be one of {', '.join(WORDS)}, not {lang!r}")
-    return WORDS[lang]
+def _block(card: Card) -> Block:
+    return Block(card.key, card.scope, card.width, card.height)
 
 
-def _show_gradients(order: list[Value], wanted: bool | None) -> bool:
-    """Unless asked, gradients are shown once there are some: before backward() all are zero."""
-    return any(_gradient(node) != 0 for node in order) if wanted is None else wanted
+# --- folding --------------------------------------------------------------------------------------
 
 
-def _gradient(node: Value) -> float:
-    """As a number: after backward(create_graph=True) it is a Value."""
-    return node.grad.data if isinstance(node.grad, Value) else float(node.grad)
+def levels(graph: Graph) -> list[int]:
+    """The depths at which scopes can be folded, the coarsest first; 0 is everything open."""
+    deepest = max(len(node.scope) for node in graph.nodes)
+    return [*range(1, deepest + 1), 0]
 
 
-# --- folding -------------------------------------------------------------------------------------
+def suiting(graph: Graph, most: int = SCREEN) -> int:
+    """The finest level that a screen shows, else the coarsest there is."""
+    finest: list[int] = [0, *reversed(levels(graph)[:-1])]
+    sizes = {depth: len({*_groups(graph, depth)}) for depth in finest}
+    return next((depth for depth in finest if sizes[depth] <= most), levels(graph)[0])
 
 
-def _folded(order: list[Value], fold: Fold) -> dict[Value, Scope]:
-    """For each node that a folded scope hides, that (outermost) scope."""
-    if fold is None:
-        return {}
+def _groups(graph: Graph, fold: Fold) -> list[tuple[str, Scope, int]]:
+    """For each node what it is drawn in: itself, a folded scope, the inputs, or the loss."""
+    folded = _folded(graph, fold)
+    units = {unit.scope: layer for layer in graph.layers for unit in layer.units}
+    hidden = {scope for scope in folded if scope}
+    whole = bool(graph.layers) and all(
+        any(unit[: len(scope)] == scope for scope in hidden) for unit in units
+    )
+    coarse = whole and not any(unit in hidden for unit in units)
+    loss, inputs = _loss(graph) if whole else set(), _inputs(graph) if coarse else set()
+    return [
+        ("fold", folded[node.id], 0)
+        if folded[node.id]
+        else ("loss", (), 0)
+        if node.id in loss
+        else ("inputs", (), 0)
+        if node.id in inputs
+        else ("node", (), node.id)
+        for node in graph.nodes
+    ]
+
+
+def _loss(graph: Graph) -> set[int]:
+    """What is worked out outside of all scopes, with the constants and leaves only it uses."""
+    made = {node.id for node in graph.nodes if not node.leaf and not node.scope}
+    behind = _descendants(graph)
+    made &= behind
+    if graph.root.id not in made or len(made) < 2:
+        return set()
+    users: dict[int, set[int]] = {}
+    for node in graph.nodes:
+        for operand in node.parents:
+            users.setdefault(operand.id, set()).add(node.id)
+    given = {n.id for n in graph.nodes if n.leaf and not n.scope and users.get(n.id, {-1}) <= made}
+    return made | given
+
+
+def _descendants(graph: Graph) -> set[int]:
+    """Whatever is made of a unit's sum."""
+    found = {i for layer in graph.layers for unit in layer.units for i in unit.sums}
+    for node in graph.nodes:
+        if any(operand.id in found for operand in node.parents):
+            found.add(node.id)
+    return found
+
+
+def _inputs(graph: Graph) -> set[int]:
+    """Leaves without scope that units read."""
+    read = {i for layer in graph.layers for unit in layer.units for i in unit.inputs}
+    return {i for i in read if graph.nodes[i].leaf and not graph.nodes[i].scope}
+
+
+def _folded(graph: Graph, fold: Fold) -> list[Scope]:
+    """For each node the (outermost) folded scope that hides it, or ()."""
+    if fold is None or fold == 0:
+        return [()] * len(graph.nodes)
     if isinstance(fold, int):
-        return _folded_at(order, fold)
+        if fold < 0:
+            raise ValueError(f"fold counts scope levels from 1 (the outermost), not {fold}")
+        return [node.scope[:fold] if len(node.scope) >= fold else () for node in graph.nodes]
     if not isinstance(fold, Iterable):
         raise TypeError(f"fold is a depth, a scope's name or several, got {fold!r}")
-    return _folded_by_name(order, [fold] if isinstance(fold, str) else list(fold))
-
-
-def _folded_at(order: list[Value], depth: int) -> dict[Value, Scope]:
-    if depth < 1:
-        raise ValueError(f"fold counts scope levels from 1 (the outermost), not {depth}")
-    return {node: node.scope[:depth] for node in order if len(node.scope) >= depth}
-
-
-def _folded_by_name(order: list[Value], names: list[str]) -> dict[Value, Scope]:
-    known = {name for node in order for path in _prefixes(node.scope) for name in _names_of(path)}
+    names = [fold] if isinstance(fold, str) else [*fold]
+    known = {name for node in graph.nodes for p in _prefixes(node.scope) for name in _names_of(p)}
     for name in names:
         if name not in known:
             listed = ", ".join(repr(n) for n in sorted(known)) or "no scope at all"
             raise ValueError(f"no scope {name!r} to fold; this graph has {listed}")
-    hits = {node: _first_named(node.scope, names) for node in order}
-    return {node: scope for node, scope in hits.items() if scope}
+    return [_first_named(node.scope, names) for node in graph.nodes]
 
 
 def _first_named(scope: Scope, names: list[str]) -> Scope:
@@ -226,209 +197,324 @@ def _names_of(path: Scope) -> tuple[str, str]:
     return path[-1], "/".join(path)
 
 
-def _check_nodes(view: _View, max_nodes: int, fold: Fold) -> None:
-    count = len({view.key(node) for node in view.order})
-    if count > max_nodes:
-        ways = f"{_way_to_fold(view.order, fold)}max_nodes={count} draws it all the same"
-        raise ValueError(
-            f"this picture would have {count:,} nodes, more than max_nodes={max_nodes:,}; {ways}"
-        )
+# --- the scene ------------------------------------------------------------------------------------
 
 
-def _check_lines(view: _View, count: int, max_nodes: int, fold: Fold) -> None:
-    """Graphviz takes minutes for a dense graph however few its nodes."""
-    if count > LINES_PER_NODE * max_nodes:
-        ways = f"{_way_to_fold(view.order, fold)}max_nodes={count // LINES_PER_NODE + 1}"
-        raise ValueError(
-            f"this picture would have {count:,} lines, more than {LINES_PER_NODE} for each of "
-            f"max_nodes={max_nodes:,}; {ways} draws it all the same, slowly"
-        )
+def scene(
+    graph: Graph,
+    fold: Fold = 0,
+    *,
+    max_nodes: int | None = None,
+    gradients: bool = True,
+    rankdir: str = "LR",
+) -> Scene:
+    """The scene of a graph at a folding; with ``fold=None`` it folds itself if it fills a screen.
+
+    Raises ValueError when it would hold more than ``max_nodes`` cards or far too many lines.
+    """
+    level = suiting(graph) if fold is None else fold
+    groups = _groups(graph, level)
+    if max_nodes is not None:
+        _check(graph, len(set(groups)), "nodes", max_nodes, max_nodes, fold)
+    cards = tuple(_cards(graph, groups, gradients))
+    card_of = {node: card.key for card in cards for node in card.nodes}
+    wires = (*_wires(graph, cards, card_of), *_constant_wires(graph, card_of))
+    if max_nodes is not None:
+        _check(graph, len(wires), "lines", LINES_PER_NODE * max_nodes, max_nodes, fold)
+    boxes = tuple(dict.fromkeys(path for card in cards for path in _prefixes(card.scope)))
+    return Scene(graph, cards, wires, boxes, fold is None and level != 0, gradients, rankdir)
 
 
-def _way_to_fold(order: list[Value], fold: Fold) -> str:
-    if fold is not None:
-        return ""
-    outer = {node.scope[0] for node in order if node.scope}
-    if not outer:
-        return 'nodes made inside `with scope("…"):` can be folded with fold=1, and '
-    folded = len(outer) + sum(not node.scope for node in order)
-    return f"fold=1 shows its scopes folded into {folded} nodes, and "
-
-
-# --- cards ---------------------------------------------------------------------------------------
-
-
-def _cards(view: _View) -> Iterator[Card]:
-    seen: set[str] = set()
-    members = _members(view)
-    for node in view.order:
-        key = view.key(node)
-        if key in seen:
-            continue
-        seen.add(key)
-        scope = view.folded.get(node)
-        yield _card(view, node) if scope is None else _fold_card(view, scope, members[key])
-
-
-def _members(view: _View) -> dict[str, tuple[int, ...]]:
-    found: dict[str, list[int]] = {}
-    for node, i in view.number_of.items():
-        found.setdefault(view.key(node), []).append(i)
-    return {key: tuple(numbers) for key, numbers in found.items()}
-
-
-def _card(view: _View, node: Value) -> Card:
-    kind = _kind(node)
-    title = shorten(_label(view, node)) or ("" if kind == "constant" else shorten(node.op))
-    badge = "" if kind == "constant" else _badge(node, title, view.words)
-    return Card(
-        key=view.key(node),
-        kind=kind,
-        root=node is view.root,
-        title=title,
-        badge=badge,
-        data=number(node.data),
-        grad=number(_gradient(node)) if view.gradients and kind != "constant" else "",
-        tooltip=_tooltip(view, node, kind),
-        scope=tuple(node.scope),
-        members=(view.number_of[node],),
+def _check(graph: Graph, count: int, what: str, most: int, max_nodes: int, fold: Fold) -> None:
+    if count <= most:
+        return
+    if what == "nodes":
+        limit, raised, slowly = f"max_nodes={max_nodes:,}", count, ""
+    else:  # Graphviz takes minutes for a dense graph however few its nodes
+        limit = f"{LINES_PER_NODE} for each of max_nodes={max_nodes:,}"
+        raised, slowly = count // LINES_PER_NODE + 1, ", slowly"
+    raise ValueError(
+        f"this picture would have {count:,} {what}, more than {limit}; "
+        f"{_way_to_fold(graph, fold)}max_nodes={raised} draws it all the same{slowly}"
     )
 
 
-def _label(view: _View, node: Value) -> str:
-    """A nameless constant stays so: its number is name enough."""
-    return view.labels[node] if node.requires_grad or node.label else ""
+def _way_to_fold(graph: Graph, fold: Fold) -> str:
+    if fold is not None and fold != 0:
+        return ""
+    if not any(node.scope for node in graph.nodes):
+        return 'nodes made inside `with scope("…"):` can be folded with fold=1, and '
+    return f"fold=1 shows its scopes folded into {len(set(_groups(graph, 1)))} nodes, and "
 
 
-def _kind(node: Value) -> Kind:
-    if not node.is_leaf:
-        return "operation"
-    return "leaf" if node.requires_grad else "constant"
+# --- cards ----------------------------------------------------------------------------------------
 
 
-def _badge(node: Value, title: str, words: dict[str, str]) -> str:
-    """The small word beside the title: how the node was made."""
-    if node.is_leaf:
-        return words["leaf"]
-    made = symbol(node)
-    return "" if title in {made, shorten(node.op)} and not node.primitive else made
+def _cards(
+    graph: Graph, groups: Sequence[tuple[str, Scope, int]], gradients: bool
+) -> Iterator[Card]:
+    members: dict[tuple[str, Scope, int], list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    units = {unit.scope: unit for layer in graph.layers for unit in layer.units}
+    layers = {layer.scope: layer for layer in graph.layers}
+    folds = 0
+    for (kind, scope, number_), found in members.items():
+        nodes = tuple(found)
+        if kind == "node":
+            yield _node_card(graph, graph.nodes[number_], gradients)
+            continue
+        key, folds = f"s{folds}", folds + 1
+        root = graph.root.id in found
+        if kind == "inputs":
+            yield _list_card(graph, key, nodes)
+        elif kind == "loss":
+            width = max(150.0, _wide(number(graph.root.value), 15) + 90)
+            yield Card(key, "loss", root, nodes, graph.root.name, "", (), width, TALL)
+        elif scope in units and len(units[scope].sums) == 1:
+            layer = layers[scope[:-1]]
+            yield _unit_card(graph, key, nodes, units[scope], len(layer.units) > MANY_UNITS)
+        elif scope in layers and all(len(unit.sums) == 1 for unit in layers[scope].units):
+            yield _layer_card(graph, key, nodes, layers[scope])
+        else:
+            title = shorten(scope[-1], 18) or "scope"
+            width = max(196.0, _wide(title, 17) + 70)
+            yield Card(key, "fold", root, nodes, title, "", scope[:-1], width, TALL)
 
 
-def symbol(node: Value) -> str:
-    """The operation as short as mathematics writes it: `×`, `tanh`, or the user's own name."""
-    return node.primitive.symbol if node.primitive else shorten(node.op, 12)
+def _node_card(graph: Graph, node: TraceNode, gradients: bool) -> Card:
+    key, nodes, root = f"n{node.id}", (node.id,), node is graph.root
+    if node.constant and node.leaf and not node.label:
+        width = max(_wide(number(node.value), 14) + 20, SMALL)
+        return Card(key, "number", root, nodes, "", "", node.scope, width, SMALL)
+    title, badge = shorten(node.name, 18), symbol(node)
+    kind: Kind = "leaf" if node.leaf and not node.constant else "inner"
+    kind = "constant" if node.constant else kind
+    room = _wide(title, 17) + _wide(badge, 13) + _wide(number(node.value), 15) + 66
+    height = TALL if gradients and not node.constant else FLAT
+    width = max(room, 148.0 if height == TALL else 60.0)
+    return Card(key, kind, root, nodes, title, badge, node.scope, width, height)
 
 
-def _tooltip(view: _View, node: Value, kind: Kind) -> str:
-    words = view.words
-    role = words[kind] + (f", {words['root']}" if node is view.root else "")
+def symbol(node: TraceNode) -> str:
+    """The sign of an operation: that of its row in the table, or the name that its user gave it."""
+    return shorten(node.op, 12) if node.custom or node.leaf else TABLE[node.op].symbol
+
+
+def _list_card(graph: Graph, key: str, nodes: tuple[int, ...]) -> Card:
+    named = max(_wide(_given_name(graph, i), 14) for i in nodes)
+    height = 30 + LINE * min(len(nodes), ROWS_AT_MOST)
+    return Card(key, "inputs", False, nodes, "x", "", (), named + CELL * 2 + 24, height)
+
+
+def _given_name(graph: Graph, i: int) -> str:
+    return graph.nodes[i].name if graph.nodes[i].label or not graph.nodes[i].constant else ""
+
+
+def _unit_card(graph: Graph, key: str, nodes: tuple[int, ...], unit: Unit, flat: bool) -> Card:
+    bent = unit.outputs[0] != unit.sums[0]
+    badge = symbol(graph.nodes[unit.outputs[0]]) if bent else ""
+    root = graph.root.id in nodes
+    wide = _wide(graph.nodes[unit.sums[0]].name, 14)
+    if flat:
+        size = wide + CELL * (3 if bent else 2) + 40, 30.0
+    else:
+        size = wide + _wide(badge, 14) + CELL + 58, 14 + LINE * (3 if bent else 2)
+    return Card(key, "unit", root, nodes, unit.scope[-1], badge, unit.scope[:-1], *size, (unit,))
+
+
+def _layer_card(graph: Graph, key: str, nodes: tuple[int, ...], layer: Layer) -> Card:
+    rows = min(len(layer.units), ROWS_AT_MOST)
+    table = 30 + 3 * CELL + 24
+    side = heat_side(layer)
+    across = max(len(unit.weights) + 1.6 for unit in layer.units) * side
+    down = len(layer.units) * side
+    width = max(table, 2 * across + 60, 24 + _wide(equations(graph, layer)[1], 12.5))
+    height = 52 + LINE * rows + 26 + down + 30
+    badge = _activation(graph, layer)
+    return Card(
+        key, "layer", graph.root.id in nodes, nodes, shorten(layer.scope[-1], 18), badge,
+        layer.scope[:-1], width, height, layer.units, layer,
+    )  # fmt: skip
+
+
+def heat_side(layer: Layer) -> float:
+    """The side of one cell in a layer's heat maps."""
+    most = max(len(layer.units), *(len(unit.weights) + 1 for unit in layer.units))
+    return max(2.0, min(14.0, 150.0 / most))
+
+
+def _activation(graph: Graph, layer: Layer) -> str:
+    made = {symbol(graph.nodes[unit.outputs[0]]) for unit in layer.units if _bent(unit)}
+    return next(iter(made)) if len(made) == 1 else "" if made else "linear"
+
+
+def _bent(unit: Unit) -> bool:
+    return unit.sums != unit.outputs
+
+
+def equations(graph: Graph, layer: Layer) -> tuple[str, str]:
+    """What a layer computes, and what it pays back, with the layers around it named."""
+    digits = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+    sub = str(layer.number).translate(digits)
+    outputs = {i for unit in layer.units for i in unit.outputs}
+    inputs = {i for unit in layer.units for i in unit.inputs}
+    before = [
+        other
+        for other in graph.layers
+        if inputs and inputs <= {i for unit in other.units for i in unit.outputs}
+    ]
+    given = f"a{str(before[0].number).translate(digits)}" if before else "x"
+    users = {node.id for node in graph.nodes if any(p.id in outputs for p in node.parents)}
+    users -= {i for unit in layer.units for i in unit.sums} | {
+        i for unit in layer.units for i in unit.outputs
+    }
+    after = [
+        other for other in graph.layers if users & {i for unit in other.units for i in unit.sums}
+    ]
+    owed = {i for other in after for unit in other.units for i in unit.sums}
+    bent = _activation(graph, layer)
+    f = bent if bent not in ("", "linear") else "f"
+    sums = f"z{sub} = W{sub} {given} + b{sub}"
+    forward = sums if bent == "linear" else f"{sums},  a{sub} = {f}(z{sub})"
+    if len(after) == 1 and users <= owed:
+        to = str(after[0].number).translate(digits)
+        came = f"W{to}ᵀ δ{to}"
+    else:
+        came = f"∂{graph.root.name}/∂{'z' if bent == 'linear' else 'a'}{sub}"
+    if bent == "linear":
+        return forward, f"δ{sub} = {came}"
+    return forward, f"δ{sub} = {f'({came})' if ' ' in came else came} ⊙ {f}′(z{sub})"
+
+
+# --- wires ----------------------------------------------------------------------------------------
+
+
+def _wires(graph: Graph, cards: Sequence[Card], card_of: Mapping[int, str]) -> Iterator[Wire]:
+    bundles: dict[tuple[str, str], list[int]] = {}
+    for debt in graph.edges:
+        debtor, creditor = card_of[debt.consumer], card_of[debt.parent]
+        if debtor[0] == creditor[0] == "n":
+            yield Wire(f"e{debt.id}", debtor, creditor, (debt.id,), _before(graph, debt))
+        elif debtor != creditor:
+            bundles.setdefault((debtor, creditor), []).append(debt.id)
+    units = {card.key for card in cards if card.kind == "unit"}
+    for (debtor, creditor), members in bundles.items():
+        first = graph.edges[members[0]]
+        weight = len(members) == 1 and debtor in units
+        before = "" if len(members) > 1 else _before(graph, first)
+        yield Wire(f"e{members[0]}", debtor, creditor, tuple(members), before, weight)
+
+
+def _before(graph: Graph, debt: TraceEdge) -> str:
+    """What stands before an edge's number: `∂e/∂d = c = `, or less where that would be long."""
+    consumer, parent = graph.nodes[debt.consumer], graph.nodes[debt.parent]
+    short = columns(consumer.name) <= 4 and columns(parent.name) <= 4
+    once = sum(operand.id == parent.id for operand in consumer.parents) == 1
+    symbol_ = f"∂{consumer.name}/∂{parent.name}" if short and once else "∂"
+    words = debt.words if columns(debt.words) <= 14 and debt.worded else ""
+    return f"{symbol_} = {words} = " if words else f"{symbol_} = "
+
+
+def _constant_wires(graph: Graph, card_of: Mapping[int, str]) -> Iterator[Wire]:
+    """Quiet lines to the constants, one per pair of cards."""
+    pairs = dict.fromkeys(
+        (card_of[node.id], card_of[operand.id])
+        for node in graph.nodes
+        for operand in node.parents
+        if graph.nodes[operand.id].constant
+    )
+    for i, (debtor, creditor) in enumerate(pairs):
+        if debtor != creditor:
+            yield Wire(f"c{i}", debtor, creditor, ())
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+_NARROW, _BROAD = frozenset("iIjl.,:;'|!()[]{}`ftr "), frozenset("mwMW@%&—…∞")
+
+
+def _wide(text: str, size: float) -> float:
+    """About how wide a sans-serif face sets the text: a little generous, the same everywhere."""
+    return size * sum(map(_em, text))
+
+
+def _em(char: str) -> float:
+    if char in _NARROW:
+        return 0.36
+    if char in _BROAD:
+        return 0.95
+    if char.isupper():
+        return 0.72
+    return {0: 0.0, 1: 0.59, 2: 1.02}[columns(char)]
+
+
+def wire_text(wire: Wire, graph: Graph, words: Mapping[str, str]) -> str:
+    """All that stands on a wire."""
+    if len(wire.edges) > 1:
+        return words["edges"].format(len(wire.edges))
+    return wire.before + number(graph.edges[wire.edges[0]].local) if wire.edges else ""
+
+
+def pill_width(wire: Wire, graph: Graph) -> float:
+    """The width of what is written on a wire; 0 where nothing is."""
+    if not wire.edges:
+        return 0.0
+    shown = f"{len(wire.edges)} edges" if len(wire.edges) > 1 else wire_text(wire, graph, {})
+    return _wide(shown, 11.5) + 12
+
+
+# --- for Graphviz: sizes and no text, so that nothing of the user's reaches it --------------------
+
+
+def skeleton(told: Scene) -> str:
+    """DOT source of the sizes alone."""
     lines = [
-        clean(_label(view, node), TOOLTIP_COLUMNS),
-        f"{role} {clean(node.op, TOOLTIP_COLUMNS)}".strip(),
-        f"{words['data']} {node.data!r}",
-        f"{words['grad']} {_gradient(node)!r}" if kind != "constant" and view.gradients else "",
+        f'graph [rankdir={told.rankdir} nodesep="0.24" ranksep="0.46" margin="0"]',
+        'node [shape=box fixedsize=true label=""]',
+        "edge [arrowhead=none]",
+        *_inside(told, ()),
+        *(_dot_wire(told, wire) for wire in told.wires),
+    ]
+    return "digraph {\n" + "\n".join(lines) + "\n}"
+
+
+def _inside(told: Scene, scope: Scope) -> Iterator[str]:
+    for card in told.cards:
+        if card.scope == scope:
+            yield f'{card.key} [width="{card.width / 72:.4f}" height="{card.height / 72:.4f}"]'
+    for i, box in enumerate(told.boxes):
+        if box[:-1] == scope:
+            yield f'subgraph cluster_{i} {{ margin="14" label={_space(60, 14)}'
+            yield from _inside(told, box)
+            yield "}"
+
+
+def _dot_wire(told: Scene, wire: Wire) -> str:
+    scope_of = {card.key: card.scope for card in told.cards if card.kind == "inner"}
+    together = wire.debtor in scope_of and scope_of[wire.debtor] == scope_of.get(wire.creditor)
+    wide = 0.0 if told.crowded else pill_width(wire, told.graph)
+    label = f" label={_space(wide + 10, 22)}" if wide else ""
+    weight = "5" if together else "1"  # results of one scope stay in a line
+    return f'{wire.creditor} -> {wire.debtor} [id="{wire.key}" weight={weight}{label}]'
+
+
+def _space(width: float, height: float) -> str:
+    """An empty label of that size."""
+    frame = 'border="0" cellborder="0" cellspacing="0" cellpadding="0"'
+    cell = f'<td fixedsize="true" width="{width:.0f}" height="{height:.0f}"></td>'
+    return f"<<table {frame}><tr>{cell}</tr></table>>"
+
+
+def tooltip(node: TraceNode, words: Mapping[str, str], now: Moment) -> str:
+    """All about a node, in lines; its numbers in full once they are known."""
+    kind = "constant" if node.constant else "leaf" if node.leaf else "operation"
+    lines = [
+        clean(node.label or node.name, TOOLTIP_COLUMNS),
+        f"{words[kind]} {clean(node.op, TOOLTIP_COLUMNS)}".strip(),
+        f"= {clean(node.formula, TOOLTIP_COLUMNS)}" if node.formula else "",
+        f"{words['data']} {node.value!r}" if node.id in now.known else "",
+        f"{words['grad']} {now.totals[node.id]!r}" if node.id in now.settled else "",
         f"{words['scope']} {clean(' / '.join(node.scope), TOOLTIP_COLUMNS)}" if node.scope else "",
     ]
     return "\n".join(line for line in lines if line)
-
-
-def _fold_card(view: _View, scope: Scope, members: tuple[int, ...]) -> Card:
-    words = view.words
-    inside = view.inside[scope]
-    size = f"{_count('node', len(members), words)} · {_count('edge', inside, words)}"
-    return Card(
-        key=view.fold_keys[scope],
-        kind="fold",
-        root=view.folded.get(view.root) == scope,
-        title=shorten(scope[-1]) or words["scope"],
-        badge="",
-        data=size,
-        grad="",
-        tooltip=f"{words['fold']} {clean(' / '.join(scope), TOOLTIP_COLUMNS)}\n{size}",
-        scope=scope[:-1],
-        members=members,
-    )
-
-
-def _count(what: str, count: int, words: dict[str, str]) -> str:
-    return words[what if count == 1 else f"{what}s"].format(count)
-
-
-def _boxes(cards: Sequence[Card]) -> tuple[Scope, ...]:
-    """Open scopes, each after those it lies in."""
-    return tuple(dict.fromkeys(path for card in cards for path in _prefixes(card.scope)))
-
-
-# --- wires ---------------------------------------------------------------------------------------
-
-
-def _wires(view: _View, graph_edges: list[Edge]) -> Iterator[Wire]:
-    bundles: dict[tuple[str, str], list[tuple[int, Edge]]] = {}
-    for number_, edge in enumerate(graph_edges):
-        tail, head = view.key(edge.parent), view.key(edge.consumer)
-        if tail == head:
-            view.inside[view.folded[edge.parent]] += 1
-        elif edge.parent in view.folded or edge.consumer in view.folded:
-            bundles.setdefault((tail, head), []).append((number_, edge))
-        else:
-            yield _wire(view, number_, edge)
-    for (tail, head), bundle in bundles.items():
-        yield _bundle(view, tail, head, bundle)
-    yield from _constant_wires(view)
-
-
-def _wire(view: _View, number_: int, edge: Edge, kind: Literal["edge", "fold"] = "edge") -> Wire:
-    consumer, parent = view.name(edge.consumer), view.name(edge.parent)
-    partial = number(edge.partial)
-    tooltip = view.words["edge title"].format(repr(edge.partial), consumer, parent, edge.slot + 1)
-    return Wire(
-        key=f"e{number_}",
-        kind=kind,
-        tail=view.key(edge.parent),
-        head=view.key(edge.consumer),
-        text=f"{_derivative(view, edge)} = {partial}",
-        tooltip=tooltip,
-        members=(number_,),
-    )
-
-
-def _derivative(view: _View, edge: Edge) -> str:
-    """`∂e/∂c` where both have short names and the parent is no repeated operand, else `∂`."""
-    above, below = clean(view.labels[edge.consumer]), clean(view.labels[edge.parent])
-    short = 0 < columns(above) <= 3 and 0 < columns(below) <= 3
-    once = sum(parent is edge.parent for parent in edge.consumer.parents) == 1
-    return f"∂{above}/∂{below}" if short and once else "∂"
-
-
-def _bundle(view: _View, tail: str, head: str, bundle: list[tuple[int, Edge]]) -> Wire:
-    first_number, first = bundle[0]
-    if len(bundle) == 1:
-        return _wire(view, first_number, first, kind="fold")
-    text = _count("edge", len(bundle), view.words)
-    ends = [_end_name(view, first.parent), _end_name(view, first.consumer)]
-    return Wire(
-        key=f"e{first_number}",
-        kind="fold",
-        tail=tail,
-        head=head,
-        text=text,
-        tooltip=view.words["bundle title"].format(len(bundle), *ends),
-        members=tuple(number_ for number_, _ in bundle),
-    )
-
-
-def _end_name(view: _View, node: Value) -> str:
-    scope = view.folded.get(node)
-    return view.name(node) if scope is None else shorten(scope[-1])
-
-
-def _constant_wires(view: _View) -> Iterator[Wire]:
-    """Quiet lines from the constants, one per pair of cards, with nothing written on them."""
-    pairs: dict[tuple[str, str], Value] = {}
-    for node in view.order:
-        for parent in node.parents:
-            if not parent.requires_grad and view.key(parent) != view.key(node):
-                pairs.setdefault((view.key(parent), view.key(node)), parent)
-    for i, ((tail, head), parent) in enumerate(pairs.items()):
-        tooltip = view.words["constant title"].format(view.name(parent))
-        yield Wire(f"c{i}", "constant", tail, head, "", tooltip, ())

@@ -1,23 +1,24 @@
-"""The user's texts, made safe to show: short, on one line, with nothing invisible in them."""
+"""The user's texts and the numbers, made safe and short to show."""
 
 from __future__ import annotations
 
-import math
 import unicodedata
+from math import copysign
+
+from autograd.views.words import show
 
 LABEL_COLUMNS = 24
 
 
-def number(x: float) -> str:
-    """Six significant digits, a true minus, ∞ and nan.
+def number(x: float, digits: int = 6) -> str:
+    """A number in a drawing: few digits, a true minus, ∞ and nan.
 
-    >>> number(-0.5), number(1/3), number(1e6), number(2.5e-7), number(float("-inf"))
-    ('−0.5', '0.333333', '1e6', '2.5e−7', '−∞')
+    >>> number(-0.5), number(1/3), number(2.5e-7), number(float("-inf")), number(-1/3, 2)
+    ('−0.5', '0.333333', '2.5e−7', '−∞', '−0.33')
     """
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    mantissa, e, exponent = format(x, ".6g").partition("e")
-    return (mantissa + (f"e{int(exponent)}" if e else "")).replace("-", "−")
+    if x == 0 and copysign(1, x) < 0:
+        return "−0"
+    return show(x, digits).replace("inf", "∞").replace("-", "−")
 
 
 def shorten(text: str, limit: int = LABEL_COLUMNS) -> str:

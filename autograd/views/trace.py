@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -27,73 +26,21 @@ from typing import Any, Literal
 from autograd.backward import repay, settlement_order, topological_order
 from autograd.graph import Edge, count_edge_uses, edges
 from autograd.value import Value
-from autograd.views.network import Layer, network, network_names, scope_by_scope
-from autograd.views.text import shorten
+from autograd.views.network import Layer, scope_by_scope
+from autograd.views.records import Graph, expression, graph_of
+from autograd.views.records import TraceEdge as TraceEdge
+from autograd.views.records import TraceNode as TraceNode
 from autograd.views.words import (
-    Term,
-    call,
     enclosed,
-    formula,
-    local_derivatives,
     show,
-    spell,
     substitute,
     sum_of,
-    term,
 )
 
 SCHEMA = 1
 Kind = Literal["eval", "seed", "settle", "pay"]
 Lang = Literal["en", "zh"]
 Mode = Literal["backprop", "naive", "impatient", "passes"]
-LETTERS = "abcdefghijkmnpqrstuvwxyz"
-"""Without l and o, which look like digits."""
-NETWORK_LETTERS = "abwxzL"
-"""Letters that mean something in every network."""
-LETTERS_UP_TO = 20
-LONGEST_FORMULA = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """One operand of a node."""
-
-    id: int
-    slot: int
-
-
-@dataclass(frozen=True, slots=True)
-class TraceNode:
-    """One number of the graph: ``id`` is its place in topological order, ``name`` its short name.
-
-    ``formula`` is what it computes, in names; ``custom`` tells an operation of the user's own.
-    """
-
-    id: int
-    label: str
-    name: str
-    op: str
-    formula: str
-    value: float
-    parents: tuple[Operand, ...]
-    leaf: bool
-    constant: bool
-    custom: bool
-    scope: tuple[str, ...]
-    source: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TraceEdge:
-    """One debt: ``consumer`` owes ``parent``; ``local`` is the local derivative."""
-
-    id: int
-    consumer: int
-    parent: int
-    slot: int
-    local: float
-    words: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +67,17 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Trace:
+class Trace(Graph):
     """A forward and backward pass as frozen records: see `trace`.
 
     ``naive_edge_uses`` counts what walking every path would cost, ``impatient_edge_uses`` what
     paying on at once, without waiting for everyone, would; both exact, both enormous on a ladder.
-    ``layers`` are those of a network, none elsewhere.
     """
 
-    nodes: tuple[TraceNode, ...]
-    edges: tuple[TraceEdge, ...]
     steps: tuple[Step, ...]
     naive_edge_uses: int
     impatient_edge_uses: int
     expression: str
-    layers: tuple[Layer, ...] = ()
-
-    @property
-    def root(self) -> TraceNode:
-        """The node that owes 1: the last in topological order."""
-        return self.nodes[-1]
 
     def to_json(self) -> str:
         """The trace as JSON, ``"schema": 1``: the same graph gives the same bytes.
@@ -214,123 +152,13 @@ def trace(root: Value) -> Trace:
             f"{root!r} is a constant: it owes nobody, so there is nothing to step through"
         )
     order = topological_order(root)
-    graph_edges = edges(root)
     number_of = {node: i for i, node in enumerate(order)}
-    layers = network(order)
-    names = names_of(order, layers)
-    nodes = tuple(_node(node, number_of, names) for node in order)
-    debts = tuple(_edges(graph_edges, number_of, nodes))
+    told, graph_edges = graph_of(order), edges(root)
     receipts = _receipts(root, graph_edges)
     settling = [number_of[node] for node in settlement_order([root])]
-    steps = tuple(_Storyteller(nodes, debts, receipts, settling).steps())
+    steps = tuple(_Storyteller(told.nodes, told.edges, receipts, settling).steps())
     uses = count_edge_uses(root), _impatient_uses(root, graph_edges)
-    return Trace(nodes, debts, steps, *uses, _expression(order, names), layers)
-
-
-# -- names and records -----------------------------------------------------------------------------
-
-
-def names_of(order: Sequence[Value], layers: Sequence[Layer] = ()) -> list[str]:
-    """What sentences call each node: its label, a free letter (v7 in larger graphs), or its number.
-
-    In a network z₁₂ and its like.  A label that several nodes share gets a count from the second
-    on: ``w``, ``w#2``.
-    """
-    told = network_names(order, layers)
-    labels = [told.get(i) or shorten(node.label) for i, node in enumerate(order)]
-    nameless = [i for i, node in enumerate(order) if not labels[i] and _needs_name(node)]
-    taken = {*labels, *(NETWORK_LETTERS if layers else ())}
-    letters = [letter for letter in LETTERS if letter not in taken]
-    enough = len(nameless) <= min(LETTERS_UP_TO, len(letters))
-    for k, i in enumerate(nameless):
-        labels[i] = letters[k] if enough else f"v{i}"
-    seen: Counter[str] = Counter()
-    return [_name(node, label, seen) for node, label in zip(order, labels, strict=True)]
-
-
-def _needs_name(node: Value) -> bool:
-    return node.requires_grad or bool(node.parents)
-
-
-def _name(node: Value, label: str, seen: Counter[str]) -> str:
-    if not label:
-        return show(node.data)
-    seen[label] += 1
-    return label if seen[label] == 1 else f"{label}#{seen[label]}"
-
-
-def _node(node: Value, number_of: Mapping[Value, int], names: Sequence[str]) -> TraceNode:
-    number = number_of[node]
-    return TraceNode(
-        id=number,
-        label=node.label,
-        name=names[number],
-        op=node.op,
-        formula=_formula(node, [_operand(p, names[number_of[p]]) for p in node.parents]),
-        value=node.data,
-        parents=tuple(Operand(number_of[p], slot) for slot, p in enumerate(node.parents)),
-        leaf=node.is_leaf,
-        constant=not node.requires_grad,
-        custom=bool(node.parents) and node.primitive is None,
-        scope=node.scope,
-        source=node.source,
-    )
-
-
-def _operand(parent: Value, name: str) -> str | float:
-    """A nameless constant takes part in formulas as the number it is."""
-    return name if parent.label or _needs_name(parent) else parent.data
-
-
-def _formula(node: Value, operands: Sequence[str | float]) -> str:
-    if not node.parents:
-        return ""
-    if node.primitive is None:
-        return call(shorten(node.op), [x if isinstance(x, str) else show(x) for x in operands])
-    return formula(node.op, operands)
-
-
-def _expression(order: Sequence[Value], names: Sequence[str]) -> str:
-    """What the root computes from the leaves, or where that is long, from what has a label."""
-    root, name = order[-1], names[-1]
-    everything = {node for node in order if node.primitive is not None}
-    nameless = {node for node in everything if not node.label or node is root}
-    texts = (_written(order, names, some) for some in (everything, nameless, {root} & everything))
-    return next((text for text in texts if text != name), "")
-
-
-def _written(order: Sequence[Value], names: Sequence[str], spelled_out: set[Value]) -> str:
-    """The root as a formula in which these nodes are spelled out where that stays short."""
-    told: dict[Value, Term] = {}
-    for node, name in zip(order, names, strict=True):
-        written = Term(name)
-        if node in spelled_out:
-            spelled = spell(node.op, [told[parent] for parent in node.parents])
-            written = spelled if len(spelled.text) <= LONGEST_FORMULA else written
-        told[node] = written if _needs_name(node) or node.label else term(node.data)
-    return told[order[-1]].text
-
-
-def _edges(
-    graph_edges: Iterable[Edge], number_of: Mapping[Value, int], nodes: Sequence[TraceNode]
-) -> Iterator[TraceEdge]:
-    for number, edge in enumerate(graph_edges):
-        consumer, parent = nodes[number_of[edge.consumer]], nodes[number_of[edge.parent]]
-        words, local = _local_words(edge.consumer, nodes, consumer)[edge.slot], show(edge.partial)
-        symbol = f"∂{consumer.name}/∂{parent.name}"
-        said = f"{symbol} = {local}" if words in ("", local) else f"{symbol} = {words} = {local}"
-        yield TraceEdge(number, consumer.id, parent.id, edge.slot, edge.partial, words, said)
-
-
-def _local_words(node: Value, nodes: Sequence[TraceNode], told: TraceNode) -> list[str]:
-    """The partials of a node in words; empty where there are none or they would be too long."""
-    if node.primitive is None:
-        return [""] * len(node.parents)
-    operands = [
-        _operand(p, nodes[o.id].name) for p, o in zip(node.parents, told.parents, strict=True)
-    ]
-    words = local_derivatives(node.op, operands, told.name)
-    return [text if len(text) <= LONGEST_FORMULA else "" for text in words]
+    return Trace(told.nodes, told.edges, told.layers, steps, *uses, expression(order, told.nodes))
 
 
 # -- what repay did --------------------------------------------------------------------------------

@@ -1,88 +1,132 @@
 // The board: repaints the cards and wires that Python laid out, carries the money, moves the view.
-import { show, sumOf } from "./numbers.js";
+import { number, sumOf } from "./numbers.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const READABLE = 0.62;
 const LARGEST = 1.5;
 const COINS_AT_MOST = 60;
 const REST = 0.82;
+const PILE_FROM = 34;
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const numbersOf = (group, name) => (group.dataset[name] ?? group.dataset[`${name}s`] ?? "").split(" ").filter(Boolean).map(Number);
 
-/** A number on the board: short, with a true minus. */
-const short = (x, digits = 5) => show(x, digits).replaceAll("-", "−");
-
 /** Bring the texts and states of an SVG to a moment. */
 export function paint(svg, now) {
-  for (const group of svg.querySelectorAll("g.node")) paintCard(group, numbersOf(group, "node"), now);
+  const parts = partsOf(svg);
+  for (const [group, ids] of parts.cards) paintCard(group, ids, now);
+  for (const [element, id] of parts.slots) inscribe(element, SLOTS[element.dataset.slot](element, id, now));
+  for (const cells of parts.maps) paintHeat(cells, now);
   const current = new Set(now.edges.map((edge) => edge.id));
-  for (const group of svg.querySelectorAll("g.edge")) paintWire(group, numbersOf(group, "edge"), now, current);
+  for (const [group, ids] of parts.wires) paintWire(group, ids, now, current);
+}
+
+const known = new WeakMap();
+
+/** What changes in an SVG, looked up once. */
+function partsOf(svg) {
+  if (known.has(svg)) return known.get(svg);
+  const all = (selector) => [...svg.querySelectorAll(selector)];
+  const parts = {
+    cards: all("g.node").map((group) => [group, numbersOf(group, "node")]),
+    wires: all("g.edge").map((group) => [group, numbersOf(group, "edge")]),
+    slots: all("text[data-slot]").map((text) => [text, Number(text.dataset.of)]),
+    maps: all("g.heatmap").map((map) => [...map.querySelectorAll("rect.heat")].map((cell) => [cell, Number(cell.dataset.of), cell.dataset.slot])),
+  };
+  known.set(svg, parts);
+  return parts;
+}
+
+const digitsOf = (element) => Number(element.dataset.digits ?? 6);
+const valueOf = (id, now) => (now.known(id) ? now.story.values[id] : undefined);
+const written = (x, element) => (x === undefined ? "" : number(x, digitsOf(element)));
+
+/** What each kind of slot says at a moment. */
+const SLOTS = {
+  value: (element, id, now) => written(valueOf(id, now), element),
+  grad: (element, id, now) => written(now.gradient(id), element),
+  pile: (element, id, now) => pileText(element, id, now),
+  heard: (element, id, now) => heardText(id, now),
+  count: (element, _, now) => countText(numbersOf(element.closest("g.node"), "node"), now),
+  partial: (element, id, now) => partialText(element, id, now),
+};
+
+function heardText(id, now) {
+  const [heard, of] = now.heard(id);
+  return now.state(id) === "settled" ? "✓" : heard ? `${heard}/${of}` : "";
+}
+
+/** The payments as a sum, or where there is no room for that, their total. */
+function pileText(element, id, now) {
+  const pile = now.pile(id);
+  if (!pile.length) return "";
+  const room = (element.closest("g.node").querySelector(".card").getAttribute("width") - 2 * 14 - PILE_FROM - 18) / 7.8;
+  if (now.state(id) === "settled") {
+    const texts = [6, 5, 4].map((digits) => number(now.gradient(id), digits));
+    return texts.find((text) => text.length <= room) ?? number(now.gradient(id), 3);
+  }
+  const text = sumOf(pile.map((amount) => number(amount)));
+  return text.length <= room ? text : `Σ ${number(pile.reduce((sum, x) => sum + x), 4)}`;
+}
+
+const owingOf = (ids, now) => ids.filter((id) => !now.story.nodes[id].constant);
+
+function countText(ids, now) {
+  const owing = owingOf(ids, now);
+  return now.taken ? `${owing.filter((id) => now.state(id) === "settled").length}/${owing.length}` : "";
+}
+
+function partialText(element, id, now) {
+  if (!now.known(now.story.edges[id].from)) return "";
+  const times = now.mode === "naive" ? now.walk.times(id, now.taken) : 0;
+  const walked = times ? ` ${times < 6 ? "•".repeat(times) : `•${times}`}` : "";
+  return element.dataset.before + number(now.story.locals[id]) + walked;
 }
 
 function paintCard(group, ids, now) {
   group.classList.toggle("now", ids.some((id) => now.actors.has(id)));
   group.classList.toggle("payee", ids.some((id) => now.payees.has(id)) && !group.classList.contains("now"));
   group.classList.toggle("arrived", ids.some(now.arrived));
-  if (group.classList.contains("fold")) paintFold(group, ids, now);
-  else paintNode(group, ids[0], now);
+  const state = group.classList.contains("fold") ? stateOf(ids, now) : now.state(ids[0]);
+  if (group.dataset.state !== state) group.dataset.state = state;
 }
 
-function paintNode(group, id, now) {
-  const state = now.state(id);
-  group.dataset.state = state;
-  inscribe(group, ".value", now.known(id) ? short(now.story.values[id]) : "");
-  inscribe(group, ".pile", pileText(group, id, now, state));
-  const [heard, of] = now.heard(id);
-  inscribe(group, ".heard", state === "settled" ? "✓" : heard ? `${heard}/${of}` : "");
+/** The state of a fold: settled once all in it are, owed once anyone has been paid. */
+function stateOf(ids, now) {
+  const owing = owingOf(ids, now).map((id) => now.state(id));
+  if (owing.length && owing.every((state) => state === "settled")) return "settled";
+  if (owing.some((state) => state === "settled" || state === "owed")) return "owed";
+  return ids.some((id) => now.state(id) === "known") ? "known" : "idle";
 }
 
-function pileText(group, id, now, state) {
-  const pile = now.pile(id);
-  if (!pile.length) return "";
-  if (state === "settled") return short(now.gradient(id));
-  const text = sumOf(pile.map((amount) => short(amount)));
-  return fits(group, text) ? text : `Σ ${short(pile.reduce((sum, x) => sum + x), 4)}`;
-}
-
-const fits = (group, text, rest = 62) => text.length * 7.6 < group.querySelector(".card").getAttribute("width") - rest;
-
-function paintFold(group, ids, now) {
-  const owing = ids.filter((id) => !now.story.nodes[id].constant);
-  const settled = owing.filter((id) => now.state(id) === "settled").length;
-  group.dataset.state = settled === owing.length ? "settled" : settled ? "owed" : "known";
-  const heard = `${settled}/${owing.length}`;
-  inscribe(group, ".heard", heard);
-  inscribe(group, ".pile", deltas(group, owing, now, 46 + 7 * heard.length));
-}
-
-/** The δ of a folded layer or neuron: the gradients of its weighted sums, as far as they fit. */
-function deltas(group, ids, now, rest) {
-  const sums = now.story.sumsOf(ids).filter((id) => now.gradient(id) !== undefined);
-  let text = "";
-  for (const id of sums) {
-    const longer = `${text ? `${text}, ` : "δ "}${short(now.gradient(id), 3)}`;
-    if (!fits(group, longer, rest)) return text && `${text} …`;
-    text = longer;
-  }
-  return text;
+/** Each cell as strong as its number is large among all of its map; an outline says minus. */
+function paintHeat(cells, now) {
+  const numbers = cells.map(([, id, slot]) => (slot === "value" ? valueOf(id, now) : now.gradient(id)));
+  const scale = Math.max(0, ...numbers.filter(Number.isFinite).map(Math.abs));
+  cells.forEach(([cell], k) => {
+    const x = numbers[k];
+    const part = x === undefined ? 0 : !Number.isFinite(x) ? 1 : scale ? Math.abs(x) / scale : 0;
+    const opacity = (0.05 + 0.55 * part).toFixed(3);
+    if (cell.getAttribute("fill-opacity") !== opacity) cell.setAttribute("fill-opacity", opacity);
+    cell.classList.toggle("minus", x < 0);
+  });
 }
 
 function paintWire(group, ids, now, current) {
   const used = ids.some(now.isUsed);
-  group.classList.toggle("used", used && now.mode === "backprop");
+  group.classList.toggle("used", used && now.mode !== "naive");
   group.classList.toggle("walked", used && now.mode === "naive");
   group.classList.toggle("now", ids.some((id) => current.has(id)));
-  if (ids.length > 1) return;
-  const edge = now.story.edges[ids[0]];
-  const times = now.mode === "naive" ? now.walk.times(edge.id, now.taken) : 0;
-  const local = now.known(edge.from) ? `×${short(now.story.locals[edge.id], 4)}` : "";
-  inscribe(group, ".local", times ? `${local} ${times < 6 ? "•".repeat(times) : `•${times}`}` : local);
+  group.classList.toggle("unknown", !ids.some((id) => now.known(now.story.edges[id].from)));
+  if (!group.classList.contains("weight")) return;
+  const local = now.story.locals[ids[0]];
+  group.classList.toggle("minus", local < 0);
+  const wide = (0.6 + 2.4 * (Number.isNaN(local) ? 1 : Math.min(1, Math.abs(local)))).toFixed(1);
+  group.querySelector(".wire").setAttribute("stroke-width", wide);
 }
 
-function inscribe(group, selector, text) {
-  const element = group.querySelector(selector);
-  if (element && element.textContent !== text) element.textContent = text;
+function inscribe(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /** The board on its stage: levels of folding, coins on their way, zoom and pan. */
@@ -268,7 +312,7 @@ export function coinsOf(svg, now) {
 }
 
 function coinOn(svg, wire, ids, now) {
-  const text = ids.length > 1 ? `${ids.length}×` : short(now.amount(now.story.edges[ids[0]]));
+  const text = ids.length > 1 ? `${ids.length}×` : number(now.amount(now.story.edges[ids[0]]));
   const group = disc(svg, text, now.mode === "naive");
   const length = wire.getTotalLength();
   const way = now.mode === "naive" ? (t) => 1 - REST * t : (t) => REST * t;

@@ -11,6 +11,12 @@ export function show(x, digits = 7) {
   return (x < 0 ? "-" : "") + placed(figures, Number(exponent) + 1, digits);
 }
 
+/** A number in a drawing: few digits, a true minus, ∞ and nan (as views/text.py shows it). */
+export function number(x, digits = 6) {
+  if (Object.is(x, -0)) return "−0";
+  return show(x, digits).replace("inf", "∞").replaceAll("-", "−");
+}
+
 /** Digits with the decimal point after the first `point` of them, or with an exponent. */
 function placed(digits, point, most) {
   if (point <= -4 || point > most) {

@@ -19,7 +19,7 @@ from autograd.graph import edges, topological_order
 from autograd.views import layout as layout_module
 from autograd.views.draw import draw, save, to_svg
 from autograd.views.layout import graphviz_output
-from autograd.views.scene import clean, columns, number
+from autograd.views.text import clean, columns, number
 from tests.strategies import payback_operations, result, wild_programs
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,7 +62,7 @@ def parsed(svg):
     root = ElementTree.fromstring(svg)
     assert root.tag == f"{SVG}svg"
     names = {element.tag.removeprefix(SVG) for element in root.iter()}
-    drawing = {"svg", "title", "style", "g", "rect", "path", "polygon", "text", "tspan"}
+    drawing = {"svg", "title", "style", "g", "rect", "path", "text", "tspan"}
     assert names <= drawing, names - drawing
     handlers = [a for element in root.iter() for a in element.attrib if a.startswith("on")]
     assert not handlers
@@ -84,35 +84,47 @@ def test_the_seed_graph_shows_labels_operations_data_gradients_and_local_derivat
     nodes, lines = groups(root, "data-node"), groups(root, "data-edge")
     order = topological_order(e)
     told = {order[int(i)].label: text_of(g) for i, g in nodes.items()}
-    assert told["a"] == ["a", "leaf", "data2", "grad2"]
-    assert told["b"] == ["b", "leaf", "data1", "grad5"]
-    assert told["c"] == ["c", "+", "data3", "grad2"]
-    assert told["e"] == ["e", "×", "data6", "grad1"]
+    assert told["a"] == ["a", "2", "grad", "2", ""]
+    assert told["b"] == ["b", "1", "grad", "5", ""]
+    assert told["c"] == ["c+", "3", "grad", "2", ""]
+    assert told["e"] == ["e×", "6", "grad", "1", ""]
     assert told[""] == ["1"]
     assert [text_of(lines[str(i)])[0] for i in range(5)] == [
-        f"∂{edge.consumer.label}/∂{edge.parent.label} = {edge.partial:g}" for edge in edges(e)
+        "∂c/∂a = 1",
+        "∂c/∂b = 1",
+        "∂d/∂b = 1",
+        "∂e/∂c = d = 2",
+        "∂e/∂d = c = 3",
     ]
 
 
+def shapes(svg, name):
+    """The rectangles of a class in each node, by the node's kind."""
+    nodes = groups(parsed(svg), "data-node").values()
+    return {
+        g.get("class").removeprefix("node "): [
+            r for r in g.findall(f"{SVG}rect") if r.get("class") == name
+        ]
+        for g in nodes
+    }
+
+
 def test_kinds_of_nodes_differ_in_shape_not_only_in_colour():
-    e = seed_graph()
-    nodes = groups(parsed(to_svg(e)), "data-node").values()
-    looks = {}
-    for group in nodes:
-        rects = group.findall(f"{SVG}rect")
-        dashed = rects[0].get("stroke-dasharray") is not None
-        round_ends = float(rects[0].get("rx")) * 2 == float(rects[0].get("height"))
-        looks[group.get("class")] = (len(rects), dashed, round_ends)
-    assert set(looks) == {"node leaf", "node constant", "node operation", "node operation root"}
-    assert len(set(looks.values())) == 4
+    svg = to_svg(seed_graph(), gradients=True)
+    cards, seconds = shapes(svg, "card"), shapes(svg, "second")
+    assert set(cards) == {"leaf", "number", "inner", "inner root"}
+    assert [kind for kind in cards if seconds[kind]] == ["inner root"]
+    radius = {kind: float(card.get("rx")) for kind, [card] in cards.items()}
+    assert radius["leaf"] > 2 * radius["inner"]
+    assert 2 * radius["number"] == float(cards["number"][0].get("height"))
+    assert ".number .card { stroke-dasharray" in svg
 
 
 def test_constants_are_quiet():
     root = parsed(to_svg(seed_graph()))
-    (line,) = [g for g in root.iter(f"{SVG}g") if g.get("class") == "constant-line"]
-    assert not text_of(line)
-    assert line.get("data-edge") is None
-    assert line.find(f"{SVG}path").get("stroke-dasharray")
+    lines = [path for path in root.iter(f"{SVG}path") if path.get("class") == "quiet"]
+    assert len(lines) == 1
+    assert re.search(r"\.quiet \{[^}]*stroke-dasharray", to_svg(seed_graph()))
 
 
 def test_gradients_appear_after_backward_unless_told_otherwise():
@@ -129,14 +141,14 @@ def test_a_square_has_two_edges_and_never_one_name_for_both():
     y = x * x
     y.label = "y"
     lines = groups(parsed(to_svg(y)), "data-edge")
-    assert [text_of(lines[i]) for i in ("0", "1")] == [["∂ = 3"], ["∂ = 3"]]
+    assert [text_of(lines[i]) for i in ("0", "1")] == [["∂ = x = 3"], ["∂ = x = 3"]]
 
 
 def test_a_gradient_that_is_a_value_is_shown_as_its_number():
     x = Value(3.0, label="x")
     y = x * x
     y.backward(create_graph=True)
-    assert "grad6" in text_of(parsed(to_svg(y)))
+    assert "grad6" in "".join(text_of(parsed(to_svg(y))))
 
 
 def test_chinese_picture():
@@ -144,16 +156,16 @@ def test_chinese_picture():
     e.label = "损失"
     e.backward()
     told = text_of(parsed(to_svg(e, lang="zh")))
-    assert "损失" in told
-    assert "梯度5" in told
-    assert "叶" in told
+    assert "损失×" in told
+    assert ["梯度", "5"] in [told[i : i + 2] for i in range(len(told))]
+    assert "叶" in "".join(title.text for title in parsed(to_svg(e, lang="zh")).iter(f"{SVG}title"))
 
 
 def test_names_replace_labels():
     x = Value(1.0)
     y = (x + 1) * x
     told = text_of(parsed(to_svg(y, names=["x", "", "c", "y"])))
-    assert {"x", "c", "y"} <= set(told)
+    assert {"x", "c+", "y×"} <= set(told)
 
 
 @pytest.mark.parametrize("label", HOSTILE)
@@ -257,8 +269,10 @@ def test_folding_merges_nodes_and_edges_and_keeps_count(fold):
     shown = [int(i) for key in (*folded, *groups(root, "data-node")) for i in key.split()]
     assert sorted(shown) == list(range(len(topological_order(y))))
     assert [text_of(g) for g in bundles.values()] == [["2 edges"], ["2 edges"]]
-    titles = [text_of(g) for g in folded.values()]
-    assert titles == [["layer 1", "7 nodes · 6 edges"], ["layer 2", "7 nodes · 6 edges"]]
+    shown = [text_of(g)[:2] for g in folded.values()]
+    assert shown == [["layer 1", "7 nodes"], ["layer 2", "7 nodes"]]
+    titles = [g.find(f"{SVG}title").text for g in folded.values()]
+    assert titles == [f"folded layer {i}\n7 nodes · 6 edges" for i in (1, 2)]
 
 
 def test_one_scope_is_folded_by_name_or_path():
@@ -288,8 +302,18 @@ def test_over_the_limit_says_how_to_raise_it_or_fold():
     with scope("long"):
         long = chain(500)
     with pytest.raises(ValueError, match=r"fold=1 shows its scopes folded into 1 node"):
-        draw(long)
+        draw(long, fold=0)
     assert len(groups(parsed(to_svg(long, fold=1)), "data-nodes")) == 1
+
+
+def test_what_fills_more_than_a_screen_folds_itself_and_says_how_to_open():
+    with scope("long"):
+        long = chain(100)
+    folded = parsed(to_svg(long))
+    assert len(groups(folded, "data-nodes")) == 1
+    assert text_of(folded)[-1] == "folded to fit; fold=0 draws all 201 nodes"
+    assert len(groups(parsed(to_svg(long, fold=0)), "data-node")) == 201
+    assert "fold=0" not in to_svg(layered())
 
 
 def test_a_dense_graph_is_refused_before_graphviz_tries():
@@ -374,27 +398,28 @@ def luminance(colour):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_every_card(scheme):
-    from autograd.views.svg import PAINTS
+    from autograd.views.painter import colours
 
-    colour = {role: getattr(paint, scheme) for role, paint in PAINTS.items()}
-    for card in ("operation", "leaf", "root", "constant", "fold", "pill"):
-        for ink in ("ink", "soft", "grad"):
-            assert contrast(colour[ink]["fill"], colour[card]["fill"]) >= 4.5, (scheme, card, ink)
-        if card != "pill":
-            assert contrast(colour[card]["stroke"], colour["pill"]["fill"]) >= 2.8, (scheme, card)
+    colour = colours()[scheme]
+    for ground in ("card", "leaf", "root", "paper"):
+        for ink in ("ink", "soft", "forward", "debt"):
+            assert contrast(colour[ink], colour[ground]) >= 4.5, (scheme, ground, ink)
+    assert contrast(colour["debt"], colour["debt-wash"]) >= 4.5
+    assert contrast(colour["soft"], colour["debt-wash"]) >= 4.5
 
 
 @pytest.mark.parametrize("rankdir", ["LR", "RL", "TB", "BT"])
 def test_everything_lies_on_the_picture(rankdir):
     root = parsed(to_svg(layered(), rankdir=rankdir))
-    width, height = float(root.get("width")), float(root.get("height"))
-    shift = 12.0
-    for rect in root.iter(f"{SVG}rect"):
-        x, y = float(rect.get("x")) + shift, float(rect.get("y")) + shift
-        assert x >= 0
-        assert y >= 0
-        assert x + float(rect.get("width")) <= width
-        assert y + float(rect.get("height")) <= height
+    left, top, width, height = map(float, root.get("viewBox").split())
+    for group in root.iter(f"{SVG}g"):
+        moved = re.findall(r"-?[\d.]+", group.get("transform", "translate(0 0)"))
+        for rect in group.findall(f"{SVG}rect"):
+            x, y = (float(rect.get(a)) + float(b) for a, b in zip("xy", moved))
+            assert x >= left
+            assert y >= top
+            assert x + float(rect.get("width")) <= left + width
+            assert y + float(rect.get("height")) <= top + height
 
 
 @pytest.mark.parametrize(
@@ -403,7 +428,7 @@ def test_everything_lies_on_the_picture(rankdir):
         ({"rankdir": "up"}, "rankdir"),
         ({"lang": "de"}, "lang"),
         ({"theme": "blue"}, "theme"),
-        ({"fold": 0}, "fold"),
+        ({"fold": -1}, "fold"),
     ],
 )
 def test_wrong_options_are_named(options, said):

@@ -8,9 +8,10 @@ import pytest
 
 import nn
 from autograd import Value, scope, trace
-from autograd.views.board import board, draw_board, levels
 from autograd.views.frames import strip, wrapped
 from autograd.views.moment import moment
+from autograd.views.painter import paint
+from autograd.views.scene import levels, scene
 
 ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -87,7 +88,7 @@ class TestFrames:
 
 class TestStrip:
     def test_the_readmes_picture_is_what_the_project_makes(self):
-        made = strip(trace(seed_graph()), (7, 9, 10, 13, 16, 17), per_row=3)
+        made = strip(trace(seed_graph()), (7, 9, 10, 13, 16, 17), per_row=2)
         assert (ROOT / "demos" / "pictures" / "repayment.svg").read_text("utf-8") == made
 
     def test_lines_break_where_they_may(self):
@@ -99,7 +100,7 @@ class TestStrip:
 class TestBoard:
     def test_every_node_and_edge_once(self):
         story = trace(network())
-        tree = ElementTree.fromstring(draw_board(story, board(story)))
+        tree = ElementTree.fromstring(paint(scene(story), moment(story, 0)))
         nodes = [int(g.get("data-node")) for g in tree.iter(f"{SVG}g") if g.get("data-node")]
         edges = [int(g.get("data-edge")) for g in tree.iter(f"{SVG}g") if g.get("data-edge")]
         assert sorted(nodes) == list(range(len(story.nodes)))
@@ -108,32 +109,32 @@ class TestBoard:
     def test_levels_fold_scopes(self):
         story = trace(network())
         assert levels(story) == [1, 2, 0]
-        folded = board(story, 1)
-        assert [c.title for c in folded.cards if c.kind == "fold"] == ["layer 2", "layer 1"]
+        folded = scene(story, 1)
+        assert [c.title for c in folded.cards if c.kind == "layer"] == ["layer 2", "layer 1"]
         held = [node for card in folded.cards for node in card.nodes]
         assert sorted(held) == list(range(len(story.nodes)))
 
     def test_folded_states(self):
         story = trace(network())
         end = moment(story, len(story.steps))
-        tree = ElementTree.fromstring(draw_board(story, board(story, 1), end))
+        tree = ElementTree.fromstring(paint(scene(story, 1), end))
         states = {g.get("data-state") for g in tree.iter(f"{SVG}g") if "fold" in g.get("class")}
         assert states == {"settled"}
 
     def test_cards_do_not_overlap(self):
-        laid = board(trace(network()))
+        laid = scene(trace(network()))
         spots = [(*laid.places.nodes[card.key], card.width, card.height) for card in laid.cards]
         for i, (x, y, w, h) in enumerate(spots):
             for x2, y2, w2, h2 in spots[:i]:
                 assert abs(x - x2) >= (w + w2) / 2 or abs(y - y2) >= (h + h2) / 2
 
     def test_nothing_of_the_users_reaches_graphviz(self, monkeypatch):
-        from autograd.views import board as module
+        from autograd.views import scene as module
 
         sources = []
         real = module.layout
         monkeypatch.setattr(module, "layout", lambda dot: (sources.append(dot), real(dot))[1])
         with scope("secret scope"):
-            board(trace(Value(1.0, label="secret label") * 2))
+            assert scene(trace(Value(1.0, label="secret label") * 2)).places
         assert sources
         assert "secret" not in "".join(sources)

@@ -99,7 +99,7 @@ class TestFile:
         data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
         graph = data + "".join(re.findall(r"<svg xmlns.*?</svg>", text, re.S))
         sentences = static("sentences.json")
-        assert len((text + sentences).encode()) - len(graph.encode()) <= 80 * 1024
+        assert len((text + sentences).encode()) - len(graph.encode()) <= 110 * 1024
         assert set(re.findall(r"https?://[\w.]+", text)) == {"http://www.w3.org"}
         assert not re.search(r"\s(src|href)=|@import|url\(", text)
 
@@ -439,7 +439,7 @@ class TestNetwork:
         story = trace(network())
         tab = opened(story)
         tab.locator('[data-control="level"]').select_option("1")
-        assert tab.locator("g.fold").count() == 2
+        assert tab.locator("g.fold.layer").count() == 2
         press_on(tab, "b")
         strides = []
         while step_of(tab) < len(story.steps):
@@ -453,13 +453,13 @@ class TestNetwork:
     def test_a_fold_opens(self, opened):
         tab = opened(trace(network()))
         tab.locator('[data-control="level"]').select_option("1")
-        tab.locator("g.fold").first.click()
+        tab.locator("g.fold.layer").first.click()
         assert tab.locator('[data-control="level"]').input_value() == "2"
 
     def test_neurons(self, opened):
         tab = opened(trace(network()))
         tab.locator('[data-control="level"]').select_option("2")
-        assert tab.locator("g.fold").count() == 4
+        assert tab.locator("g.fold.unit").count() == 4
 
     def test_deep_scopes_have_a_level_each(self, opened):
         with scope("a"), scope("b"), scope("c"):

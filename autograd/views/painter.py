@@ -1,0 +1,611 @@
+"""The painter: a scene as SVG at one moment, for every view there is.
+
+Whatever changes from step to step is a *slot*, marked ``data-slot`` and ``data-of``, so that the
+page's JavaScript only fills texts in.  Groups carry the numbers of the trace: ``g[data-node]``,
+``g[data-edge]``; a fold lists what it stands for, ``g[data-nodes]``.  Every text of the user's is
+escaped; there are no ids, so that no two pictures can clash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from html import escape
+from importlib import resources
+from math import atan2, cos, sin
+
+from autograd.views.layout import Curve, Point
+from autograd.views.moment import Moment
+from autograd.views.network import Unit
+from autograd.views.records import Graph
+from autograd.views.scene import (
+    CELL,
+    LINE,
+    PILE_FROM,
+    ROWS_AT_MOST,
+    TALL,
+    Card,
+    Scene,
+    Scope,
+    Wire,
+    equations,
+    heat_side,
+    pill_width,
+    tooltip,
+    wire_text,
+)
+from autograd.views.text import number, shorten
+from autograd.views.words import sum_of
+
+MARGIN = 18.0
+CELL_DIGITS = 3
+THEMES = ("auto", "light", "dark")
+
+
+class Markup(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+    def __add__(self, other: str) -> Markup:
+        return Markup(str(self) + other)
+
+
+def tag(name: str, *inside: str, **attributes: str | float) -> Markup:
+    """An element: attributes and whatever inside is no `Markup` are escaped."""
+    told = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
+        for key, value in attributes.items()
+    )
+    held = "".join(part if isinstance(part, Markup) else escape(part) for part in inside)
+    return Markup(f"<{name}{told}>{held}</{name}>" if inside else f"<{name}{told}/>")
+
+
+def _attribute(value: str | float) -> str:
+    return escape(value) if isinstance(value, str) else n(value)
+
+
+def n(x: float) -> str:
+    """A coordinate with one digit at most."""
+    return f"{round(x, 1) + 0.0:.1f}".removesuffix(".0")
+
+
+def paint(
+    told: Scene, now: Moment, *, theme: str | None = None, lang: str = "en", foot: str = ""
+) -> str:
+    """The scene as an SVG element that stands alone in a theme; with none it has no style sheet.
+
+    ``foot`` is a line of text below.
+    """
+    width = max(told.places.width, 6.6 * len(foot)) + 2 * MARGIN
+    height = told.places.height + 2 * MARGIN + (24.0 if foot else 0.0)
+    graph, words = told.graph, picture_words(lang)
+    sizes = len(graph.nodes), len(graph.edges)
+    title = words["graph"].format(shorten(graph.root.name), *sizes)
+    below = tag("text", foot, class_="foot", x=0, y=told.places.height + MARGIN + 14)
+    return tag(
+        "svg",
+        tag("title", title),
+        Markup(f"<style>{board_style(theme)}</style>" if theme else ""),
+        painted(told, now, lang),
+        below if foot else Markup(),
+        xmlns="http://www.w3.org/2000/svg",
+        class_=f"board {theme}" if theme else "board",
+        role="img",
+        aria_label=title,
+        width=width,
+        height=height,
+        viewBox=f"{n(-MARGIN)} {n(-MARGIN)} {n(width)} {n(height)}",
+    )
+
+
+def painted(told: Scene, now: Moment, lang: str = "en") -> Markup:
+    """The scene without an SVG element around it."""
+    return Markup("".join(_Painter(told, now, picture_words(lang)).parts()))
+
+
+@cache
+def picture_words(lang: str) -> dict[str, str]:
+    """The words of pictures in a language."""
+    told: dict[str, dict[str, str]] = json.loads(static("sentences.json"))["picture"]
+    if lang not in told:
+        raise ValueError(f"lang must be one of {', '.join(told)}, not {lang!r}")
+    return told[lang]
+
+
+class _Painter:
+    """Paints the parts of a scene as they stand at one moment."""
+
+    def __init__(self, told: Scene, now: Moment, words: dict[str, str]) -> None:
+        self.told, self.now, self.words = told, now, words
+        self.graph, self.places = told.graph, told.places
+        self.payer, self.payee = actors(told.graph, now)
+
+    def parts(self) -> Iterator[Markup]:
+        """Boxes below, then wires, then cards; the coin on top."""
+        for i, scope in enumerate(self.told.boxes):
+            yield self._box(scope, self.places.boxes[f"cluster_{i}"])
+        pills = pill_places(self.told)
+        for wire in self.told.wires:
+            yield self._wire(wire, pills.get(wire.key))
+        yield from map(self._card, self.told.cards)
+        yield from self._coin()
+
+    def _box(self, scope: Scope, place: tuple[float, float, float, float]) -> Markup:
+        x0, y0, x1, y1 = place
+        return tag(
+            "g",
+            tag("title", shorten(" / ".join(scope), 200)),
+            tag("rect", x=x0, y=y0, width=x1 - x0, height=y1 - y0, rx=12),
+            tag("text", shorten(scope[-1]), x=x0 + 10, y=y0 + 16),
+            class_="scope",
+            data_scope=shorten("/".join(scope), 200),
+        )
+
+    # -- wires
+
+    def _wire(self, wire: Wire, pill: Point | None) -> Markup:
+        curve = backwards(self.places.curves[wire.key])
+        if not wire.edges:
+            return tag("path", class_="quiet", d=path(curve))
+        known = any(self.graph.edges[edge].consumer in self.now.known for edge in wire.edges)
+        states = {
+            "bundle": len(wire.edges) > 1,
+            "weight": wire.weight,
+            "many": wire.weight and self.told.crowded,
+            "minus": wire.weight and self.graph.edges[wire.edges[0]].local < 0,
+            "unknown": not known,
+            "used": any(edge in self.now.used for edge in wire.edges),
+            "now": bool(self.now.step and self.now.step.edge in wire.edges),
+        }
+        numbers = " ".join(map(str, wire.edges))
+        return tag(
+            "g",
+            tag("title", self._about(wire)),
+            tag("path", class_="wire", d=path(curve), stroke_width=self._width(wire)),
+            tag("path", class_="tip up", d=tip(curve.points[1], curve.points[0])),
+            tag("path", class_="tip down", d=tip(curve.points[-2], curve.points[-1])),
+            self._pill(wire, pill) if pill else Markup(),
+            class_=" ".join(["edge", *(state for state, holds in states.items() if holds)]),
+            **{"data_edges" if len(wire.edges) > 1 else "data_edge": numbers},
+        )
+
+    def _about(self, wire: Wire) -> str:
+        if len(wire.edges) > 1:
+            return self._count("edge", len(wire.edges))
+        debt = self.graph.edges[wire.edges[0]]
+        about = debt.text.rpartition(" = ")[0]
+        return f"{about} ({self.words['operand']} {debt.slot + 1})"
+
+    def _width(self, wire: Wire) -> float:
+        """A weight is as thick as it is large; dashed, by its class, if negative."""
+        if not wire.weight:
+            return 2.4 if len(wire.edges) > 1 else 1.5
+        size = abs(self.graph.edges[wire.edges[0]].local)
+        return 0.6 + 2.4 * min(1.0, size if size == size else 1.0)
+
+    def _pill(self, wire: Wire, centre: Point) -> Markup:
+        width, (x, y) = pill_width(wire, self.graph), centre
+        rect = tag("rect", x=x - width / 2, y=y - 9, width=width, height=18, rx=9)
+        shown: dict[str, str | float] = {"class_": "local", "x": x, "y": y + 4}
+        if len(wire.edges) > 1:
+            inside = tag("text", self._count("edge", len(wire.edges)), **shown)
+        else:
+            known = self.graph.edges[wire.edges[0]].consumer in self.now.known
+            text = wire_text(wire, self.graph, self.words) if known else ""
+            slot = {"data_slot": "partial", "data_of": str(wire.edges[0])}
+            inside = tag("text", text, **shown, **slot, data_before=wire.before)
+        crowded = self.told.crowded or wire.weight
+        return tag("g", rect, inside, class_="pill crowded" if crowded else "pill")
+
+    def _count(self, what: str, count: int) -> str:
+        return self.words[what if count == 1 else f"{what}s"].format(count)
+
+    # -- cards
+
+    def _card(self, card: Card) -> Markup:
+        x, y = self.places.nodes[card.key]
+        inside = {
+            "number": self._number,
+            "unit": self._unit,
+            "layer": self._layer,
+            "inputs": self._inputs,
+            "fold": self._fold,
+            "loss": self._loss,
+        }.get(card.kind, self._node)
+        folded = card.kind in ("fold", "unit", "layer", "inputs", "loss")
+        kinds = [card.kind, *["fold"] * (folded and card.kind != "fold"), *["root"] * card.root]
+        acting = "now" if self.payer in card.nodes else "payee" if self.payee in card.nodes else ""
+        numbers = " ".join(map(str, card.nodes))
+        return tag(
+            "g",
+            tag("title", self._card_title(card)),
+            *frames(card),
+            *inside(card),
+            class_=" ".join(filter(None, ["node", *kinds, acting])),
+            data_state=self._state(card),
+            transform=f"translate({n(x)} {n(y)})",
+            **{"data_nodes" if folded else "data_node": numbers},
+        )
+
+    def _state(self, card: Card) -> str:
+        states = [self.now.state_of(self.graph.nodes[i]) for i in card.nodes]
+        if len(card.nodes) == 1 and card.key[0] == "n":
+            return states[0]
+        owing = [s for s, i in zip(states, card.nodes) if not self.graph.nodes[i].constant]
+        if owing and all(state == "settled" for state in owing):
+            return "settled"
+        paid = any(state in ("settled", "owed") for state in owing)
+        return "owed" if paid else "known" if "known" in states else "idle"
+
+    def _card_title(self, card: Card) -> str:
+        if card.key[0] == "n":
+            return tooltip(self.graph.nodes[card.nodes[0]], self.words, self.now)
+        inside = sum(
+            debt.consumer in card.nodes and debt.parent in card.nodes for debt in self.graph.edges
+        )
+        size = f"{self._count('node', len(card.nodes))} · {self._count('edge', inside)}"
+        whole = card.units[0].scope if card.kind == "unit" else (*card.scope, card.title)
+        return f"{self.words['folded']} {shorten(' / '.join(whole), 200)}\n{size}"
+
+    def _slot(
+        self, slot: str, of: int, x: float, y: float, digits: int = 6, **more: str | float
+    ) -> Markup:
+        """The text of a slot as it stands now."""
+        shown = {"value": self._value, "grad": self._grad}[slot](of, digits)
+        kept = {"data_digits": str(digits)} if digits != 6 else {}
+        place: dict[str, str | float] = {"x": x, "y": y, "data_slot": slot, "data_of": str(of)}
+        return tag("text", shown, **{"class_": slot, **place, **kept, **more})
+
+    def _value(self, i: int, digits: int) -> str:
+        return number(self.graph.nodes[i].value, digits) if i in self.now.known else ""
+
+    def _grad(self, i: int, digits: int) -> str:
+        return number(self.now.totals[i], digits) if i in self.now.settled else ""
+
+    def _node(self, card: Card) -> Iterator[Markup]:
+        node, [left, right] = self.graph.nodes[card.nodes[0]], sides(card)
+        line = -9.0 if card.height == TALL else 5.0
+        op = tag("tspan", card.badge, class_="op", dx=7)
+        yield tag("text", card.title, op if card.badge else "", class_="name", x=left, y=line)
+        yield self._slot("value", node.id, right, line)
+        if card.height == TALL:
+            yield from self._tray(card, node.id)
+
+    def _tray(self, card: Card, of: int) -> Iterator[Markup]:
+        """Where the payments pile up: a word, the pile, and how many have paid."""
+        left, right = sides(card)
+        radius = 11.0 if card.kind == "leaf" else 5.0
+        yield tag(
+            "rect", class_="tray", x=left - 7, y=3, width=right - left + 14, height=22, rx=radius
+        )
+        yield tag("text", self.words["grad"], class_="key", x=left, y=18.5)
+        at: dict[str, str | float] = {"y": 18.5, "data_of": str(of)}
+        pile, heard = self._pile(card, of), self._heard(of)
+        yield tag("text", pile, class_="pile", x=left + PILE_FROM, data_slot="pile", **at)
+        yield tag("text", heard, class_="heard", x=right, data_slot="heard", **at)
+
+    def _pile(self, card: Card, of: int) -> str:
+        """The payments as a sum, or where there is no room for that, their total."""
+        pile, room = self.now.piles.get(of, []), (card.width - 2 * 14 - PILE_FROM - 18) / 7.8
+        total = self.now.totals.get(of)
+        if total is None:
+            return ""
+        if of in self.now.settled:
+            return next(
+                (t for d in (6, 5, 4) if len(t := number(total, d)) <= room), number(total, 3)
+            )
+        text = sum_of([number(amount) for amount in pile])
+        return text if len(text) <= room else f"Σ {number(total, 4)}"
+
+    def _heard(self, of: int) -> str:
+        if of in self.now.settled:
+            return "✓" if self.now.step else ""
+        total = self.now.consumers.get(of, 0)
+        return f"{len(self.now.piles[of])}/{total}" if of in self.now.piles and total else ""
+
+    def _number(self, card: Card) -> Iterator[Markup]:
+        yield tag("text", number(self.graph.nodes[card.nodes[0]].value), class_="name", y=5)
+
+    def _fold(self, card: Card) -> Iterator[Markup]:
+        left, right = sides(card)
+        size = self._count("node", len(card.nodes))
+        owing = [i for i in card.nodes if not self.graph.nodes[i].constant]
+        settled = f"{sum(i in self.now.settled for i in owing)}/{len(owing)}"
+        yield tag("text", card.title, class_="name", x=left, y=-9)
+        yield tag("text", size, class_="count", x=left, y=18.5)
+        yield tag("text", settled if self.now.step else "", class_="heard", x=right, y=18.5,
+                  data_slot="count")  # fmt: skip
+
+    def _loss(self, card: Card) -> Iterator[Markup]:
+        left, right = sides(card)
+        root = self.graph.root.id
+        yield tag("text", card.title, class_="name", x=left, y=-9)
+        yield self._slot("value", root, right, -9)
+        yield from self._tray(card, root)
+
+    def _inputs(self, card: Card) -> Iterator[Markup]:
+        left, right = sides(card)
+        top = -card.height / 2 + 20
+        yield tag("text", card.title, class_="name", x=left, y=top)
+        for k, i in enumerate(card.nodes[:ROWS_AT_MOST]):
+            node, y = self.graph.nodes[i], top + 4 + LINE * (k + 1)
+            named = node.name if node.label or not node.constant else ""
+            yield tag("text", named, class_="key-name", x=left, y=y)
+            yield self._slot("value", i, right - CELL * (not node.constant), y, CELL_DIGITS)
+            if not node.constant:
+                yield self._slot("grad", i, right, y, CELL_DIGITS)
+
+    def _unit(self, card: Card) -> Iterator[Markup]:
+        unit, [left, right] = card.units[0], sides(card)
+        z, a = unit.sums[0], unit.outputs[0]
+        name = self.graph.nodes[z].name
+        delta = "δ" + name[1:] if name[0] == "z" else "δ"
+        if card.height < TALL - 20:
+            step = CELL
+            yield tag("text", name, class_="key-name", x=left, y=5)
+            for k, (slot, of) in enumerate(_cells(unit)):
+                yield self._slot(
+                    slot, of, right - step * (len(_cells(unit)) - 1 - k), 5, CELL_DIGITS
+                )
+            return
+        top = -card.height / 2 + 22
+        bent = f"{self.graph.nodes[a].name} = {card.badge}"
+        keys = [name, *[bent] * (a != z), delta]
+        for k, (key, (slot, of)) in enumerate(zip(keys, _cells(unit))):
+            yield tag("text", key, class_="key-name", x=left, y=top + LINE * k)
+            yield self._slot(slot, of, right, top + LINE * k, 4)
+
+    def _layer(self, card: Card) -> Iterator[Markup]:
+        assert card.layer is not None
+        left, right = sides(card)
+        top = -card.height / 2 + 20
+        yield tag("text", card.title, class_="name", x=left, y=top)
+        yield tag("text", card.badge, class_="count", x=right, y=top)
+        for k, (key, slot) in enumerate((("z", "value"), ("a", "value"), ("δ", "grad"))):
+            x = left + 22 + CELL * (k + 1)
+            yield tag("text", key, class_=f"head {slot}", x=x - 8, y=top + 18)
+            of = [(u.outputs if key == "a" else u.sums)[0] for u in card.units[:ROWS_AT_MOST]]
+            yield tag("g", *self._column(slot, of, x, top + 24), class_="heatmap")
+        for k, unit in enumerate(card.units[:ROWS_AT_MOST]):
+            y = top + 24 + LINE * k + 14
+            yield tag("text", str(unit.number), class_="key-name", x=left, y=y)
+        below = top + 24 + LINE * min(len(card.units), ROWS_AT_MOST) + 16
+        side = heat_side(card.layer)
+        across = max(len(unit.weights) + 1.6 for unit in card.units) * side
+        yield from self._maps(card, left, max(left + across + 30, 0.0), below, side)
+        forward, backward = equations(self.graph, card.layer)
+        foot = card.height / 2 - 12
+        yield tag("text", forward, class_="eq forward", x=left, y=foot)
+        yield tag("text", backward, class_="eq backward", x=left, y=foot)
+
+    def _column(self, slot: str, of: list[int], x: float, y: float) -> Iterator[Markup]:
+        """Numbers one below the other, each on a ground as strong as it is large."""
+        scale = self._scale(slot, of)
+        for k, i in enumerate(of):
+            down = y + LINE * k
+            yield self._heat(
+                slot, i, scale, x=x - CELL + 4, y=down, width=CELL - 4, height=LINE - 2
+            )
+            yield self._slot(slot, i, x - 4, down + 13.5, CELL_DIGITS)
+
+    def _maps(
+        self, card: Card, left: float, second: float, y: float, side: float
+    ) -> Iterator[Markup]:
+        """W and b, and beside them what is to be learned about them."""
+        assert card.layer is not None
+        sub = "".join(c for c in equations(self.graph, card.layer)[1].split(" =")[0] if c != "δ")
+        root = self.graph.root.name
+        for slot, x, head in (
+            ("value", left, f"W{sub} b{sub}"),
+            ("grad", second, f"∂{root}/∂W{sub} b{sub}"),
+        ):
+            yield tag("text", head, class_=f"head {slot} map", x=x, y=y)
+            ids = [i for u in card.units for i in (*u.weights, *_listed(u.bias))]
+            scale = self._scale(slot, ids)
+            cells = (
+                self._heat(slot, i, scale, x=x + side * (c + 0.6 * (i == unit.bias)),
+                           y=y + 8 + side * r, width=side - 1, height=side - 1)
+                for r, unit in enumerate(card.units)
+                for c, i in enumerate((*unit.weights, *_listed(unit.bias)))
+            )  # fmt: skip
+            yield tag("g", *cells, class_="heatmap")
+
+    def _scale(self, slot: str, of: list[int]) -> float:
+        sizes = [abs(x) for i in of if (x := self._number_of(slot, i)) is not None and x - x == 0]
+        return max(sizes, default=0.0)
+
+    def _number_of(self, slot: str, i: int) -> float | None:
+        if slot == "value":
+            return self.graph.nodes[i].value if i in self.now.known else None
+        return self.now.totals[i] if i in self.now.settled else None
+
+    def _heat(self, slot: str, i: int, scale: float, **place: float) -> Markup:
+        x = self._number_of(slot, i)
+        part = 0.0 if x is None else 1.0 if x - x != 0 else abs(x) / scale if scale else 0.0
+        minus = " minus" if x is not None and x < 0 else ""
+        return tag(
+            "rect",
+            class_=f"heat {slot}{minus}",
+            fill_opacity=f"{0.05 + 0.55 * part:.3f}",
+            data_slot=slot,
+            data_of=str(i),
+            **place,
+        )
+
+    def _coin(self) -> Iterator[Markup]:
+        """The amount on its way, near the end of the wire that it travels."""
+        step = self.now.step
+        if step is None or step.amount is None:
+            return
+        card = next((c for c in self.told.cards if c.root and c.key[0] == "n"), None)
+        if step.kind == "seed" and card:
+            x, y = self.places.nodes[card.key]
+            yield coin(number(step.amount), x, y - card.height / 2 - 5)
+        for wire in self.told.wires:
+            if step.edge in wire.edges:
+                x, y = point_on(backwards(self.places.curves[wire.key]), 0.82)
+                yield coin(number(step.amount), x, y)
+
+
+def _cells(unit: Unit) -> list[tuple[str, int]]:
+    z, a = unit.sums[0], unit.outputs[0]
+    return [("value", z), *[("value", a)] * (a != z), ("grad", z)]
+
+
+def _listed(bias: int | None) -> tuple[int, ...]:
+    return () if bias is None else (bias,)
+
+
+def actors(graph: Graph, now: Moment) -> tuple[int | None, int | None]:
+    """Who acts in a moment, and who is paid."""
+    step = now.step
+    if step is None or step.edge is None:
+        return (step.node if step else None), None
+    debt = graph.edges[step.edge]
+    return debt.consumer, debt.parent
+
+
+def sides(card: Card) -> tuple[float, float]:
+    """Where a card's texts begin and end."""
+    return -card.width / 2 + 14, card.width / 2 - 14
+
+
+def frames(card: Card) -> Iterator[Markup]:
+    """The outlines: round ends for a leaf, two lines for the root, a stack for a fold."""
+    w, h = card.width, card.height
+    radius = min(h / 2, 24.0) if card.kind in ("leaf", "number") else 9.0
+    yield _rect("ring", w + 10, h + 10, radius + 5)
+    if card.kind in ("fold", "unit", "layer", "loss"):
+        yield _rect("sheet", w, h, radius, 3.5)
+    yield _rect("card", w, h, radius)
+    if card.root:
+        yield _rect("second", w + 7, h + 7, radius + 3.5)
+
+
+def _rect(name: str, w: float, h: float, radius: float, shift: float = 0.0) -> Markup:
+    return tag("rect", class_=name, x=shift - w / 2, y=shift - h / 2, width=w, height=h, rx=radius)
+
+
+def coin(text: str, x: float, y: float) -> Markup:
+    """An amount of money at a place."""
+    width = max(26.0, 8.4 * len(text) + 14)
+    disc = tag("rect", x=-width / 2, y=-13, width=width, height=26, rx=13)
+    return tag(
+        "g", disc, tag("text", text, y=5), class_="coin", transform=f"translate({n(x)} {n(y)})"
+    )
+
+
+# -- geometry --------------------------------------------------------------------------------------
+
+
+def backwards(curve: Curve) -> Curve:
+    """The way of the money: from the debtor to the creditor."""
+    return Curve(curve.points[::-1], None, curve.label)
+
+
+def path(curve: Curve) -> str:
+    """The curve as SVG writes it."""
+    first, *rest = (f"{n(x)},{n(y)}" for x, y in curve.points)
+    return f"M{first}C{' '.join(rest)}"
+
+
+def tip(before: Point, at: Point) -> str:
+    """A slim arrow head that ends at a point."""
+    angle = atan2(at[1] - before[1], at[0] - before[0])
+    along, across = (cos(angle), sin(angle)), (-sin(angle), cos(angle))
+    base = (at[0] - 9 * along[0], at[1] - 9 * along[1])
+    wings = [(base[0] + side * across[0], base[1] + side * across[1]) for side in (4.0, -4.0)]
+    return "M" + "L".join(f"{n(x)},{n(y)}" for x, y in (wings[0], at, wings[1])) + "Z"
+
+
+def point_on(curve: Curve, part: float) -> Point:
+    """The point at that part of the way."""
+    points = list(_points(curve))
+    return points[round(part * (len(points) - 1))]
+
+
+def _points(curve: Curve) -> Iterator[Point]:
+    for i in range(0, len(curve.points) - 1, 3):
+        yield from (_bezier(curve.points[i : i + 4], t / 24) for t in range(25))
+
+
+def _bezier(points: tuple[Point, ...], t: float) -> Point:
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+    xs, ys = zip(*points)
+    return sum(map(float.__mul__, weights, xs)), sum(map(float.__mul__, weights, ys))
+
+
+PARTS = (0.5, 0.38, 0.62, 0.28, 0.72, 0.2, 0.8, 0.12, 0.88)
+
+
+def pill_places(told: Scene) -> dict[str, Point]:
+    """Where each wire's text goes: on its line where that is free, else where room was kept."""
+    taken: list[tuple[Point, float, float]] = [
+        (told.places.nodes[card.key], card.width, card.height) for card in told.cards
+    ]
+    found: dict[str, Point] = {}
+    for wire in told.wires:
+        width = pill_width(wire, told.graph)
+        if not width:
+            continue
+        curve = told.places.curves[wire.key]
+        spots = [point_on(curve, part) for part in PARTS]
+        if curve.label:
+            axis = 0 if told.rankdir in ("LR", "RL") else 1
+            level = curve.label[axis]
+            on_line = min(_points(curve), key=lambda point: abs(point[axis] - level))
+            spots = [on_line, curve.label, *spots]
+        spots = [_inside(spot, width, told) for spot in spots]
+        free = (s for s in spots if not any(_overlap(s, width, *other) for other in taken))
+        found[wire.key] = next(free, spots[0])
+        if not (told.crowded or wire.weight):
+            taken.append((found[wire.key], width, 18.0))
+    return found
+
+
+def _inside(centre: Point, width: float, told: Scene) -> Point:
+    """Moved as little as keeps it on the picture."""
+    room = width / 2 - MARGIN + 2
+    x = min(max(centre[0], room), max(room, told.places.width - room))
+    return x, min(max(centre[1], -5.0), told.places.height + 5.0)
+
+
+def _overlap(a: Point, a_width: float, b: Point, b_width: float, b_height: float) -> bool:
+    return (
+        abs(a[0] - b[0]) < (a_width + b_width) / 2 + 1 and abs(a[1] - b[1]) < 9 + b_height / 2 + 1
+    )
+
+
+# -- colours ---------------------------------------------------------------------------------------
+
+
+@cache
+def board_style(theme: str) -> str:
+    """The style sheet of a picture that stands alone, its colours put in, for one theme."""
+    light, dark = (_put_in(scheme, theme) for scheme in ("light", "dark"))
+    if theme != "auto":
+        return {"light": light, "dark": dark}[theme]
+    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}"
+
+
+def _put_in(scheme: str, theme: str) -> str:
+    values = {**colours()["fonts"], **colours()[scheme]}
+    plain = re.sub(r"/\*.*?\*/\s*", "", static("board.css"))
+    plain = plain.replace(".board", f".board.{theme}")
+    return re.sub(r"var\(--([\w-]+)\)", lambda found: values[found[1]], plain)
+
+
+@cache
+def colours() -> dict[str, dict[str, str]]:
+    """The colours by scheme ("light", "dark") and name, and the "fonts"."""
+    read: dict[str, dict[str, str]] = json.loads(static("colours.json"))
+    return read
+
+
+@cache
+def static(name: str) -> str:
+    """A file of the page."""
+    return resources.files("autograd.views").joinpath("static", name).read_text("utf-8")
