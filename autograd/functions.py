@@ -46,10 +46,11 @@ def take(values: Iterable[Operand], index: Operand) -> Value:
     True
     """
     xs, at = as_values(values, "take"), as_value(index, "take")
-    if not (0 <= at.data < len(xs) and at.data.is_integer()):
+    place = at._data  # which one now: a recorded program decides anew
+    if not (0 <= place < len(xs) and place.is_integer()):
         known = f"the indices 0 to {len(xs) - 1}" if xs else "no indices"
-        raise IndexError(f"{len(xs)} values have {known}, got {at.data:g}")
-    return apply(TABLE["take"], *xs, at) if at.requires_grad else xs[int(at.data)]
+        raise IndexError(f"{len(xs)} values have {known}, got {place:g}")
+    return apply(TABLE["take"], *xs, at) if at.requires_grad else xs[int(place)]
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Value:

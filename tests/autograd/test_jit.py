@@ -30,6 +30,7 @@ from autograd import (
     jvp,
     less,
     no_grad,
+    take,
     value_and_grad,
     vjp,
     where,
@@ -396,3 +397,10 @@ def test_threads_share_a_function() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
+
+
+def test_an_index_is_an_input_like_any_other() -> None:
+    f = jit(lambda values, index: take(values, index) * 2)
+    assert [f([1.0, 2.0, 5.0], i) for i in (0, 2, 1)] == [2.0, 10.0, 4.0]
+    assert jit(grad(lambda v, i: take(v, i) ** 2))([1.0, 2.0], 1) == [0.0, 4.0]
+    assert math.isnan(f([1.0, 2.0, 5.0], 3))
