@@ -94,6 +94,7 @@ class _Player:
         self.typed: str | None = None
         self.helping = self.playing = False
         self.notice = ""
+        self.drawn = console.size
         self.now: Play
         self._choose(mode)
 
@@ -104,7 +105,7 @@ class _Player:
             keys() as next_key,
             Live(self.screen(), console=self.console, screen=True, auto_refresh=False) as live,
         ):
-            size, due = self.console.size, 0.0
+            due = 0.0
             while True:
                 key = next_key(GLANCE)
                 if key is not None and not self.press(key):
@@ -115,8 +116,7 @@ class _Player:
                 if beat:
                     due = time.monotonic() + PACE
                     self._beat()
-                if beat or key is not None or self.console.size != size:
-                    size = self.console.size
+                if beat or key is not None or self.console.size != self.drawn:
                     live.update(self.screen(), refresh=True)
 
     def press(self, key: str) -> bool:
@@ -243,7 +243,7 @@ class _Player:
 
     def screen(self) -> Group:
         """The code, what happened, the keys; what has no room makes way for the sentence."""
-        width, height = self.console.size
+        width, height = self.drawn = self.console.size
         if self.helping:
             return Group(*self._cut(_help(self.lang, width), height))
         now = self.now.moment(self.taken)
