@@ -6,21 +6,22 @@ Whatever the user got wrong is one line on stderr and exit code 2.
 
 from __future__ import annotations
 
-import argparse
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
+from errno import EACCES, EISDIR, ENOENT, ENOSPC, EPERM, EROFS
 from itertools import islice
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import autograd
-from autograd.check import check_grads
-from autograd.expression import Expression, ExpressionError, parse, parse_number
-from autograd.graph import Path, count_edge_uses, count_paths, edges, paths
+from autograd.arguments import COMMANDS, EXAMPLES, Asked, UserError, completion, help_of, language
+from autograd.arguments import read as read_words
+from autograd.differences import Difference, differences
+from autograd.expression import Expression, ExpressionError, parse, parse_values
+from autograd.graph import Path, count_edge_uses, count_paths, edges, paths, topological_order
+from autograd.messages import messages
 from autograd.value import Value
 from autograd.views.text import clean, columns, shorten
 from autograd.views.words import show
@@ -29,92 +30,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+__all__ = ["COMMANDS", "EXAMPLES", "Request", "main"]
+
 OK, DISAGREES, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-
-ABOUT = "Backpropagation is paying back, once per edge: watch it on a formula of your own."
-
-EXAMPLES = (
-    ('payback show "(a+b)*(b+1)" a=2 b=1', "values, every repayment, gradients"),
-    ('payback step "(a+b)*(b+1)" a=2 b=1', "the same, step by step in the terminal"),
-    ('payback page "(a+b)*(b+1)" a=2 b=1 -o e.html', "the same, as a page to play with"),
-    ('payback draw "tanh(w*x+b)" w=-3 x=2 b=7 -o n.svg', "a picture (.svg .png .pdf .dot)"),
-    ('payback check "exp(-x**2)/x" x=0.5', "gradients against finite differences"),
-    ('payback paths "(a+b)*(b+1)" a=2 b=1', "the naive method: every path, one by one"),
-    ('payback show "sigmoid(x)" x=0 --lang zh', "told in Chinese"),
-)
-
-COMMANDS = {
-    "show": "print values, each repayment, and the gradients",
-    "step": "step through the repayment in the terminal",
-    "page": "write the repayment as one offline web page",
-    "draw": "write a picture of the graph",
-    "check": "compare the gradients with finite differences",
-    "paths": "list every path and compare the counts",
-}
-
-WORDS = {
-    "en": {
-        "name": "name",
-        "formula": "computed as",
-        "value": "value",
-        "gradient": "gradient",
-        "values": "Values",
-        "repayment": "Repayment",
-        "gradients": "Gradients",
-        "constant": "{} is a constant: nobody is owed anything, so nothing is paid back.",
-        "written": "wrote {} ({:,} bytes)",
-        "input": "input",
-        "analytic": "by repayment",
-        "numeric": "by differences",
-        "error": "error",
-        "verdict": "verdict",
-        "ok": "ok",
-        "wrong": "wrong",
-        "evaluations": "Finite differences evaluated the formula {} times; "
-        "one backward pass gave every gradient.",
-        "path": "path",
-        "product": "product of local derivatives",
-        "to": "{root} → {leaf}: {count:,} {paths}, gradient {gradient}",
-        "one path": "path",
-        "many paths": "paths",
-        "sum": "sum",
-        "hidden": "… {:,} more not shown (--limit raises the limit)",
-        "naive": "Walking every path uses edges {:,} times.",
-        "repaid": "Paying back uses each of the {:,} edges once.",
-    },
-    "zh": {
-        "name": "名称",
-        "formula": "算式",
-        "value": "值",
-        "gradient": "梯度",
-        "values": "各节点的值",
-        "repayment": "还款",
-        "gradients": "梯度",
-        "constant": "{} 是常数：不欠任何人，也就无款可还。",
-        "written": "已写入 {}({:,} 字节)",
-        "input": "输入",
-        "analytic": "还款所得",
-        "numeric": "差分所得",
-        "error": "误差",
-        "verdict": "结论",
-        "ok": "一致",
-        "wrong": "不符",
-        "evaluations": "有限差分把算式算了 {} 遍；反向传播一遍就给出全部梯度。",
-        "path": "路径",
-        "product": "局部导数之积",
-        "to": "{root} → {leaf}:{count:,} {paths},梯度 {gradient}",
-        "one path": "条路径",
-        "many paths": "条路径",
-        "sum": "合计",
-        "hidden": "…… 另有 {:,} 条未显示(--limit 可提高上限)",
-        "naive": "逐条走遍路径，共用边 {:,} 次。",
-        "repaid": "还款时 {:,} 条边各用一次。",
-    },
-}
-
-
-class UserError(Exception):
-    """One line that says what the user got wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +41,18 @@ class Request:
 
     expression: Expression
     values: dict[str, float]
-    options: argparse.Namespace
+    asked: Asked
     console: Console
 
     @property
-    def words(self) -> dict[str, str]:
-        """The sentences of the chosen language."""
-        return WORDS[self.options.lang]
+    def lang(self) -> Any:
+        """The language of what is printed."""
+        return self.asked.option("--lang") or "en"
+
+    @property
+    def words(self) -> Any:
+        """The sentences of that language."""
+        return messages("cli", self.lang)
 
     def leaves(self) -> dict[str, Value]:
         """A fresh leaf per name, in the order of the formula."""
@@ -139,14 +62,16 @@ class Request:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit code 0, 1 (a check disagrees), 2 (wrong input) or 130 (Ctrl-C)."""
     _open_closed_streams()
+    words = sys.argv[1:] if argv is None else list(argv)
+    lang = language(words)
     try:
-        code = _run(sys.argv[1:] if argv is None else list(argv))
+        code = _run(words)
         sys.stdout.flush()
         return code
     except UserError as error:
-        return _complain(str(error))
+        return _complain(error.told(lang))
     except ExpressionError as error:
-        return _complain(str(error), error)
+        return _complain(error.told(lang), error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -154,34 +79,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     except OSError as error:
         _discard_output()
-        return _complain(f"cannot print: {error.strerror or error}")
+        why = UserError("cannot print", why=_reason(error, lang))
+        return _complain(why.told(lang))
 
 
 def _run(argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    asked = _top_parser().parse_args(_protected(argv))
-    if asked.command is None:
-        _top_parser().print_help()
-        return OK
-    if asked.command not in COMMANDS:
-        raise UserError(_unknown_command(asked.command))
-    options = _parser_of(asked.command, asked.lang).parse_intermixed_args(asked.rest)
-    if options.expression is None:
-        example = f'payback {asked.command} "(a+b)*(b+1)" a=2 b=1'
-        raise UserError(f"{asked.command} needs an expression, as in: {example}")
-    options.lang = options.asked_lang or "en"
-    expression = parse(options.expression.strip())
-    values = _values(options.values)
+    asked = read_words(argv)
+    if not asked.command or "--help" in asked.given:
+        return _about(asked)
+    if asked.command == "serve":
+        return _serve(asked)
+    if not asked.words:
+        raise UserError("needs expression", command=asked.command)
+    expression = parse(asked.words[0].strip())
+    values = parse_values(asked.words[1:])
     expression.check_names(values)
-    return RUN[options.command](Request(expression, values, options, _console()))
+    return RUN[asked.command](Request(expression, values, asked, _console()))
 
 
-def _unknown_command(word: str) -> str:
-    close = get_close_matches(word, COMMANDS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"the commands are {', '.join(COMMANDS)}"
-    return f"there is no command {shorten(word)!r}; {hint}"
+def _about(asked: Asked) -> int:
+    """The version, a completion script or the help, after which the command is over."""
+    if asked.words:
+        raise UserError("no command", "commands are", word=repr(asked.words[0]), commands=COMMANDS)
+    if "--version" in asked.given:
+        print(f"payback {autograd.__version__}")
+    elif "--completion" in asked.given:
+        print(completion(asked.option("--completion")), end="")
+    else:
+        print(help_of(asked.command, asked.option("--lang") or "en"))
+        return OK if not asked.given.keys() & {"--help"} else sys.exit(OK)
+    sys.exit(OK)
 
 
 # --- the commands --------------------------------------------------------------------------------
@@ -202,7 +132,7 @@ def _show(request: Request) -> int:
             table.add_row(node.name, node.formula, show(node.value))
     _print(console, table)
     _heading(console, f"\n{words['repayment']}")
-    _print(console, _sentences(story, request.options.lang))
+    _print(console, _sentences(story, request.lang))
     _heading(console, f"\n{words['gradients']}")
     root.backward()
     _print(console, _gradients(request, root, leaves.values()))
@@ -228,51 +158,70 @@ def _gradients(request: Request, root: Value, leaves: Iterable[Value]) -> Table:
 
 
 def _step(request: Request) -> int:
-    autograd.trace(_debtor(request)).play(lang=request.options.lang)
+    mode = request.asked.option("--mode")
+    autograd.trace(_debtor(request)).play(lang=request.lang, mode=mode)
     return OK
 
 
 def _page(request: Request) -> int:
-    options = request.options
-    if not options.output.lower().endswith((".html", ".htm")):
-        raise UserError(f"a page's file ends in .html; {options.output!r} does not")
+    path = request.asked.option("--output")
+    if not path.lower().endswith((".html", ".htm")):
+        raise UserError("not html", path=repr(path))
     story = autograd.trace(_debtor(request))
-    chosen = {"lang": options.asked_lang, "max_nodes": options.max_nodes}
-    return _write(request, lambda path: story.to_html(path, **chosen))
+    most = request.asked.option("--max-nodes")
+    if len(story.nodes) > most:
+        raise UserError("page too large", n=f"{len(story.nodes):,}", most=most)
+    lang = request.asked.option("--lang")
+    return _write(request, lambda path: story.to_html(path, lang=lang, max_nodes=most))
 
 
 def _draw(request: Request) -> int:
     from autograd.views.draw import save
 
-    options = request.options
+    option, most = request.asked.option, request.asked.option("--max-nodes")
+    if not option("--output").lower().endswith((".svg", ".png", ".pdf", ".dot")):
+        raise UserError("not a picture", path=repr(option("--output")))
     root = request.expression.evaluate(request.leaves())
     if root.requires_grad:
         root.backward()
+    if (n := len(topological_order(root))) > most:
+        raise UserError("picture too large", n=f"{n:,}", n_plain=n, most=most)
     chosen = {
-        "lang": options.lang,
-        "rankdir": options.rankdir,
-        "theme": options.theme,
-        "max_nodes": options.max_nodes,
-        "gradients": False if options.no_gradients else None,
+        "lang": request.lang,
+        "rankdir": option("--rankdir"),
+        "theme": option("--theme"),
+        "max_nodes": most,
+        "gradients": False if option("--no-gradients") else None,
     }
     return _write(request, lambda path: save(root, path, **chosen))
 
 
 def _check(request: Request) -> int:
-    _debtor(request)
-    words, names = request.words, request.expression.names
-    report = check_grads(
-        lambda *xs: request.expression.evaluate(dict(zip(names, xs))),
-        [request.values[name] for name in names],
-    )
+    words, console, leaves = request.words, request.console, request.leaves()
+    found = differences(_debtor(request, leaves), list(leaves.values()))
     heads = ("input", "value", "analytic", "numeric", "error", "verdict")
     table = _table(*(words[head] for head in heads))
-    for name, row in zip(names, report.inputs):
-        shown = map(show, (row.value, row.analytic, row.numeric))
-        table.add_row(name, *shown, f"{row.error:.1e}", words["ok" if row.ok else "wrong"])
-    _print(request.console, table)
-    request.console.print(words["evaluations"].format(report.evaluations))
-    return OK if report.ok else DISAGREES
+    for one in found:
+        shown = map(show, (one.leaf.data, one.analytic, one.numeric))
+        table.add_row(one.leaf.label, *shown, f"{one.error:.1e}", words[one.verdict])
+    _print(console, table)
+    console.print(words["evaluations"].format(2 * len(found)))
+    for one in found:
+        if one.verdict == "kink":
+            console.print(_about_kink(one, words))
+    return DISAGREES if any(one.verdict == "wrong" for one in found) else OK
+
+
+def _about_kink(one: Difference, words: Any) -> str:
+    """Why the differences say something else, and what the engine goes by."""
+    left, right = map(show, one.sides)
+    names = sorted({node.op for node in one.kinks})
+    return str(
+        words["about kink"].format(
+            op=", ".join(names), name=one.leaf.label, value=show(one.leaf.data),
+            slope=show(one.analytic), left=left, right=right,
+        )
+    )  # fmt: skip
 
 
 def _paths(request: Request) -> int:
@@ -295,15 +244,25 @@ def _list_paths(request: Request, root: Value, leaf: Value) -> None:
     _heading(console, words["to"].format(**said, gradient=show(leaf.grad)))
     table = _table(words["path"], words["product"])
     products = []
-    for path in islice(paths(root, leaf), request.options.limit):
+    for path in islice(paths(root, leaf), request.asked.option("--limit")):
         products.append(path.product)
-        table.add_row(" → ".join(map(_name, path.nodes)), _product(path))
+        table.add_row(_way(path, words), _product(path))
     if len(products) == total > 1:
         table.add_row(words["sum"], f"{' + '.join(map(show, products))} = {show(leaf.grad)}")
     _print(console, table)
     if len(products) < total:
         console.print(words["hidden"].format(total - len(products)))
     console.print()
+
+
+def _way(path: Path, words: Any) -> str:
+    """The nodes on a path; a node that uses its parent twice says by which operand it goes."""
+    steps = [_name(path.root)]
+    for edge in path.edges:
+        twins = edge.consumer.parents.count(edge.parent)
+        slot = words["slot"].format(n=edge.slot + 1) if twins > 1 else ""
+        steps.append(f"→{slot} {_name(edge.parent)}")
+    return " ".join(steps)
 
 
 def _product(path: Path) -> str:
@@ -330,136 +289,56 @@ def _debtor(request: Request, leaves: dict[str, Value] | None = None) -> Value:
     leaves = leaves or request.leaves()
     root = request.expression.evaluate(leaves)
     if not root.requires_grad:
-        what = "the result depends on no name" if leaves else "the expression has no names"
-        problem = f"{what}, so nobody is owed anything"
-        raise UserError(f"{problem}; {request.options.command} needs one, as in a+2 a=1")
+        key = "depends on nothing" if leaves else "has no names"
+        raise UserError(key, "nobody is owed", command=request.asked.command)
     return root
 
 
+def _serve(asked: Asked) -> int:
+    """The playground, until Ctrl-C."""
+    from autograd.views.serve import Playground, Question
+
+    lang, port = asked.option("--lang"), asked.option("--port")
+    if port > 65_535:
+        raise UserError("no port", port=port)
+    first = Question(lang=lang)
+    if asked.words:
+        formula, *values = asked.words
+        parse(formula.strip()).check_names(parse_values(values))
+        first = Question(formula.strip(), " ".join(values), lang)
+    words = messages("serve", lang or "en")
+    with Playground(first, port, lang or "en") as server:
+        if server.moved:
+            print(words["busy"].format(port=port, other=server.server_port))
+        print(words["at"].format(url=server.url), words["stop"], sep="\n", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+        print(f"\n{words['ended']}", flush=True)
+    return OK
+
+
 def _write(request: Request, write: Callable[[str], object]) -> int:
-    path: str = request.options.output
+    path: str = request.asked.option("--output")
     try:
         write(path)
         size = os.path.getsize(path)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise UserError(f"cannot write {path}: {why}") from None
+        raise UserError("cannot write", path=path, why=_reason(error, request.lang)) from None
     except (ValueError, ImportError) as error:
-        said = str(error).replace("max_nodes=", "--max-nodes ").replace("max_nodes", "--max-nodes")
-        raise UserError(said) from None
+        raise UserError("as said", problem=error) from None
     request.console.print(request.words["written"].format(clean(path, 4096), size))
     return OK
 
 
-# --- reading the command line --------------------------------------------------------------------
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; {self.prog} --help shows how")
-
-
-def _top_parser() -> argparse.ArgumentParser:
-    listed = "\n".join(f"  {name:<7}{what}" for name, what in COMMANDS.items())
-    parser = _Parser(
-        prog="payback",
-        usage="payback [--lang en|zh] COMMAND EXPRESSION name=value …",
-        description=f"{ABOUT}\n\ncommands:\n{listed}",
-        epilog=_examples(""),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"payback {autograd.__version__}")
-    parser.add_argument("--lang", choices=("en", "zh"), help="language of what is printed")
-    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    return parser
-
-
-def _examples(command: str) -> str:
-    """The examples of one command, or of all."""
-    lines = (f"  {line:<52}{what}" for line, what in EXAMPLES if f"payback {command}" in line)
-    return "\n".join(["examples:", *lines])
-
-
-def _parser_of(command: str, lang: str | None) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=f"payback {command}",
-        usage=f"payback {command} [options] EXPRESSION name=value …",
-        description=COMMANDS[command],
-        epilog=_examples(command),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    example = 'for example "(a+b)*(b+1)"'
-    parser.add_argument("expression", metavar="EXPRESSION", nargs="?", help=example)
-    parser.add_argument("values", metavar="name=value", nargs="*", help="for example a=2 b=1")
-    parser.add_argument("--lang", choices=("en", "zh"), default=lang, dest="asked_lang")
-    parser.set_defaults(command=command)
-    if command == "page":
-        _add_file_options(parser, ".html", 3000)
-    if command == "paths":
-        limit = "paths listed per input (20)"
-        parser.add_argument("--limit", metavar="N", type=_count, default=20, help=limit)
-    if command == "draw":
-        _add_file_options(parser, ".svg, .png, .pdf or .dot", 300)
-        _add_drawing_options(parser)
-    return parser
-
-
-def _add_file_options(parser: argparse.ArgumentParser, kinds: str, most: int) -> None:
-    file, limit = f"a {kinds} file", f"largest graph that is written ({most})"
-    parser.add_argument("-o", "--output", metavar="FILE", type=_path, required=True, help=file)
-    parser.add_argument("--max-nodes", metavar="N", type=_count, default=most, help=limit)
-
-
-def _add_drawing_options(parser: argparse.ArgumentParser) -> None:
-    directions, themes = ("LR", "RL", "TB", "BT"), ("auto", "light", "dark")
-    parser.add_argument("--rankdir", choices=directions, default="LR", help="direction (LR)")
-    parser.add_argument("--theme", choices=themes, default="auto", help="colours of an SVG (auto)")
-    parser.add_argument("--no-gradients", action="store_true", help="leave the gradients out")
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise argparse.ArgumentTypeError(f"{clean(text.strip())!r} is not a count")
-    return int(text)
-
-
-def _path(text: str) -> str:
-    return text[1:] if text.startswith(" -") else text  # as it was before _protected
-
-
-def _protected(argv: list[str]) -> list[str]:
-    """Expressions may begin with a minus: after a space argparse does not see an option there."""
-    return [f" {word}" if _is_formula(word) else word for word in argv]
-
-
-def _is_formula(word: str) -> bool:
-    """Whether a word that starts with a minus is none of -o, -h, --word and --word=…."""
-    option = word in {"-", "-o", "-h", "--"} or re.fullmatch("--[a-z][a-z-]+(=.*)?", word)
-    return word.startswith("-") and not option
-
-
-def _values(assignments: list[str]) -> dict[str, float]:
-    values: dict[str, float] = {}
-    for word in assignments:
-        name, value = _assignment(word)
-        if name in values:
-            raise UserError(f"{name} is given twice")
-        values[name] = value
-    return values
-
-
-def _assignment(word: str) -> tuple[str, float]:
-    name, equals, text = (part.strip() for part in word.partition("="))
-    if not equals or not name.isidentifier():
-        hint = "; quote an expression that has spaces" if not equals else ""
-        raise UserError(f"{clean(word, 60)!r} is not name=value, as in a=2{hint}")
-    try:
-        return name, parse_number(text)
-    except ValueError as error:
-        raise UserError(f"{name}: {error}") from None
+def _reason(error: OSError, lang: str) -> str:
+    """Why the system refused; in Chinese where we know the words."""
+    known = {ENOENT: "ENOENT", EISDIR: "EISDIR", EACCES: "EACCES", EPERM: "EACCES"}
+    known |= {ENOSPC: "ENOSPC", EROFS: "EROFS"}
+    kind = {FileNotFoundError: "ENOENT", IsADirectoryError: "EISDIR"}.get(type(error))
+    key = known.get(error.errno or 0, kind)
+    if lang != "en" and key is not None:
+        return messages("cli", lang)[key]
+    return error.strerror or str(error)
 
 
 # --- printing ------------------------------------------------------------------------------------

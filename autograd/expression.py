@@ -15,7 +15,7 @@ from __future__ import annotations
 import operator
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import count
@@ -25,6 +25,7 @@ from typing import Any
 from autograd import functions
 from autograd.backward import topological_order
 from autograd.given import short
+from autograd.messages import tell
 from autograd.rules import TABLE
 from autograd.value import Value
 
@@ -36,13 +37,31 @@ Shape = int | None
 
 
 class ExpressionError(ValueError):
-    """What is wrong with an expression, and where: `column` counts from 0, None if nowhere."""
+    """What is wrong with an expression, and where: `column` counts from 0, None if nowhere.
 
-    def __init__(self, problem: str, text: str = "", column: int | None = None) -> None:
-        where = "" if column is None else f" (column {column + 1})"
-        super().__init__(f"{problem}{where}")
-        self.text = text
-        self.column = column
+    ``keys`` and ``words`` say it in any language (`told`); as text it is English.
+    """
+
+    def __init__(
+        self, keys: Sequence[str], text: str = "", column: int | None = None, **words: Any
+    ) -> None:
+        self.keys, self.text, self.column, self.words = tuple(keys), text, column, words
+        super().__init__(self.told("en"))
+
+    def told(self, lang: str) -> str:
+        """The problem in a language."""
+        place = () if self.column is None else ("column",)
+        words = {**self.words, "column": (self.column or 0) + 1}
+        return tell("expression", lang, (*self.keys, *place), words)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.keys, self.text, self.column, self.words)
+
+
+def _unpickled(
+    keys: Sequence[str], text: str, column: int | None, words: Mapping[str, Any]
+) -> ExpressionError:
+    return ExpressionError(keys, text, column, **words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +94,21 @@ class Expression:
 
     def check_names(self, given: Iterable[str]) -> None:
         """ExpressionError unless exactly the names of the expression are given."""
-        missing = [name for name in self.names if name not in given]
-        unused = [name for name in given if name not in self.names]
+        known = dict.fromkeys(self.names)
+        given = dict.fromkeys(given)
+        missing = [name for name in known if name not in given]
+        unused = [name for name in given if name not in known]
         if missing:
-            hint = _nearest(missing[0], unused, " (given was {})")
-            values = " ".join(f"{short(name, 30)}=…" for name in missing)
-            raise ExpressionError(f"no value for {_listed(missing)}; add {values}{hint}")
+            near = _nearest(missing[0], unused)
+            raise ExpressionError(
+                ["missing", *["given was"] * bool(near)],
+                names=_listed(missing),
+                given=near,
+                values=" ".join(f"{short(name, 30)}=…" for name in missing),
+            )
         if unused:
-            names = _listed(self.names) or "no names"
-            said = "is given but not used; the expression has"
-            raise ExpressionError(f"{_listed(unused)} {said} {names}")
+            key = "unused" if known else "no names"
+            raise ExpressionError([key], names=_listed(unused), known=_listed(self.names))
 
     def _run(self, leaves: Mapping[str, Value]) -> Value:
         stack: list[Any] = []
@@ -102,9 +126,7 @@ class Expression:
 def parse(text: str) -> Expression:
     """Read an expression; ExpressionError, pointing at the place, for whatever is none."""
     if len(text) > LONGEST:
-        raise ExpressionError(
-            f"the expression has {len(text):,} characters; at most {LONGEST:,} are read"
-        )
+        raise ExpressionError(["long"], n=f"{len(text):,}", most=f"{LONGEST:,}")
     parser = _Parser(text, list(_tokens(text)))
     parser.whole()
     return Expression(text, tuple(parser.names), tuple(parser.program))
@@ -115,10 +137,35 @@ def parse_number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{_quoted(text)} is not a number") from None
+        comma = "," in text and text.replace(",", "", 1).replace(".", "", 1).lstrip("+-").isdigit()
+        hint = ["decimal point"] if comma else []
+        raise ExpressionError(["no number", *hint], word=_quoted(text)) from None
     if isinf(value) and "inf" not in text.lower():
-        raise ValueError(f"{_quoted(text)} is beyond the largest float; write inf if it is meant")
+        raise ExpressionError(["too large"], word=_quoted(text))
     return value
+
+
+def parse_values(words: Iterable[str]) -> dict[str, float]:
+    """Numbers by name from ``name=number`` words; ExpressionError for anything else.
+
+    >>> parse_values(["a=2", "b=-0.5"])
+    {'a': 2.0, 'b': -0.5}
+    """
+    values: dict[str, float] = {}
+    for word in filter(None, words):
+        name, equals, text = (part.strip() for part in word.partition("="))
+        if not equals or not name.isidentifier():
+            keys = ["no assignment", *["quote spaces"] * (not equals)]
+            raise ExpressionError(keys, word=repr(short(word, 60)))
+        if name in values:
+            raise ExpressionError(["given twice"], name=short(name, 30))
+        try:
+            values[name] = parse_number(text)
+        except ExpressionError as error:
+            raise ExpressionError(
+                ["of", *error.keys], name=short(name, 30), **error.words
+            ) from None
+    return values
 
 
 # --- words ---------------------------------------------------------------------------------------
@@ -164,9 +211,9 @@ def _tokens(text: str) -> Iterator[Token]:
 
 def _unexpected(text: str, position: int) -> ExpressionError:
     char = text[position]
-    hint = f"; write {_MEANT[char]}" if char in _MEANT else ""
-    hint = "; one = is for the values: name=number" if char == "=" else hint
-    return ExpressionError(f"{char!r} has no meaning here{hint}", text, position)
+    hint = ["write"] if char in _MEANT else ["one equals"] if char == "=" else []
+    keys = ["no meaning", *hint]
+    return ExpressionError(keys, text, position, char=repr(char), meant=_MEANT.get(char))
 
 
 # --- functions -----------------------------------------------------------------------------------
@@ -239,27 +286,26 @@ class _Parser:
 
     def whole(self) -> None:
         if self.token.kind == "end":
-            raise ExpressionError("the expression is empty")
+            raise ExpressionError(["empty"])
         start = self.token
         shape = self.expression()
         if self.token.kind != "end":
-            raise self.wrong(f"an operator is missing before {_quoted(self.token.text)}")
+            raise self.wrong("operator missing", word=_quoted(self.token.text))
         if shape is not None:
-            problem = f"this gives a list of {shape}; an expression gives one number, as in (…)[0]"
-            raise self.wrong(problem, start)
+            raise self.wrong("gives list", start, n=shape)
 
     def expression(self, weakest: int = 0) -> Shape:
         """Everything from here on that binds tighter than `weakest`."""
         self.depth += 1
         if self.depth > DEEPEST:
-            raise self.wrong(f"nested more than {DEEPEST} deep")
+            raise self.wrong("deep", most=DEEPEST)
         start = self.token
         shape = self.operand()
         while self.token.text in _BINARY and _BINARY[self.token.text][0] > weakest:
             self.one_number(shape, start)
             strength = self.binary()
             if strength == _COMPARISON and self.token.text in _BINARY:
-                raise self.wrong("comparisons do not chain; compare two numbers")
+                raise self.wrong("chain")
         self.depth -= 1
         return shape
 
@@ -296,17 +342,17 @@ class _Parser:
         following = self.token
         if following.kind == "name" and following.column == token.column + len(token.text):
             word = _quoted(token.text + following.text)
-            raise self.wrong(f"{word} is no number; a product is written with *", token)
+            raise self.wrong("no number product", token, word=word)
         try:
             value = parse_number(token.text)
-        except ValueError as error:
-            raise self.wrong(str(error), token) from None
+        except ExpressionError as error:
+            raise self.wrong(error.keys, token, **error.words) from None
         self.emit(0, lambda: Value(value, requires_grad=False))
         return None
 
     def name(self, token: Token) -> Shape:
         if token.text in FUNCTIONS:
-            raise self.wrong(f"{token.text} is a function; write {token.text}(…)", token)
+            raise self.wrong("is function", token, name=token.text)
         self.names[token.text] = None
         self.program.append(token.text)
         return None
@@ -321,8 +367,8 @@ class _Parser:
     def call(self, token: Token) -> Shape:
         function = FUNCTIONS.get(token.text)
         if function is None:
-            problem = f"there is no function {_quoted(token.text)}{_meant(token.text)}"
-            raise self.wrong(problem, token)
+            keys, words = _meant(token.text)
+            raise self.wrong(["no function", *keys], token, word=_quoted(token.text), **words)
         shapes = self.arguments(")", self.advance())
         self.check_arguments(token, function, shapes)
         self.emit(len(shapes), function.run)
@@ -334,9 +380,10 @@ class _Parser:
     ) -> None:
         given, fewest, most = len(shapes), function.fewest, function.most
         if given < fewest or (most is not None and given > most):
-            wanted = f"{fewest}" if fewest == most else f"{fewest} or {most or 'more'}"
-            many = "argument" if wanted == "1" else "arguments"
-            raise self.wrong(f"{token.text} takes {wanted} {many}, not {given}", token)
+            key = "or more" if most is None else "or" if fewest != most else "exactly"
+            key = "exactly one" if key == "exactly" and fewest == 1 else key
+            counts = {"fewest": fewest, "most": most, "given": given}
+            raise self.wrong(f"takes {key}", token, name=token.text, **counts)
         if token.text == "dot":
             self.check_dot(token, shapes)
         elif token.text == "take":
@@ -345,14 +392,14 @@ class _Parser:
             for start, shape in shapes:
                 self.one_number(shape, start)
         elif shapes[0][1] == 0:
-            raise self.wrong(f"{token.text} of an empty list", token)
+            raise self.wrong("empty list", token, name=token.text)
 
     def check_dot(self, token: Token, shapes: list[tuple[Token, Shape]]) -> None:
         (_, weights), (_, inputs), *bias = shapes
         if weights is None or inputs is None:
-            raise self.wrong("dot takes two lists, as in dot([w1, w2], [x1, x2], b)", token)
+            raise self.wrong("dot lists", token)
         if weights != inputs:
-            raise self.wrong(f"dot of lists of {weights} and {inputs}", token)
+            raise self.wrong("dot lengths", token, w=weights, x=inputs)
         for start, shape in bias:
             self.one_number(shape, start)
 
@@ -381,8 +428,8 @@ class _Parser:
         which = self.advance()
         indices = [str(i) for i in range(shape)]
         if which.text not in indices:
-            known = f"the indices 0 to {shape - 1}" if indices else "no elements"
-            raise self.wrong(f"a list of {shape} has {known}", which)
+            key = "indices" if indices else "no elements"
+            raise self.wrong(key, which, n=shape, last=shape - 1)
         self.expect("]", opening)
         self.emit(1, operator.itemgetter(int(which.text)))
         return None
@@ -400,42 +447,49 @@ class _Parser:
         if self.token.text == closing:
             self.advance()
         elif self.token.kind == "end":
-            raise self.wrong(f"{opening.text!r} is never closed", opening)
+            raise self.wrong("never closed", opening, sign=repr(opening.text))
         else:
             word = _quoted(self.token.text)
-            raise self.wrong(f"{closing!r} or an operator is missing before {word}")
+            raise self.wrong("closing missing", sign=repr(closing), word=word)
 
     def one_number(self, shape: Shape, start: Token) -> None:
         if shape is not None:
-            raise self.wrong(f"one number is needed here, not a list of {shape}", start)
+            raise self.wrong("one number", start, n=shape)
 
     def missing_operand(self, token: Token) -> ExpressionError:
-        what = "the expression ends" if token.kind == "end" else f"{_quoted(token.text)} stands"
-        return self.wrong(f"{what} where a number, a name or '(' is needed", token)
+        key = "ends" if token.kind == "end" else "stands"
+        return self.wrong(key, token, word=_quoted(token.text))
 
-    def wrong(self, problem: str, token: Token | None = None) -> ExpressionError:
-        return ExpressionError(problem, self.text, (token or self.token).column)
+    def wrong(
+        self, keys: str | Sequence[str], token: Token | None = None, **words: object
+    ) -> ExpressionError:
+        keys = [keys] if isinstance(keys, str) else keys
+        return ExpressionError(keys, self.text, (token or self.token).column, **words)
 
 
-def _meant(name: str) -> str:
-    """A guess at the function that was meant."""
+def _meant(name: str) -> tuple[list[str], dict[str, object]]:
+    """A guess at the function that was meant, as the end of the sentence."""
     if name in _MEANT_FUNCTIONS:
-        return f"; write {_MEANT_FUNCTIONS[name]}"
-    guess = _nearest(name, FUNCTIONS, "; did you mean {}?")
-    return guess or ("; a product is written with *" if len(name) == 1 else "")
+        return ["write"], {"meant": _MEANT_FUNCTIONS[name]}
+    if guess := _nearest(name, FUNCTIONS):
+        return ["did you mean"], {"meant": guess}
+    return (["product"] if len(name) == 1 else []), {}
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(short(name, 30) for name in names)
+def _listed(names: Iterable[str]) -> tuple[str, ...]:
+    """Names for a sentence, the middle of many left out."""
+    shown = [short(name, 30) for name in names]
+    return tuple(shown if len(shown) <= 12 else [*shown[:8], "…", *shown[-2:]])
 
 
 def _quoted(word: str) -> str:
     return repr(short(word, 30))
 
 
-def _nearest(name: str, known: Iterable[str], sentence: str) -> str:
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant, or nothing."""
     close = get_close_matches(name[:100], list(known), n=1, cutoff=0.7)
-    return sentence.format(close[0]) if close else ""
+    return close[0] if close else ""
 
 
 # --- names for results ---------------------------------------------------------------------------

@@ -5,7 +5,7 @@ and key, so that a translator needs to open nothing else; both languages have th
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 
@@ -21,6 +21,19 @@ def messages(room: str, lang: str) -> Mapping[str, str]:
     """
     found: Mapping[str, str] = _all()[room][lang]
     return found
+
+
+def tell(room: str, lang: str, keys: Iterable[str], words: Mapping[str, object]) -> str:
+    """The sentences of these keys, one after the other, with the words in their gaps.
+
+    A tuple among the words is a list of names, joined as the language does it.
+    """
+    comma = "、" if lang == "zh" else ", "
+    joined = {
+        name: comma.join(map(str, word)) if isinstance(word, tuple) else word
+        for name, word in words.items()
+    }
+    return "".join(messages(room, lang)[key].format(**joined) for key in keys)
 
 
 @cache
