@@ -177,15 +177,14 @@ keys, values = [], []
 for place, token in enumerate(tokens_of("os")[:3]):
     x = normed(normed(added(model.letters[token], model.places[place])))
     model.attention(x, keys, values)
-query = leaves("query of s", linear(model.query, x))
-named = [f"of {letter}" for letter in ("the start", "o", "s")]
+letters = ("start", "o", "s")
+asked = leaves("query of s", linear(model.query, x))
+offered = [leaves(f"key of {letter}", key) for letter, key in zip(letters, keys)]
+held = [leaves(f"value of {letter}", value) for letter, value in zip(letters, values)]
+mix = leaves("mix", model.mix[0])
 with scope("head 0"):
-    found = look(
-        query,
-        [leaves(f"key {name}", key) for name, key in zip(named, keys)],
-        [leaves(f"value {name}", value) for name, value in zip(named, values)],
-    )
-root = dot(leaves("mix", model.mix[0]), found)
+    found = look(asked, offered, held)
+root = dot(mix, found)
 root.label = "what s learns"
 root.save(OUTPUT / "12_head.svg", fold=1)
 page = trace(root).to_html(OUTPUT / "12_head.html")
