@@ -4,7 +4,7 @@
 themselves, which is all it takes to differentiate again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ def log_softmax(*operands: Operand | Iterable[Operand]) -> list[Value]:
 
 def softmax(*operands: Operand | Iterable[Operand]) -> list[Value]:
     """exp(x_i) / (exp(x1) + … + exp(xn)) for each i, without overflow. ValueError for none.
+
+    A common offset changes nothing; an infinite x makes all of them nan, as in PyTorch.
 
     >>> [p.data for p in softmax([0.0, 0.0])]
     [0.5, 0.5]
@@ -65,6 +67,16 @@ def where(condition: Any, a: Operand, b: Operand) -> Value:
     return as_value(a if condition else b, "where")
 
 
+def shifted_logsumexp(xs: Sequence[Value]) -> tuple[Value, Value]:
+    """The largest x, and logsumexp less that: their sum would lose the digits of the second.
+
+    >>> [part.data for part in shifted_logsumexp([Value(1e16), Value(1e16)])]
+    [1e+16, 0.6931471805599453]
+    """
+    shift = apply(TABLE["_largest"], *xs)
+    return shift, apply(TABLE["_log_total"], *xs, shift)
+
+
 def _of_many(rule: Primitive) -> Callable[..., Value]:
     """The function of a variadic primitive: takes an iterable of operands, or the operands."""
 
@@ -80,8 +92,8 @@ def _of_many(rule: Primitive) -> Callable[..., Value]:
 
 
 def _log_softmax(xs: list[Value]) -> list[Value]:
-    total = apply(TABLE["logsumexp"], *xs)
-    return [x - total for x in xs]
+    shift, total = shifted_logsumexp(xs)
+    return [x - shift - total for x in xs]
 
 
 def _some(name: str, operands: tuple[Any, ...], fewest: int = 1) -> list[Value]:

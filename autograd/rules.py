@@ -71,10 +71,9 @@ def _share(m: Any, loses: Any, a: Any, b: Any) -> Any:
     return m.where(loses, 0.0, m.where(m.equal(a, b), 0.5, 1.0))
 
 
-def _base(m: Any, a: Any, b: Any) -> Any:
-    """The base in b * a**(b - 1): 1 where b is 0 and a power of -1 no number, for 0 * inf is nan."""
-    usable = m.where(m.less_equal(1e-300, m.absolute(a)), a, 1.0)
-    return m.where(m.equal(b, 0.0), usable, a)
+def _times(m: Any, b: Any, power: Any) -> Any:
+    """The product, and 0 for an exponent of 0, whatever the power of a base of 0 would be."""
+    return m.where(m.equal(b, 0.0), 0.0, b * power)
 
 
 def _power_log(m: Any, a: Any, b: Any) -> Any:
@@ -84,7 +83,7 @@ def _power_log(m: Any, a: Any, b: Any) -> Any:
 
 
 def _power_log_partials(m: Any, a: Any, b: Any, y: Any) -> tuple[Any, Any]:
-    by_base = b * m._power_log(_base(m, a, b), b - 1.0) + m.power(a, b - 1.0)
+    by_base = m.power(a, b - 1.0) + b * m._power_log(a, b - 1.0)
     return by_base, y * m.log(m.where(m.equal(a, 0.0), m.where(m.less_equal(0.0, b), 1.0, a), a))
 
 
@@ -114,6 +113,13 @@ def _clip_partials(m: Any, x: Any, low: Any, high: Any, y: Any) -> tuple[Any, An
     above = m.where(m.less(high, low), 1.0, m.less(high, x))
     inside = m.where(m.less_equal(low, x), m.less_equal(x, high), 0.0)
     return tuple(m.where(case, 1.0, 0.0) for case in (inside, below, above))
+
+
+def _log_total_partials(m: Any, *xs_y: Any) -> tuple[Any, ...]:
+    """The softmax, from the exponentials that the value is made of too."""
+    *xs, shift, y = xs_y
+    total = m.exp(y)
+    return (*(m.divide(m.exp(x - shift), total) for x in xs), -1.0)
 
 
 def _take(m: Any, terms: tuple[Any, ...]) -> Any:
@@ -163,7 +169,7 @@ _ROWS = (
               ("b", "a"), (REAL, REAL), operator="*"),
     Primitive("div",         "÷",     lambda m, a, b: m.divide(a, b),                      lambda m, a, b, y: (m.divide(1.0, b), m.divide(-y, b)),
               ("1/b", "-a/b**2"), (REAL, POSITIVE), operator="/"),
-    Primitive("pow",         "^",     lambda m, a, b: m.power(a, b),                       lambda m, a, b, y: (b * m.power(_base(m, a, b), b - 1.0), m._power_log(a, b)),
+    Primitive("pow",         "^",     lambda m, a, b: m.power(a, b),                       lambda m, a, b, y: (m._power_slope(a, b), m._power_log(a, b)),
               ("b*a**(b - 1)", "y*log(a)"), (POSITIVE, REAL), (at((0.0, 0.0), (0.0, 0.0)), at((0.0, 2.0), (0.0, 0.0))), "x**0 has derivative 0 everywhere; at base 0 the exponent gets 0", operator="**"),
     Primitive("neg",         "−",     lambda m, x: -x,                                     lambda m, x, y: (-1.0,),
               ("-1",), (REAL,), operator="-"),
@@ -264,6 +270,11 @@ _ROWS = (
               ("x", "w", "1"), (REAL,), roles=("w*", "x*", "b")),
     Primitive("logsumexp",   "lse",   lambda m, *xs: _logsumexp(m, xs),                    lambda m, *xs_y: tuple(m.exp(x - xs_y[-1]) for x in xs_y[:-1]),
               ("exp(x - y)",), (REAL,), (), "shifted by the largest term; the partials are the softmax", roles=("x*",)),
+    # The parts of a softmax.
+    Primitive("_largest",    "max",   lambda m, *xs: reduce(m.maximum, xs),                lambda m, *xs_y: (0.0,) * (len(xs_y) - 1),
+              ("0",), (REAL,), (), "a shift that is taken off and put back changes nothing: nothing is paid for it", roles=("x*",)),
+    Primitive("_log_total",  "ln Σ exp", lambda m, *xs: m.log(_sum(tuple(m.exp(x - xs[-1]) for x in xs[:-1]))), _log_total_partials,
+              ("exp(x - s - y)", "-1"), (REAL,), (), "logsumexp less the shift s, which keeps the digits of a sum beside 1e15", roles=("x*", "s"), fewest=2),
     # Slopes with a row of their own, since composing them from the others loses digits one order higher.
     Primitive("_sigmoid_slope", "σ′",  _sigmoid_slope,                                     lambda m, x, y: (-y * m.tanh(0.5 * x),),
               ("-y*tanh(x/2)",), (REAL,)),
@@ -275,8 +286,10 @@ _ROWS = (
               ("-x*y**3",), ((1.0, inf),)),
     Primitive("_arctanh_slope", "arctanh′", lambda m, x: m.divide(1.0, (1.0 - x) * (1.0 + x)), lambda m, x, y: (2.0 * x * y * y,),
               ("2*x*y**2",), (UNIT,)),
+    Primitive("_power_slope", "b aᵇ⁻¹", lambda m, a, b: _times(m, b, m.power(a, b - 1.0)), lambda m, a, b, y: (_times(m, b, m._power_slope(a, b - 1.0)), m.power(a, b - 1.0) + b * m._power_log(a, b - 1.0)),
+              ("b*(b - 1)*a**(b - 2)", "(1 + b*log(a))*a**(b - 1)"), (POSITIVE, REAL), (at((2.0, 0.0), (0.0, 0.5)),)),
     Primitive("_power_log",  "aᵇ ln a", _power_log,                                        _power_log_partials,
-              ("(1 + b*log(a))*a**(b - 1)", "y*log(a)"), (POSITIVE, REAL), (at((0.0, 2.0), (0.0, 0.0)),), "makes the second derivatives of a power symmetric, base 0 included"),
+              ("(1 + b*log(a))*a**(b - 1)", "y*log(a)"), (POSITIVE, REAL), (at((0.0, 2.0), (0.0, 0.0)),), "with _power_slope makes the second derivatives of a power symmetric, base 0 included"),
 )
 # fmt: on
 

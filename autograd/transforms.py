@@ -14,8 +14,8 @@ itself being differentiated: that is why transforms nest to any order.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
-from operator import index
+from functools import reduce, wraps
+from operator import add, index
 from typing import Any, NamedTuple, SupportsIndex
 
 from autograd.backward import gradients, topological_order, traced_partials
@@ -216,7 +216,7 @@ class _Call(NamedTuple):
                 if moving:
                     slopes = zip(node.parents, partials_of(node), strict=True)
                     terms = [partial * tangents[p] for p, partial in slopes if p in tangents]
-                    tangents[node] = sum(terms[1:], start=terms[0])
+                    tangents[node] = reduce(add, terms)
         return [tangents.get(y, 0.0) for y in ys]
 
 

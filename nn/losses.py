@@ -23,8 +23,9 @@ overflows nor loses digits.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from autograd import Value, dot, equal, logsumexp, mean, relu, softplus, where
+from autograd import Value, dot, log_softmax, mean, relu, softplus, take
 from autograd import sum as total
+from autograd.functions import shifted_logsumexp
 
 Numbers: TypeAlias = Any
 """A Value, a number, or a list of them, of any depth."""
@@ -136,16 +137,16 @@ def _over(many: Callable[[list[Any]], Value], terms: list[Any]) -> Value:
 def _of_row(logits: Sequence[Any], target: Any) -> Value:
     if _is_list(target):
         _expect_probabilities(target, len(logits))
-        whole = logsumexp(logits)
-        return dot(target, [whole - z for z in logits])
-    chosen: Value = logsumexp(logits) - _picked(logits, target)
-    return chosen
+        return dot(target, [-log_p for log_p in log_softmax(logits)])
+    shift, whole = shifted_logsumexp([_value(z) for z in logits])
+    above: Value = _picked(logits, target) - shift
+    return whole - above
 
 
 def _picked(logits: Sequence[Any], target: Any) -> Any:
     """The logit of the target class; a target that is a Value is compared anew for every row."""
     if isinstance(target, Value):
-        return total([where(equal(target, float(k)), z, 0.0) for k, z in enumerate(logits)])
+        return take(logits, target)
     return logits[_class_index(target, len(logits))]
 
 
@@ -223,6 +224,10 @@ _EXPECTED: Mapping[Any, Callable[[Any, int], None]] = {
 
 def _largest(numbers: Sequence[float]) -> int:
     return max(range(len(numbers)), key=numbers.__getitem__)
+
+
+def _value(z: Any) -> Value:
+    return z if isinstance(z, Value) else Value(z, requires_grad=False)
 
 
 def _number(z: Any) -> Any:

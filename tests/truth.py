@@ -72,6 +72,7 @@ def _composed(m: Any) -> dict[str, Function]:
         "_arcsin_slope": lambda x: 1 / m.sqrt(1 - x * x),
         "_arccosh_slope": lambda x: 1 / m.sqrt(x * x - 1),
         "_arctanh_slope": lambda x: 1 / (1 - x * x),
+        "_power_slope": lambda x, y: y * x ** (y - 1),
         "_power_log": lambda x, y: x**y * m.log(x),
         "clip": lambda x, low=-1, high=1: min(max(x, low), high),
         "silu": lambda x: x / (1 + m.exp(-x)),
@@ -89,6 +90,7 @@ def _of_many(m: Any) -> dict[str, Function]:
 
     return {
         "sum": lambda *xs: _total(xs),
+        "_log_total": lambda *xs: logsumexp(*xs[:-1]) - xs[-1],
         "take": lambda *xs: xs[int(xs[-1])],
         "mean": lambda *xs: _total(xs) / len(xs),
         "logsumexp": logsumexp,

@@ -69,6 +69,72 @@ def test_softmax_is_a_distribution_and_log_softmax_its_logarithm() -> None:
     assert [x.grad for x in xs] == pytest.approx([p[0].data, p[1].data - 1, 0.0], rel=1e-12)
 
 
+OFFSETS = [0.0, 1e15, -1e15, 2.0**60]
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_a_common_offset_of_the_logits_changes_nothing(offset: float) -> None:
+    apart = 4.0 if offset < 2.0**60 else 512.0  # what a float that large still tells apart
+    p = (1 / (1 + math.exp(-apart)), 1 / (1 + math.exp(apart)))
+    xs = [Value(offset + apart), Value(offset)]
+    assert [x.data for x in autograd.softmax(xs)] == pytest.approx(p, rel=1e-14)
+    log_p = autograd.log_softmax(xs)
+    (-log_p[1]).backward()
+    assert log_p[1].data == pytest.approx(-apart - math.log1p(math.exp(-apart)), rel=1e-14)
+    assert [x.grad for x in xs] == pytest.approx([p[0], p[1] - 1], rel=1e-13)
+    program = autograd.compile(autograd.softmax(xs), inputs=xs, backend="numpy")
+    assert program([], [[x.data for x in xs]])[0].tolist() == pytest.approx(p, rel=1e-14)
+
+
+@pytest.mark.parametrize("logits", [
+    [math.inf, 0.0], [math.inf, math.inf], [-math.inf, -math.inf], [math.nan, 0.0],
+    [-math.inf, 0.0], [-math.inf, -math.inf, 3.0], [1e308, -1e308], [710.0, -710.0, 0.0],
+])  # fmt: skip
+def test_infinite_logits_are_as_in_pytorch(logits: list[float]) -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
+    for ours, theirs in (
+        (autograd.softmax, torch.softmax), (autograd.log_softmax, torch.log_softmax)
+    ):  # fmt: skip
+        xs = [Value(x) for x in logits]
+        found = ours(xs)
+        expected = theirs(tensor, 0)
+        assert [y.data for y in found] == pytest.approx(expected.tolist(), nan_ok=True, rel=1e-14)
+        [slopes] = torch.autograd.grad(expected[-1], tensor)
+        assert autograd.gradients(found[-1], xs) == pytest.approx(
+            slopes.tolist(), nan_ok=True, rel=1e-13
+        )
+
+
+def test_take_chooses_by_a_whole_index() -> None:
+    xs, index = [Value(2.0), Value(3.0), Value(5.0)], Value(1.0)
+    chosen = autograd.take(xs, index)
+    (chosen * 10).backward()
+    assert (chosen.data, [x.grad for x in xs], index.grad) == (3.0, [0.0, 10.0, 0.0], 0.0)
+    assert chosen.parents == (*xs, index)
+    assert autograd.take(xs, 2) is xs[2]
+    assert autograd.take(xs, Value(0, requires_grad=False)) is xs[0]
+    assert autograd.take((x for x in xs), np.int64(1)) is xs[1]
+
+
+@pytest.mark.parametrize("index", [-1, 3, 0.5, math.nan, math.inf, Value(3.0), Value(-1.0)])
+def test_take_refuses_an_index_that_leads_nowhere(index: Any) -> None:
+    with pytest.raises(IndexError, match="3 values have the indices 0 to 2, got"):
+        autograd.take([1.0, 2.0, 3.0], index)
+    with pytest.raises(IndexError, match="0 values have no indices"):
+        autograd.take([], index)
+
+
+def test_a_compiled_program_takes_anew_for_every_row() -> None:
+    xs, index = [Value(2.0), Value(3.0), Value(5.0)], Value(0.0)
+    for backend in ("numpy", "auto"):
+        program = autograd.compile(autograd.take(xs, index), [index], backend=backend)
+        outputs = program([2.0, 3.0, 5.0], [[0.0], [2.0], [1.0], [3.0], [-1.0], [0.5]])[:, 0]
+        assert outputs.tolist() == pytest.approx([2.0, 5.0, 3.0, *[math.nan] * 3], nan_ok=True)
+        value, slopes = program.value_and_grad([2.0, 3.0, 5.0], [[0.0], [2.0], [2.0], [1.0]])
+        assert (value, slopes.tolist()) == (3.75, [0.25, 0.25, 0.5])
+
+
 def test_leaky_relu_s_slope_is_an_operand() -> None:
     x, slope = Value(-2.0), Value(0.1)
     y = autograd.leaky_relu(x, slope)

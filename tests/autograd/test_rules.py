@@ -35,7 +35,7 @@ GRID = TORCH["special"]
 POINTS = TORCH["points"]
 CONSTANTS = {"leaky_relu": (0.01,), "elu": (1.0,), "clip": (-1.0, 1.0)}
 COMPARISONS = ("less", "less_equal", "equal")
-CHOOSING = ("where", "take")
+CHOOSING = ("where", "take", "_largest")
 SMOOTH = [name for name in TABLE if name not in (*COMPARISONS, *CHOOSING)]
 FLOATS = namespace({name: getattr(scalar_math, name) for name in BASIS})
 DIGITS = 400  # tails of 1e-300 beside 1, and their differences
@@ -298,6 +298,43 @@ def assert_grid_agrees(name: str, columns: list[list[float]]) -> None:
         if not all(close):
             wrong.append(f"{name}{point}: ours {ours}, PyTorch's {theirs}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(("point", "hessian"), [
+    ((2.0, 0.0), [[0.0, 0.5], [0.5, math.log(2.0) ** 2]]),
+    ((0.0, 2.0), [[2.0, 0.0], [0.0, 0.0]]),
+    ((0.0, 3.0), [[0.0, 0.0], [0.0, 0.0]]),
+    ((0.0, 1.5), [[math.inf, 0.0], [0.0, 0.0]]),
+    ((-3.0, 2.0), [[2.0, math.nan], [math.nan, math.nan]]),
+])  # fmt: skip
+def test_powers_bend_as_they_should_where_the_textbook_has_zero_times_infinity(
+    point: tuple[float, float], hessian: list[list[float]]
+) -> None:
+    """As JAX has them, where the exponent is an argument too."""
+    ours = derivatives(of_torch_shape("pow"), point)[2]
+    assert ours[0] == pytest.approx(hessian[0], nan_ok=True)
+    assert ours[1] == pytest.approx(hessian[1], nan_ok=True)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("x", [0.0, -0.0, 2.0, -2.0])
+def test_whole_powers_have_their_derivatives_of_every_order(x: float, exponent: float) -> None:
+    f: Callable[..., Any] = lambda v: v**exponent  # noqa: E731
+    factor, power = 1.0, exponent
+    for _ in range(5):
+        f = autograd.grad(f)
+        factor, power = factor * power, power - 1.0
+        assert f(x) == (factor * x**power if factor else 0.0)
+
+
+@pytest.mark.parametrize("name", [
+    row.name for row in TABLE.values() if row.arity == 2 and row.name[0] != "_" and not row.defaults
+])  # fmt: skip
+def test_second_derivatives_are_symmetric(name: str) -> None:
+    numbers = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -2.0, 3.0, 20.0]
+    for a, b in itertools.product(numbers, repeat=2):
+        hessian = derivatives(of_torch_shape(name), (a, b))[2]
+        assert agree(hessian[0][1], hessian[1][0], 12) or abs(hessian[0][1]) < 1e-15, (a, b)
 
 
 @pytest.mark.parametrize("size", [1e-310, 1e-200, 1.0, 1e200, 1e307])

@@ -1,6 +1,8 @@
 """grad, value_and_grad, jacobian, hessian, jvp, vjp: containers, nesting, and no confusion."""
 
+import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -35,6 +37,14 @@ def polar(r: Any, angle: Any) -> list[Any]:
 
 
 # -- grad and value_and_grad -----------------------------------------------------------------------
+
+
+def test_tangents_add_up_from_the_left() -> None:
+    """As the eager sum does; the builtin one corrects its rounding from Python 3.12 on."""
+    xs, ones = [0.1] * 10, [1.0] * 10
+    slopes = [1e16, 1.0, -1e16, *[0.1] * 7]
+    _, tangent = autograd.jvp(lambda v: autograd.dot(slopes, v), (xs,), (ones,))
+    assert tangent == functools.reduce(operator.add, slopes) != math.fsum(slopes)
 
 
 def test_grad_gives_floats_for_floats() -> None:

@@ -254,3 +254,20 @@ def test_a_difference_is_one_node(loss, more):
     kinds = [node.op for node in autograd.topological_order(y) if node.parents]
     assert sorted(kinds)[: len(kinds)] == sorted(["sub", "mul"] * 2 + kinds[4:])
     assert len(kinds) == 4 + more
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e15, 1e16, -1e16])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_cross_entropy_keeps_its_digits_under_an_offset(offset: float, compiled: bool) -> None:
+    logits = [Value(offset + x) for x in (0.0, 4.0, -8.0)]
+    numbers = [x.data for x in logits]
+    expected = log(sum(exp(x - numbers[1]) for x in numbers))
+    p = [exp(x - numbers[1] - expected) for x in numbers]
+    if compiled:
+        loss = autograd.compile(nn.cross_entropy(logits, 1), [], backend="numpy")
+        value, slopes = loss.value_and_grad(numbers, [[]])
+    else:
+        root = nn.cross_entropy(logits, 1)
+        value, slopes = root.data, autograd.gradients(root, logits)
+    assert value == pytest.approx(expected, rel=1e-14)
+    assert [*slopes] == pytest.approx([p[0], p[1] - 1, p[2]], rel=1e-13)
