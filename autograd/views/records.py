@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 
 from autograd.graph import Edge, edges
 from autograd.value import Value
 from autograd.views.network import Layer, network, network_names
 from autograd.views.text import shorten
-from autograd.views.words import Term, call, formula, local_derivatives, show, spell, term
+from autograd.views.words import (
+    Term,
+    call,
+    formula,
+    local_derivatives,
+    show,
+    spell,
+    taught_slopes,
+    term,
+)
 
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
 """Without l and o, which look like digits."""
@@ -192,11 +202,19 @@ def _edges(
 
 
 def _local_words(node: Value, nodes: Sequence[TraceNode], told: TraceNode) -> list[str]:
-    """The partials of a node in words; empty where there are none or they would be too long."""
+    """The partials of a node in words; empty where they are too long, or a convention decides."""
     if node.primitive is None:
         return [""] * len(node.parents)
     operands = [
         _operand(p, nodes[o.id].name) for p, o in zip(node.parents, told.parents, strict=True)
     ]
     words = local_derivatives(node.op, operands, told.name)
-    return [text if len(text) <= LONGEST_FORMULA else "" for text in words]
+    slopes = taught_slopes(node.op, [parent.data for parent in node.parents], node.data)
+    return [
+        text if len(text) <= LONGEST_FORMULA and _same(slope, partial) else ""
+        for text, slope, partial in zip(words, slopes, node.partials, strict=True)
+    ]
+
+
+def _same(a: float, b: float) -> bool:
+    return isclose(a, b, rel_tol=1e-6, abs_tol=1e-12) or (a != a and b != b)

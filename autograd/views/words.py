@@ -11,14 +11,16 @@ told here a second time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import partial
-from math import isfinite, isnan
+from math import isfinite, isnan, pi
 from typing import Any
 
 from autograd.rules import TABLE
+from autograd.value import FLOATS
 
 SUM, PRODUCT, POWER, ATOM = range(4)
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -123,6 +125,10 @@ class Words:
         """a < b"""
         return self._compared(a, "<", b)
 
+    def greater(self, a: Any, b: Any) -> Term:
+        """a > b"""
+        return self._compared(a, ">", b)
+
     def less_equal(self, a: Any, b: Any) -> Term:
         """a ≤ b"""
         return self._compared(a, "≤", b)
@@ -143,8 +149,8 @@ class Words:
     def _compared(self, a: Any, sign: str, b: Any) -> Term:
         a, b = term(a), term(b)
         if a.number is not None and b.number is not None:
-            holds = {"<": a.number < b.number, "≤": a.number <= b.number, "=": a.number == b.number}
-            return term(float(holds[sign]))
+            x, y = a.number, b.number
+            return term(float({"<": x < y, ">": x > y, "≤": x <= y, "=": x == y}[sign]))
         return Term(f"{a.text} {sign} {b.text}", SUM)
 
 
@@ -220,9 +226,56 @@ def template(op: str, count: int) -> str:
 
 
 def local_derivatives(op: str, operands: Sequence[str | float], result: str) -> list[str]:
-    """The partial of a primitive to each operand, in words."""
-    partials = TABLE[op].partials(WORDS, *map(term, operands), term(result))
-    return [term(partial).text for partial in partials]
+    """The partial of a primitive to each operand, in words, as a teacher writes it.
+
+    >>> local_derivatives("tanh", ["x"], "y"), local_derivatives("div", ["a", "b"], "c")
+    (['1 - y²'], ['1 / b', '-a / b²'])
+    """
+    given = [term(operand) for operand in operands]
+    return [term(x).text for x in _taught(WORDS, op, given, Term(result), Term("π"))]
+
+
+def taught_slopes(op: str, operands: Sequence[float], result: float) -> list[float]:
+    """What those formulas come to: the partials, but at a kink, where a convention decides."""
+    return [float(x) for x in _taught(FLOATS, op, operands, result, pi)]
+
+
+def _taught(m: Any, op: str, operands: Sequence[Any], result: Any, circle: Any) -> Iterator[Any]:
+    """The derivatives as taught, in a namespace: of words or of floats."""
+    row, count = TABLE[op], len(operands)
+    for slot in range(count):
+        text, slots = row.derivative(slot, count)
+        place = slots[row.arguments[0]] if row.roles else 0
+        names = {"y": result, "pi": circle, "n": float(count), "k": float(place)}
+        names |= {name: operands[k] for name, k in slots.items() if k < count}
+        yield _run(ast.parse(text, mode="eval").body, names, m)
+
+
+_SIGNS: dict[type[ast.AST], Callable[[Any, Any, Any], Any]] = {
+    ast.Add: lambda m, a, b: a + b,
+    ast.Sub: lambda m, a, b: a - b,
+    ast.Mult: lambda m, a, b: a * b,
+    ast.Div: lambda m, a, b: m.divide(a, b),
+    ast.Pow: lambda m, a, b: m.power(a, b),
+    ast.Lt: lambda m, a, b: m.less(a, b),
+    ast.Gt: lambda m, a, b: m.greater(a, b) if m is WORDS else m.less(b, a),
+}
+
+
+def _run(tree: ast.expr, names: Mapping[str, Any], m: Any) -> Any:
+    """A formula of the table with names put in."""
+    match tree:
+        case ast.Constant(int() | float() as value):
+            return float(value)
+        case ast.Name(name):
+            return names[name]
+        case ast.UnaryOp(ast.USub(), operand):
+            return -_run(operand, names, m)
+        case ast.BinOp(left, sign, right) | ast.Compare(left, [sign], [right]):
+            return _SIGNS[type(sign)](m, _run(left, names, m), _run(right, names, m))
+        case ast.Call(ast.Name(name), operands):
+            return getattr(m, name)(*(_run(x, names, m) for x in operands))
+    raise ValueError(f"the table's formulas have no {ast.dump(tree)}")
 
 
 def term(x: Any) -> Term:
