@@ -1,0 +1,283 @@
+"""The native backend: an array program as a table of kernels, and loops that follow it.
+
+A program is planned when it is first run, once for values and once for gradients; that compiles
+nothing, however large it is, because the kernels are the same for every program.  A *machine* has
+the tables for one block length, and a memory; whoever runs a program takes one that is free and
+gives it back, so that threads do not meet, and a fork finds nothing locked.
+
+Large batches are cut into *slabs* that run in parallel.  Where the cuts are depends on the program
+and the number of rows alone, and sums are added slab after slab: results are the same whatever the
+number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autograd.compiler.arrays import (
+    INPUTS,
+    PARAMETERS,
+    Array,
+    ArrayProgram,
+    for_gradient,
+    for_values,
+)  # fmt: skip
+from autograd.compiler.native_fused import rule
+from autograd.compiler.native_library import library
+from autograd.compiler.native_loops import MACHINE, PARTS, TRAINING
+from autograd.compiler.native_plan import FIRST_REGISTER, PAD, ROWS, Plan, plan
+
+LONGEST_BLOCK = 256
+CACHE = 32768
+"""Numbers that the registers of a block should not exceed: a part of the second-level cache."""
+
+SLABS = 16
+LARGE = 20_000_000
+"""Numbers in registers times rows from which threads pay: some milliseconds."""
+
+MOST_MEMORY = 2**25
+"""Numbers that the memories of all slabs may take: 256 MB."""
+
+EVERYTHING = sum(PARTS.values())
+MOST_LENGTHS = 8
+"""Block lengths whose machines are kept."""
+
+
+class NativeExecutor:
+    """Runs an array program natively.  ImportError where this machine cannot."""
+
+    name = "native"
+    steps_per_call: int | None = None
+    note = ""
+
+    def __init__(self, program: ArrayProgram) -> None:
+        library()
+        self._program = program
+        self._value: Runner | None = None
+        self._gradient: Runner | None = None
+        self._rule: tuple[ArrayProgram, int] | None = None
+
+    def outputs(self, params: Array, batch: Array) -> Array:
+        """The roots for every row, (N, O)."""
+        if self._value is None:
+            self._value = Runner(for_values(self._program))
+        return self._value.outputs(params, batch)
+
+    def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
+        """The mean over the rows, and its gradient."""
+        return self._for_gradient().value_and_grad(params, batch)
+
+    def train(self, training: Any) -> Array:
+        """A step per batch, in one native loop where a batch is small."""
+        if self._rule is None or self._rule[0] is not training.update:
+            self._rule = training.update, rule(for_values(training.update))
+        return self._for_gradient().train(training, self._rule[1])
+
+    def _for_gradient(self) -> Runner:
+        if self._gradient is None:
+            self._gradient = Runner(for_gradient(self._program))
+        return self._gradient
+
+
+class Machine:
+    """The tables of a plan for one block length, and a memory."""
+
+    def __init__(self, planned: Plan, length: int, inputs: int, params: int) -> None:
+        self._tables = [_words(table, length) for table in planned.tables]
+        self._zero = -(-(planned.uniforms + PAD) // PAD) * PAD
+        beyond = FIRST_REGISTER + planned.registers * length + 4 * PAD
+        self._memory = _aligned(self._zero + beyond)
+        self._roots = np.array([(_place(each, length), varies) for each, varies in planned.roots])
+        for place, numbers in planned.constants:
+            self.at(place, len(numbers))[:] = numbers
+        ends = [(_address(table), _address(table) + table.nbytes) for table in self._tables]
+        (before, before_end), (rows, rows_end), (after, after_end) = ends
+        self.fields = {
+            "kernels": _address(library().addresses),
+            "memory": _address(self._memory) + 8 * self._zero,
+            "before": before, "before_end": before_end, "rows": rows, "rows_end": rows_end,
+            "after": after, "after_end": after_end,
+            "length": length,
+            "inputs": FIRST_REGISTER, "width": inputs,
+            "copy": _place(planned.copy, length), "copy_stride": planned.copy_stride,
+            "params": planned.params, "param_count": params,
+            "loss": planned.loss, "gradient": planned.gradient,
+            "roots": _address(self._roots), "root_count": len(planned.roots),
+        }  # fmt: skip
+        self._record = np.array([self.fields[name] for name in MACHINE], np.int64)
+        self.address, self._run = _address(self._record), library().run
+
+    def at(self, place: int, count: int) -> Array:
+        """Uniform numbers of the memory."""
+        return self._memory[self._zero + place : self._zero + place + count]
+
+    def run(
+        self, params: Array, batch: Array, rows: tuple[int, int], outputs: Array | None, parts: int
+    ) -> None:
+        """Run these rows of a batch, each of which counts for its share of the whole batch."""
+        start, stop = rows
+        kept = 0 if outputs is None else _address(outputs) + outputs.strides[0] * start
+        given = _address(params), _address(batch), 0, start, stop, 1 / len(batch)
+        self._run(self.address, *given, kept, parts)
+
+
+class Runner:
+    """A planned program and its machines."""
+
+    def __init__(self, program: ArrayProgram) -> None:
+        self._plan = plan(program)
+        library().need(self._plan.kernels)
+        self._params, self._inputs = (int(program.shapes[k, 0]) for k in (PARAMETERS, INPUTS))
+        self._work = max(1, self._plan.registers, len(self._plan.tables[ROWS]) // 8)
+        self._longest = _longest_block(self._plan.registers)
+        self._free: dict[int, deque[Machine]] = {}
+
+    def outputs(self, params: Array, batch: Array) -> Array:
+        """The roots for every row, (N, O)."""
+        outputs = np.zeros((len(batch), len(self._plan.roots)))
+        if len(batch):
+            self._give_back(self._run(_plain(params), _plain(batch), outputs))
+        return outputs
+
+    def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
+        """The mean over the rows, and its gradient."""
+        machines = self._run(_plain(params), _plain(batch), None)
+        first, planned = machines[0], self._plan
+        for place, count in _merged(planned.sums) if len(machines) > 1 else ():
+            for machine in machines[1:]:
+                first.at(place, count)[:] += machine.at(place, count)
+        if len(machines) > 1:
+            first.run(params, batch, (0, 0), None, PARTS["after"])
+        value = float(first.at(planned.loss, 1)[0])
+        gradient = first.at(planned.gradient, self._params).copy()
+        self._give_back(machines)
+        return value, gradient
+
+    def train(self, training: Any, step: int) -> Array:
+        """Steps until a loss is not finite."""
+        t = training
+        size = min(t.batch_size, len(t.order))
+        machine = self._machine(size)
+        now = np.concatenate([t.params[None], t.state])
+        following, losses = now.copy(), np.zeros(len(t.hyper))
+        rows, order, hyper = _plain(t.rows), _plain(t.order), _plain(t.hyper)
+        fields = {
+            "rule": step, "now": _address(now), "next": _address(following),
+            "rows": _address(rows), "order": _address(order), "count": len(order),
+            "batch_size": t.batch_size, "hyper": _address(hyper), "hyper_count": hyper.shape[1],
+            "losses": _address(losses), "steps": len(losses),
+        }  # fmt: skip
+        record = np.array([fields[name] for name in TRAINING], np.int64)
+        count = library().train(machine.address, _address(record))
+        if record[TRAINING.index("now")] != fields["now"]:
+            now, following = following, now
+        t.params[:], t.state[:], t.previous[:] = now[0], now[1:], following
+        self._give_back([machine])
+        return losses[:count]
+
+    def _run(self, params: Array, batch: Array, outputs: Array | None) -> list[Machine]:
+        """Run all rows, in one go or a slab at a time; the machines that hold the sums."""
+        rows = len(batch)
+        count = self._slabs(rows)
+        if count == 1:
+            machine = self._machine(rows)
+            machine.run(params, batch, (0, rows), outputs, EVERYTHING)
+            return [machine]
+        blocks = -(-rows // self._longest)
+        cuts = [min(rows, k * blocks // count * self._longest) for k in range(count + 1)]
+        machines = [self._machine(rows) for _ in range(count)]
+
+        first = PARTS["before"] | PARTS["rows"]
+
+        def run(machine: Machine, start: int, stop: int) -> None:
+            machine.run(params, batch, (start, stop), outputs, first)
+
+        with ThreadPoolExecutor(min(count, _processors())) as pool:
+            list(pool.map(run, machines, cuts, cuts[1:]))
+        return machines
+
+    def _slabs(self, rows: int) -> int:
+        """How many slabs so many rows are cut into."""
+        if rows * self._work < LARGE:
+            return 1
+        memory = self._plan.uniforms + self._plan.registers * self._longest
+        return max(1, min(SLABS, -(-rows // self._longest), MOST_MEMORY // memory))
+
+    def _machine(self, rows: int) -> Machine:
+        """One that nobody uses, for blocks of up to so many rows."""
+        length = min(self._longest, -(-rows // PAD) * PAD)
+        try:
+            return self._free.setdefault(length, deque()).pop()
+        except IndexError:
+            return Machine(self._plan, length, self._inputs, self._params)
+
+    def _give_back(self, machines: Iterable[Machine]) -> None:
+        for machine in machines:
+            length = machine.fields["length"]
+            if length not in self._free and len(self._free) > MOST_LENGTHS:
+                self._free.clear()
+            self._free.setdefault(length, deque()).append(machine)
+
+
+def _longest_block(registers: int) -> int:
+    """Rows whose numbers fit the cache, or many rows where no number of rows does."""
+    numbers = CACHE if registers * PAD <= CACHE else MOST_MEMORY
+    return max(PAD, min(LONGEST_BLOCK, numbers // max(1, registers) // PAD * PAD))
+
+
+def _words(table: array[int], length: int) -> npt.NDArray[np.int32]:
+    """A table for this block length; OverflowError where 32 bits are too few."""
+    words = _place(np.frombuffer(table, np.int64), length) if table else np.zeros(0, np.int64)
+    if len(words) and (words.min() < -(2**31) or words.max() >= 2**31):
+        raise OverflowError("the program needs more memory than the native backend can address")
+    return words.astype(np.int32)
+
+
+def _place(planned: Any, length: int) -> Any:
+    """a + b R for the planned word a + (b << 32), with a from -2**31 up."""
+    times = (planned + 2**31) >> 32
+    return planned - (times << 32) + times * length
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same places, none of them twice."""
+    merged: list[tuple[int, int]] = []
+    for start, count in sorted(ranges):
+        if merged and start <= sum(merged[-1]):
+            first, length = merged[-1]
+            merged[-1] = first, max(length, start + count - first)
+        else:
+            merged.append((start, count))
+    return merged
+
+
+def _address(numbers: npt.NDArray[Any]) -> int:
+    address: int = numbers.__array_interface__["data"][0]
+    return address
+
+
+def _aligned(size: int) -> Array:
+    """Zeros that begin where a line of the cache begins."""
+    numbers = np.zeros(size + PAD)
+    first = -(numbers.ctypes.data // numbers.itemsize) % PAD
+    return numbers[first : first + size]
+
+
+def _plain(array: Any) -> Any:
+    """An array as native code reads it: in C order and aligned."""
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,236 @@
+"""A thin layer over llvmlite: functions, loops and loads, and vectors written like numbers.
+
+A *vector* holds as many doubles as the machine has in its widest register, its *lanes*.  `Vector`
+has the operators of a number, so that kernels, polynomials and even the table's rows read as they
+do on floats.  A *mask* is a vector of truths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from llvmlite import ir
+
+Pointer: TypeAlias = Any
+Whole: TypeAlias = Any
+"""A 64-bit integer in the function that is being written."""
+
+DOUBLE, WHOLE, WORD, BIT = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(1)
+
+
+class Vector:
+    """A vector in the function that is being written."""
+
+    __slots__ = ("emitter", "ir")
+
+    def __init__(self, emitter: Emitter, value: Any) -> None:
+        self.emitter, self.ir = emitter, value
+
+    def _with(self, name: str, other: Any, *, swapped: bool = False) -> Vector:
+        pair = (self.ir, self.emitter.vector(other).ir)
+        return Vector(self.emitter, getattr(self.emitter.builder, name)(*pair[:: 1 - 2 * swapped]))
+
+    def __add__(self, other: Any) -> Vector:
+        return self._with("fadd", other)
+
+    def __sub__(self, other: Any) -> Vector:
+        return self._with("fsub", other)
+
+    def __mul__(self, other: Any) -> Vector:
+        return self._with("fmul", other)
+
+    def __truediv__(self, other: Any) -> Vector:
+        return self._with("fdiv", other)
+
+    def __radd__(self, other: Any) -> Vector:
+        return self._with("fadd", other, swapped=True)
+
+    def __rsub__(self, other: Any) -> Vector:
+        return self._with("fsub", other, swapped=True)
+
+    def __rmul__(self, other: Any) -> Vector:
+        return self._with("fmul", other, swapped=True)
+
+    def __rtruediv__(self, other: Any) -> Vector:
+        return self._with("fdiv", other, swapped=True)
+
+    def __neg__(self) -> Vector:
+        return Vector(self.emitter, self.emitter.builder.fneg(self.ir))
+
+
+class Emitter:
+    """Writes one function of a module, instruction after instruction."""
+
+    def __init__(
+        self, module: Any, name: str, arguments: Sequence[Any], result: Any, lanes: int
+    ) -> None:
+        self.module, self.lanes = module, lanes
+        self.function = ir.Function(module, ir.FunctionType(result, arguments), name)
+        self.builder = ir.IRBuilder(self.function.append_basic_block())
+        self.type = ir.VectorType(DOUBLE, lanes)
+        self.bits = ir.VectorType(WHOLE, lanes)
+
+    def vector(self, number: Any) -> Vector:
+        """The same number in every lane; vectors as they are."""
+        if isinstance(number, Vector):
+            return number
+        return Vector(self, ir.Constant(self.type, [float(number)] * self.lanes))
+
+    def whole(self, number: Any) -> Whole:
+        return ir.Constant(WHOLE, number) if isinstance(number, int) else number
+
+    def sum(self, *terms: Any) -> Whole:
+        """Of integers, and of pairs to be multiplied."""
+        total = None
+        for term in terms:
+            if isinstance(term, tuple):
+                term = self.builder.mul(*map(self.whole, term))
+            term = self.whole(term)
+            total = term if total is None else self.builder.add(total, term)
+        return total
+
+    def load_wholes(self, words: Pointer, count: int) -> list[Whole]:
+        """So many 32-bit words, as 64-bit integers."""
+        b = self.builder
+        return [
+            b.sext(b.load(b.gep(words, [self.whole(k)]), typ=WORD), WHOLE) for k in range(count)
+        ]
+
+    def load(self, start: Pointer, *terms: Any) -> Vector:
+        place = self._place(start, terms)
+        return Vector(self, self.builder.load(place, align=8, typ=self.type))
+
+    def store(self, vector: Vector, start: Pointer, *terms: Any) -> None:
+        self.builder.store(vector.ir, self._place(start, terms), align=8)
+
+    def load_all(self, start: Pointer, *terms: Any) -> Vector:
+        """One number of the memory, in every lane."""
+        return self.spread(self.builder.load(self.at(start, *terms), typ=DOUBLE))
+
+    def load_some(self, mask: Any, start: Pointer, *terms: Any) -> Vector:
+        """The lanes of the mask; the others are 0 and are not read."""
+        place, zero = self._place(start, terms), self.vector(0.0).ir
+        arguments = (place, ir.Constant(WORD, 8), mask, zero)
+        return Vector(self, self._call("llvm.masked.load", self.type, arguments, ".p0"))
+
+    def store_some(self, mask: Any, vector: Vector, start: Pointer, *terms: Any) -> None:
+        arguments = (vector.ir, self._place(start, terms), ir.Constant(WORD, 8), mask)
+        self._call("llvm.masked.store", ir.VoidType(), arguments, ".p0", self.type)
+
+    def at(self, start: Pointer, *terms: Any) -> Pointer:
+        """The place so many numbers behind another."""
+        return self.builder.gep(start, [self.sum(*terms)]) if terms else start
+
+    def _place(self, start: Pointer, terms: Any) -> Pointer:
+        return self.builder.bitcast(self.at(start, *terms), self.type.as_pointer())
+
+    def spread(self, number: Any) -> Vector:
+        """One number of the function, in every lane."""
+        none, zeros = ir.Constant(self.type, ir.Undefined), [0] * self.lanes
+        first = self.builder.insert_element(none, number, ir.Constant(WORD, 0))
+        lanes = ir.Constant(ir.VectorType(WORD, self.lanes), zeros)
+        return Vector(self, self.builder.shuffle_vector(first, none, lanes))
+
+    def shuffle(self, a: Vector, b: Vector, lanes: Sequence[int]) -> Vector:
+        chosen = ir.Constant(ir.VectorType(WORD, self.lanes), list(lanes))
+        return Vector(self, self.builder.shuffle_vector(a.ir, b.ir, chosen))
+
+    def lane(self, vector: Vector, k: int) -> Any:
+        return self.builder.extract_element(vector.ir, ir.Constant(WORD, k))
+
+    def first_lanes(self, count: Whole) -> Any:
+        """The mask of so many lanes."""
+        numbers = ir.Constant(self.bits, [*range(self.lanes)])
+        none, zeros = ir.Constant(self.bits, ir.Undefined), [0] * self.lanes
+        one = self.builder.insert_element(none, count, ir.Constant(WORD, 0))
+        lanes = ir.Constant(ir.VectorType(WORD, self.lanes), zeros)
+        return self.builder.icmp_signed("<", numbers, self.builder.shuffle_vector(one, none, lanes))
+
+    def choose(self, mask: Any, a: Any, b: Any) -> Vector:
+        """a where the mask holds, else b."""
+        return Vector(self, self.builder.select(mask, self.vector(a).ir, self.vector(b).ir))
+
+    def compare(self, relation: str, a: Any, b: Any) -> Any:
+        """The mask of an ordered comparison; "?" asks for nan, and "!=" holds for nan."""
+        pair = (self.vector(a).ir, self.vector(b).ir)
+        if relation == "?":
+            return self.builder.fcmp_unordered("uno", *pair)
+        if relation == "!=":
+            return self.builder.fcmp_unordered("!=", *pair)
+        return self.builder.fcmp_ordered(relation, *pair)
+
+    def fma(self, a: Any, b: Any, c: Any) -> Vector:
+        """a * b + c, rounded once."""
+        return self.intrinsic("fma", a, b, c)
+
+    def intrinsic(self, name: str, *arguments: Any) -> Vector:
+        """An operation of LLVM on every lane, such as "fabs" or "sqrt"."""
+        given = [self.vector(argument).ir for argument in arguments]
+        return Vector(self, self._call(f"llvm.{name}", self.type, given))
+
+    def any(self, mask: Any) -> Any:
+        """Whether the mask holds anywhere."""
+        bits = ir.IntType(self.lanes)
+        return self.builder.icmp_unsigned(
+            "!=", self.builder.bitcast(mask, bits), ir.Constant(bits, 0)
+        )
+
+    def total(self, vector: Vector) -> Any:
+        """The sum of the lanes: halves of a vector added, again and again, on every machine."""
+        width = self.lanes
+        while width > 1:
+            width //= 2
+            upper = [(k + width) % self.lanes for k in range(self.lanes)]
+            vector = vector + self.shuffle(vector, vector, upper)
+        return self.lane(vector, 0)
+
+    def lane_by_lane(self, name: str, *arguments: Vector) -> Vector:
+        """A function of the C library, called once per lane."""
+        function = self.module.globals.get(name) or ir.Function(
+            self.module, ir.FunctionType(DOUBLE, [DOUBLE] * len(arguments)), name
+        )
+        result = ir.Constant(self.type, ir.Undefined)
+        for k in range(self.lanes):
+            number = self.builder.call(function, [self.lane(each, k) for each in arguments])
+            result = self.builder.insert_element(result, number, ir.Constant(WORD, k))
+        return Vector(self, result)
+
+    def bits_of(self, vector: Vector) -> Any:
+        return self.builder.bitcast(vector.ir, self.bits)
+
+    def of_bits(self, bits: Any) -> Vector:
+        return Vector(self, self.builder.bitcast(bits, self.type))
+
+    def bit_pattern(self, number: int) -> Any:
+        return ir.Constant(self.bits, [number] * self.lanes)
+
+    def loop(
+        self, start: Any, stop: Any, step: int, body: Callable[..., Any], *carried: Vector
+    ) -> list[Vector]:
+        """Run the body for start, start + step, …; what it returns is what it gets next time."""
+        b, before = self.builder, self.builder.block
+        head, inside, after = (b.append_basic_block() for _ in range(3))
+        b.branch(head)
+        b.position_at_end(head)
+        i = b.phi(WHOLE)
+        i.add_incoming(self.whole(start), before)
+        now = [Vector(self, b.phi(vector.ir.type)) for vector in carried]
+        b.cbranch(b.icmp_signed("<", i, self.whole(stop)), inside, after)
+        b.position_at_end(inside)
+        following = body(i, *now) or ()
+        i.add_incoming(b.add(i, self.whole(step)), b.block)
+        for vector, first, later in zip(now, carried, following, strict=True):
+            vector.ir.add_incoming(first.ir, before)
+            vector.ir.add_incoming(later.ir, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        return now
+
+    def _call(self, name: str, result: Any, arguments: Sequence[Any], *suffix: Any) -> Any:
+        """An intrinsic, declared when it is first used; its name ends in the types it is for."""
+        kind = suffix[1] if len(suffix) > 1 else result
+        full = f"{name}.v{kind.count}f64{''.join(suffix[:1])}"
+        types = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = self.module.globals.get(full) or ir.Function(self.module, types, full)
+        return self.builder.call(function, arguments)

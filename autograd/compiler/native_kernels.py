@@ -1,0 +1,484 @@
+"""The library of kernels: what the native backend can do to blocks, with all sizes at run time.
+
+A program is followed as a table of 32-bit *words*: entry after entry a kernel's number and its
+arguments, which are sizes, places in the memory and strides, counted in numbers.  A varying number
+takes R places, one per row of a block of rows, and R is a multiple of the lanes: kernels work on
+whole vectors and may leave anything in lanes beyond the block's rows; only sums over rows look at
+how many there are.  `SIGNATURES` says what arguments each kernel takes; a `dst` is where its
+result goes, in C order.
+
+Uniform blocks are rows of one number: R = 1 for kernels that take R.  Such a kernel writes up to a
+vector beyond each result and then overwrites that with the next one, so every block has room for a
+vector behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from llvmlite import ir
+
+from autograd.compiler.arrays import ELEMENTWISE
+from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Vector, Whole
+from autograd.compiler.native_math import PRECISE, absolute
+
+NUMBERS, WORDS = DOUBLE.as_pointer(), WORD.as_pointer()
+KERNEL = ir.FunctionType(WORDS, [WORDS, NUMBERS, WHOLE, WHOLE])
+"""The words behind the kernel's number, the memory, the rows in this block of rows, and whether it
+is the first; returns where the next entry begins."""
+
+SHARE = 0
+"""Where in the memory 1 / (rows of the batch) is."""
+
+TILE = 4
+"""A matrix product keeps TILE x TILE vectors of sums in registers."""
+
+C_NAMES = {"power": "pow", "arctan2": "atan2", "absolute": "fabs"}
+"""Names that the C library has for the basis, besides arc… without its rc."""
+
+SIGNATURES: Mapping[str, str] = {
+    "sum": "n m R dst a s t",
+    "max": "n m R dst a s t",
+    "total": "n m dst a s",
+    "take": "n m R dst a s t index i",
+    "mean": "n dst d R a s",
+    "copy": "n m R dst ds dt a s t",
+    "copy1": "n m dst ds dt a s t",
+    "add_to": "n m R dst ds dt a s t",
+    "add_to1": "n m dst ds dt a s t",
+    "fill1": "n dst a",
+    "fill": "n m R dst a s t",
+    "gather": "n R dst a *index",
+    "gather1": "n dst a *index",
+    "scatter_add": "n R dst a *index",
+    "scatter_add1": "n dst a *index",
+    "matmul": "w n m R dst a s t b bw bt bias cw cs",
+    "outer": "w n m dst d R a aw as b bw br",
+    "transpose": "n R dst d a s",
+}
+
+
+def kinds(word: str) -> list[str]:
+    """The variants of an element-wise kernel: per operand v(arying) or u(niform)."""
+    if ELEMENTWISE[word] == 1:
+        return ["v"]
+    if word in PLAIN:
+        return {2: ["vv", "vu", "uv"], 3: ["vvv", "vvu", "vuv", "vuu"]}[ELEMENTWISE[word]]
+    return ["v" * ELEMENTWISE[word]]
+
+
+def signature(kernel: str) -> list[str]:
+    """The names of a kernel's arguments."""
+    if kernel in SIGNATURES:
+        return SIGNATURES[kernel].split()
+    operands = [f"{name}{k}" for k in range(len(kernel.split(".")[1])) for name in "as"]
+    return ["n", "R", "dst", *operands]
+
+
+def names() -> list[str]:
+    """Every kernel; its number is its place here."""
+    return [f"{word}.{kind}" for word in ELEMENTWISE for kind in kinds(word)] + [*SIGNATURES]
+
+
+def symbol(name: str) -> str:
+    """A kernel's name in object code."""
+    return f"kernel.{name}"
+
+
+def emit_kernel(module: Any, name: str, lanes: int) -> None:
+    """A kernel as a function of the module."""
+    kernel = _Kernel(module, name, lanes)
+    word, _, kind = name.partition(".")
+    if kind:
+        _elementwise(kernel, word, kind)
+    else:
+        BODIES[name](kernel)
+    kernel.finish()
+
+
+def compute(e: Emitter, word: str, *operands: Vector) -> Vector:
+    """An element-wise operation on vectors."""
+    if word in PLAIN:
+        return PLAIN[word](e, *operands)
+    if word in PRECISE:
+        return PRECISE[word](e, *operands)
+    name = C_NAMES.get(word, word.replace("arc", "a"))
+    return e.lane_by_lane(name, *operands)
+
+
+def _larger(relation: str) -> Callable[..., Vector]:
+    def choose(e: Emitter, a: Vector, b: Vector) -> Vector:
+        first = e.builder.or_(e.compare(relation, a, b), e.compare("?", a, a))
+        return e.choose(first, a, b)
+
+    return choose
+
+
+def _holds(relation: str) -> Callable[..., Vector]:
+    return lambda e, a, b: e.choose(e.compare(relation, a, b), 1.0, 0.0)
+
+
+PLAIN: Mapping[str, Callable[..., Vector]] = {
+    "add": lambda e, a, b: a + b,
+    "sub": lambda e, a, b: a - b,
+    "mul": lambda e, a, b: a * b,
+    "neg": lambda e, a: -a,
+    "divide": lambda e, a, b: a / b,
+    "sqrt": lambda e, a: e.intrinsic("sqrt", a),
+    "absolute": absolute,
+    "maximum": _larger(">="),
+    "minimum": _larger("<="),
+    "less": _holds("<"),
+    "less_equal": _holds("<="),
+    "equal": _holds("=="),
+    "where": lambda e, c, a, b: e.choose(e.compare("!=", c, 0.0), a, b),
+}
+"""What takes an instruction or two."""
+
+
+class _Kernel:
+    """A kernel that is being written: its emitter, and its arguments by name."""
+
+    def __init__(self, module: Any, name: str, lanes: int) -> None:
+        arguments, result = KERNEL.args, KERNEL.return_type
+        self.e = Emitter(module, symbol(name), arguments, result, lanes)
+        self.words, self.memory, self.rows, self.is_first = self.e.function.args
+        given = [argument for argument in signature(name) if argument[0] != "*"]
+        self.at = dict(zip(given, self.e.load_wholes(self.words, len(given))))
+        self.count, self.has_index = len(given), "*index" in signature(name)
+        self.index = self.e.builder.gep(self.words, [self.e.whole(self.count)])
+
+    def __getitem__(self, name: str) -> Whole:
+        return self.at[name]
+
+    def load(self, *terms: Any) -> Vector:
+        return self.e.load(self.memory, *terms)
+
+    def store(self, vector: Vector, *terms: Any) -> None:
+        self.e.store(vector, self.memory, *terms)
+
+    def each(self, count: str | Whole, body: Callable[[Whole], Any], step: int = 1) -> None:
+        self.e.loop(0, self[count] if isinstance(count, str) else count, step, body)
+
+    def each_vector(self, body: Callable[[Whole], Any]) -> None:
+        """Over the rows of a block, a vector at a time."""
+        self.each("R", body, self.e.lanes)
+
+    def load_index(self, k: Whole) -> Whole:
+        b = self.e.builder
+        return b.sext(b.load(b.gep(self.index, [k]), typ=WORD), WHOLE)
+
+    def load_one(self, *terms: Any) -> Any:
+        return self.e.builder.load(self.e.at(self.memory, *terms), typ=DOUBLE)
+
+    def store_one(self, number: Any, *terms: Any) -> None:
+        self.e.builder.store(number, self.e.at(self.memory, *terms))
+
+    def finish(self) -> None:
+        more = self["n"] if self.has_index else 0
+        b = self.e.builder
+        b.ret(b.gep(self.words, [self.e.sum(self.count, more)]))
+
+
+def _elementwise(k: _Kernel, word: str, kind: str) -> None:
+    """dst[i] = word(a0[i], …); an operand's element i is at a + i s."""
+
+    def element(i: Whole) -> None:
+        starts = [k.e.sum(k[f"a{q}"], (i, k[f"s{q}"])) for q in range(len(kind))]
+        dst = k.e.sum(k["dst"], (i, k["R"]))
+        same = {q: k.e.load_all(k.memory, starts[q]) for q in range(len(kind)) if kind[q] == "u"}
+
+        def vector(r: Whole) -> None:
+            operands = [same.get(q) or k.load(starts[q], r) for q in range(len(kind))]
+            k.store(compute(k.e, word, *operands), dst, r)
+
+        k.each_vector(vector)
+
+    k.each("n", element)
+
+
+def _reduce(k: _Kernel, combine: Callable[..., Vector]) -> None:
+    """dst[i] = a[i, 0] … a[i, m - 1] combined in order, row by row."""
+
+    def row(i: Whole) -> None:
+        def vector(r: Whole) -> None:
+            start = k.e.sum(k["a"], (i, k["s"]), r)
+            body = lambda j, so_far: [combine(k.e, so_far, k.load(start, (j, k["t"])))]  # noqa: E731
+            (result,) = k.e.loop(1, k["m"], 1, body, k.load(start))
+            k.store(result, k["dst"], (i, k["R"]), r)
+
+        k.each_vector(vector)
+
+    k.each("n", row)
+
+
+def _sum_of(k: _Kernel, start: Whole, count: Whole) -> Any:
+    """The sum of so many numbers in a line; -0 is what changes nothing when added to."""
+    e, b, lanes = k.e, k.e.builder, k.e.lanes
+    whole = b.and_(count, e.whole(-lanes))
+    nothing = e.vector(-0.0)
+    body = lambda r, so_far: [so_far + k.load(start, r)]  # noqa: E731
+    (total,) = e.loop(0, whole, lanes, body, nothing)
+
+    def rest(r: Whole, so_far: Vector) -> list[Vector]:
+        mask = e.first_lanes(b.sub(count, r))
+        return [so_far + e.choose(mask, e.load_some(mask, k.memory, start, r), nothing)]
+
+    (total,) = e.loop(whole, count, lanes, rest, total)
+    return e.total(total)
+
+
+def _total(k: _Kernel) -> None:
+    """dst[i] = a[i, 0] + … + a[i, m - 1], of numbers that lie in a line."""
+    k.each(
+        "n", lambda i: k.store_one(_sum_of(k, k.e.sum(k["a"], (i, k["s"])), k["m"]), k["dst"], i)
+    )
+
+
+def _mean(k: _Kernel) -> None:
+    """dst[i d] += share * the sum of a[i] over the rows."""
+    b, share = k.e.builder, k.load_one(SHARE)
+
+    def one(i: Whole) -> None:
+        total = b.fmul(_sum_of(k, k.e.sum(k["a"], (i, k["s"])), k.rows), share)
+        dst = k.e.sum(k["dst"], (i, k["d"]))
+        k.store_one(b.select(_is(k, k.is_first), total, b.fadd(k.load_one(dst), total)), dst)
+
+    k.each("n", one)
+
+
+def _is(k: _Kernel, number: Whole) -> Any:
+    return k.e.builder.icmp_signed("!=", number, k.e.whole(0))
+
+
+def _take(k: _Kernel) -> None:
+    """dst[i] = a[i, index[i]], or nan: every element is looked at, so none outside ever is."""
+    nan = float("nan")
+
+    def row(i: Whole) -> None:
+        def vector(r: Whole) -> None:
+            place = k.load(k["index"], (i, k["i"]), r)
+            start = k.e.sum(k["a"], (i, k["s"]), r)
+
+            def body(j: Whole, so_far: Vector) -> list[Vector]:
+                here = k.e.spread(k.e.builder.sitofp(j, DOUBLE))
+                found = k.e.compare("==", place, here)
+                return [k.e.choose(found, k.load(start, (j, k["t"])), so_far)]
+
+            (result,) = k.e.loop(0, k["m"], 1, body, k.e.vector(nan))
+            k.store(result, k["dst"], (i, k["R"]), r)
+
+        k.each_vector(vector)
+
+    k.each("n", row)
+
+
+def _move(k: _Kernel, vectors: bool, add: bool) -> None:
+    """dst[i ds + j dt] = or += a[i, j]."""
+
+    def element(i: Whole, j: Whole) -> None:
+        to = k.e.sum(k["dst"], (i, k["ds"]), (j, k["dt"]))
+        _move_one(k, vectors, add, to, k.e.sum(k["a"], (i, k["s"]), (j, k["t"])))
+
+    k.each("n", lambda i: k.each("m", lambda j: element(i, j)))
+
+
+def _move_one(k: _Kernel, vectors: bool, add: bool, to: Whole, source: Whole) -> None:
+    if not vectors:
+        number = k.load_one(source)
+        k.store_one(k.e.builder.fadd(k.load_one(to), number) if add else number, to)
+        return
+
+    def vector(r: Whole) -> None:
+        numbers = k.load(source, r)
+        k.store(k.load(to, r) + numbers if add else numbers, to, r)
+
+    k.each_vector(vector)
+
+
+def _move_by_index(k: _Kernel, vectors: bool, scatter: bool) -> None:
+    """dst[i] = a[index[i]], or dst[index[i]] += a[i]."""
+    step = k["R"] if vectors else 1
+
+    def element(i: Whole) -> None:
+        here, there = (i, step), (k.load_index(i), step)
+        to, source = (there, here) if scatter else (here, there)
+        _move_one(k, vectors, scatter, k.e.sum(k["dst"], to), k.e.sum(k["a"], source))
+
+    k.each("n", element)
+
+
+def _fill(k: _Kernel) -> None:
+    """dst[i, j] = a[i, j], the same for every row."""
+
+    def element(i: Whole, j: Whole) -> None:
+        number = k.e.load_all(k.memory, k["a"], (i, k["s"]), (j, k["t"]))
+        to = k.e.sum(k["dst"], (k.e.sum((i, k["m"]), j), k["R"]))
+        k.each_vector(lambda r: k.store(number, to, r))
+
+    k.each("n", lambda i: k.each("m", lambda j: element(i, j)))
+
+
+def _fill_line(k: _Kernel) -> None:
+    """dst[i] = a, in a line."""
+    number = k.load_one(k["a"])
+    k.each("n", lambda i: k.store_one(number, k["dst"], i))
+
+
+def _tiles(k: _Kernel, tile: Callable[[Whole, int], None]) -> None:
+    """Rows of a result, TILE at a time and then one by one."""
+    whole = k.e.builder.and_(k["n"], k.e.whole(-TILE))
+    k.each(whole, lambda i: tile(i, TILE), TILE)
+    k.e.loop(whole, k["n"], 1, lambda i: tile(i, 1))
+
+
+def _panels(k: _Kernel, count: Whole, panel: Callable[[Whole, int], None]) -> Whole:
+    """Columns of a result, TILE vectors at a time and then one by one; where the rest begins."""
+    b, e = k.e.builder, k.e
+    wide = b.and_(count, e.whole(-TILE * e.lanes))
+    whole = b.and_(count, e.whole(-e.lanes))
+    e.loop(0, wide, TILE * e.lanes, lambda c: panel(c, TILE))
+    e.loop(wide, whole, e.lanes, lambda c: panel(c, 1))
+    return whole
+
+
+def _products(
+    k: _Kernel, sums: Sequence[Vector], left: Sequence[Any], right: Callable[[int], Vector]
+) -> list[Vector]:
+    """Each number on the left times each vector on the right, added to the sums."""
+    width = len(sums) // len(left)
+    columns = [right(v) for v in range(width)]
+    numbers = [k.e.load_all(k.memory, *place) for place in left]
+    return [
+        k.e.fma(number, columns[v], sums[r * width + v])
+        for r, number in enumerate(numbers)
+        for v in range(width)
+    ]
+
+
+def _matmul(k: _Kernel) -> None:
+    """dst[w, i] = bias[w, i] + the sum over j of a[i, j] b[w, j]; a and the bias are uniform."""
+    e, lanes = k.e, k.e.lanes
+
+    def tile(w: Whole, c: Whole, width: int, i: Whole, height: int) -> None:
+        bias = [
+            e.load_all(k.memory, k["bias"], (w, k["cw"]), (e.sum(i, r), k["cs"]))
+            for r in range(height)
+        ]
+        rows = [e.sum(k["a"], (e.sum(i, r), k["s"])) for r in range(height)]
+        start = e.sum(k["b"], (w, k["bw"]), c)
+
+        def body(j: Whole, *sums: Vector) -> list[Vector]:
+            here = e.sum(start, (j, k["bt"]))
+            left = [(row, (j, k["t"])) for row in rows]
+            return _products(k, sums, left, lambda v: k.load(here, lanes * v))
+
+        first = [number for number in bias for _ in range(width)]
+        results = e.loop(0, k["m"], 1, body, *first)
+        for q, result in enumerate(results):
+            place = e.sum((w, k["n"]), i, q // width)
+            k.store(result, k["dst"], (place, k["R"]), c, lanes * (q % width))
+
+    def window(w: Whole) -> None:
+        count = e.builder.and_(e.sum(k["R"], lanes - 1), e.whole(-lanes))
+        _panels(k, count, lambda c, width: _tiles(k, partial(tile, w, c, width)))
+
+    k.each("w", window)
+
+
+def _outer(k: _Kernel) -> None:
+    """dst[i d + j] += share * the sum over rows and w of a[w, i] b[w, j]; b lies row by row."""
+    e, b, lanes = k.e, k.e.builder, k.e.lanes
+    share = e.load_all(k.memory, SHARE)
+
+    def tile(c: Whole, width: int, mask: Any, i: Whole, height: int) -> None:
+        def window(w: Whole, *sums: Vector) -> list[Vector]:
+            rows = [e.sum(k["a"], (w, k["aw"]), (e.sum(i, r), k["as"])) for r in range(height)]
+            start = e.sum(k["b"], (w, k["bw"]), c)
+
+            def body(r: Whole, *sums: Vector) -> list[Vector]:
+                here = e.sum(start, (r, k["br"]))
+                left = [(row, r) for row in rows]
+                return _products(k, sums, left, lambda v: k.load(here, lanes * v))
+
+            return e.loop(0, k.rows, 1, body, *sums)
+
+        sums = e.loop(0, k["w"], 1, window, *[e.vector(0.0)] * (height * width))
+        for q, total in enumerate(sums):
+            place = e.sum(k["dst"], (e.sum(i, q // width), k["d"]), c, lanes * (q % width))
+            _accumulate(k, total * share, place, mask)
+
+    def panel(mask: Any, c: Whole, width: int) -> None:
+        _tiles(k, partial(tile, c, width, mask))
+
+    rest = _panels(k, k["m"], partial(panel, None))
+    e.loop(rest, k["m"], lanes, lambda c: panel(e.first_lanes(b.sub(k["m"], c)), c, 1))
+
+
+def _accumulate(k: _Kernel, vector: Vector, place: Whole, mask: Any) -> None:
+    """Store in the first block of rows, add in those that follow."""
+    e = k.e
+    before = k.load(place) if mask is None else e.load_some(mask, k.memory, place)
+    first = e.builder.select(_is(k, k.is_first), vector.ir, (before + vector).ir)
+    if mask is None:
+        k.store(Vector(e, first), place)
+    else:
+        e.store_some(mask, Vector(e, first), k.memory, place)
+
+
+def _transpose(k: _Kernel) -> None:
+    """dst[r d + i] = a[i] in row r: varying numbers to rows; room for whole vectors is needed."""
+    lanes = k.e.lanes
+
+    def square(i: Whole, r: Whole) -> None:
+        # beyond the last number the last is read again: what is left there is never looked at
+        last = k.e.sum(k["n"], -1)
+        vectors = [
+            k.load(k["a"], (_least(k, k.e.sum(i, q), last), k["s"]), r) for q in range(lanes)
+        ]
+        for q, vector in enumerate(transposed(k.e, vectors)):
+            k.store(vector, k["dst"], (k.e.sum(r, q), k["d"]), i)
+
+    k.each("n", lambda i: k.each_vector(lambda r: square(i, r)), lanes)
+
+
+def _least(k: _Kernel, a: Whole, b: Whole) -> Whole:
+    return k.e.builder.select(k.e.builder.icmp_signed("<", a, b), a, b)
+
+
+def transposed(e: Emitter, rows: Sequence[Vector]) -> list[Vector]:
+    """As many vectors as lanes, seen the other way."""
+    vectors, half, lanes = list(rows), 1, e.lanes
+    while half < lanes:
+        low = [q if not q & half else lanes + q - half for q in range(lanes)]
+        high = [q + half if not q & half else lanes + q for q in range(lanes)]
+        for q in range(lanes):
+            if not q & half:
+                a, b = vectors[q], vectors[q + half]
+                vectors[q], vectors[q + half] = e.shuffle(a, b, low), e.shuffle(a, b, high)
+        half *= 2
+    return vectors
+
+
+BODIES: Mapping[str, Callable[[_Kernel], None]] = {
+    "sum": partial(_reduce, combine=lambda e, a, b: a + b),
+    "max": partial(_reduce, combine=PLAIN["maximum"]),
+    "total": _total,
+    "take": _take,
+    "mean": _mean,
+    "copy": partial(_move, vectors=True, add=False),
+    "copy1": partial(_move, vectors=False, add=False),
+    "add_to": partial(_move, vectors=True, add=True),
+    "add_to1": partial(_move, vectors=False, add=True),
+    "fill1": _fill_line,
+    "fill": _fill,
+    "gather": partial(_move_by_index, vectors=True, scatter=False),
+    "gather1": partial(_move_by_index, vectors=False, scatter=False),
+    "scatter_add": partial(_move_by_index, vectors=True, scatter=True),
+    "scatter_add1": partial(_move_by_index, vectors=False, scatter=True),
+    "matmul": _matmul,
+    "outer": _outer,
+    "transpose": _transpose,
+}

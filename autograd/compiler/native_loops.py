@@ -1,0 +1,263 @@
+"""The native loops around the kernels: along a table, over blocks of rows, over steps of training.
+
+A *machine* is what a planned program needs to run, as an array of integers in the order of
+`MACHINE`: its memory, its three tables (what is uniform and comes before the rows, the rows, what
+is uniform and comes after) and the places in the memory that Python and these loops look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Whole
+from autograd.compiler.native_kernels import KERNEL, NUMBERS, SHARE, WORDS, transposed
+
+WHOLES = WHOLE.as_pointer()
+MACHINE = (
+    "kernels", "memory", "before", "before_end", "rows", "rows_end", "after", "after_end",
+    "length", "inputs", "width", "copy", "copy_stride", "params", "param_count", "loss",
+    "gradient", "roots", "root_count",
+)  # fmt: skip
+"""``kernels``: their addresses.  ``length``: rows per block.  ``copy``: where the inputs lie row by
+row, if anywhere (0: nowhere).  ``roots``: per root its place, and 1 where it varies, else 0."""
+
+TRAINING = (
+    "rule", "now", "next", "rows", "order", "count", "batch_size", "steps", "hyper",
+    "hyper_count", "losses",
+)  # fmt: skip
+"""``rule``: the address of the optimiser's step.  ``now`` and ``next``: parameters and states, one
+after another, before and after an update; they change places."""
+
+RULE = ir.FunctionType(ir.VoidType(), [NUMBERS] * 4 + [WHOLE])
+"""The hyper numbers, parameters and states, the gradient, the next ones, how many parameters."""
+
+PARTS = {"before": 1, "rows": 2, "after": 4}
+"""What a run is to do, as bits."""
+
+
+class Loop(Emitter):
+    """A native function of wholes and pointers."""
+
+    def __init__(self, module: Any, name: str, arguments: Sequence[Any], result: Any, lanes: int):
+        super().__init__(module, name, arguments, result, lanes)
+
+    def field(self, record: Any, names: Sequence[str], name: str, kind: Any = None) -> Any:
+        """A number of a record, or the pointer in it."""
+        b = self.builder
+        place = b.gep(record, [self.whole(names.index(name))])
+        number = b.load(place, typ=WHOLE)
+        return b.inttoptr(number, kind) if kind else number
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        return self.builder.call(self.module.globals[name], arguments)
+
+    def copy(self, to: Any, source: Any, count: Whole) -> None:
+        """So many numbers in a line."""
+        whole = self.builder.and_(count, self.whole(-self.lanes))
+        self.loop(0, whole, self.lanes, lambda i: self.store(self.load(source, i), to, i))
+        self.loop(whole, count, 1, lambda i: self.copy_one(self.at(to, i), self.at(source, i)))
+
+    def copy_one(self, to: Any, source: Any) -> None:
+        self.builder.store(self.builder.load(source, typ=DOUBLE), to)
+
+    def least(self, a: Whole, b: Whole) -> Whole:
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
+    def is_not(self, a: Whole, b: int) -> Any:
+        return self.builder.icmp_signed("!=", a, self.whole(b))
+
+
+def emit_loops(module: Any, lanes: int) -> None:
+    """`run` and `train`, and what they call."""
+    follow = [WHOLES, WORDS, WORDS, NUMBERS, WHOLE, WHOLE]
+    _follow(Loop(module, "follow", follow, ir.VoidType(), lanes))
+    _load(Loop(module, "load", [WHOLES, NUMBERS, WHOLES, WHOLE, WHOLE], ir.VoidType(), lanes))
+    _keep(Loop(module, "keep", [WHOLES, NUMBERS, WHOLE], ir.VoidType(), lanes))
+    run = [WHOLES, NUMBERS, NUMBERS, WHOLES, WHOLE, WHOLE, DOUBLE, NUMBERS, WHOLE]
+    _run(Loop(module, "run", run, ir.VoidType(), lanes))
+    _step(Loop(module, "step", [WHOLES, WHOLES, WHOLE], WHOLE, lanes))
+    _train(Loop(module, "train", [WHOLES, WHOLES], WHOLE, lanes))
+
+
+def _follow(e: Loop) -> None:
+    """Run the entries of a table, from the first word to the end."""
+    b, (kernels, words, end, memory, rows, first) = e.builder, e.function.args
+    before, head, inside, after = b.block, *(b.append_basic_block() for _ in range(3))
+    b.branch(head)
+    b.position_at_end(head)
+    here = b.phi(WORDS)
+    here.add_incoming(words, before)
+    b.cbranch(b.icmp_unsigned("<", here, end), inside, after)
+    b.position_at_end(inside)
+    number = b.sext(b.load(here, typ=WORD), WHOLE)
+    kernel = b.inttoptr(b.load(b.gep(kernels, [number]), typ=WHOLE), KERNEL.as_pointer())
+    here.add_incoming(b.call(kernel, [b.gep(here, [e.whole(1)]), memory, rows, first]), b.block)
+    b.branch(head)
+    b.position_at_end(after)
+    b.ret_void()
+
+
+def _load(e: Loop) -> None:
+    """Read some rows of the data, in an order if there is one: inputs become varying blocks."""
+    b, (machine, data, order, start, count) = e.builder, e.function.args
+    memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    get = {name: e.field(machine, MACHINE, name) for name in MACHINE[8:13]}
+    inputs, copy = e.at(memory, get["inputs"]), e.at(memory, get["copy"])
+    keeps, last = e.is_not(get["copy"], 0), e.sum(start, count, -1)
+
+    def eight(r: Whole) -> None:
+        places = [e.least(e.sum(start, r, q), last) for q in range(e.lanes)]
+        rows = [e.at(data, (_chosen(e, order, place), get["width"])) for place in places]
+        whole = b.and_(get["width"], e.whole(-e.lanes))
+
+        def square(i: Whole) -> None:
+            vectors = [e.load(row, i) for row in rows]
+            for q, vector in enumerate(transposed(e, vectors)):
+                e.store(vector, inputs, (e.sum(i, q), get["length"]), r)
+            with b.if_then(keeps):
+                for q, vector in enumerate(vectors):
+                    e.store(vector, copy, (e.sum(r, q), get["copy_stride"]), i)
+
+        def column(i: Whole) -> None:
+            for q, row in enumerate(rows):
+                e.copy_one(e.at(inputs, (i, get["length"]), r, q), e.at(row, i))
+            with b.if_then(keeps):
+                for q, row in enumerate(rows):
+                    e.copy_one(e.at(copy, (e.sum(r, q), get["copy_stride"]), i), e.at(row, i))
+
+        e.loop(0, whole, e.lanes, square)
+        e.loop(whole, get["width"], 1, column)
+
+    e.loop(0, count, e.lanes, eight)
+    b.ret_void()
+
+
+def _chosen(e: Loop, order: Any, place: Whole) -> Whole:
+    """The row at a place of the order, or of the data if there is no order."""
+    b = e.builder
+    before = b.block
+    with b.if_then(b.icmp_signed("!=", b.ptrtoint(order, WHOLE), e.whole(0))):
+        inside, chosen = b.block, b.load(b.gep(order, [place]), typ=WHOLE)
+    number = b.phi(WHOLE)
+    number.add_incoming(place, before)
+    number.add_incoming(chosen, inside)
+    return number
+
+
+def _root(e: Loop, machine: Any, o: Whole) -> tuple[Whole, Whole]:
+    """The place of a root, and what to add to it from row to row."""
+    roots, b = e.field(machine, MACHINE, "roots", WHOLES), e.builder
+    at = b.gep(roots, [e.sum((o, 2))])
+    return b.load(at, typ=WHOLE), b.load(b.gep(at, [e.whole(1)]), typ=WHOLE)
+
+
+def _keep(e: Loop) -> None:
+    """Write the roots of some rows: (rows, roots) in C order."""
+    machine, outputs, rows = e.function.args
+    memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    count = e.field(machine, MACHINE, "root_count")
+
+    def root(o: Whole) -> None:
+        place, step = _root(e, machine, o)
+        source = e.at(memory, place)
+        e.loop(
+            0, rows, 1, lambda r: e.copy_one(e.at(outputs, (r, count), o), e.at(source, (r, step)))
+        )
+
+    e.loop(0, count, 1, root)
+    e.builder.ret_void()
+
+
+def _run(e: Loop) -> None:
+    """Run the parts asked for over rows start … stop, each of which counts for a share."""
+    b = e.builder
+    machine, params, data, order, start, stop, share, outputs, parts = e.function.args
+    kernels = e.field(machine, MACHINE, "kernels", WHOLES)
+    memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    length, roots = (e.field(machine, MACHINE, name) for name in ("length", "root_count"))
+    keeps = b.icmp_signed("!=", b.ptrtoint(outputs, WHOLE), e.whole(0))
+
+    def asked(part: str) -> Any:
+        return b.if_then(e.is_not(b.and_(parts, e.whole(PARTS[part])), 0))
+
+    def follow(part: str, rows: Whole, first: Whole) -> None:
+        words = [e.field(machine, MACHINE, name, WORDS) for name in (part, f"{part}_end")]
+        e.call("follow", kernels, *words, memory, rows, first)
+
+    def block(first: Whole) -> None:
+        rows = e.least(length, b.sub(stop, first))
+        e.call("load", machine, data, order, first, rows)
+        follow("rows", rows, b.zext(b.icmp_signed("==", first, start), WHOLE))
+        with b.if_then(keeps):
+            e.call("keep", machine, e.at(outputs, (b.sub(first, start), roots)), rows)
+
+    with asked("before"):
+        b.store(share, e.at(memory, SHARE))
+        here = e.at(memory, e.field(machine, MACHINE, "params"))
+        e.copy(here, params, e.field(machine, MACHINE, "param_count"))
+        follow("before", e.whole(1), e.whole(1))
+    with asked("rows"):
+        _in_steps(e, start, stop, length, block)
+    with asked("after"):
+        follow("after", e.whole(1), e.whole(1))
+    b.ret_void()
+
+
+def _in_steps(
+    e: Loop, start: Whole, stop: Whole, step: Whole, body: Callable[[Whole], Any]
+) -> None:
+    """start, start + step, … below stop, for a step that is known at run time."""
+    b = e.builder
+    steps = b.sdiv(e.sum(b.sub(stop, start), step, -1), step)
+    e.loop(0, steps, 1, lambda i: body(e.sum(start, (i, step))))
+
+
+def _step(e: Loop) -> None:
+    """One step of training: its loss, and unless that is not finite the update; 1 for no update."""
+    b, (machine, training, step) = e.builder, e.function.args
+    get = {name: e.field(training, TRAINING, name) for name in TRAINING}
+    now, following, rows, hyper, losses = (
+        b.inttoptr(get[name], NUMBERS) for name in ("now", "next", "rows", "hyper", "losses")
+    )
+    start = e.sum((step, get["batch_size"]))
+    stop = e.least(e.sum(start, get["batch_size"]), get["count"])
+    share = b.fdiv(ir.Constant(DOUBLE, 1.0), b.sitofp(b.sub(stop, start), DOUBLE))
+    order, nothing = b.inttoptr(get["order"], WHOLES), ir.Constant(NUMBERS, None)
+    everything = e.whole(sum(PARTS.values()))
+    e.call("run", machine, now, rows, order, start, stop, share, nothing, everything)
+    memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    loss = b.load(e.at(memory, e.field(machine, MACHINE, "loss")), typ=DOUBLE)
+    b.store(loss, e.at(losses, step))
+    finite = b.fcmp_ordered("==", b.fsub(loss, loss), ir.Constant(DOUBLE, 0.0))
+    with b.if_then(finite):
+        rule = b.inttoptr(get["rule"], RULE.as_pointer())
+        gradient = e.at(memory, e.field(machine, MACHINE, "gradient"))
+        count = e.field(machine, MACHINE, "param_count")
+        numbers = e.at(hyper, (step, get["hyper_count"]))
+        b.call(rule, [numbers, now, gradient, following, count])
+        for name, other in (("now", "next"), ("next", "now")):
+            b.store(get[other], b.gep(training, [e.whole(TRAINING.index(name))]))
+    b.ret(b.zext(b.not_(finite), WHOLE))
+
+
+def _train(e: Loop) -> None:
+    """A step per batch until a loss is not finite; how many losses there are."""
+    b, (machine, training) = e.builder, e.function.args
+    steps = e.field(training, TRAINING, "steps")
+    before, head, inside, after = b.block, *(b.append_basic_block() for _ in range(3))
+    b.branch(head)
+    b.position_at_end(head)
+    step, stopped = b.phi(WHOLE), b.phi(WHOLE)
+    goes_on = b.and_(b.icmp_signed("<", step, steps), b.icmp_signed("==", stopped, e.whole(0)))
+    b.cbranch(goes_on, inside, after)
+    b.position_at_end(inside)
+    later = (e.sum(step, 1), e.call("step", machine, training, step))
+    for phi, following in zip((step, stopped), later, strict=True):
+        phi.add_incoming(e.whole(0), before)
+        phi.add_incoming(following, inside)
+    b.branch(head)
+    b.position_at_end(after)
+    b.ret(step)

@@ -1,0 +1,515 @@
+"""From an array program to tables of kernels: where every block lies, and what is done when.
+
+The memory is one line of numbers.  *Registers*, R places each for the rows of a block of rows, lie
+from FIRST_REGISTER up; what is *uniform* lies below 0.  R is only known when the table is made, so
+a planned word is ``a + (b << 32)`` and means a + b R.  Registers are used again when nobody needs
+what is in them; uniform places are not.
+
+There are three tables: *before* for what is uniform and depends on no row, *rows*, and *after* for
+what is uniform and depends on means over the rows.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from autograd.compiler.arrays import (
+    ARITIES,
+    CODE,
+    ELEMENTWISE,
+    INPUTS,
+    LEAVES,
+    OVER_ROWS,
+    PARAMETERS,
+    VIEWS,
+    WORDS,
+    ArrayProgram,
+    Integers,
+)  # fmt: skip
+from autograd.compiler.native_kernels import kinds, names
+
+BEFORE, ROWS, AFTER = range(3)
+ZERO, FIRST_REGISTER = 1, 8
+"""Place 0 is the share of a row, and at place ZERO is always 0."""
+
+PAD = 8
+"""Uniform blocks begin PAD places apart, which is a vector of the widest machine."""
+
+R = 1 << 32
+"""The block length, in planned words."""
+
+NUMBER = {name: number for number, name in enumerate(names())}
+_ARITY = np.array([*ARITIES.values()])
+KINDS = {word: frozenset(kinds(word)) for word in ELEMENTWISE}
+
+
+class Operand(NamedTuple):
+    """Element (i, j) is at ``place + i s + j t``, in planned words."""
+
+    varies: bool
+    place: int
+    s: int
+    t: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """Tables of planned words, the memory they need, and where its ends are."""
+
+    tables: tuple[array[int], array[int], array[int]]
+    registers: int
+    """How many."""
+    uniforms: int
+    """How many places below 0."""
+    constants: list[tuple[int, npt.NDArray[np.float64]]] = field(default_factory=list)
+    params: int = 0
+    copy: int = 0
+    copy_stride: int = 0
+    roots: list[tuple[int, bool]] = field(default_factory=list)
+    loss: int = 0
+    gradient: int = 0
+    sums: list[tuple[int, int]] = field(default_factory=list)
+    """Places and lengths of what is summed over the rows."""
+    kernels: set[int] = field(default_factory=set)
+
+
+def plan(program: ArrayProgram) -> Plan:
+    """The tables of a program, in time that is linear in its length."""
+    return Planner(program).planned()
+
+
+class Planner:
+    """Goes through a program once, from the first operation to the last."""
+
+    def __init__(self, program: ArrayProgram) -> None:
+        self.program = program
+        self.words = [WORDS[code] for code in program.codes.tolist()]
+        self.operands = list(zip(*program.operands.T.tolist()))
+        self.shapes = list(zip(*program.shapes.T.tolist()))
+        self.varying = program.varying.tolist()
+        self.pieces = program.pieces.tolist()
+        self.out = Plan((array("q"), array("q"), array("q")), 0, 0)
+        self.free: dict[int, list[int]] = {}
+        self.place = [0] * len(program)
+        self.is_late = bytearray(len(program))
+        self.placed: dict[int, tuple[int, int, int]] = {}
+        self.scratch: list[tuple[int, int]] = []
+        self._count_readers()
+
+    def planned(self) -> Plan:
+        out, inputs = self.out, self.shapes[INPUTS][0]
+        self.place[INPUTS] = self._registers(inputs)
+        for k in (PARAMETERS, 2):
+            self.place[k] = self._uniform(self.shapes[k][0])
+        out.params, out.copy_stride = self.place[PARAMETERS], -(-inputs // PAD) * PAD
+        out.constants = [(self.place[2], self.program.constants)]
+        self._place_sums()
+        for k in range(len(LEAVES), len(self.words)):
+            if self.words[k] not in VIEWS:
+                self._operation(k)
+        self._ends()
+        return out
+
+    # --- operations
+
+    def _operation(self, k: int) -> None:
+        word = self.words[k]
+        if self.shapes[k] == (1, 1) and self.varying[k] and word in KINDS:
+            self._single(k)
+        elif word in OVER_ROWS:
+            getattr(self, f"_{word}")(k)
+        elif word == "collect":
+            self._collect(k)
+        else:
+            late = any(map(self._late, self._blocks(k)))
+            self.is_late[k] = late
+            table = ROWS if self.varying[k] else AFTER if late else BEFORE
+            self.place[k] = self._room(k)
+            if word in ELEMENTWISE:
+                self._elementwise(k, table)
+            else:
+                getattr(self, f"_{word}")(k, table)
+        self._release(k)
+
+    def _single(self, k: int) -> None:
+        """An element-wise operation on single numbers: there may be a million of these."""
+        kind, word = "", self.words[k]
+        places: list[int] = []
+        for j in self.operands[k][: ELEMENTWISE[word]]:
+            base, start = self.operands[j][:2] if self.words[j] == "view" else (j, 0)
+            if self.words[j] == "table":
+                kind = "?"
+                break
+            varies = self.varying[base]
+            kind += "v" if varies else "u"
+            places += [self.place[base] + start * R if varies else self.place[base] + start, 0]
+        if kind not in KINDS[word]:
+            self.place[k] = self._room(k)
+            self._elementwise(k, ROWS)
+            return
+        self.place[k] = place = self._heir(k) or self._registers(1)
+        self._emit(ROWS, f"{word}.{kind}", 1, R, place, *places)
+
+    def _elementwise(self, k: int, table: int) -> None:
+        word, (n, m), varies = self.words[k], self.shapes[k], self.varying[k]
+        operands = [self._operand(j, table, (n, m)) for j in self._blocks(k)]
+        if not varies:
+            operands = [self._in_line(operand, table, (n, m)) for operand in operands]
+            kind = "".join("u" if o.t == 0 and n * m > 1 else "v" for o in operands)
+            length, n, m = -(-n * m // PAD) * PAD, 1, 1
+        else:
+            kind = "".join("v" if operand.varies else "u" for operand in operands)
+            length = R
+        if kind not in KINDS[word]:
+            operands = self._widened(kind, operands, table, (n, m), length)
+            kind = "v" * len(kind)
+        self._each(table, f"{word}.{kind}", (n, m, length), self.place[k], operands)
+
+    def _each(
+        self, table: int, kernel: str, sizes: tuple[int, int, int], place: int,
+        operands: Sequence[Operand],
+    ) -> None:  # fmt: skip
+        """An element-wise kernel, run as few times as the strides allow."""
+        n, m, length = sizes
+        if m == 1 or all(each.s == m * each.t for each in operands):
+            operands = [Operand(o.varies, o.place, 0, o.s if m == 1 else o.t) for o in operands]
+            n, m = 1, n * m
+        if n == 1 and m > 1 and all(each.t == (R if each.varies else 0) for each in operands):
+            m, length = 1, m * R
+        for i in range(n):
+            places = [number for o in operands for number in (o.place + i * o.s, o.t)]
+            self._emit(table, kernel, m, length, place + i * m * length, *places)
+
+    def _widened(
+        self,
+        kind: str,
+        operands: Sequence[Operand],
+        table: int,
+        shape: tuple[int, int],
+        length: int,
+    ) -> list[Operand]:
+        """Operands of which all are vectors: the same number is written out."""
+        n, m = shape
+        widened = []
+        for each, operand in zip(kind, operands, strict=True):
+            if each == "u":
+                place = self._scratch(table, n * m if length == R else length)
+                self._emit(table, "fill", n, m, length, place, *operand[1:])
+                operand = Operand(True, place, m * R, R)
+            widened.append(operand)
+        return widened
+
+    def _sum(self, k: int, table: int) -> None:
+        (a,) = self._blocks(k)
+        n, m = self.shapes[a]
+        operand = self._operand(a, table, (n, m))
+        if self.words[k] == "sum" and not operand.varies and operand.t == 1:
+            self._emit(table, "total", n, m, self.place[k], operand.place, operand.s)
+            return
+        length = R if operand.varies else 1
+        self._emit(table, self.words[k], n, m, length, self.place[k], *operand[1:])
+
+    _max = _sum
+
+    def _take(self, k: int, table: int) -> None:
+        a, index = self._blocks(k)
+        n, m = self.shapes[a]
+        chosen, places = (self._operand(j, table, self.shapes[j]) for j in (a, index))
+        if self.varying[k]:
+            chosen = self._as_varying(chosen, table, (n, m))
+            places = self._as_varying(places, table, (n, 1))
+        length = R if self.varying[k] else 1
+        self._emit(table, "take", n, m, length, self.place[k], *chosen[1:], places.place, places.s)
+
+    def _matmul(self, k: int, table: int) -> None:
+        a, b, bias = self.operands[k][:3]
+        (width, depth), windows = self.shapes[a], self.shapes[b][0]
+        weights, data = (
+            self._operand(a, table, (width, depth)),
+            self._operand(b, table, self.shapes[b]),
+        )
+        shift = Operand(False, ZERO, 0, 0)
+        if bias >= 0:
+            shift = self._operand(bias, table, (windows, width))
+        place, length = self.place[k], R if data.varies else 1
+        apart = shift.varies or (self.varying[k] and not data.varies)
+        if apart:
+            place = self._scratch(table, windows * width, uniform=not data.varies)
+        own = (ZERO, 0, 0) if apart else shift[1:]
+        sizes = (windows, width, depth, length, place)
+        self._emit(table, "matmul", *sizes, *weights[1:], *data[1:], *own)
+        if apart:
+            product = Operand(data.varies, place, width * length, length)
+            kind = "".join("v" if each.varies else "u" for each in (product, shift))
+            self._each(table, f"add.{kind}", (windows, width, R), self.place[k], [product, shift])
+
+    # --- over the rows
+
+    def _mean(self, k: int) -> None:
+        (a,) = self._blocks(k)
+        n, m = self.shapes[a]
+        operand = self._as_varying(self._operand(a, ROWS, (n, m)), ROWS, (n, m))
+        place, s, t = self._sums_of(k)
+        _, start, step, other = operand
+        if m == 1:
+            n, m, step, other, s, t = 1, n, 0, step, 0, s
+        elif step == m * other and s == m * t:
+            n, m = 1, n * m
+        for i in range(n):
+            self._emit(ROWS, "mean", m, place + i * s, t, R, start + i * step, other)
+
+    def _outer(self, k: int) -> None:
+        a, b = self._blocks(k)
+        (windows, height), width = self.shapes[a], self.shapes[b][1]
+        left = self._as_varying(self._operand(a, ROWS, self.shapes[a]), ROWS, self.shapes[a])
+        place, d, _ = self._sums_of(k)
+        right = self._row_by_row(b, (windows, width))
+        sizes = (windows, height, width, place, d, R)
+        self._emit(ROWS, "outer", *sizes, *left[1:], *right)
+
+    def _row_by_row(self, b: int, shape: tuple[int, int]) -> tuple[int, int, int]:
+        """Place, stride of windows, stride of rows of a block that lies row by row."""
+        (windows, width), out = shape, self.out
+        base, start, s, t = self._resolved(b)
+        if base == INPUTS and (t == 1 or width == 1):
+            if not out.copy:
+                out.copy = self._new_registers(out.copy_stride)
+            return out.copy + start, s if windows > 1 else 0, out.copy_stride
+        operand = self._as_varying(self._operand(b, ROWS, shape), ROWS, shape)
+        stride = -(-windows * width // PAD) * PAD + PAD
+        place = self._scratch(ROWS, stride)
+        for w in range(windows):
+            source = operand.place + w * operand.s
+            self._emit(ROWS, "transpose", width, R, place + w * width, stride, source, operand.t)
+        return place, width, stride
+
+    def _place_sums(self) -> None:
+        """Let sums over the rows go straight to the places where they are collected."""
+        for k, word in enumerate(self.words):
+            first, stop, once, _ = self.operands[k]
+            pieces = self.pieces[first:stop] if word == "collect" and once else []
+            if self.varying[k] or any(start < 0 for _, start, *_ in pieces):
+                continue
+            for block, start, s, t in pieces:
+                straight = t == 1 if self.words[block] == "outer" else self.words[block] == "mean"
+                if straight and s >= 0 and t >= 0 and self.uses[block] == 1:
+                    if not self.place[k]:
+                        self.place[k] = self._room(k)
+                    self.placed[block] = (self.place[k] + start, s, t)
+
+    def _sums_of(self, k: int) -> tuple[int, int, int]:
+        """Where the sums of a block go: place and strides."""
+        n, m = self.shapes[k]
+        self.is_late[k] = True
+        if k not in self.placed:
+            self.place[k] = self._room(k)
+            self.placed[k] = (self.place[k], m, 1)
+        place, s, t = self.placed[k]
+        self.out.sums.append((place, 1 + (n - 1) * s + (m - 1) * t))
+        return place, s, t
+
+    # --- collecting
+
+    def _collect(self, k: int) -> None:
+        first, stop, once, _ = self.operands[k]
+        pieces, (n, m), varies = self.pieces[first:stop], self.shapes[k], self.varying[k]
+        late = any(self._late(block) for block, *_ in pieces)
+        self.is_late[k] = late and not varies
+        table, unit = (ROWS, R) if varies else (AFTER if late else BEFORE, 1)
+        place = self.place[k] = self.place[k] or self._room(k)
+        covered = sum(self.shapes[block][0] * self.shapes[block][1] for block, *_ in pieces)
+        add, suffix = not once, "" if varies else "1"
+        if add or covered < n * m or any(start < 0 for _, start, *_ in pieces):
+            if varies:
+                self._emit(table, "fill", 1, n * m, R, place, ZERO, 0, 0)
+            elif not any(block in self.placed for block, *_ in pieces):
+                self._emit(table, "fill1", n * m, place, ZERO)
+        for block, start, s, t in pieces:
+            if block in self.placed and self.place[block] == 0:
+                continue  # is there already
+            shape = self.shapes[block]
+            operand = self._operand(block, table, shape)
+            if varies:
+                operand = self._as_varying(operand, table, shape)
+            if start < 0:
+                operand = self._in_line(operand, table, shape, unit)
+                index = self._index(-1 - start)
+                sizes = (len(index), R) if varies else (len(index),)
+                self._emit(table, f"scatter_add{suffix}", *sizes, place, operand.place, *index)
+                continue
+            name = f"{'add_to' if add else 'copy'}{suffix}"
+            sizes = (*shape, R) if varies else shape
+            to = (place + start * unit, s * unit, t * unit)
+            self._emit(table, name, *sizes, *to, *operand[1:])
+
+    # --- operands
+
+    def _resolved(self, k: int) -> tuple[int, int, int, int]:
+        """The real block behind an operand that is no table, start and strides in it."""
+        if self.words[k] == "view":
+            return self.operands[k]
+        return k, 0, self.shapes[k][1], 1
+
+    def _base(self, k: int) -> int:
+        return self.operands[k][0] if self.words[k] in VIEWS else k
+
+    def _operand(self, k: int, table: int, shape: tuple[int, int]) -> Operand:
+        """Where the numbers of an operand are, in this shape; those of a table are gathered."""
+        n, m = self.shapes[k]
+        if self.words[k] == "table":
+            operand = self._gathered(k, table)
+        else:
+            base, start, s, t = self._resolved(k)
+            unit = R if self.varying[base] else 1
+            operand = Operand(unit == R, self.place[base] + start * unit, s * unit, t * unit)
+        s = 0 if n == 1 else operand.s
+        return Operand(operand.varies, operand.place, s, 0 if m == 1 else operand.t)
+
+    def _gathered(self, k: int, table: int) -> Operand:
+        base, number, *_ = self.operands[k]
+        varies, m, index = self.varying[base], self.shapes[k][1], self._index(number)
+        place = self._scratch(table, len(index), uniform=not varies)
+        if varies:
+            self._emit(table, "gather", len(index), R, place, self.place[base], *index)
+            return Operand(True, place, m * R, R)
+        table = AFTER if self._late(base) else BEFORE
+        self._emit(table, "gather1", len(index), place, self.place[base], *index)
+        return Operand(False, place, m, 1)
+
+    def _index(self, number: int) -> list[int]:
+        index: list[int] = self.program.tables[number].ravel().tolist()
+        return index
+
+    def _in_line(
+        self, operand: Operand, table: int, shape: tuple[int, int], unit: int = 1
+    ) -> Operand:
+        """An operand whose elements lie one behind the other, or is one number for all."""
+        (n, m), (varies, place, s, t) = shape, operand
+        if unit == 1 and s == t == 0:
+            return operand
+        if (m == 1 or t == unit) and (n == 1 or s == m * unit):
+            return Operand(varies, place, m * unit, unit)
+        to = self._scratch(table, n * m, uniform=not varies)
+        name, sizes = ("copy", (n, m, R)) if varies else ("copy1", (n, m))
+        self._emit(table, name, *sizes, to, m * unit, unit, place, s, t)
+        return Operand(varies, to, m * unit, unit)
+
+    def _as_varying(self, operand: Operand, table: int, shape: tuple[int, int]) -> Operand:
+        """An operand with a number per row, all of them the same if it has but one."""
+        if operand.varies:
+            return operand
+        n, m = shape
+        place = self._scratch(table, n * m)
+        self._emit(table, "fill", n, m, R, place, *operand[1:])
+        return Operand(True, place, m * R, R)
+
+    def _blocks(self, k: int) -> list[int]:
+        """The operands of an operation that are blocks."""
+        return [j for j in self.operands[k][: ARITIES[self.words[k]]] if j >= 0]
+
+    def _late(self, k: int) -> int:
+        return self.is_late[self._base(k)]
+
+    # --- memory
+
+    def _emit(self, table: int, kernel: str, *numbers: int) -> None:
+        number = NUMBER[kernel]
+        self.out.kernels.add(number)
+        self.out.tables[table].extend((number, *numbers))
+
+    def _room(self, k: int) -> int:
+        n, m = self.shapes[k]
+        return self._registers(n * m) if self.varying[k] else self._uniform(n * m)
+
+    def _heir(self, k: int) -> int:
+        """The place of a single operand that nobody needs any more, for a single result; or 0."""
+        here = self.fallen
+        if self.when[here] == k and self.shapes[self.falling[here]] == (1, 1):
+            self.fallen += 1
+            return self.place[self.falling[here]]
+        return 0
+
+    def _registers(self, count: int) -> int:
+        spare = self.free.get(count)
+        return spare.pop() if spare else self._new_registers(count)
+
+    def _new_registers(self, count: int) -> int:
+        place = FIRST_REGISTER + self.out.registers * R
+        self.out.registers += count
+        return place
+
+    def _uniform(self, count: int) -> int:
+        self.out.uniforms += -(-(count + PAD - 1) // PAD) * PAD
+        return -self.out.uniforms
+
+    def _scratch(self, table: int, count: int, uniform: bool = False) -> int:
+        """Room that is needed by the present operation alone."""
+        if uniform or table != ROWS:
+            return self._uniform(count)
+        place = self._registers(count)
+        self.scratch.append((place, count))
+        return place
+
+    def _release(self, k: int) -> None:
+        for place, count in self.scratch:
+            self.free.setdefault(count, []).append(place)
+        self.scratch.clear()
+        while self.when[self.fallen] == k:
+            j = self.falling[self.fallen]
+            n, m = self.shapes[j]
+            self.free.setdefault(n * m, []).append(self.place[j])
+            self.fallen += 1
+
+    # --- before planning, and after
+
+    def _reads(self) -> tuple[Integers, Integers]:
+        """Per reading of a real block: the block, and who reads it."""
+        program, n = self.program, len(self.words)
+        views = np.isin(program.codes, [CODE[word] for word in VIEWS])
+        base = np.where(views, program.operands[:, 0], np.arange(n))
+        readers, blocks = [], []
+        for column in range(3):
+            who = np.flatnonzero((_ARITY[program.codes] > column) & ~views)
+            who = who[program.operands[who, column] >= 0]
+            readers.append(who)
+            blocks.append(base[program.operands[who, column]])
+        for k in np.flatnonzero(program.codes == CODE["collect"]).tolist():
+            first, stop, *_ = self.operands[k]
+            blocks.append(base[program.pieces[first:stop, 0]])
+            readers.append(np.full(stop - first, k))
+        return np.concatenate(blocks), np.concatenate(readers)
+
+    def _count_readers(self) -> None:
+        """Note how often each block is read, and the order in which varying ones fall free."""
+        blocks, readers = self._reads()
+        ends = (*self.program.roots, self.program.loss, self.program.gradient)
+        kept = [self._base(end) for end in ends if end >= 0]
+        self.uses = np.bincount([*blocks.tolist(), *kept, *kept], minlength=len(self.words))
+        last = np.zeros(len(self.words), np.int64)
+        np.maximum.at(last, blocks, readers)
+        last[[INPUTS, *kept]] = 0
+        falling = np.flatnonzero(self.program.varying & (last > 0))
+        falling = falling[np.argsort(last[falling], kind="stable")]
+        self.falling, self.when, self.fallen = falling.tolist(), [*last[falling].tolist(), -1], 0
+
+    def _ends(self) -> None:
+        out, program = self.out, self.program
+        for root in program.roots:
+            operand = self._operand(root, ROWS, (1, 1))
+            out.roots.append((operand.place, operand.varies))
+        if program.loss >= 0:
+            out.loss = self._operand(program.loss, AFTER, (1, 1)).place
+        if program.gradient >= 0:
+            shape = self.shapes[program.gradient]
+            operand = self._operand(program.gradient, AFTER, shape)
+            line = self._in_line(operand, AFTER, shape)
+            out.gradient = line.place
+            if line.t == 0 and shape[0] > 1:
+                out.gradient = self._uniform(shape[0])
+                self._emit(AFTER, "fill1", shape[0], out.gradient, line.place)
