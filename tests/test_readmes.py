@@ -1,0 +1,44 @@
+"""The two READMEs say the same: commands, code, what it prints, pictures, demos in their order."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
+
+
+def blocks(text: str) -> list[str]:
+    """The fenced blocks with a language, without comments: those are translated."""
+    found = re.findall(r"^```(?:bash|python)\n.*?^```", text, flags=re.MULTILINE | re.DOTALL)
+    return [re.sub(r" +# .*", "", block) for block in found]
+
+
+def pictures(text: str) -> list[str]:
+    return re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
+
+
+def demos(text: str) -> list[str]:
+    return re.findall(r"^\d+\. \[[^\]]*\]\(([^)]*)\)", text, flags=re.MULTILINE)
+
+
+def links(text: str) -> list[str]:
+    return re.findall(r"\]\((?!https?:)([^)#]*)", text)
+
+
+@pytest.mark.parametrize("part", [blocks, pictures, demos])
+def test_the_chinese_readme_is_kept_up_with_the_english_one(part: object) -> None:
+    assert callable(part)
+    assert part(CHINESE) == part(ENGLISH)
+    assert part(ENGLISH)
+
+
+def test_every_demo_is_told_once() -> None:
+    files = [f"demos/{path.name}" for path in sorted((ROOT / "demos").glob("[0-9][0-9]_*.py"))]
+    assert demos(ENGLISH) == files
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_links_lead_somewhere(text: str) -> None:
+    assert [link for link in links(text) if not (ROOT / link).exists()] == []
