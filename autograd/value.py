@@ -231,6 +231,43 @@ class Value(Methods):
 
         backward(self, gradient, create_graph)
 
+    def pay(self) -> None:
+        """Pay each operand once: ``parent.grad += grad * partial``, and nothing else.
+
+        A backward pass by hand sets the root's grad to 1 and lets each node pay, consumers first;
+        ``backward`` does the same in one call, and sets the piles of computed nodes to 0 before.
+
+        >>> a, b = Value(2.0), Value(3.0)
+        >>> e = a * b
+        >>> e.grad = 1.0; e.pay()
+        >>> a.grad, b.grad
+        (3.0, 2.0)
+        """
+        for parent, slope in zip(self.parents, self.partials):
+            if parent.requires_grad:
+                parent.grad += self.grad * slope
+
+    # -- the same by the names of micrograd, for code that was written for it -------------------
+
+    @property
+    def _prev(self) -> tuple[Value, ...]:
+        """Alias of ``parents``."""
+        return self.parents
+
+    @property
+    def _op(self) -> str:
+        """The operation's symbol: + * **k ReLU, else its name; "" for a leaf."""
+        rule = self.primitive
+        if rule is None:
+            return self.op
+        if rule is _POW:
+            return f"**{self.parents[1].data:g}"
+        return "ReLU" if rule is _RELU else rule.operator or rule.name
+
+    def _backward(self) -> None:
+        """Alias of ``pay``."""
+        self.pay()
+
     # -- operators ------------------------------------------------------------------------------
 
     def __add__(self, other: Operand) -> Value:
@@ -258,10 +295,12 @@ class Value(Methods):
         return constant(a * b, _MUL, self, other)
 
     def __truediv__(self, other: Operand) -> Value:
-        return NotImplemented if lift(other) is NotImplemented else apply(_DIV, self, other)
+        right = lift(other)
+        return right if right is NotImplemented else apply(_DIV, self, right)
 
     def __pow__(self, other: Operand) -> Value:
-        return NotImplemented if lift(other) is NotImplemented else apply(_POW, self, other)
+        right = lift(other)
+        return right if right is NotImplemented else apply(_POW, self, right)
 
     def __radd__(self, other: Operand) -> Value:
         return left if (left := lift(other)) is NotImplemented else left + self
@@ -368,7 +407,8 @@ class Value(Methods):
                 f"{self!r} is part of a graph and cannot be copied or pickled alone; "
                 "detach() gives its number as a constant, autograd.compile a program to carry"
             )
-        return _restored, (self._data, self.grad, self.requires_grad, self._note)
+        state = (type(self), self._data, self.grad, self.requires_grad, self._note)
+        return _restored, state, _attributes_of(self)
 
     def to_svg(self, **options: Any) -> str:
         """The graph below this node as an SVG text; options as for `autograd.draw`."""
@@ -608,7 +648,9 @@ def lift(operand: Any) -> Any:
         return constant(operand)
     if isinstance(operand, Value):
         return operand
-    if isinstance(operand, Real) and not isinstance(operand, bool):
+    if type(operand).__name__ in ("bool", "bool_"):  # Python's or NumPy's: 0 or 1
+        return constant(float(operand))
+    if isinstance(operand, Real):
         return constant(number(operand, "an operator takes"))
     return NotImplemented
 
@@ -633,6 +675,8 @@ _add_methods()
 def _each(given: Any, name: str) -> tuple[Any, ...]:
     if not isinstance(given, Iterable):
         raise TypeError(f"{name} is a tuple, got {kind(given)}; did you mean (x,)?")
+    if isinstance(given, str):
+        raise TypeError(f"{name} is a tuple, got {kind(given)}; did you mean op={short(given)!r}?")
     return tuple(given)
 
 
@@ -649,10 +693,22 @@ def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: An
         raise ValueError(f"op={op!r} names an operation, which needs parents and partials")
 
 
-def _restored(data: float, grad: float, requires_grad: bool, note: Note | None) -> Value:
-    node = constant(data)
+def _restored(
+    kind: type[Value], data: float, grad: float, requires_grad: bool, note: Note | None
+) -> Value:
+    node = _new(kind)
+    node._data, node._left, node._right, node._made_by = data, None, None, ""
     node.grad, node.requires_grad, node._note = grad, requires_grad, note
     return node
+
+
+def _attributes_of(node: Value) -> tuple[dict[str, Any] | None, dict[str, Any]] | None:
+    """What a subclass holds beside the number, as ``copy`` and ``pickle`` want it; else None."""
+    if type(node) is Value:
+        return None
+    added = {name for kind in type(node).__mro__ for name in getattr(kind, "__slots__", ())}
+    held = {name: getattr(node, name) for name in added - {*Value.__slots__} if hasattr(node, name)}
+    return getattr(node, "__dict__", None), held
 
 
 def describe_anomaly(node: Value) -> str:

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd
+import nn
 from autograd import Value
 
 # -- what a Value is -------------------------------------------------------------------------------
@@ -181,6 +182,18 @@ def test_numbers_on_either_side(operation: Callable[[Any, Any], Value], number: 
         assert other.data == float(number)
 
 
+@pytest.mark.parametrize("truth", [True, False, np.True_, np.False_])
+@pytest.mark.parametrize("operation", BINARY)
+def test_bools_are_numbers_in_operators(operation: Callable[[Any, Any], Value], truth: Any) -> None:
+    x = Value(1.5)
+    assert operation(x, truth).data == operation(x, float(truth)).data
+    assert operation(truth, x).data == operation(float(truth), x).data
+    assert ((x > 0) * x).parents[1] is x
+    masked = x * np.array([True, False])
+    assert [y.data for y in masked] == [1.5, 0.0]
+    assert (x < True, x >= truth) == (False, True)
+
+
 @pytest.mark.parametrize("operation", BINARY)
 def test_values_on_both_sides(operation: Callable[[Any, Any], Value]) -> None:
     x, y = Value(1.5), Value(2.5)
@@ -197,7 +210,7 @@ def test_unary_operators(operation: Callable[[Any], Value]) -> None:
 
 
 @pytest.mark.parametrize("operation", BINARY)
-@pytest.mark.parametrize("stranger", ["1", None, [1.0], {}, 1j, True, object(), b"1"])
+@pytest.mark.parametrize("stranger", ["1", None, [1.0], {}, 1j, object(), b"1"])
 def test_strangers_are_refused_on_either_side(
     operation: Callable[[Any, Any], Value], stranger: Any
 ) -> None:
@@ -252,6 +265,107 @@ def test_arithmetic_is_that_of_ieee_754(a: float, b: float) -> None:
 def same_float(a: float, b: float) -> bool:
     """Equal bit for bit, except that a nan is a nan."""
     return (math.isnan(a) and math.isnan(b)) or repr(a) == repr(b)
+
+
+# -- paying by hand, and the names of micrograd ----------------------------------------------------
+
+
+def test_a_lesson_pays_by_hand() -> None:
+    a, b = Value(2.0), Value(1.0)
+    c, d = a + b, b + 1
+    e = c * d
+    e.grad = 1.0
+    for node in (e, c, d):
+        node.pay()
+    assert [x.grad for x in (c, d, a, b)] == [2.0, 3.0, 2.0, 5.0]
+    a.pay()  # a leaf owes nobody
+    assert d.parents[1].grad == 0.0, "nothing is paid to a constant"
+    e.pay()
+    assert (e.grad, c.grad, d.grad, a.grad) == (1.0, 4.0, 6.0, 2.0)
+
+
+def test_paying_twice_along_two_edges() -> None:
+    a = Value(3.0)
+    y = a * a
+    y.grad = 0.5
+    y.pay()
+    assert a.grad == 3.0
+
+
+def test_paying_by_hand_in_topological_order_is_backward() -> None:
+    def loss(x: Value, w: list[Value]) -> Value:
+        return (autograd.dot(w, [x, x * x, x.tanh()]) - 2).relu() ** 2 + x.exp()
+
+    (x, *w), (u, *v) = ([Value(k / 3) for k in (1, 2, 7, 9)] for _ in range(2))
+    y, z = loss(x, w), loss(u, v)
+    y.backward()
+    z.grad = 1.0
+    for node in reversed(autograd.topological_order(z)):
+        node.pay()
+    assert [n.grad for n in (x, *w)] == pytest.approx([n.grad for n in (u, *v)], rel=1e-15)
+
+
+def test_code_written_for_micrograd_finds_its_names() -> None:
+    a, b = Value(2.0), Value(-3.0)
+    nodes = [a + b, a * b, a**2, a**0.5, a.relu(), a.tanh(), a.exp(), a - b, a / b, a]
+    symbols = ["+", "*", "**2", "**0.5", "ReLU", "tanh", "exp", "-", "/", ""]
+    assert [node._op for node in nodes] == symbols
+    assert nodes[0]._prev == (a, b)
+    assert set((a * a)._prev) == {a}
+    assert a._prev == ()
+    assert Value(1.0, (a,), (2.0,), op="mine")._op == "mine"
+    y = a * b
+    y.grad = 2.0
+    y._backward()
+    assert (a.grad, b.grad) == (-6.0, 4.0)
+
+
+# -- subclasses ------------------------------------------------------------------------------------
+
+
+class Weight(Value):
+    """A Value with attributes of its own."""
+
+    def __init__(self, data: float, name: str) -> None:
+        super().__init__(data, label=name)
+        self.name = name
+        self.history = [data]
+
+
+class Slotted(Value):
+    __slots__ = ("note", "unset")
+
+
+def test_a_subclass_is_first_class() -> None:
+    w, x = Weight(2.0, "w"), Value(3.0)
+    for y, expected in [
+        (w * x, 3.0), (x * w, 3.0), (w * 4, 4.0), (w.exp(), math.exp(2.0)),
+        (autograd.sin(w), math.cos(2.0)),
+        (autograd.dot([w], [x], 1.0), 3.0), (autograd.dot([x], [2.0], w), 1.0),
+        (autograd.affine([[w]], [x], [0.0])[0], 3.0), (autograd.affine([[x]], [w], [x])[0], 3.0),
+        (autograd.sum([w, x]), 1.0), (autograd.maximum(w, 1.0), 1.0), (-w, -1.0), (abs(w), 1.0),
+    ]:  # fmt: skip
+        w.grad = 0.0
+        y.backward()
+        assert w.grad == expected
+        assert w in y.parents
+    assert nn.Neuron(1, "linear", seed=0)([w]).parents[1] is w
+    assert autograd.grad(lambda v: v * v)(w).data == 4.0
+
+
+@pytest.mark.parametrize("travel", [
+    copy.copy, copy.deepcopy, lambda w: pickle.loads(pickle.dumps(w)),
+], ids=["copy", "deepcopy", "pickle"])  # fmt: skip
+def test_a_subclass_travels_with_its_attributes(travel: Callable[[Any], Any]) -> None:
+    w = Weight(2.0, "w")
+    w.grad = 5.0
+    other = travel(w)
+    assert (type(other), other.data, other.grad, other.label) == (Weight, 2.0, 5.0, "w")
+    assert (other.name, other.history, other.requires_grad) == ("w", [2.0], True)
+    slotted = Slotted(1.0)
+    slotted.note = "kept"
+    assert travel(slotted).note == "kept"
+    assert not hasattr(travel(slotted), "unset")
 
 
 # -- NumPy -----------------------------------------------------------------------------------------
