@@ -5,6 +5,8 @@ curves and classes also differ in line style and marker.
 """
 
 from collections.abc import Callable
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -106,15 +108,26 @@ def _margin(numpy: Any, coordinates: Any) -> Any:
 def _figure(panels: int) -> tuple[Any, list[Any]]:
     """A figure with axes side by side, made without touching pyplot's global state."""
     require("matplotlib", extra="plot")
-    figure = require("matplotlib.figure", extra="plot").Figure(
-        figsize=(6.4 if panels == 1 else 9.6, 4.2), layout="constrained"
-    )
+    figure = _shown()(figsize=(6.4 if panels == 1 else 9.6, 4.2), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0].tolist()
     for axis in axes:
         axis.grid(color="#dddddd", linewidth=0.7)
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+@cache
+def _shown() -> Any:
+    """A matplotlib figure that notebooks show by themselves, whatever its backend."""
+    base = require("matplotlib.figure", extra="plot").Figure
+
+    def bundle(self: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        stream = BytesIO()
+        self.savefig(stream, format="png", dpi=150)
+        return {"text/plain": repr(self), "image/png": stream.getvalue()}
+
+    return type("Figure", (base,), {"__module__": base.__module__, "_repr_mimebundle_": bundle})
 
 
 def _finished(figure: Any, path: str | Path | None) -> Any:

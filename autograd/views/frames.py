@@ -7,7 +7,7 @@ every program that shows SVG knows variables.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from autograd.files import write_atomically
@@ -62,6 +62,39 @@ def strip(story: Trace, steps: Iterable[int], *, per_row: int = 4, lang: Lang = 
         )
         + "\n"
     )
+
+
+def animation(
+    story: Trace, steps: Sequence[int], *, seconds: float = 1.8, lang: Lang = "en"
+) -> str:
+    """Some moments one after the other in one SVG that moves by itself, each with its sentence.
+
+    Who prefers less motion, and programs that know no animation, see the last of them.
+    """
+    laid = scene(story)
+    width, height = laid.places.width + 36, laid.places.height + 36 + CAPTION
+    shown = [*steps]
+    turn = 100 / (len(shown) + 2)  # the last one stays for three turns
+    style = (
+        f"{board_style('auto')}.moment{{opacity:0;animation:turn {seconds * 100 / turn:.1f}s "
+        f"step-end infinite}}.moment.last{{opacity:1;animation-name:last}}"
+        f"@keyframes turn{{0%{{opacity:1}}{turn:.3f}%,to{{opacity:0}}}}"
+        f"@keyframes last{{0%{{opacity:0}}{100 - 3 * turn:.3f}%,to{{opacity:1}}}}"
+        + "".join(f".m{i}{{animation-delay:{i * seconds:.1f}s}}" for i in range(len(shown) - 1))
+        + "@media (prefers-reduced-motion:reduce){.moment{animation:none}}"
+    )
+    cells = [
+        tag(
+            "g",
+            _cell(story, laid, taken, lang),
+            class_=f"moment {'last' if i == len(shown) - 1 else f'm{i}'}",
+        )
+        for i, taken in enumerate(shown)
+    ]
+    size = {"width": f"{width:.0f}", "height": f"{height:.0f}"}
+    box = {"viewBox": f"0 0 {width:.0f} {height:.0f}", "aria_label": story.root.name}
+    named = {"xmlns": "http://www.w3.org/2000/svg", "class_": "board auto", "role": "img"}
+    return tag("svg", Markup(f"<style>{style}</style>"), *cells, **named, **size, **box) + "\n"
 
 
 def _cell(story: Trace, laid: Scene, taken: int, lang: Lang) -> Markup:

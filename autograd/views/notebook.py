@@ -1,13 +1,17 @@
 """Notebooks: what a Value and a Trace show there.
 
-A Value is a still picture.  A Trace is the offline page in an ``<iframe srcdoc>``, a world of its
-own, so that no id or style can clash with another output; viewers that strip scripts find the
-still picture.
+A Value is a still picture, as SVG and, where `resvg-py` is installed, as PNG for viewers that show
+no SVG.  A Trace is the offline page in an ``<iframe srcdoc>``, a world of its own, so that no id or
+style can clash with another output; viewers that strip scripts find the still picture.
+
+A frame cannot be as high as its page by itself.  It begins at a guess, and the page says how high
+it is each time that changes.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING
@@ -16,36 +20,60 @@ if TYPE_CHECKING:
     from autograd.value import Value
     from autograd.views.trace import Trace
 
-FRAME_HEIGHT = 860
 MOST_NODES = 1500
-NO_PICTURE = (ImportError, ValueError)
-"""No Graphviz here, or too many nodes: then the text says what it is, and showing never fails."""
+FITTING = "max-width:100%;height:auto"
+SHARP_UP_TO = 60_000
+"""Characters of SVG up to which its PNG has two pixels per point: more would fill the notebook."""
+AROUND_THE_BOARD, LOWEST_BOARD, HIGHEST_BOARD, ROW = 700, 260, 620, 34
+"""Pixels: what a page has besides its board, its board, and each row of its table."""
 
 
 def value_bundle(value: Value) -> dict[str, str]:
-    """Plain text, and the graph as SVG where it is small enough to draw."""
+    """Plain text, and the graph as a picture; of one that is too large, why there is none."""
     from autograd.views.draw import to_svg
 
     told = {"text/plain": repr(value)}
-    with suppress(*NO_PICTURE):
-        told["image/svg+xml"] = to_svg(value)
-    return told
+    try:
+        return told | _pictures(to_svg(value), lambda: to_svg(value, theme="light"))
+    except (ImportError, ValueError) as error:
+        return told | {"text/html": f"<pre>{escape(repr(value))}</pre><p>{escape(str(error))}</p>"}
 
 
 def trace_bundle(story: Trace) -> dict[str, str]:
-    """Plain text, the page in a frame, and its last moment as SVG."""
+    """Plain text, the page in a frame, and its last moment as a picture."""
     from autograd.views.moment import moment
     from autograd.views.page import page
     from autograd.views.painter import paint
     from autograd.views.scene import scene
 
     told = {"text/plain": repr(story)}
-    with suppress(*NO_PICTURE):
+    try:
         document = page(story, max_nodes=MOST_NODES)
-        end = moment(story, len(story.steps))
-        still = paint(scene(story, None), end, theme="auto")
-        told["text/html"] = frame(document, story.root.name) + picture(still, story.root.name)
-        told["image/svg+xml"] = still
+        laid, end = scene(story, None), moment(story, len(story.steps))
+        still = paint(laid, end, theme="auto")
+        told |= _pictures(still, lambda: paint(laid, end, theme="light"))
+        board = min(max(laid.places.height, LOWEST_BOARD), HIGHEST_BOARD)
+        height = AROUND_THE_BOARD + int(board) + ROW * min(len(story.nodes), 40)
+        told["text/html"] = frame(document, story.root.name, height) + picture(
+            still, story.root.name
+        )
+    except (ImportError, ValueError) as error:
+        told["text/html"] = f"<pre>{escape(repr(story))}</pre><p>{escape(str(error))}</p>"
+    return told
+
+
+def _pictures(svg: str, in_light: Callable[[], str]) -> dict[str, str]:
+    """A picture by its types; a PNG cannot follow the reader's scheme, so it is a light one."""
+    told = {"image/svg+xml": svg.replace("<svg ", f'<svg style="{FITTING}" ', 1)}
+    with suppress(ImportError):
+        import resvg_py
+
+        from autograd.views.painter import colours
+
+        paper = colours()["light"]["paper"]
+        zoom = 2 if len(svg) < SHARP_UP_TO else 1
+        image = bytes(resvg_py.svg_to_bytes(in_light(), background=paper, zoom=zoom))
+        told["image/png"] = base64.b64encode(image).decode()
     return told
 
 
@@ -58,10 +86,18 @@ def picture(svg: str, name: str) -> str:
     )
 
 
-def frame(document: str, title: str) -> str:
-    """A page inside a page."""
+def frame(document: str, title: str, height: int) -> str:
+    """A page inside a page, that grows with what the page says of its height."""
     return (
         f'<iframe srcdoc="{escape(document)}" title="{escape(title)}" loading="lazy" '
         'sandbox="allow-scripts allow-modals" '
-        f'style="width:100%;height:{FRAME_HEIGHT}px;border:0"></iframe>'
+        f'style="width:100%;height:{height}px;border:0"></iframe><script>{GROW}</script>'
     )
+
+
+GROW = (
+    "(()=>{const f=document.currentScript&&document.currentScript.previousElementSibling;"
+    "f&&addEventListener('message',e=>{const h=e.source===f.contentWindow&&e.data&&e.data.payback;"
+    "if(h>100&&h<20000)f.style.height=Math.ceil(h)+'px'})})()"
+)
+"""Run beside the frame where scripts are: it believes only its own page, and only a number."""

@@ -210,6 +210,7 @@ class Viewer {
     for (const option of this.control("level").options) option.textContent = this.#levelName(Number(option.value));
     this.control("level").value = this.state.level;
     this.leaves.translate(this.say("frozen"));
+    for (const field of this.section.querySelectorAll('input[name="lang"]')) field.value = lang;
     this.find('[data-why="wait"]').textContent = this.#whyWait();
   }
 
@@ -421,3 +422,7 @@ const section = document.querySelector(".payback");
 const viewer = new Viewer(section, JSON.parse(document.querySelector(".payback-data").textContent), KERNELS);
 if (window.top === window && !section.contains(document.activeElement)) section.focus({ preventScroll: true });
 section.payback = viewer;
+if (window.parent !== window) {
+  const grown = () => window.parent.postMessage({ payback: document.documentElement.offsetHeight }, "*");
+  new ResizeObserver(grown).observe(document.documentElement);
+}

@@ -9,7 +9,8 @@ import pytest
 
 import autograd
 from autograd import Value, trace
-from autograd.views.notebook import trace_bundle, value_bundle
+from autograd.views.frames import animation
+from autograd.views.notebook import FITTING, GROW, trace_bundle, value_bundle
 from autograd.views.page import page
 
 CELLS = (
@@ -35,13 +36,13 @@ def outputs():
 class TestExecuted:
     def test_a_value_shows_its_graph(self, outputs):
         [shown] = outputs[1]
-        assert set(shown) == {"text/plain", "image/svg+xml"}
+        assert set(shown) - {"image/png"} == {"text/plain", "image/svg+xml"}
         assert shown["text/plain"].startswith("Value(6.0, op='mul'")
         assert ElementTree.fromstring(shown["image/svg+xml"]).tag.endswith("svg")
 
     def test_a_trace_is_the_offline_page(self, outputs):
         [shown] = outputs[2]
-        assert set(shown) == {"text/plain", "text/html", "image/svg+xml"}
+        assert set(shown) - {"image/png"} == {"text/plain", "text/html", "image/svg+xml"}
         document = html.unescape(re.search(r'srcdoc="([^"]*)"', shown["text/html"])[1])
         a, b = Value(2.0, label="a"), Value(1.0, label="b")
         assert document == page(trace((a + b) * (b + 1)))
@@ -50,14 +51,22 @@ class TestExecuted:
     def test_outputs_do_not_clash(self, outputs):
         for shown in outputs[2] + outputs[3]:
             outside = re.sub(r'srcdoc="[^"]*"', "", shown["text/html"])
-            assert not re.search(r"\bid=|<script|<style", outside)
+            assert not re.search(r"\bid=|<style", outside)
+            assert re.findall(r"<script>(.*?)</script>", outside, re.DOTALL) == [GROW]
             assert " id=" not in shown["image/svg+xml"]
 
 
 def test_the_still_picture_is_there_without_frames_and_scripts():
     told = trace_bundle(trace(Value(2.0, label="x") * 3))
     data = re.search(r"base64,([^\"]*)", told["text/html"].rpartition("</iframe>")[2])[1]
-    assert base64.b64decode(data).decode() == told["image/svg+xml"]
+    still = base64.b64decode(data).decode()
+    assert told["image/svg+xml"].replace(f' style="{FITTING}"', "", 1) == still
+
+
+def test_a_png_stands_beside_the_svg():
+    pytest.importorskip("resvg_py")
+    for told in (value_bundle(Value(2.0) * 3), trace_bundle(trace(Value(2.0, label="x") * 3))):
+        assert base64.b64decode(told["image/png"]).startswith(b"\x89PNG")
 
 
 def test_frame_in_a_real_browser(browser, tmp_path):
@@ -68,6 +77,14 @@ def test_frame_in_a_real_browser(browser, tmp_path):
     tab = browser.new_page()
     tab.goto(path.as_uri())
     inside = tab.frame_locator("iframe")
+    tab.wait_for_function(
+        "() => { const f = document.querySelector('iframe'); return parseInt"
+        "(f.style.height) !== HEIGHT }".replace(
+            "HEIGHT", re.search(r"height:(\d+)px", told["text/html"])[1]
+        )
+    )
+    whole = inside.locator("html").evaluate("page => [page.scrollHeight, page.clientHeight]")
+    assert whole[0] <= whole[1] + 1
     inside.locator('[data-action="last"]').click()
     assert inside.locator(".payback").get_attribute("data-step") == "7"
     inside.locator('[data-action="copy"]').click()
@@ -79,8 +96,39 @@ def test_what_cannot_be_drawn_still_shows():
     x = Value(1.0)
     for _ in range(5000):
         x = x + 1.0
-    assert set(value_bundle(x)) == {"text/plain"}
-    assert set(trace_bundle(trace(x))) == {"text/plain"}
+    for told in (value_bundle(x), trace_bundle(trace(x))):
+        assert set(told) == {"text/plain", "text/html"}
+        assert "max_nodes" in told["text/html"]
+
+
+def test_a_network_over_the_limit_shows_folded():
+    nn = pytest.importorskip("nn")
+    model = nn.MLP(3, [24, 24, 1], seed=0)
+    loss = nn.squared_error([model([Value(0.1), Value(0.2), Value(0.3)])], [1.0])
+    told = value_bundle(loss)
+    assert len(autograd.topological_order(loss)) > 300
+    assert "image/svg+xml" in told
+
+
+def test_plots_show_by_themselves():
+    pytest.importorskip("matplotlib")
+    from nn import History, plot_history
+
+    told = plot_history(History(loss=[3.0, 2.0, 1.0]))._repr_mimebundle_()
+    assert told["image/png"].startswith(b"\x89PNG")
+    assert told["text/plain"].startswith("<Figure")
+
+
+def test_a_moving_picture_is_complete_and_stands_still_where_asked():
+    a, b = Value(2.0, label="a"), Value(1.0, label="<b>")
+    story = trace((a + b) * (b + 1))
+    drawn = animation(story, range(7, 18))
+    tree = ElementTree.fromstring(drawn)
+    moments = [g for g in tree if "moment" in g.get("class", "")]
+    assert len(moments) == 11
+    assert moments[-1].get("class") == "moment last"
+    assert "prefers-reduced-motion" in drawn
+    assert "<script" not in drawn
 
 
 def test_showing_changes_nothing():
