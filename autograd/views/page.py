@@ -18,11 +18,15 @@ from typing import Any
 from autograd.views.kernels import kernel
 from autograd.views.moment import moment
 from autograd.views.painter import colours, paint, static
+from autograd.views.plays import shared_example, shares_an_inner_node
 from autograd.views.scene import levels, scene, suiting
-from autograd.views.trace import Lang, Trace, as_records, sentences
+from autograd.views.trace import Lang, Trace, as_records, sentences, trace
 from autograd.views.words import HOLE, template
 
-MODULES = ("numbers", "story", "moment", "narrator", "board", "panels", "viewer")
+MODULES = (
+    *("numbers", "story", "plays", "narrator", "mathml", "board", "describe"),
+    *("panels", "lessons", "link", "viewer"),
+)
 """In an order in which each needs only earlier ones."""
 
 OPEN_UP_TO = 1500
@@ -40,9 +44,10 @@ def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 3000) -> st
         depth: paint(scene(story, depth), start, lang=language) for depth in shown_levels(story)
     }
     first = suiting(story)
-    script, style = page_script(story), page_style()
+    example = None if shares_an_inner_node(story) else trace(shared_example())
+    script, style = page_script(story, example), page_style()
     return fill(
-        static("page.html"),
+        re.sub(r"\n\s*", "\n", static("page.html")),
         lang=lang or "en",
         title=escape(title(story)),
         steps=str(len(story.steps)),
@@ -54,8 +59,9 @@ def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 3000) -> st
             f'<template data-level="{depth}">{drawn}</template>'
             for depth, drawn in boards.items()
             if len(boards) > 1
-        ),
-        data=page_data(story, list(boards), first, lang),
+        )
+        + (example_board(example) if example else ""),
+        data=page_data(story, list(boards), first, lang, example),
         script=script,
     )
 
@@ -83,38 +89,69 @@ def title(story: Trace) -> str:
     return f"{story.root.name} = {story.expression}" if story.expression else story.root.name
 
 
-def page_data(story: Trace, drawn: list[int], first: int, lang: str | None) -> str:
+def example_board(example: Trace) -> str:
+    """The example as a board of its own, which the impatient mode puts on the stage."""
+    drawn = paint(scene(example, 0), moment(example, 0))
+    return f'<template data-example data-level="0">{drawn}</template>'
+
+
+def page_data(
+    story: Trace, drawn: list[int], first: int, lang: str | None, example: Trace | None = None
+) -> str:
     """Everything the script reads, as JSON that cannot leave its ``<script>`` element."""
-    records = as_records(story)
-    for step in records["steps"]:
-        del step["text"], step["math"]
+    stories = [story, example] if example else [story]
     data = {
-        "trace": records,
+        "trace": told_trace(story),
         "levels": drawn,
         "level": first,
         "lang": lang,
-        "templates": {key: _holes(op, count) for key, op, count in _calls(story)},
-        "told": sentences(),
+        "templates": {key: _holes(op, count) for key, op, count in _calls(*stories)},
+        "told": {part: told for part, told in sentences().items() if part != "picture"},
     }
+    if example:
+        data["example"] = {"trace": told_trace(example)}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def page_script(story: Trace) -> str:
+def told_trace(story: Trace) -> dict[str, Any]:
+    """The records of a trace, each step with the keys of its sentence and formula."""
+    records = as_records(story)
+    for record, step in zip(records["steps"], story.steps, strict=True):
+        record["text"], record["math"] = step.text.keys, step.text.formula
+    return records
+
+
+def page_script(story: Trace, example: Trace | None = None) -> str:
     """The page's modules as one script, with a kernel for each operation in the graph."""
+    told = [story, example] if example else [story]
     kernels = ",\n".join(
-        f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(story)
+        f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(*told)
     )
-    return f"const KERNELS = {{\n{kernels}\n}};\n{joined_modules()}"
+    basis = ["basis"] if "basis." in kernels else []
+    return f"const KERNELS = {{\n{kernels}\n}};\n{joined_modules(*basis)}"
 
 
 @cache
-def joined_modules() -> str:
-    """All modules one after the other, without imports and exports, comments and indentation."""
-    text = "\n".join(static(f"{name}.js") for name in MODULES)
-    text = re.sub(r"^import .*\n|^export ", "", text, flags=re.MULTILINE)
-    return re.sub(r"^\s*(//.*|/\*\*.*\*/)?\n|^ +", "", text, flags=re.MULTILINE)
+def joined_modules(*more: str) -> str:
+    """All modules one after the other, without imports and exports, comments and white space."""
+    text = "\n".join(static(f"{name}.js") for name in (*more, *MODULES))
+    text = re.sub(r"^import .*\n|^export |^\s*(//.*|/\*\*.*\*/)\n", "", text, flags=re.MULTILINE)
+    text = re.sub(rf"({_QUOTED})|{_LOOSE_SIGN}", lambda found: found[1] or found[2], text)
+    private = {name: f"#p{i}" for i, name in enumerate(sorted({*re.findall(r"\.(#\w+)", text)}))}
+    return re.sub(r"#[a-zA-Z]\w*", lambda found: private.get(found[0], found[0]), text)
+
+
+_QUOTED = (
+    r'"(?:\\.|[^"\\])*"'
+    r"|`(?:\\.|\$\{(?:[^`{}]|`[^`]*`|\{[^{}]*\})*\}|[^`\\])*`"
+    r"|(?<=[(,=:\[!&|?{};\s])/(?![/*\s])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+/[a-z]*"
+)
+"""What keeps its white space in JavaScript: strings, templates, regular expressions."""
+
+_LOOSE_SIGN = r"\s*([{}()\[\];,:=<>*/&|?!]+|(?<=[\w)\]] )[+-](?= [\w(\[]))\s*"
+"""What needs none around it: every statement ends in a semicolon, so no line end counts."""
 
 
 @cache
@@ -122,9 +159,10 @@ def page_style() -> str:
     """The style sheet: the colours of both schemes, then the rules."""
     light, dark = (_variables(colours()[scheme]) for scheme in ("light", "dark"))
     fonts = _variables(colours()["fonts"])
+    rules = re.sub(r"/\*.*?\*/", "", static("board.css") + static("page.css"), flags=re.DOTALL)
     return (
-        f":root{{{fonts}{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
-        f"{static('board.css')}{static('page.css')}@media print{{:root{{{light}}}}}"
+        f":root{{{fonts}{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+        + re.sub(r"\s*([{};,])\s*|(?<=[\w-]:) ", r"\1", rules)
     )
 
 
@@ -137,9 +175,10 @@ def _variables(values: dict[str, Any]) -> str:
     return "".join(f"--{name}:{value};" for name, value in values.items())
 
 
-def _calls(story: Trace) -> list[tuple[str, str, int]]:
-    """Each primitive in the graph with its number of operands, once: key, name, count."""
-    calls = {(n.op, len(n.parents)) for n in story.nodes if not n.leaf and not n.custom}
+def _calls(*stories: Trace) -> list[tuple[str, str, int]]:
+    """Each primitive in the graphs with its number of operands, once: key, name, count."""
+    nodes = [node for story in stories for node in story.nodes]
+    calls = {(n.op, len(n.parents)) for n in nodes if not n.leaf and not n.custom}
     return [(f"{op}/{count}", op, count) for op, count in sorted(calls)]
 
 

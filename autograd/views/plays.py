@@ -274,7 +274,7 @@ def impatient(story: Trace, ending: Ending = "pile") -> Play:
     Where no inner node is shared both come out right, so there the story is an example's:
     b = a + a, c = b + b.
     """
-    shown = story if shares_an_inner_node(story) else trace(_example())
+    shown = story if shares_an_inner_node(story) else trace(shared_example())
     hurry = _Hurry(shown, ending)
     keys = [f"impatient_start_{ending}"]
     keys = keys if shown is story else ["impatient_example", *keys]
@@ -290,7 +290,8 @@ def shares_an_inner_node(story: Trace) -> bool:
     return any(count > 1 and not story.nodes[node].leaf for node, count in heard.items())
 
 
-def _example() -> Value:
+def shared_example() -> Value:
+    """The smallest graph that shares an inner node."""
     a = Value(1.0, label="a")
     b = a + a
     c = b + b

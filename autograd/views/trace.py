@@ -45,10 +45,16 @@ Mode = Literal["backprop", "naive", "impatient", "passes"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One sentence in the languages of the viewers."""
+    """One sentence in the languages of the viewers.
+
+    ``keys`` name the templates that it was made of, ``formula`` that of its line of mathematics:
+    a viewer in which numbers change fills them in again.
+    """
 
     en: str
     zh: str
+    keys: tuple[str, ...] = ()
+    formula: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ def trace(root: Value) -> Trace:
     >>> a, b = Value(2.0, label="a"), Value(1.0, label="b")
     >>> story = trace((a + b) * (b + 1))
     >>> print(story.steps[9].text.en)
-    e pays d: its debt 1 times the local derivative 3 makes 3. d has now heard from everyone.
+    e pays d: it passes on ∂e/∂e · ∂e/∂d = 1 · 3 = 3. d has now heard from everyone.
 
     Raises TypeError for anything but a Value, ValueError for a constant: nobody is paid there.
     """
@@ -348,11 +354,9 @@ class _Storyteller:
 
 def said(keys: Iterable[str], math: str, words: Mapping[str, str]) -> dict[str, Any]:
     """The sentence of these keys in every language, and the line of mathematics."""
-    told = sentences()
-    text = Text(
-        *("".join(told[lang][key] for key in keys).format(**words) for lang in ("en", "zh"))
-    )
-    return {"text": text, "math": told["math"][math].format(**words)}
+    told, keys = sentences(), tuple(keys)
+    en, zh = ("".join(told[lang][key] for key in keys).format(**words) for lang in ("en", "zh"))
+    return {"text": Text(en, zh, keys, math), "math": told["math"][math].format(**words)}
 
 
 @cache

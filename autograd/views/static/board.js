@@ -9,6 +9,8 @@ const REST = 0.82;
 const PILE_FROM = 34;
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+/** Whether what moves goes up the debts: a walker, or a change on its way forward. */
+const upwards = ({ mode }) => mode === "naive" || mode === "nudge";
 const numbersOf = (group, name) => (group.dataset[name] ?? group.dataset[`${name}s`] ?? "").split(" ").filter(Boolean).map(Number);
 
 /** Bring the texts and states of an SVG to a moment. */
@@ -78,7 +80,7 @@ function countText(ids, now) {
 
 function partialText(element, id, now) {
   if (!now.known(now.story.edges[id].from)) return "";
-  const times = now.mode === "naive" ? now.walk.times(id, now.taken) : 0;
+  const times = now.mode === "naive" || now.mode === "impatient" ? now.times(id) : 0;
   const walked = times ? ` ${times < 6 ? "•".repeat(times) : `•${times}`}` : "";
   return element.dataset.before + number(now.story.locals[id]) + walked;
 }
@@ -114,8 +116,8 @@ function paintHeat(cells, now) {
 
 function paintWire(group, ids, now, current) {
   const used = ids.some(now.isUsed);
-  group.classList.toggle("used", used && now.mode !== "naive");
-  group.classList.toggle("walked", used && now.mode === "naive");
+  group.classList.toggle("used", used && !upwards(now));
+  group.classList.toggle("walked", used && upwards(now));
   group.classList.toggle("now", ids.some((id) => current.has(id)));
   group.classList.toggle("unknown", !ids.some((id) => now.known(now.story.edges[id].from)));
   if (!group.classList.contains("weight")) return;
@@ -313,9 +315,9 @@ export function coinsOf(svg, now) {
 
 function coinOn(svg, wire, ids, now) {
   const text = ids.length > 1 ? `${ids.length}×` : number(now.amount(now.story.edges[ids[0]]));
-  const group = disc(svg, text, now.mode === "naive");
+  const group = disc(svg, text, upwards(now));
   const length = wire.getTotalLength();
-  const way = now.mode === "naive" ? (t) => 1 - REST * t : (t) => REST * t;
+  const way = upwards(now) ? (t) => 1 - REST * t : (t) => REST * t;
   return (t) => move(group, wire.getPointAtLength(length * way(t)));
 }
 
@@ -336,6 +338,7 @@ function disc(svg, text, walker) {
   const width = Math.max(26, 8.4 * text.length + 14);
   for (const [name, value] of Object.entries({ x: -width / 2, y: -13, width, height: 26, rx: 13 })) rect.setAttribute(name, value);
   group.setAttribute("class", walker ? "coin walker" : "coin");
+  group.setAttribute("aria-hidden", "true");
   label.setAttribute("y", 5);
   label.textContent = text;
   return group;

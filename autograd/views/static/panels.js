@@ -9,7 +9,7 @@ export function make(name, attributes = {}, ...children) {
   return element;
 }
 
-function write(element, text) {
+export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -22,41 +22,49 @@ function reveal(list, element) {
   else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
 }
 
-/** The table of nodes, which says in words what the board shows. */
+/** The table of nodes, which says in words what the board shows. A gradient is a button: ask it where it comes from. */
 export class Table {
   constructor(scroll, story) {
     this.scroll = scroll;
-    this.story = story;
     this.rows = story.nodes.map((node) => this.#row(node));
-    scroll.querySelector("tbody").append(...this.rows.map((row) => row.element));
+    scroll.querySelector("tbody").replaceChildren(...this.rows.map((row) => row.element));
   }
 
   #row(node) {
-    const small = make("small", {}, node.constant ? "" : node.formula);
+    const small = make("small", {}, node.constant || node.leaf ? "" : ` = ${node.formula}`);
     const cells = ["value", "pile", "grad", "heard"].map((name) => make("td", { "data-cell": name }));
+    const ask = make("button", { class: "text", "data-ask": node.id });
     const element = make("tr", { "data-node": node.id }, make("th", { scope: "row" }, node.name, small), ...cells);
+    cells[2].append(ask);
     if (node.constant) element.classList.add("quiet");
-    return { element, small, cells };
+    return { element, small, cells, ask };
   }
 
-  paint(now, constant) {
-    this.story.nodes.forEach((node, id) => this.#paintRow(node, this.rows[id], now, constant));
+  paint(now, say) {
+    now.story.nodes.forEach((node, id) => this.#paintRow(node, this.rows[id], now, say));
     const current = [...now.payees, ...now.actors][0];
     if (now.step) reveal(this.scroll, this.rows[current]?.element);
   }
 
-  #paintRow(node, { element, small, cells }, now, constant) {
+  #paintRow(node, { element, small, cells, ask }, now, say) {
     const id = node.id;
-    if (element.dataset.state !== now.state(id)) element.dataset.state = now.state(id);
+    const state = now.state(id);
+    if (element.dataset.state !== state) element.dataset.state = state;
     element.classList.toggle("now", now.actors.has(id));
     element.classList.toggle("payee", now.payees.has(id));
-    if (node.constant) write(small, constant);
+    if (node.constant) write(small, ` (${say("constant")})`);
     const grad = now.gradient(id);
     const [heard, of] = now.heard(id);
     write(cells[0], now.known(id) ? show(now.story.values[id]) : "");
     write(cells[1], sumOf(now.pile(id).map((amount) => show(amount))));
-    write(cells[2], grad === undefined ? "" : show(grad));
+    write(ask, grad === undefined ? "" : show(grad));
+    ask.hidden = grad === undefined;
     write(cells[3], node.constant || !of ? "" : `${heard}/${of}`);
+  }
+
+  /** Titles in the reader's language. */
+  translate(say) {
+    for (const { ask, element } of this.rows) ask.title = say("ask", { node: element.firstChild.firstChild.textContent });
   }
 }
 
@@ -70,8 +78,8 @@ export class Program {
       const line = { said: make("span", { class: "said" }), value: make("span", { class: "value" }) };
       line.element = make("li", {}, line.said, line.value);
       this.lines.set(node.id, line);
-      list.append(line.element);
     }
+    list.replaceChildren(...[...this.lines.values()].map((line) => line.element));
   }
 
   paint(now) {
@@ -80,24 +88,17 @@ export class Program {
       const known = now.known(id) ? show(now.story.values[id], 6) : "";
       write(line.said, node.leaf ? `${node.name} = ${known || "…"}` : `${node.name} = ${node.formula}`);
       write(line.value, node.leaf ? "" : known);
-    }
-    this.#light(now);
-  }
-
-  #light(now) {
-    const forth = now.step?.kind === "eval";
-    for (const [id, line] of this.lines) {
-      const lit = now.step !== undefined && this.#speaks(now, id);
-      line.element.className = lit ? `lit ${forth ? "forth" : "back"}` : "";
-      if (lit) line.element.setAttribute("aria-current", "step");
-      else line.element.removeAttribute("aria-current");
+      this.#light(line.element, now.step !== undefined && now.lines.has(id), now.step?.kind === "eval");
     }
     reveal(this.list, this.list.querySelector(".lit"));
   }
 
-  /** In the naive method the line of an edge is its debtor's, as it is in paying back. */
-  #speaks(now, id) {
-    return now.mode === "naive" ? now.payees.has(id) : now.actors.has(id);
+  #light(element, lit, forth) {
+    const name = lit ? `lit ${forth ? "forth" : "back"}` : "";
+    if (element.className === name) return;
+    element.className = name;
+    if (lit) element.setAttribute("aria-current", "step");
+    else element.removeAttribute("aria-current");
   }
 }
 
@@ -118,14 +119,14 @@ export class Counters {
 
   paint(now, say) {
     const { edges, trace } = now.story;
-    const naive = trace.counts.naive_edge_uses;
-    const walking = now.mode === "naive";
-    const paid = walking ? edges.length : now.used;
-    const paidText = say(walking ? "pay_total" : "used", { edges: edges.length });
-    this.#set(this.pay, String(paid), paidText, paid / edges.length);
-    const walked = walking ? String(now.used) : naive;
-    const walkedText = say(walking ? "walked" : "naive_uses", { naive: grouped(naive) });
-    this.#set(this.walk, grouped(walked), walkedText, walked === naive ? 1 : Number(walked) / Number(naive));
+    const other = now.mode === "impatient" ? "impatient" : "naive";
+    const all = trace.counts[`${other}_edge_uses`];
+    const elsewhere = now.mode === "naive" || now.mode === "impatient";
+    const paid = elsewhere ? edges.length : now.mode === "nudge" ? 0 : now.used;
+    this.#set(this.pay, String(paid), say(elsewhere ? "pay_total" : "used", { edges: edges.length }), paid / edges.length);
+    const walked = elsewhere ? String(now.used) : all;
+    const key = now.mode === "impatient" ? "hurried" : elsewhere ? "walked" : "naive_uses";
+    this.#set(this.walk, grouped(walked), say(key, { all: grouped(all) }), walked === all ? 1 : Number(walked) / Number(all));
   }
 
   #set(counter, number, text, part) {
@@ -136,46 +137,89 @@ export class Counters {
   }
 }
 
-/** Number inputs on the leaves; `retell` is called with a Map from id to number. */
-export class Leaves {
-  constructor(section, story, retell) {
-    this.story = story;
-    this.section = section;
-    this.leaves = story.nodes.filter((node) => node.leaf && (node.label || !node.constant));
-    this.inputs = this.leaves.map((node) => this.#input(node));
-    section.hidden = !this.leaves.length;
-    const read = () => retell(this.#given());
-    const labelled = this.inputs.map((input, i) => make("label", {}, make("span", {}, this.leaves[i].name), input));
-    section.querySelector(".leaves").append(...labelled);
-    section.addEventListener("input", read);
-    this.reset = section.querySelector("button");
-    this.reset.addEventListener("click", () => {
-      this.inputs.forEach((input) => { input.value = input.defaultValue; });
-      read();
+/** What somebody typed as a number: `{ number }`, or the key of what is wrong with it. */
+export function readNumber(typed) {
+  const text = typed.trim().replace(/^[−–]/, "-");
+  if (!text) return { wrong: "bad_blank" };
+  const word = text.match(/^([+-]?)(inf|infinity|∞|nan)$/i);
+  if (word) return { number: /nan/i.test(word[2]) ? NaN : word[1] === "-" ? -Infinity : Infinity };
+  if (/^[+-]?\d*,\d+$/.test(text)) return { wrong: "bad_comma", words: { meant: text.replace(",", ".") } };
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return { wrong: "bad_number" };
+  const number = Number(text);
+  if (!Number.isFinite(number)) return { wrong: "bad_large" };
+  if (number === 0 && /[1-9]/.test(text.split(/e/i)[0])) return { wrong: "bad_small" };
+  return { number };
+}
+
+/** A field for a number that says beside itself what is wrong; `use` is called with every number that can be read. */
+export class NumberField {
+  constructor(input, say, use) {
+    Object.assign(this, { input, say, use });
+    this.note = make("span", { class: "wrong", id: `wrong-${(NumberField.count = (NumberField.count ?? 0) + 1)}`, role: "alert" });
+    input.setAttribute("aria-describedby", this.note.id);
+    input.addEventListener("input", () => {
+      const { number } = this.check();
+      if (number !== undefined) use(number);
     });
   }
 
-  #input(node) {
-    const value = this.story.values[node.id];
-    const shown = Number.isFinite(value) ? String(value) : "";
-    const kind = { type: "number", step: "any", autocomplete: "off" };
-    const input = make("input", { ...kind, "data-leaf": node.id, value: shown });
-    input.disabled = !this.story.canRetell(node.id);
-    return input;
+  check() {
+    const read = readNumber(this.input.value);
+    this.input.setAttribute("aria-invalid", Boolean(read.wrong));
+    write(this.note, read.wrong ? this.say(read.wrong, read.words) : "");
+    return read;
   }
 
-  /** The numbers that differ from those given; an unfinished entry counts as not touched. */
-  #given() {
-    const given = new Map();
-    this.leaves.forEach((node, i) => {
-      const input = this.inputs[i];
-      if (input.value !== input.defaultValue && input.value !== "") given.set(node.id, input.valueAsNumber);
-    });
-    this.reset.disabled = this.inputs.every((input) => input.value === input.defaultValue);
-    return given;
-  }
-
-  translate(frozen) {
-    for (const input of this.inputs) if (input.disabled) input.title = frozen;
+  put(number) {
+    this.input.value = plain(number);
+    this.check();
   }
 }
+
+/** Number fields on the leaves; `retell` is called with a Map from id to number. */
+export class Leaves {
+  constructor(section, story, say, retell) {
+    Object.assign(this, { section, story, given: new Map(), retell });
+    const leaves = story.nodes.filter((node) => node.leaf && (node.label || !node.constant));
+    this.fields = new Map(leaves.map((node) => [node.id, this.#field(node, say)]));
+    section.querySelector(".leaves").replaceChildren(...leaves.map((node) => {
+      const { input, note } = this.fields.get(node.id);
+      return make("div", {}, make("label", {}, make("span", {}, node.name), input), note);
+    }));
+    section.classList.toggle("none", !leaves.length);
+    this.reset = section.querySelector("[data-action=reset]");
+    this.reset.disabled = true;
+  }
+
+  #field(node, say) {
+    const value = plain(this.story.values[node.id]);
+    const kind = { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false" };
+    const input = make("input", { ...kind, "data-leaf": node.id, value });
+    input.disabled = !this.story.canRetell(node.id);
+    return new NumberField(input, say, (number) => this.#take(node.id, number));
+  }
+
+  #take(id, number) {
+    if (Object.is(number, this.story.values[id])) this.given.delete(id);
+    else this.given.set(id, number);
+    this.reset.disabled = !this.given.size;
+    this.retell(this.given);
+  }
+
+  /** Put in the numbers that differ from those given: a link's, or none. */
+  put(given) {
+    this.given = new Map([...given].filter(([id]) => this.fields.get(id)?.input.disabled === false));
+    for (const [id, field] of this.fields) field.put(this.given.get(id) ?? this.story.values[id]);
+    this.reset.disabled = !this.given.size;
+  }
+
+  translate(say) {
+    for (const field of this.fields.values()) {
+      if (field.input.disabled) field.input.title = say("frozen");
+      field.check();
+    }
+  }
+}
+
+/** Every digit of a number, as the fields and the link write it. */
+export const plain = (x) => (Number.isFinite(x) ? (Object.is(x, -0) ? "-0" : String(x)) : show(x));

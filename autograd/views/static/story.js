@@ -1,35 +1,21 @@
-// The story: what the trace tells, as it stands after any number of steps. It replays and never decides.
+// The story: what the trace tells, with the numbers it is told in. It replays and never decides.
 import { parse } from "./numbers.js";
 
-const WALK_AT_MOST = 2000;
-
-/** A trace with its piles; `kernels` lets the leaves take other numbers. */
+/** A trace and its numbers; `given` (a Map from id to number) puts others into some leaves. */
 export class Story {
-  constructor(trace, kernels) {
+  constructor(trace, kernels, given = new Map()) {
     Object.assign(this, { trace, kernels, nodes: trace.nodes, edges: trace.edges, steps: trace.steps });
     this.root = this.nodes[trace.root];
     this.owing = this.nodes.map(() => []);
-    for (const edge of this.edges) this.owing[edge.from].push(edge);
-    this.#readSteps();
-    this.#rankUnits();
-    this.restore();
-  }
-
-  /** When each thing happens, counted in steps taken. */
-  #readSteps() {
     this.owed = this.nodes.map(() => []);
-    this.knownAt = this.nodes.map(() => Infinity);
-    this.settledAt = this.nodes.map(() => Infinity);
-    this.usedAt = this.edges.map(() => Infinity);
-    this.steps.forEach((step, i) => {
-      if (step.kind === "eval") this.knownAt[step.node] = i + 1;
-      if (step.kind === "settle") this.settledAt[step.node] = i + 1;
-      if (step.kind === "pay") {
-        this.usedAt[step.edge] = i + 1;
-        this.owed[this.edges[step.edge].to].push(this.edges[step.edge]);
-      }
-    });
-    this.seedAt = this.steps.findIndex((step) => step.kind === "seed");
+    for (const edge of this.edges) this.owing[edge.from].push(edge);
+    this.paid = this.steps.filter((step) => step.kind === "pay").map((step) => this.edges[step.edge]);
+    for (const edge of this.paid) this.owed[edge.to].push(edge);
+    this.values = this.nodes.map((node) => parse(node.value));
+    this.locals = this.edges.map((edge) => parse(edge.local));
+    this.#rankUnits();
+    if (given.size) this.#evaluate(given);
+    this.#pay();
   }
 
   /** The place of each weighted sum of a network: by layer, by row of data, by unit. */
@@ -49,67 +35,57 @@ export class Story {
     return ids.filter((id) => this.nodes[id].op === "dot").sort((i, j) => place(i) - place(j));
   }
 
-  /** The numbers as they were given. */
-  restore() {
-    this.values = this.nodes.map((node) => parse(node.value));
-    this.locals = this.edges.map((edge) => parse(edge.local));
-    this.#pay();
+  /** The same computation with other numbers in some leaves, the rest as here. */
+  retold(given) {
+    const leaves = this.nodes.filter((node) => node.leaf).map((node) => [node.id, this.values[node.id]]);
+    return new Story(this.trace, this.kernels, new Map([...leaves, ...given]));
   }
 
-  /** Other numbers for some leaves (a Map from id to number): evaluate and pay anew. */
-  retell(given) {
-    this.restore();
+  #evaluate(given) {
     const stale = new Set();
     for (const node of this.nodes) {
-      if (given.has(node.id)) {
-        this.values[node.id] = given.get(node.id);
-        stale.add(node.id);
-      } else if (node.parents.some((parent) => stale.has(parent.id))) {
-        this.#evaluate(node);
-        stale.add(node.id);
-      }
+      if (given.has(node.id)) this.values[node.id] = given.get(node.id);
+      else if (node.parents.some((parent) => stale.has(parent.id))) this.#work(node);
+      else continue;
+      if (!Object.is(this.values[node.id], parse(node.value)) || !node.leaf) stale.add(node.id);
     }
-    this.#pay();
   }
 
-  #evaluate(node) {
+  #work(node) {
     const operands = node.parents.map((parent) => this.values[parent.id]);
     const [value, partials] = this.kernels[`${node.op}/${operands.length}`](operands);
     this.values[node.id] = value;
     for (const edge of this.owing[node.id]) this.locals[edge.id] = partials[edge.slot];
   }
 
-  /** Amounts and piles of every step, by the values and local derivatives at hand. */
+  /** What every edge carries and what every node gets, by the values and local derivatives at hand. */
   #pay() {
     this.amounts = this.edges.map(() => 0);
     this.totals = this.nodes.map(() => undefined);
     this.totals[this.root.id] = 1;
-    for (const step of this.steps) if (step.kind === "pay") this.#payAlong(this.edges[step.edge]);
+    this.held = this.paid.map((edge) => {
+      const amount = this.totals[edge.from] * this.locals[edge.id];
+      const before = this.totals[edge.to];
+      this.amounts[edge.id] = amount;
+      this.totals[edge.to] = before === undefined ? amount : before + amount;
+      return this.totals[edge.to];
+    });
   }
 
-  #payAlong(edge) {
-    const amount = this.totals[edge.from] * this.locals[edge.id];
-    const before = this.totals[edge.to];
-    this.amounts[edge.id] = amount;
-    this.totals[edge.to] = before === undefined ? amount : before + amount;
+  /** Who pays whom along an edge, in the words of the sentences. */
+  along(edge) {
+    return { root: this.root.name, from: this.nodes[edge.from].name, to: this.nodes[edge.to].name };
   }
 
-  /** The amounts on a node's pile after so many steps. */
-  pile(id, taken) {
-    const paid = this.owed[id].filter((edge) => this.usedAt[edge.id] <= taken).map((edge) => this.amounts[edge.id]);
-    return id === this.root.id && this.seedAt < taken ? [1, ...paid] : paid;
+  /** The leaves that are paid. */
+  get leaves() {
+    return this.nodes.filter((node) => node.leaf && !node.constant);
   }
 
-  /** What a node looks like after so many steps: idle, known, owed or settled. */
-  state(id, taken) {
-    if (this.settledAt[id] <= taken) return "settled";
-    if (this.pile(id, taken).length) return "owed";
-    return this.knownAt[id] <= taken ? "known" : "idle";
-  }
-
-  /** Who acts in a step: the node itself, or the debtor of the edge. */
-  actor(step) {
-    return step.edge === undefined ? step.node : this.edges[step.edge].from;
+  /** The nodes that pay on and are paid along more than one edge, the most shared first. */
+  get shared() {
+    const shared = this.nodes.filter((node) => !node.leaf && this.owed[node.id].length > 1);
+    return shared.sort((a, b) => this.owed[b.id].length - this.owed[a.id].length);
   }
 
   /** Whether the page can work out a node anew when this leaf changes. */
@@ -121,81 +97,5 @@ export class Story {
       reached.add(node.id);
     }
     return true;
-  }
-}
-
-/** The naive method: every leaf walks every path to the root, one edge a step, up to a limit. */
-export class Walk {
-  constructor(story) {
-    this.story = story;
-    this.steps = [];
-    this.uses = story.edges.map(() => []);
-    this.collected = story.nodes.map(() => []);
-    for (const path of paths(story)) {
-      if (this.steps.length + path.length > WALK_AT_MOST && this.steps.length) break;
-      this.#append(path);
-    }
-    this.total = story.trace.counts.naive_edge_uses;
-    this.complete = String(this.steps.length) === this.total;
-    this.paths = countPaths(story);
-  }
-
-  #append(path) {
-    const number = this.steps.length ? this.steps.at(-1).path + 1 : 1;
-    const leaf = path[0].to;
-    path.forEach((edge, k) => {
-      this.uses[edge.id].push(this.steps.length);
-      const last = k === path.length - 1;
-      const step = { kind: "walk", edge: edge.id, path: number, leaf, last, way: path, walked: k + 1, at: this.steps.length };
-      if (last) this.collected[leaf].push(step);
-      this.steps.push(step);
-    });
-  }
-
-  /** The local derivatives that a walker has met so far on a path. */
-  factors(step) {
-    return step.way.slice(0, step.walked).map((edge) => this.story.locals[edge.id]);
-  }
-
-  amount(step) {
-    return this.factors(step).reduce((product, local) => product * local, 1);
-  }
-
-  /** What a leaf has collected after so many steps. */
-  pile(leaf, taken) {
-    return this.collected[leaf].filter((step) => step.at < taken).map((step) => this.amount(step));
-  }
-
-  times(edge, taken) {
-    return this.uses[edge].filter((at) => at < taken).length;
-  }
-}
-
-/** How many paths lead from the root to each node, exactly. */
-function countPaths(story) {
-  const counts = story.nodes.map((node) => (node === story.root ? 1n : 0n));
-  for (const node of story.nodes.toReversed()) {
-    for (const edge of story.owing[node.id]) counts[edge.to] += counts[node.id];
-  }
-  return counts;
-}
-
-/** Each path from a leaf up to the root, as its edges, without recursion. */
-function* paths(story) {
-  for (const leaf of story.nodes.filter((node) => node.leaf && !node.constant)) {
-    const path = [];
-    const branches = [story.owed[leaf.id][Symbol.iterator]()];
-    while (branches.length) {
-      const { value: edge, done } = branches.at(-1).next();
-      if (done) {
-        branches.pop();
-        path.pop();
-      } else if (edge.from === story.root.id) {
-        yield [...path, edge];
-      } else {
-        path.push(edge);
-        branches.push(story.owed[edge.from][Symbol.iterator]());
-      }
-    }
   }
 }

@@ -40,7 +40,7 @@ class TestFrames:
         assert files == [*(f"{i:02}.svg" for i in range(18)), "index.md"]
         text = index.read_text("utf-8")
         assert [name for name in files if f"({name})" in text] == files[:-1]
-        assert "c pays b: its debt 2 times" in text
+        assert "c pays b: it passes on ∂e/∂c · ∂c/∂b = 2 · 1 = 2" in text
 
     def test_each_stands_alone(self, tmp_path):
         trace(seed_graph()).frames(tmp_path)

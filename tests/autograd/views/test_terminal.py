@@ -131,7 +131,7 @@ def test_tells_piles_and_gradients(terminal):
     screen.wait_for("step 0")
     screen.send("g13\r")
     told = screen.wait_for("step 13 of 17")
-    assert "c pays b: its debt 2 times the local derivative 1 makes 2." in told
+    assert "c pays b: it passes on ∂e/∂c · ∂c/∂b = 2 · 1 = 2." in told
     assert "edges used 4 of 5" in told
     screen.send("\x1b[F")
     told = screen.wait_for("step 17 of 17")

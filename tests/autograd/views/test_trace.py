@@ -139,10 +139,9 @@ class TestSentences:
         told = [step.text.en for step in trace(seed_graph()).steps]
         assert told[2] == "c = a + b = 3, worked out and remembered."
         assert told[8] == (
-            "e pays c: its debt 1 times the local derivative 2 makes 2. "
-            "c has now heard from everyone."
+            "e pays c: it passes on ∂e/∂e · ∂e/∂c = 1 · 2 = 2. c has now heard from everyone."
         )
-        assert told[-1].endswith("It is a leaf, so it keeps the lot: 2 + 3 = 5.")
+        assert told[-1].endswith("It is a leaf, so it keeps the sum: 2 + 3 = 5.")
 
     def test_chain_rule_with_its_numbers(self):
         maths = [step.math for step in trace(seed_graph()).steps]
