@@ -1,10 +1,15 @@
 """The contenders compute the same: what the tables say of their speed is about equal work."""
 
+import shutil
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 pytest.importorskip("numba")
 
-from tests.benchmarks import ours, peers, report
+from autograd import Value
+from tests.benchmarks import gpt, ours, peers, report
 from tests.benchmarks.measure import Contender, Result, run
 from tests.benchmarks.workloads import Workload, digits, moons
 
@@ -39,3 +44,17 @@ def test_a_table_tells_who_computed_something_else() -> None:
     assert "| somebody |" in text
     assert "OTHER" in text
     assert "left out: CasADi" in text
+
+
+def test_the_tiny_gpts_compute_the_same(tmp_path: Path) -> None:
+    _, plain = gpt.eagerly(gpt.Plain, gpt.PLAIN, 2)
+    _, eager = gpt.eagerly(Value, gpt.OURS, 2)
+    assert plain == pytest.approx(eager, rel=1e-12)
+    if shutil.which("cc"):
+        value, gradient = gpt.InC(str(tmp_path)).value_and_grad(2)
+        model = gpt.GPT(Value, gpt.OURS)
+        losses = [model.loss(model(x), y) for x, y in gpt.ROWS[:2]]
+        (sum(losses) / 2).backward()
+        assert value == pytest.approx(sum(loss.data for loss in losses) / 2, rel=1e-12)
+        expected = [parameter.grad for parameter in model.parameters()]
+        np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-12)
