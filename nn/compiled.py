@@ -21,19 +21,19 @@ from time import perf_counter
 from typing import Any
 
 import autograd
-from autograd import BranchError, Value, no_branches, topological_order, where
+from autograd import BranchError, Value, no_branches, topological_order
 from autograd.extras import require
-from autograd.functions import VALUES
 from nn.data import Examples, Row, order_array, plain
 from nn.ema import average
 from nn.engines import Checkpoint, Metric, NotAsEagerError, NotFiniteError, Task, numbers_of
+from nn.optim import Rule
 
 CALL_SECONDS = 0.1
 """How long a call may take before Python looks in again, for the bar and for Ctrl-C."""
 
 FEWEST_ROWS_TO_CHECK, MOST_ROWS_TO_CHECK = 16, 256
-NODES_TO_CHECK = 100_000
-"""How many nodes' worth of rows to compare with the eager engine: some hundredths of a second."""
+EDGES_TO_CHECK = 100_000
+"""How many rows, times the parameters, to compare with the eager engine: hundredths of a second."""
 
 
 Recorded = Callable[[], tuple[list[Value], list[Value]]]
@@ -42,13 +42,15 @@ Recorded = Callable[[], tuple[list[Value], list[Value]]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a call starts from and what it is to do: enough to do it again, or a part of it."""
+    """What a call of ``Program.train`` takes; the first three change in place."""
 
     params: Any
     state: Any
-    steps: int
-    """The optimiser's steps before the call."""
+    previous: Any
+    """Params and state before the last step."""
+    rows: Any
     order: Any
+    batch_size: int
     hyper: Any
 
 
@@ -114,11 +116,11 @@ class CompiledEngine:
         frozen = not all(moves)
         state = [*checkpoint.state, *([checkpoint.averages] if self.task.ema else [])]
         state = [*state, moves] if frozen else state
-        self._update = recorded_update(self.task, frozen)
+        self._rule = rule_of(self.task, frozen)
         self._params = self._numpy.array(checkpoint.params)
         self._state = self._numpy.array(state).reshape(len(state), len(checkpoint.params))
         self._steps, self._offset = checkpoint.steps, checkpoint.updates - checkpoint.steps
-        self._last: Call | None = None
+        self._previous, self._moved = self._numpy.vstack([self._params, self._state]), False
 
     @property
     def _updates(self) -> int:
@@ -127,34 +129,22 @@ class CompiledEngine:
 
     def _call(self, order: Any, first: int, steps: int) -> list[float]:
         """Take some steps; Ctrl-C undoes them all, a loss that is not finite the last."""
-        call = Call(self._params, self._state, self._steps, order, self._hyper(first, steps))
-        losses = self._run(call, steps)
+        arrays = self._params.copy(), self._state.copy(), self._previous.copy()
+        hyper, size = self._hyper(first, steps), self.task.batch_size
+        call = Call(*arrays, self._rows, order, size, hyper)
+        losses: list[float] = self._program.train(self._rule, call).tolist()
+        self._params, self._state, self._previous = arrays
+        self._steps += len(losses)
         if not isfinite(losses[-1]):
-            self._undo(call, len(losses) - 1)
+            self._undo(self._moved or len(losses) > 1)
             raise NotFiniteError(losses[-1], first + len(losses) - 1)
-        self._last = call
-        return losses
+        self._moved = True
+        return list(losses)
 
-    def _run(self, call: Call, steps: int) -> list[float]:
-        """Start where the call starts, and take so many of its steps, or none if interrupted."""
-        params, state = call.params.copy(), call.state.copy()
-        order, size = call.order[: steps * self.task.batch_size], self.task.batch_size
-        losses: list[float] = []
-        if steps:
-            losses = self._program.train(
-                self._update, params, state, self._rows, order, size, call.hyper[:steps]
-            ).tolist()
-        self._params, self._state, self._steps = params, state, call.steps + steps
-        return losses
-
-    def _undo(self, call: Call, taken: int) -> None:
+    def _undo(self, moved: bool) -> None:
         """Go back to where the last finite loss was computed."""
-        if taken:
-            self._run(call, taken - 1)
-        elif self._last:
-            self._run(self._last, len(self._last.hyper) - 1)
-        else:
-            self._run(call, 0)
+        self._steps -= 1 + moved
+        self._params, self._state = self._previous[0].copy(), self._previous[1:].copy()
 
     def _hyper(self, first: int, steps: int) -> Any:
         """What the rule needs besides gradients, one row per step."""
@@ -227,31 +217,30 @@ def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]
     numpy = require("numpy", extra="fast")
     program = compiled_outputs(model, plain(rows[0]), (), backend)
     outputs = per_row(program(program.pack(), numpy.asarray(rows)))
-    for i in _telling_rows(Examples(rows, [0.0] * len(rows)), len(program.wengert)):
+    for i in _telling_rows(Examples(rows, [0.0] * len(rows)), len(program.parameters)):
         _same(f"output for X[{i}]", outputs[i], numbers_of(model(plain(rows[i]))))
     return outputs
 
 
-def recorded_update(task: Task, frozen: bool = False) -> Any:
-    """The optimiser's rule, and the average's, as an instruction list for one parameter.
+def rule_of(task: Task, frozen: bool = False) -> Rule:
+    """The optimiser's rule, and the average's behind it.
 
     With ``frozen`` a last state says which parameters move: 1, or 0 for those that stay.
     """
     optimizer, ema = task.optimizer, task.ema
-    p, g, *state = (Value(1.0, label=name) for name in ["p", "g", *optimizer.state_names])
-    hyper = [Value(0.5) for _ in optimizer.hyper(1, 1.0)]
-    roots = list(optimizer.rule(VALUES, p, g, *state, *hyper))
-    moves = Value(1.0, label="moves")
-    if frozen:
-        roots = [where(moves, new, old) for new, old in zip(roots, [p, *state])]
-    if ema:
-        mean, decay = Value(1.0, label="average"), Value(0.5, label="decay")
-        roots.append(average(VALUES, mean, roots[0], decay))
-        state, hyper = [*state, mean], [*hyper, decay]
-    if frozen:
-        roots, state = [*roots, moves], [*state, moves]
-    program = autograd.compile(roots, inputs=[p, g, *state], parameters=hyper, backend="numpy")
-    return program.wengert
+    states = len(optimizer.state_names)
+    more = bool(ema) + frozen
+
+    def rule(m: Any, p: Any, g: Any, *rest: Any) -> tuple[Any, ...]:
+        state, others = rest[:states], rest[states : states + more]
+        *hyper, decay = rest[states + more :] if ema else (*rest[states + more :], None)
+        changed = optimizer.rule(m, p, g, *state, *hyper)
+        if frozen:
+            changed = tuple(m.where(others[-1], new, old) for new, old in zip(changed, (p, *state)))
+        mean = (average(m, others[0], changed[0], decay),) if ema else ()
+        return *changed, *mean, *others[bool(ema) :]
+
+    return rule
 
 
 def table(examples: Examples) -> Any:
@@ -306,16 +295,16 @@ def _target_values(target: Any) -> Value | list[Value]:
 
 def _hold_against_eager(task: Task, program: Any) -> None:
     params = [parameter.data for parameter in task.optimizer.params]
-    chosen = _telling_rows(task.examples, len(program.wengert))
+    chosen = _telling_rows(task.examples, len(params))
     examples = [task.examples.row(i) for i in chosen]
     losses = program(params, table(Examples(*map(list, zip(*examples)))))[:, 0].tolist()
     for i, (x, y), loss in zip(chosen, examples, losses):
         _same(f"loss of X[{i}]", loss, task.loss(task.model(x), y).data)
 
 
-def _telling_rows(examples: Examples, nodes: int) -> list[int]:
+def _telling_rows(examples: Examples, params: int) -> list[int]:
     """Indices of rows to compare on: the least and the greatest of each column, and others."""
-    most = min(max(NODES_TO_CHECK // nodes, FEWEST_ROWS_TO_CHECK), MOST_ROWS_TO_CHECK)
+    most = min(max(EDGES_TO_CHECK // max(1, params), FEWEST_ROWS_TO_CHECK), MOST_ROWS_TO_CHECK)
     numbers = table(examples)
     extreme = [*numbers.argmin(axis=0).tolist(), *numbers.argmax(axis=0).tolist()]
     others = Random(0).sample(range(len(numbers)), min(len(numbers), most))

@@ -35,7 +35,7 @@ from nn.optim import Optimizer
 from nn.progress import Show, bar, busy
 from nn.schedules import as_schedule
 
-BACKENDS = ("auto", "eager", "numba", "numpy", "jax")
+BACKENDS = ("auto", "eager", "native", "numpy", "jax")
 INTERRUPTED = "interrupted by the user"
 ROWS_LOOKED_AT = 16
 COMPILE_FROM = 256
@@ -83,7 +83,7 @@ def fit(
       ``optimizer.lr`` holds, which a callback may change.
     * ``backend="auto"`` records the loss of one example and trains with the compiled program,
       falling back to the eager engine, with a note in the history, where that cannot be done;
-      "numba", "numpy" or "jax" insist; "eager" builds a graph for every example. The numbers are
+      "native", "numpy" or "jax" insist; "eager" builds a graph for every example. The numbers are
       the same up to rounding. What Python decides by a number (``if x[0] < 2``, ``max``, ``int``,
       ``.data``) cannot be compiled: the note names the line and what to write instead. A random
       draw or a counter shows only when the program is compared with the eager engine, before and
@@ -331,7 +331,7 @@ def _check_functions(**given: Any) -> None:
 
 
 def _check_backend(backend: str) -> None:
-    if backend not in BACKENDS:
+    if backend not in (*BACKENDS, "numba"):  # the old name of "native"
         raise ValueError(f"backend should be one of {', '.join(BACKENDS)}, got {backend!r}")
 
 

@@ -135,9 +135,14 @@ def for_gradient(program: ArrayProgram) -> ArrayProgram:
 
 def pruned(program: ArrayProgram) -> ArrayProgram:
     """The program without what nobody needs."""
+    return placed(program)[0]
+
+
+def placed(program: ArrayProgram) -> tuple[ArrayProgram, Integers]:
+    """The program without what nobody needs, and where each block has gone (gone astray: -1)."""
     ends = [*program.roots, program.loss, program.gradient]
     alive = needed_for([k for k in ends if k >= 0], program)
-    place = np.append(np.cumsum(alive) - 1, -1)  # and -1, which is no block, stays -1
+    place = np.where(np.append(alive, False), np.append(np.cumsum(alive), 0), 0) - 1
     kept = np.flatnonzero(alive)
     codes, operands = program.codes[kept], program.operands[kept].copy()
     arity = _ARITY[codes]
@@ -146,7 +151,7 @@ def pruned(program: ArrayProgram) -> ArrayProgram:
         operands[blocks, column] = place[operands[blocks, column]]
     pieces = program.pieces.copy()
     pieces[:, 0] = place[pieces[:, 0]]
-    return replace(
+    rest = replace(
         program,
         codes=codes,
         operands=operands,
@@ -157,6 +162,7 @@ def pruned(program: ArrayProgram) -> ArrayProgram:
         loss=int(place[program.loss]),
         gradient=int(place[program.gradient]),
     )
+    return rest, place
 
 
 def needed_for(ends: Sequence[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
@@ -174,8 +180,27 @@ def needed_for(ends: Sequence[int], program: ArrayProgram) -> npt.NDArray[np.boo
                 for j in pieces[first:stop]:
                     needed[j] = 1
             for j in operands[k][: arities[k]]:
-                needed[j] = needed[j] | 1 if j >= 0 else 0
+                if j >= 0:
+                    needed[j] = 1
     return np.frombuffer(needed, dtype=np.bool_)
+
+
+def last_uses(program: ArrayProgram) -> Integers:
+    """Per block the last operation that needs it, through views or not; the ends need theirs."""
+    last = np.arange(len(program))
+    bases = last.copy()
+    bases[program.codes == CODE["view"]] = program.operands[program.codes == CODE["view"], 0]
+    for column in range(3):
+        used = _ARITY[program.codes] > column
+        users = np.flatnonzero(used & (program.operands[:, column] >= 0))
+        np.maximum.at(last, program.operands[users, column], users)
+    for k in np.flatnonzero(program.codes == CODE["collect"]).tolist():
+        first, stop, *_ = program.operands[k].tolist()
+        np.maximum.at(last, program.pieces[first:stop, 0], k)
+    ends = [k for k in (*program.roots, program.loss, program.gradient) if k >= 0]
+    last[[PARAMETERS, INPUTS, CONSTANTS, *ends]] = len(program)
+    np.maximum.at(last, bases, last.copy())
+    return last
 
 
 _ARITY = np.array([*ARITIES.values()], dtype=np.int64)

@@ -1,7 +1,4 @@
-"""The JAX backend: a program by levels, compiled by XLA, for accelerators and many devices.
-
-A program whose levels are too many for XLA to compile in reasonable time, a long chain for
-instance, is interpreted: one loop over its instructions, whatever its length.
+"""The JAX backend: a program compiled by XLA, for accelerators and many devices.
 
 Rows of a batch are spread over all devices (of all processes, after ``jax.distributed.initialize``)
 by their sharding, parameters are everywhere; XLA puts in the communication.  Every process calls
@@ -13,7 +10,7 @@ backends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -24,20 +21,13 @@ import numpy.typing as npt
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from autograd.compiler.backends import Array, Indices, check_shape
-from autograd.compiler.jax_levels import Levels
-from autograd.compiler.jax_loop import Loop
-from autograd.compiler.levels import level_plan
-from autograd.compiler.linear import WengertList
-
-Traced: TypeAlias = Any
-"""An array that JAX may be tracing."""
+from autograd.compiler.arrays import Array, ArrayProgram, for_gradient, for_values
+from autograd.compiler.arrays import Integers as Indices
+from autograd.compiler.backends import Training, check_shape
+from autograd.compiler.jax_follow import Run, Traced, runner
 
 Real: TypeAlias = npt.NDArray[np.bool_]
 """Which rows of a batch count; the others fill it up."""
-
-MOST_GROUPS = 1000
-"""With more groups than this a program is interpreted."""
 
 MOST_STEPS = 64
 """Optimiser steps in one loop; always this many, so that it is compiled once."""
@@ -49,9 +39,8 @@ MOST_NUMBERS = 2**25
 class JaxFunction:
     """A program as pure JAX functions of params (P,) and batch (N, I), for jit and devices."""
 
-    def __init__(self, program: WengertList, inputs: int | None = None) -> None:
-        """``inputs`` is I, where shapes are to be checked."""
-        self._program, self._inputs = program, inputs
+    def __init__(self, program: ArrayProgram) -> None:
+        self._program = program
 
     def __call__(self, params: Traced, batch: Traced) -> tuple[Traced, Traced]:
         """The mean over the rows of the (sum of the) roots, and its gradient (P,)."""
@@ -62,46 +51,37 @@ class JaxFunction:
     ) -> tuple[Traced, Traced]:
         """As calling it; ``real`` (N,) tells the rows that count from those that fill up."""
         self._check(params, batch)
-        means = self._gradient(params, batch, real)[1]
-        split = len(self._program.outputs)
-        return means[:split].sum(), means[split:]
+        _, loss, gradient = self._gradient(params, batch, real)
+        return loss, gradient
 
     def outputs(self, params: Traced, batch: Traced) -> Traced:
         """The roots for every row, (N, O)."""
         self._check(params, batch)
-        return self._value(params, batch, None)[0]
+        return jnp.stack(self._values(params, batch, None)[0], axis=1)
 
     def _check(self, params: Traced, batch: Traced) -> None:
         """Shapes are known while JAX traces, so that looking costs nothing."""
-        if self._inputs is not None:
-            check_shape(jnp.shape(params), (len(self._program.gradients),), "params")
-            check_shape(jnp.shape(batch), (None, self._inputs), "batch")
+        parameters, inputs = self._program.shapes[:2, 0].tolist()
+        check_shape(jnp.shape(params), (parameters,), "params")
+        check_shape(jnp.shape(batch), (None, inputs), "batch")
 
     @cached_property
-    def _value(self) -> Run:
-        return _runner(self._program, self._program.outputs, ())
+    def _values(self) -> Run:
+        return runner(for_values(self._program))
 
     @cached_property
     def _gradient(self) -> Run:
-        return _runner(self._program, (), self._program.outputs + self._program.gradients)
-
-
-Run: TypeAlias = Callable[[Traced, Traced, Traced | None], tuple[Traced, Traced]]
-"""From params, batch and the rows that count to the kept registers (N, K) and the means (S,)."""
-
-
-def _runner(program: WengertList, kept: Sequence[int], summed: Sequence[int]) -> Run:
-    plan = level_plan(program, kept, summed, most=MOST_GROUPS)
-    return Levels(plan).run if plan else Loop(program, kept, summed).run
+        return runner(for_gradient(self._program))
 
 
 class JaxExecutor:
-    """Runs a Wengert list by XLA on all devices."""
+    """Runs an array program by XLA on all devices."""
 
     name = "jax"
     steps_per_call: int | None = MOST_STEPS
+    note = ""
 
-    def __init__(self, program: WengertList) -> None:
+    def __init__(self, program: ArrayProgram) -> None:
         self._function = JaxFunction(program)
         mesh = Mesh(np.array(jax.devices()), ("rows",))
         self._everywhere = _sharding(mesh)
@@ -112,7 +92,7 @@ class JaxExecutor:
         self._value_and_grad = jax.jit(
             self._function.value_and_grad, out_shardings=self._everywhere
         )
-        self._epochs: dict[int, tuple[WengertList, Callable[..., Any]]] = {}
+        self._epochs: dict[int, tuple[ArrayProgram, Callable[..., Any]]] = {}
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
@@ -130,51 +110,39 @@ class JaxExecutor:
             )
             return float(value), np.array(gradient)
 
-    def train(
-        self,
-        update: WengertList,
-        params: Array,
-        state: Array,
-        rows: Array,
-        order: Indices,
-        batch_size: int,
-        hyper: Array,
-    ) -> Array:
+    def train(self, training: Training) -> Array:
         """Take one optimiser step per batch, up to ``MOST_STEPS`` in one compiled loop."""
-        numbers = batch_size * rows.shape[1]
-        span = max(1, min(MOST_STEPS, MOST_NUMBERS // max(1, numbers)))
+        rows, order, size = training.rows, training.order, training.batch_size
+        span = max(1, min(MOST_STEPS, MOST_NUMBERS // max(1, size * rows.shape[1])))
         losses: list[float] = []
-        for first in range(0, len(hyper), span):
-            chosen = order[first * batch_size : (first + span) * batch_size]
-            batches, real = _batches(rows, chosen, batch_size, span, self._devices)
-            steps = _filled(hyper[first : first + span], span)
-            done = self._run_epoch(update, params, state, steps, batches, real)
+        for first in range(0, len(training.hyper), span):
+            chosen = order[first * size : (first + span) * size]
+            batches, real = _batches(rows, chosen, size, span, self._devices)
+            hyper = _filled(training.hyper[first : first + span], span)
+            done = self._run_epoch(training, hyper, batches, real)
             losses.extend(done)
             if not np.isfinite(done[-1]):
                 break
         return np.array(losses)
 
     def _run_epoch(
-        self,
-        update: WengertList,
-        params: Array,
-        state: Array,
-        hyper: Array,
-        batches: Array,
-        real: Real,
+        self, training: Training, hyper: Array, batches: Array, real: Real
     ) -> list[float]:
-        """Change params and state in place; the losses of the steps taken."""
+        """Change the training's arrays in place; the losses of the steps taken."""
+        arrays = training.params, training.state, training.previous
         with jax.enable_x64(True):
-            results = self._epoch(update)(
-                *(self._place(array, self._everywhere) for array in (params, state, hyper)),
+            results = self._epoch(training.update)(
+                *(self._place(array, self._everywhere) for array in (*arrays, hyper)),
                 self._place(batches, self._by_row_of_batch),
                 self._place(real, self._by_row_of_batch),
             )
-            params[:], state[:], losses, taken = map(np.array, results)
+            *changed, losses, taken = map(np.array, results)
+        for array, now in zip(arrays, changed):
+            array[:] = now
         done: list[float] = losses[:taken].tolist()
         return done
 
-    def _epoch(self, update: WengertList) -> Callable[..., Any]:
+    def _epoch(self, update: ArrayProgram) -> Callable[..., Any]:
         """The compiled epoch for an update rule, kept for the next time the same object comes."""
         if id(update) not in self._epochs:
             step = _step(self._function, JaxFunction(update))
@@ -220,14 +188,14 @@ def _filled(array: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
 def _step(function: JaxFunction, update: JaxFunction) -> Callable[..., Any]:
     """One optimiser step; nothing changes when the loss is not finite."""
 
-    def step(
-        params: Traced, state: Traced, hyper: Traced, batch: Traced, real: Traced
-    ) -> tuple[Traced, Traced, Traced]:
+    def step(standing: Any, hyper: Traced, batch: Traced, real: Traced) -> tuple[Any, Traced]:
+        params, state, _ = standing
         loss, gradient = function.value_and_grad(params, batch, real)
         columns = jnp.concatenate([params[None], gradient[None], state])
         changed = update.outputs(hyper, columns.T).T
+        new = changed[0], changed[1:], jnp.concatenate([params[None], state])
         good = jnp.isfinite(loss)
-        return jnp.where(good, changed[0], params), jnp.where(good, changed[1:], state), loss
+        return tuple(jnp.where(good, a, b) for a, b in zip(new, standing)), loss
 
     return step
 
@@ -236,21 +204,22 @@ def _loop(step: Callable[..., Any]) -> Callable[..., Any]:
     """Steps in order, until one has no rows or a loss that is not finite."""
 
     def epoch(
-        params: Traced, state: Traced, hyper: Traced, batches: Traced, real: Traced
-    ) -> tuple[Traced, Traced, Traced, Traced]:
+        params: Traced, state: Traced, previous: Traced, hyper: Traced, *rows: Traced
+    ) -> tuple[Traced, ...]:
+        batches, real = rows
         steps = real.any(axis=1).sum()
 
         def goes_on(carried: Any) -> Traced:
-            taken, _, _, losses = carried
+            taken, _, losses = carried
             return (taken < steps) & ((taken == 0) | jnp.isfinite(losses[taken - 1]))
 
         def body(carried: Any) -> Any:
-            k, params, state, losses = carried
-            params, state, loss = step(params, state, hyper[k], batches[k], real[k])
-            return k + 1, params, state, losses.at[k].set(loss)
+            k, standing, losses = carried
+            standing, loss = step(standing, hyper[k], batches[k], real[k])
+            return k + 1, standing, losses.at[k].set(loss)
 
-        start = jnp.zeros((), int), params, state, jnp.zeros(len(hyper))
-        taken, params, state, losses = lax.while_loop(goes_on, body, start)
-        return params, state, losses, taken
+        start = jnp.zeros((), int), (params, state, previous), jnp.zeros(len(hyper))
+        taken, standing, losses = lax.while_loop(goes_on, body, start)
+        return *standing, losses, taken
 
     return epoch

@@ -1,31 +1,47 @@
-"""A Wengert list as text that people read, and how much work it is."""
+"""A program as a list of scalar instructions that people read, and how much work it is.
+
+The list is the array program *unrolled*: followed with blocks of recorded numbers in place of
+arrays, so that every operation becomes as many instructions as it has numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add, mul, neg, sub
+from typing import Any
 
-from autograd.compiler.linear import LEAVES, WengertList, needed_for
+import numpy as np
+
+from autograd.compiler.arrays import (
+    ARITIES,
+    CODE,
+    CONSTANTS,
+    INPUTS,
+    LEAVES,
+    PARAMETERS,
+    ArrayProgram,
+    needed_for,
+    placed,
+)
+from autograd.compiler.record import Block, Recorder
 
 _SYMBOLS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "less": "<",
-    "less_equal": "<=",
+    "add": "+", "sub": "-", "mul": "*", "divide": "/", "less": "<", "less_equal": "<=",
     "equal": "==",
-}
+}  # fmt: skip
+_OPERATORS = {"add": add, "sub": sub, "mul": mul, "neg": neg}
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Labels of inputs, parameters and roots in order, and of registers; "" for none."""
+    """Labels of inputs, parameters and roots in order, and of numbers in blocks; "" for none."""
 
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
     roots: tuple[str, ...]
-    registers: dict[int, str]
+    places: dict[tuple[int, int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +79,162 @@ class Counts:
         )
 
 
-def count(program: WengertList) -> Counts:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A program of blocks of one number: *register* k is block k + 3."""
+
+    program: ArrayProgram
+    gradients: list[int]
+    """Per parameter the block of the derivative, for one row."""
+    labels: dict[int, str]
+    """The label of each block that has one."""
+
+    @property
+    def registers(self) -> range:
+        """The blocks that are registers: those of leaves and the last, the gradient, are not."""
+        return range(len(LEAVES), len(self.program) - 1)
+
+
+def unrolled(program: ArrayProgram, places: Mapping[tuple[int, int], str]) -> Listing:
+    """The program as scalar instructions."""
+    recorder = Recorder(*program.shapes[:2, 0].tolist())
+    blocks = _blocks(program, recorder)
+    roots = [recorder.block(blocks[k].flat[0]) for k in program.roots]
+    loss = recorder.block(blocks[program.loss].flat[0] if program.loss >= 0 else 0.0)
+    slopes = [] if program.gradient < 0 else blocks[program.gradient].ravel().tolist()
+    pieces = [(recorder.block(slope), (k, 0, 0)) for k, slope in enumerate(slopes)]
+    gradient = recorder.collect(pieces, (len(slopes), 1), once=True)  # the last block
+    flat, place = placed(recorder.finish(roots, loss, gradient))
+    labels: dict[int, str] = {}
+    for (k, number), label in places.items():
+        register = blocks[k].flat[number]
+        if isinstance(register, Block) and place[register.index] >= 0:
+            labels.setdefault(int(place[register.index]), label)
+    return Listing(flat, flat.pieces[flat.operands[-1, 0] :, 0].tolist(), labels)
+
+
+def _blocks(program: ArrayProgram, recorder: Recorder) -> list[Any]:
+    """Every block as an array of recorded numbers."""
+    blocks: list[Any] = []
+    for k, (word, operands, shape, _) in enumerate(map(_fields, program)):
+        a, b, c, d = operands
+        if k == CONSTANTS:
+            block = program.constants.tolist()
+        elif word in LEAVES:
+            leaf = (recorder.parameters, recorder.inputs)[k]
+            block = [recorder.element(leaf, place) for place in range(shape[0])]
+        elif word == "view":
+            places = b + c * np.arange(shape[0])[:, None] + d * np.arange(shape[1])
+            block = blocks[a].ravel()[places]
+        elif word == "table":
+            block = blocks[a].ravel()[program.tables[b]]
+        elif word == "collect":
+            block = _collected(program, blocks, operands, shape)
+        else:
+            arrays = [blocks[j] for j in operands[: ARITIES[word]] if j >= 0]
+            block = _computed(word, arrays, recorder.namespace)
+        blocks.append(_array(block, shape))
+    return blocks
+
+
+def _fields(operation: Any) -> tuple[Any, ...]:
+    return operation.word, operation.operands, operation.shape, operation.varying
+
+
+def _array(numbers: Any, shape: tuple[int, int]) -> Any:
+    array = np.empty(shape, dtype=object)
+    array[...] = np.array(numbers, dtype=object).reshape(shape)
+    return array
+
+
+def _computed(word: str, arrays: list[Any], m: Any) -> Any:
+    if word in ("sum", "max"):
+        fold = add if word == "sum" else m.maximum
+        return [reduce(fold, row) for row in arrays[0]]
+    if word == "matmul":
+        a, b, *bias = arrays
+        products = [[[x * y for x, y in zip(row, column)] for row in a] for column in b]
+        if not bias:
+            return [[reduce(add, terms) for terms in each] for each in products]
+        amounts = np.broadcast_to(bias[0], (len(b), len(a)))
+        return [
+            [reduce(add, terms, amount) for terms, amount in zip(each, row)]
+            for each, row in zip(products, amounts)
+        ]
+    if word == "outer":
+        a, b = arrays
+        return [[reduce(add, (x * y for x, y in zip(i, k))) for k in zip(*b)] for i in zip(*a)]
+    if word == "mean":
+        return arrays[0]
+    if word == "take":
+        return [_taken(m, values, index) for values, (index,) in zip(*arrays)]
+    function: Any = _OPERATORS.get(word) or getattr(m, word)
+    return np.frompyfunc(function, len(arrays), 1)(*arrays)
+
+
+def _taken(m: Any, values: Sequence[Any], index: Any) -> Any:
+    choice = float("nan")
+    for k, value in enumerate(values):
+        choice = m.where(m.equal(index, float(k)), value, choice)
+    return choice
+
+
+def _collected(program: ArrayProgram, blocks: Any, operands: Any, shape: Any) -> Any:
+    first, stop, *_ = operands
+    collected: list[Any] = [None] * (shape[0] * shape[1])
+    for k, start, s, t in program.pieces[first:stop].tolist():
+        n, m = blocks[k].shape
+        places = (start + s * np.arange(n)[:, None] + t * np.arange(m)).ravel()
+        places = program.tables[-1 - start] if start < 0 else places
+        for place, number in zip(places.tolist(), blocks[k].ravel().tolist()):
+            old = collected[place]
+            collected[place] = number if old is None else old + number
+    return [0.0 if number is None else number for number in collected]
+
+
+def count(listing: Listing) -> Counts:
     """How much work one row of the program is."""
-    for_value = needed_for(program.outputs, program.operations, program.operands)
-    computed = [k for k, name in enumerate(program.operations) if name not in LEAVES]
+    program = listing.program
+    for_value = needed_for(program.roots, program)
+    computed = [k for k in listing.registers if program.codes[k] > CODE["table"]]
+    arities = [*ARITIES.values()]
     return Counts(
         instructions=len(computed),
-        of_value=sum(for_value[k] for k in computed),
-        uniform=sum(program.uniform[k] for k in computed),
-        registers=_most_alive(program),
-        bytes=sum(8 * (1 + len(program.operands[k])) for k in computed),
+        of_value=int(for_value[computed].sum()),
+        uniform=int((~program.varying[computed]).sum()),
+        registers=_most_alive(listing),
+        bytes=sum(8 * (1 + arities[code]) for code in program.codes[computed].tolist()),
     )
 
 
-def _most_alive(program: WengertList) -> int:
+def _most_alive(listing: Listing) -> int:
     """Registers in use at the busiest instruction; one is given back after its last use."""
-    length = len(program)
-    last_use = list(range(length))
-    for k, name in enumerate(program.operations):
-        if name not in LEAVES:
-            for j in program.operands[k]:
+    program, first = listing.program, len(LEAVES)
+    last_use = list(range(len(program)))
+    operands = program.operands.tolist()
+    for k in listing.registers:
+        if program.codes[k] > CODE["table"]:
+            for j in operands[k][: [*ARITIES.values()][program.codes[k]]]:
                 last_use[j] = k
-    ends = [0] * (length + 1)
-    for k in last_use:
+    ends = [0] * (len(program) + 1)
+    for k in last_use[first:]:
         ends[k] += 1
     alive = most = 0
-    for k in range(length):
+    for k in listing.registers:
         alive += 1
         most = max(most, alive)
         alive -= ends[k]
     return most
 
 
-def print_list(program: WengertList, names: Names, limit: int = 200) -> str:
+def print_list(listing: Listing, names: Names, limit: int = 200) -> str:
     """The list as text: instructions (the middle left out beyond ``limit``), ends, counts."""
-    shown = _shown(len(program), limit)
-    lines = [_line(program, names, k) if k >= 0 else _gap(len(program), limit) for k in shown]
-    roots = _ends("root", program.outputs, names.roots, limit)
-    gradients = _ends("gradient", program.gradients, names.parameters, limit)
-    return "\n".join([*lines, "", *roots, *gradients, "", str(count(program))])
+    registers = listing.registers
+    shown = _shown(len(registers), limit)
+    lines = [_line(listing, registers[k]) if k >= 0 else _gap(len(registers), limit) for k in shown]
+    roots = _ends("root", listing.program.roots, names.roots, limit)
+    gradients = _ends("gradient", listing.gradients, names.parameters, limit)
+    return "\n".join([*lines, "", *roots, *gradients, "", str(count(listing))])
 
 
 def _shown(length: int, limit: int) -> Iterator[int]:
@@ -118,28 +251,33 @@ def _gap(length: int, limit: int) -> str:
     return f"{'…':>8}   {length - limit:,} more"
 
 
-def _line(program: WengertList, names: Names, k: int) -> str:
-    label = _clean(names.registers.get(k, ""))
-    mark = "once" if program.uniform[k] else "row"
-    return f"{f'v{k}':>8} = {_expression(program, k):<32} {mark:<4} {label}".rstrip()
+def _line(listing: Listing, k: int) -> str:
+    label = _clean(listing.labels.get(k, ""))
+    mark = "row" if listing.program.varying[k] else "once"
+    return f"{_register(k):>8} = {_expression(listing, k):<32} {mark:<4} {label}".rstrip()
 
 
-def _expression(program: WengertList, k: int) -> str:
-    operation, operands = program.operations[k], program.operands[k]
-    if operation == "constant":
-        return repr(program.constants[k])
-    if operation in LEAVES:
-        return f"{operation} {operands[0]}"
-    registers = [f"v{j}" for j in operands]
-    if operation in _SYMBOLS:
-        return f" {_SYMBOLS[operation]} ".join(registers)
-    return f"-{registers[0]}" if operation == "negative" else f"{operation}({', '.join(registers)})"
+def _register(k: int) -> str:
+    return f"v{k - len(LEAVES)}"
 
 
-def _ends(kind: str, registers: Sequence[int], names: Sequence[str], limit: int) -> list[str]:
+def _expression(listing: Listing, k: int) -> str:
+    word, operands, *_ = _fields(listing.program[k])
+    if word == "view":
+        base, place, *_ = operands
+        if base == CONSTANTS:
+            return repr(float(listing.program.constants[place]))
+        return f"{ {PARAMETERS: 'parameter', INPUTS: 'input'}[base] } {place}"
+    registers = [_register(j) for j in operands[: ARITIES[word]]]
+    if word in _SYMBOLS:
+        return f" {_SYMBOLS[word]} ".join(registers)
+    return f"-{registers[0]}" if word == "neg" else f"{word}({', '.join(registers)})"
+
+
+def _ends(kind: str, blocks: Sequence[int], names: Sequence[str], limit: int) -> list[str]:
     lines = [
-        f"{kind} {place}: v{k}" + (f"   {_clean(name)}" if name else "")
-        for place, (k, name) in enumerate(zip(registers, names, strict=True))
+        f"{kind} {place}: {_register(k)}" + (f"   {_clean(name)}" if name else "")
+        for place, (k, name) in enumerate(zip(blocks, names, strict=True))
     ]
     return [*lines[:limit], f"… {len(lines) - limit:,} more"] if len(lines) > limit else lines
 

@@ -179,7 +179,9 @@ class Runner:
         count = library().train(machine.address, _address(record))
         if record[TRAINING.index("now")] != fields["now"]:
             now, following = following, now
-        t.params[:], t.state[:], t.previous[:] = now[0], now[1:], following
+        t.params[:], t.state[:] = now[0], now[1:]
+        if count > 1 or np.isfinite(losses[0]):  # there was an update
+            t.previous[:] = following
         self._give_back([machine])
         return losses[:count]
 

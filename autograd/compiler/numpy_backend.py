@@ -1,262 +1,390 @@
-"""The NumPy backend: one NumPy call per instruction, on one block of rows at a time.
+"""The NumPy backend: one NumPy call per operation, on one stretch of rows at a time.
 
-A *column* holds a varying register for the rows of a block.  Columns are few: one is handed on as
-soon as the register in it is used up.  Uniform registers are one number each, computed once per
-call. An instruction list is *bound* to the columns once per block length, so that running a block
-is a bare loop of calls.
+The operations fall into three *phases*: uniform ones before any row is looked at, those on varying
+blocks (and what they add up over the rows), and uniform ones that need these means.  The first and
+the last are done once per call, the middle once per stretch.  A phase is *bound* to memory before
+it runs, so that running it is a bare loop of calls.  Memory of a varying block is handed on as soon
+as nobody needs the block any more; a uniform block that is part of a bigger one is computed in its
+place there.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from autograd import scalar_math
-from autograd.compiler.backends import Array, Indices, train_step_by_step
-from autograd.compiler.linear import LEAVES, WengertList, needed_for, uncollected
+from autograd.compiler.arrays import (
+    ARITIES,
+    CODE,
+    CONSTANTS,
+    ELEMENTWISE,
+    INPUTS,
+    PARAMETERS,
+    VIEWS,
+    WORDS,
+    Array,
+    ArrayProgram,
+    for_gradient,
+    for_values,
+    last_uses,
+)
+from autograd.compiler.backends import Training, train_step_by_step
+from autograd.compiler.roll import uncollected
+from autograd.rules import BASIS
 
-LONGEST_BLOCK = 1024
-"""Rows per block: so many that the price of a call counts little, so few that the cache holds."""
+LONGEST_STRETCH = 1024
+"""Rows at a time: so many that the price of a call counts little, so few that the cache holds."""
 
-LARGEST_BLOCK = 2**23
-"""Numbers per block over all columns: a program with a million columns gets short ones."""
+LARGEST_STRETCH = 2**23
+"""Numbers at a time over all varying blocks: a program of a million blocks gets short stretches."""
 
 BINDINGS = 4
-"""Block lengths to stay bound to: the full one and the remainders of the batches in use."""
+"""Lengths to stay bound to: the full one and the remainders of the batches in use."""
 
-Call: TypeAlias = tuple[Callable[..., Any], tuple[Array, ...], Array]
-"""A function, its operands, and the array that takes the result."""
-
-Binding: TypeAlias = tuple[Array, list[Call]]
-"""The columns for blocks of one length, and the calls that fill them."""
+Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function, and its operands with the array that takes the result last."""
 
 
 class NumpyExecutor:
-    """Runs a Wengert list with NumPy alone."""
+    """Runs an array program with NumPy alone."""
 
     name = "numpy"
     steps_per_call: int | None = None
+    note = ""
 
-    def __init__(self, program: WengertList) -> None:
-        self._value = BlockPlan(program, kept=program.outputs, summed=())
-        self._gradient: BlockPlan | None = None
+    def __init__(self, program: ArrayProgram) -> None:
         self._program = program
+        self._values: Follower | None = None
+        self._gradient: Follower | None = None
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
-        return self._value.run(params, batch)[0]
+        if self._values is None:
+            self._values = Follower(for_values(self._program))
+        return self._values.outputs(params, batch)
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
-        program = self._program
         if self._gradient is None:
-            self._gradient = BlockPlan(program, kept=(), summed=program.outputs + program.gradients)
-        means = self._gradient.run(params, batch)[1]
-        split = len(program.outputs)
-        return float(sum(means[:split].tolist())), means[split:]
+            self._gradient = Follower(for_gradient(self._program))
+        return self._gradient.value_and_grad(params, batch)
 
-    def train(
-        self,
-        update: WengertList,
-        params: Array,
-        state: Array,
-        rows: Array,
-        order: Indices,
-        batch_size: int,
-        hyper: Array,
-    ) -> Array:
+    def train(self, training: Training) -> Array:
         """Take one optimiser step per batch."""
-        rule = NumpyExecutor(update)
-        return train_step_by_step(self, rule, params, state, rows, order, batch_size, hyper)
+        return train_step_by_step(self, NumpyExecutor(training.update), training)
 
 
-class BlockPlan:
-    """What to do with every block to get the kept registers and the means of the summed ones."""
+class Follower:
+    """An array program bound to memory."""
 
-    def __init__(self, program: WengertList, kept: Sequence[int], summed: Sequence[int]) -> None:
-        self._kept, self._summed = kept, summed
+    def __init__(self, program: ArrayProgram) -> None:
         self._program = program
-        needed = needed_for((*kept, *summed), program.operations, program.operands)
-        live = [k for k in range(len(program)) if needed[k]]
-        self._uniform = [k for k in live if program.uniform[k]]
-        self._varying = [k for k in live if not program.uniform[k]]
-        self._place, self._columns = assign_columns(program, self._varying, kept)
-        for place, k in enumerate(self._uniform):
-            self._place[k] = place
-        self._inputs = [
-            (self._place[k], program.operands[k][0])
-            for k in self._varying
-            if program.operations[k] == "input"
-        ]
-        self._total = {k: place for place, k in enumerate(dict.fromkeys(summed))}
-        self._numbers = np.zeros(len(self._uniform))
-        self._totals = np.zeros(len(self._total))
-        self._block = min(LONGEST_BLOCK, max(16, LARGEST_BLOCK // (1 + self._columns)))
-        self._bindings: dict[int, Binding] = {}
+        self._phases = phases(program)
+        self._uniform: dict[int, Array] = {}
+        self._bindings: dict[int, tuple[dict[int, Array], list[Call]]] = {}
         self._lock = Lock()
+        with uncollected():
+            self._place_uniform()
+            self._before, self._after = (self._calls(phase, self._uniform) for phase in (0, 2))
+        counts = program.shapes.prod(axis=1)[program.varying & (program.codes > CODE["view"])]
+        self._length = min(LONGEST_STRETCH, max(16, LARGEST_STRETCH // (1 + int(counts.sum()))))
+        self._sums = [self._uniform[k] for k in np.flatnonzero(self._phases == 3).tolist()]
 
-    def run(self, params: Array, batch: Array) -> tuple[Array, Array]:
-        """The kept registers (N, K), and the means over the rows of the summed registers (S,)."""
-        with self._lock, np.errstate(all="ignore"):
-            self._numbers[:] = self._uniform_numbers(params)
-            self._totals[:] = 0.0
-            kept = np.empty((len(batch), len(self._kept)))
-            for start in range(0, len(batch), self._block):
-                stop = start + self._block
-                self._run_block(batch[start:stop], kept[start:stop])
-            return kept, self._means(len(batch))
+    def outputs(self, params: Array, batch: Array) -> Array:
+        """The roots for every row."""
+        outputs = np.empty((len(batch), len(self._program.roots)))
+        with self._lock:
+            self._run(params, batch, outputs)
+        return outputs
 
-    def _run_block(self, rows: Array, kept: Array) -> None:
-        columns, calls = self._bound(len(rows))
-        for column, place in self._inputs:
-            columns[column] = rows[:, place]
-        for function, operands, out in calls:
-            function(*operands, out=out)
-        for place, k in enumerate(self._kept):
-            source = self._numbers if self._program.uniform[k] else columns
-            kept[:, place] = source[self._place[k]]
+    def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
+        """The loss and its gradient."""
+        program = self._program
+        with self._lock:
+            self._run(params, batch, None)
+            loss, gradient = (self._uniform[k] for k in (program.loss, program.gradient))
+            return float(loss[0, 0, 0]), gradient.reshape(-1).copy()
 
-    def _means(self, count: int) -> Array:
-        uniform = self._program.uniform
-        return np.array(
-            [
-                self._numbers[self._place[k]]
-                if uniform[k]
-                else self._totals[self._total[k]] / count
-                for k in self._summed
-            ]
-        )
+    def _run(self, params: Array, batch: Array, outputs: Array | None) -> None:
+        with np.errstate(all="ignore"):
+            self._uniform[PARAMETERS][:, 0, 0] = params
+            _do(self._before)
+            for total in self._sums:
+                total.fill(0.0)
+            for start in range(0, len(batch), self._length):
+                rows = batch[start : start + self._length]
+                blocks, calls = self._bound(len(rows))
+                blocks[INPUTS][:, 0] = rows.T
+                _do(calls)
+                if outputs is not None:
+                    for place, k in enumerate(self._program.roots):
+                        outputs[start : start + len(rows), place] = blocks[k][0, 0]
+            for total in self._sums:
+                total /= len(batch)
+            _do(self._after)
 
-    def _uniform_numbers(self, params: Array) -> list[float]:
-        program, vector, place = self._program, params.tolist(), self._place
-        numbers: list[float] = []
-        for k in self._uniform:
-            operation, operands = program.operations[k], program.operands[k]
-            if operation == "constant":
-                numbers.append(program.constants[k])
-            elif operation == "parameter":
-                numbers.append(vector[operands[0]])
-            else:
-                numbers.append(_ON_NUMBERS[operation](*[numbers[place[j]] for j in operands]))
-        return numbers
+    # -- memory ---------------------------------------------------------------------------------
 
-    def _bound(self, length: int) -> Binding:
-        if length not in self._bindings:
+    def _place_uniform(self) -> None:
+        """Memory for every uniform block, the parts of a bigger one inside it."""
+        program, blocks = self._program, self._uniform
+        seen = {*program.operands[program.codes == CODE["view"], 0].tolist()}
+        for k in np.flatnonzero(~program.varying)[::-1].tolist():
+            word, operands = WORDS[program.codes[k]], program.operands[k]
+            if word in VIEWS:
+                continue
+            if k not in blocks:
+                blocks[k] = np.zeros((*program.shapes[k], 1))
+            if word == "collect" and operands[2]:
+                for j, start, s, t in program.pieces[operands[0] : operands[1]].tolist():
+                    movable = not (j in seen or j in blocks or start < 0 or program.varying[j])
+                    if movable and CODE["table"] < program.codes[j] != CODE["collect"]:
+                        blocks[j] = _strided(blocks[k], start, (s, t), program.shapes[j])
+        blocks[CONSTANTS][:, 0, 0] = program.constants
+        for k in np.flatnonzero(~program.varying & (program.codes <= CODE["table"])).tolist():
+            self._place_view(k, blocks, blocks)
+
+    def _place_view(self, k: int, blocks: dict[int, Array], bases: dict[int, Array]) -> None:
+        program = self._program
+        word, (base, start, s, t) = WORDS[program.codes[k]], program.operands[k].tolist()
+        if word == "view":
+            blocks[k] = _strided(bases[base], start, (s, t), program.shapes[k])
+        elif word == "table":
+            blocks[k] = np.empty((*program.shapes[k], bases[base].shape[2]))
+
+    def _bound(self, rows: int) -> tuple[dict[int, Array], list[Call]]:
+        """Varying blocks with memory for so many rows, and the calls that fill it."""
+        if rows not in self._bindings:
             if len(self._bindings) == BINDINGS:
                 self._bindings.clear()
             with uncollected():
-                self._bindings[length] = self._bind(length)
-        return self._bindings[length]
+                blocks = self._place_varying(rows)
+                self._bindings[rows] = blocks, self._calls(1, blocks)
+        return self._bindings[rows]
 
-    def _bind(self, length: int) -> Binding:
-        program, place = self._program, self._place
-        table = np.empty((self._columns, length))
-        columns, numbers = list(table), list(self._numbers[:, None])
-        calls: list[Call] = []
-        for k in self._varying:
-            column = columns[place[k]]
-            if program.operations[k] not in LEAVES:
-                operands = tuple(
-                    [
-                        numbers[place[j]] if program.uniform[j] else columns[place[j]]
-                        for j in program.operands[k]
-                    ]
-                )
-                calls.append((_ON_COLUMNS[program.operations[k]], operands, column))
-            if k in self._total:
-                total = self._total[k]
-                calls.append((_add_sum, (column,), self._totals[total : total + 1]))
-        return table, calls
+    def _place_varying(self, rows: int) -> dict[int, Array]:
+        """Memory for every varying block, handed on after its last use."""
+        program, blocks = self._program, dict(self._uniform)
+        ends: dict[int, list[int]] = {}
+        last = last_uses(program)
+        for k in np.flatnonzero(program.varying).tolist():
+            ends.setdefault(int(last[k]), []).append(k)
+        free: dict[int, list[Array]] = {}
+        codes = program.codes.tolist()
+        view, varying = CODE["view"], program.varying.tolist()
+        for k, (n, m) in enumerate(program.shapes.tolist()):
+            if varying[k]:
+                if codes[k] == view:
+                    self._place_view(k, blocks, blocks)
+                else:
+                    pool = free.get(n * m)
+                    memory = pool.pop() if pool else np.empty(n * m * rows)
+                    blocks[k] = memory.reshape(n, m, rows)
+            for j in ends.get(k, ()):
+                if codes[j] != view:
+                    free.setdefault(blocks[j].size // rows, []).append(blocks[j].reshape(-1))
+        return blocks
+
+    # -- calls ----------------------------------------------------------------------------------
+
+    def _calls(self, phase: int, blocks: dict[int, Array]) -> list[Call]:
+        program, calls = self._program, []
+        wanted = (self._phases == phase) | ((self._phases == 3) & (phase == 1))
+        operands = program.operands.tolist()
+        for k in np.flatnonzero(wanted).tolist():
+            word, numbers = WORDS[program.codes[k]], operands[k]
+            if word == "collect":
+                calls += self._moves(numbers, blocks, k)
+            elif word == "table":
+                base, table = blocks[numbers[0]], program.tables[numbers[1]]
+                flat = base.reshape(-1, base.shape[2])
+                calls.append((_look_up, (flat, table, blocks[k].reshape(len(table), -1))))
+            elif word not in ("view", "parameters", "inputs", "constants"):
+                arrays = [blocks[j] for j in numbers[: ARITIES[word]] if j >= 0]
+                function = _TOTALS[word] if self._phases[k] == 3 else _COMPUTE[word]
+                calls.append((function, (*arrays, blocks[k])))
+        return calls
+
+    def _moves(self, operands: list[int], blocks: dict[int, Array], k: int) -> list[Call]:
+        """The calls that put the pieces of a block together."""
+        program, target = self._program, blocks[k]
+        first, stop, once, _ = operands
+        pieces = program.pieces[first:stop].tolist()
+        covered = sum(int(program.shapes[j].prod()) for j, *_ in pieces) == target[..., 0].size
+        clean = once and (covered or not program.varying[k])  # nobody else had this memory
+        calls: list[Call] = [] if clean else [(_clear, (target,))]
+        flat = target.reshape(-1, target.shape[2])
+        for j, start, s, t in pieces:
+            block = blocks[j]
+            if start < 0:
+                table = program.tables[-1 - start]
+                calls.append((_put if once else _add_at, (flat, table, _flat(block, flat))))
+                continue
+            place = _strided(target, start, (s, t), block.shape)
+            if not once:
+                n, m, _ = block.shape
+                if n < m:  # column by column, for windows may overlap
+                    calls += [(_add, (block[i], place[i])) for i in range(n)]
+                else:
+                    calls += [(_add, (block[:, i], place[:, i])) for i in range(m)]
+            elif place.ctypes.data != block.ctypes.data or block.shape[2] != target.shape[2]:
+                calls.append((_copy, (block, place)))
+        return calls
 
 
-def assign_columns(
-    program: WengertList, registers: Sequence[int], kept: Iterable[int]
-) -> tuple[list[int], int]:
-    """The column of each of these registers, handed on after its last use, and their number.
-
-    Leaves come first and keep theirs, as registers in ``kept`` do.  All others are at -1.
-    """
-    column = [-1] * len(program)
-    leaves = [k for k in registers if program.operations[k] in LEAVES]
-    for count, k in enumerate(leaves):
-        column[k] = count
-    last_use = _last_uses(program, registers)
-    for k in (*leaves, *kept):
-        last_use[k] = len(program)
-    free: list[int] = []
-    columns = len(leaves)
-    for k in registers:
-        if program.operations[k] not in LEAVES:
-            if not free:
-                free.append(columns)
-                columns += 1
-            column[k] = free.pop()
-            done = {j for j in (k, *program.operands[k]) if last_use[j] <= k and column[j] >= 0}
-            free.extend([column[j] for j in done])
-    return column, columns
+def phases(program: ArrayProgram) -> npt.NDArray[np.int8]:
+    """Per block 0: before the rows; 1: for each row; 3: added up over them; 2: after that."""
+    phase = bytearray(len(program))
+    varying, operands = program.varying.tolist(), program.operands.tolist()
+    for k, code in enumerate(program.codes.tolist()):
+        word, numbers = WORDS[code], operands[k]
+        if word == "collect":
+            blocks = program.pieces[numbers[0] : numbers[1], 0].tolist()
+        else:
+            blocks = [j for j in numbers[: ARITIES[word]] if j >= 0]
+        if varying[k]:
+            phase[k] = 1
+        elif word in _TOTALS and any(varying[j] for j in blocks):
+            phase[k] = 3
+        else:
+            phase[k] = 2 if any(phase[j] > 1 for j in blocks) else 0
+    return np.frombuffer(phase, np.int8)
 
 
-def _last_uses(program: WengertList, registers: Iterable[int]) -> list[int]:
-    """Per register the last of these that has it as an operand; -1 where there is none."""
-    last_use = [-1] * len(program)
-    for k in registers:
-        if program.operations[k] not in LEAVES:
-            for j in program.operands[k]:
-                last_use[j] = k
-    return last_use
+def _strided(block: Array, start: int, steps: tuple[int, int], shape: Any) -> Array:
+    """A view of a block: element (i, j) is its number start + i s + j t."""
+    n, m, rows = int(shape[0]), int(shape[1]), block.shape[2]
+    width = 8 * rows
+    strides = steps[0] * width, steps[1] * width, 8
+    return np.ndarray((n, m, rows), np.float64, block, start * width, strides)
 
 
-def _add_sum(column: Array, *, out: Array) -> None:
-    out += np.add.reduce(column)
+def _do(calls: list[Call]) -> None:
+    for function, arrays in calls:
+        function(*arrays)
 
 
-def _choose(condition: Array, a: Array, b: Array, *, out: Array) -> None:
+def _flat(block: Array, target: Array) -> Array:
+    """A block as numbers times rows, stretched to the target's rows."""
+    n, m, rows = block.shape
+    return np.broadcast_to(block.reshape(n * m, rows), (n * m, target.shape[1]))
+
+
+def _clear(out: Array) -> None:
+    out.fill(0.0)
+
+
+def _copy(a: Array, out: Array) -> None:
+    np.copyto(out, a)
+
+
+def _add(a: Array, out: Array) -> None:
+    np.add(out, a, out)
+
+
+def _put(out: Array, table: Any, a: Array) -> None:
+    out[table] = a
+
+
+def _add_at(out: Array, table: Any, a: Array) -> None:
+    np.add.at(out, table, a)
+
+
+def _look_up(a: Array, table: Any, out: Array) -> None:
+    np.take(a, table, 0, out, "clip")  # in range: "clip" spares a copy
+
+
+def _sum(a: Array, out: Array) -> None:
+    np.add.reduce(a, axis=1, out=out, keepdims=True)
+
+
+def _max(a: Array, out: Array) -> None:
+    np.maximum.reduce(a, axis=1, out=out, keepdims=True)
+
+
+def _matmul(a: Array, b: Array, *bias_and_out: Array) -> None:
+    *bias, out = bias_and_out
+    np.matmul(a[:, :, 0], b, out)
+    for amount in bias:
+        np.add(out, amount, out)
+
+
+def _take(a: Array, index: Array, out: Array) -> None:
+    n, m, rows = np.broadcast_shapes(a.shape, (*out.shape[:1], 1, out.shape[2]))
+    sound = (index >= 0) & (index < m) & (index == np.floor(index))
+    places = np.broadcast_to(np.where(sound, index, 0).astype(np.intp), (n, 1, rows))
+    taken = np.take_along_axis(np.broadcast_to(a, (n, m, rows)), places, 1)
+    np.copyto(out, np.where(sound, taken, np.nan))
+
+
+def _outer(a: Array, b: Array, out: Array) -> None:
+    np.einsum("wir,wkr->ik", a, b, out=out[:, :, 0])
+
+
+def _add_mean(a: Array, out: Array) -> None:
+    np.add(out, np.add.reduce(a, 2, keepdims=True), out)
+
+
+def _add_outer(a: Array, b: Array, out: Array) -> None:
+    rows = max(a.shape[2], b.shape[2])
+    for one, other in zip(a, b):
+        one, other = (np.broadcast_to(x, (len(x), rows)) for x in (one, other))
+        np.add(out[:, :, 0], one @ other.T, out[:, :, 0])
+
+
+def _choose(condition: Array, a: Array, b: Array, out: Array) -> None:
     np.copyto(out, b)
     np.copyto(out, a, where=condition != 0.0)
 
 
-def _power(a: Array, b: Array, *, out: Array) -> None:
+def _power(a: Array, b: Array, out: Array) -> None:
     """NumPy takes a root where one 0.5 is the exponent of all, and is wrong at -inf and -0."""
-    if len(b) == 1 and b[0] == 0.5:
+    if b.size == 1 and b[0, 0, 0] == 0.5:
         a = np.where(a == -np.inf, np.inf, a) + 0.0
-    np.power(a, b, out=out)
+    np.power(a, b, out)
 
 
-def _first_of_equals(extreme: Callable[..., Any]) -> Callable[..., None]:
+def _first_of_equals(extreme: Any) -> Callable[..., None]:
     """A maximum or minimum that gives its first operand where 0 and -0 tie, as the engine's."""
 
-    def each(a: Array, b: Array, *, out: Array) -> None:
+    def each(a: Array, b: Array, out: Array) -> None:
         extreme(a, b, out=out)
         np.copyto(out, a, where=a == b)
 
     return each
 
 
-def _by_math(function: Callable[[float], float]) -> Callable[..., None]:
-    def each(x: Array, *, out: Array) -> None:
-        out[:] = [function(number) for number in x.tolist()]
+def _by_scalars(name: str) -> Callable[..., None]:
+    function = np.frompyfunc(getattr(scalar_math, name), ELEMENTWISE[name], 1)
+
+    def each(*arrays: Array) -> None:
+        *operands, out = arrays
+        out[...] = function(*operands)
 
     return each
 
 
-_ON_NUMBERS: dict[str, Callable[..., float]] = {
-    **{name: getattr(scalar_math, name) for name in scalar_math.__all__},
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
-    "negative": lambda x: -x,
-}
-
-_ON_COLUMNS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(np, name) for name in _ON_NUMBERS if hasattr(np, name)},
+_COMPUTE: dict[str, Callable[..., None]] = {
+    **{name: getattr(np, name, None) or _by_scalars(name) for name in BASIS},
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "neg": np.negative,
     "maximum": _first_of_equals(np.maximum),
     "minimum": _first_of_equals(np.minimum),
     "power": _power,
     "where": _choose,
-    "erf": _by_math(math.erf),
-    "erfc": _by_math(math.erfc),
+    "sum": _sum,
+    "max": _max,
+    "matmul": _matmul,
+    "take": _take,
+    "outer": _outer,
 }
+
+_TOTALS: dict[str, Callable[..., None]] = {"mean": _add_mean, "outer": _add_outer}
+"""What is added up over the rows."""

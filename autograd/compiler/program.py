@@ -1,34 +1,41 @@
 """What users hold: a compiled graph.
 
 `compile` records a graph once and gives a `Program`, which runs it for whole batches at a time
-without making a node again: the same numbers, from a list of instructions.
+without making a node again: the same numbers, from a list of operations on arrays.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from autograd.compiler.arrays import CODE, VIEWS, Array, ArrayProgram
 from autograd.compiler.backends import (
-    Array,
     Executor,
+    Steps,
+    Training,
     check_backend,
     check_shape,
     make_executor,
 )
-from autograd.compiler.linear import LEAVES, Recording, WengertList, record
-from autograd.compiler.listing import Counts, Names, count, print_list
+from autograd.compiler.listing import Counts, Listing, Names, count, print_list, unrolled
+from autograd.compiler.roll import Rolled, roll
 from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
 from autograd.extras import require
 from autograd.files import write_atomically
-from autograd.value import Value
+from autograd.functions import VALUES
+from autograd.value import Value, constant
 
 if TYPE_CHECKING:
     from autograd.compiler.jax_backend import JaxFunction
+
+Rule = Callable[..., Sequence[Any]]
+"""An optimiser's rule: see `nn.optim`."""
 
 
 def compile(  # noqa: A001
@@ -43,8 +50,8 @@ def compile(  # noqa: A001
     ``inputs`` are leaves: they take their numbers from a row of the batch, in this order.  Every
     other leaf that requires a gradient is a parameter: first those in ``parameters``, which states
     an order, then the rest in topological order.  Other leaves and plain numbers are constants,
-    fixed at what they are now.  ``backend`` is "numba", "numpy" or "jax"; "auto" takes numba where
-    it is installed.  The numbers are those of the eager engine to 1e-12, special values included,
+    fixed at what they are now.  ``backend`` is "native", "numpy" or "jax"; "auto" takes native
+    where it can run.  The numbers are those of the eager engine to 1e-12, special values included,
     but that XLA, behind "jax", takes subnormal numbers for 0 and settles ties of 0 and -0 its way.
 
     **What Python decided while the graph was built is fixed**: an ``if`` on ``x.data``, the length
@@ -61,7 +68,7 @@ def compile(  # noqa: A001
     >>> value, grads.tolist()
     (7.5, [2.5])
     """
-    check_backend(backend)
+    backend = check_backend(backend)
     roots = _values([root] if isinstance(root, Value) else root, "root")
     leaves, first = _values(inputs, "input"), _values(parameters, "parameter")
     if not roots:
@@ -75,9 +82,9 @@ def compile(  # noqa: A001
     _check_leaves(first, "parameter")
     if both := {*leaves} & {*first}:
         raise ValueError(f"{both.pop()!r} is both an input and a parameter")
-    recording = record(roots, leaves, first)
+    rolled = roll(roots, leaves, first)
     return Program(
-        recording.wengert, _names(recording, roots, leaves), recording.parameters, backend=backend
+        rolled.program, _names(rolled, roots, leaves), rolled.parameters, backend=backend
     )
 
 
@@ -91,19 +98,20 @@ class Program:
 
     def __init__(
         self,
-        wengert: WengertList,
+        arrays: ArrayProgram,
         names: Names,
         parameters: Sequence[Value] | None,
         *,
         numbers: Array | None = None,
         backend: str = "auto",
     ) -> None:
-        self.wengert = wengert
+        self.arrays = arrays
         self.names = names
         self._parameters = None if parameters is None else list(parameters)
         self._numbers = numbers
         self._choice = backend
-        self._executor: Executor = make_executor(backend, wengert)
+        self._executor: Executor = make_executor(backend, arrays)
+        self._rule: tuple[Any, ArrayProgram] | None = None
 
     @property
     def parameters(self) -> list[Value]:
@@ -120,8 +128,13 @@ class Program:
 
     @property
     def backend(self) -> str:
-        """The backend that runs this program: "numba", "numpy" or "jax"."""
+        """The backend that runs this program: "native", "numpy" or "jax"."""
         return self._executor.name
+
+    @property
+    def note(self) -> str:
+        """Why "auto" did not take the native backend; "" where it did."""
+        return self._executor.note
 
     @property
     def steps_per_call(self) -> int | None:
@@ -148,31 +161,40 @@ class Program:
             parameter.grad += amount
         return value
 
-    def train(
-        self,
-        update: WengertList,
-        params: Array,
-        state: Array,
-        rows: Any,
-        order: Any,
-        batch_size: int,
-        hyper: Any,
-    ) -> Array:
-        """Take one optimiser step per batch inside the backend; see `backends.train_step_by_step`.
+    def train(self, rule: Rule, steps: Steps) -> Array:
+        """Take one optimiser step per batch inside the backend; the loss of each.
 
-        ``params`` (P,) and ``state`` (S, P), float64 and C-contiguous, change in place.
+        ``rule(m, p, g, *state, *hyper)`` gives a parameter's new number and state, as in
+        `nn.optim`; it is recorded once.  ``params``, ``state`` and ``previous`` change in place.  A
+        loss that is not finite stops the training before its update: it is the last one returned.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        rows, chosen = self._rows(rows), np.ascontiguousarray(order, dtype=np.int64)
-        if len(chosen) and not (chosen.min() >= 0 and chosen.max() < len(rows)):
+        if steps.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {steps.batch_size}")
+        rows, order = self._rows(steps.rows), np.ascontiguousarray(steps.order, dtype=np.int64)
+        if len(order) and not (order.min() >= 0 and order.max() < len(rows)):
             raise IndexError(f"order points outside the {len(rows)} rows")
-        hyper = _real_array(hyper, (-(-len(chosen) // batch_size), None), "hyper")
-        parameters = len(self.names.parameters)
-        _check_changed(params, (parameters,), "params")
-        _check_changed(state, (len(update.outputs) - 1, parameters), "state")
-        _check_update(update, hyper.shape[1])
-        return self._executor.train(update, params, state, rows, chosen, batch_size, hyper)
+        hyper = _real_array(steps.hyper, (-(-len(order) // steps.batch_size), None), "hyper")
+        parameters, states = len(self.names.parameters), len(steps.state)
+        for name, shape in (("params", (parameters,)), ("state", (states, parameters))):
+            _check_changed(getattr(steps, name), shape, name)
+        _check_changed(steps.previous, (1 + states, parameters), "previous")
+        update = self._update(rule, states, hyper.shape[1])
+        arrays = steps.params, steps.state, steps.previous, rows, order
+        return self._executor.train(Training(update, *arrays, steps.batch_size, hyper))
+
+    def _update(self, rule: Rule, states: int, numbers: int) -> ArrayProgram:
+        """The rule over rows of one parameter, its gradient and its state, kept for next time."""
+        if self._rule is None or self._rule[0] != (rule, states, numbers):
+            columns = [Value(1.0) for _ in range(2 + states)]
+            hyper = [Value(0.5) for _ in range(numbers)]
+            changed = list(rule(VALUES, *columns, *hyper))
+            if len(changed) != 1 + states:
+                raise ValueError(
+                    f"the rule gives {len(changed)} numbers for a parameter with {states} of state"
+                )
+            roots = [x if isinstance(x, Value) else constant(x) for x in changed]
+            self._rule = (rule, states, numbers), roll(roots, columns, hyper).program
+        return self._rule[1]
 
     def pack(self) -> Array:
         """The numbers in the parameters, (P,); of a loaded program, those that were saved."""
@@ -200,15 +222,19 @@ class Program:
         require("jax", extra="jax")
         from autograd.compiler.jax_backend import JaxFunction
 
-        return JaxFunction(self.wengert, inputs=len(self.names.inputs))
+        return JaxFunction(self.arrays)
 
     def counts(self) -> Counts:
         """How much work one row is."""
-        return count(self.wengert)
+        return count(self._listing)
 
     def listing(self, limit: int = 200) -> str:
         """The Wengert list as text, up to ``limit`` instructions of it, and how much work it is."""
-        return print_list(self.wengert, self.names, limit)
+        return print_list(self._listing, self.names, limit)
+
+    @cached_property
+    def _listing(self) -> Listing:
+        return unrolled(self.arrays, self.names.places)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the program and the numbers in its parameters to a file, wholly or not at all."""
@@ -217,26 +243,28 @@ class Program:
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, backend: str = "auto") -> Program:
         """The program in a file written by `save`; ValueError if it is no such file or damaged."""
-        check_backend(backend)
+        backend = check_backend(backend)
         return cls._of(read_file(path), backend)
 
     @classmethod
     def _of(cls, stored: Stored, backend: str) -> Program:
-        return cls(stored.wengert, stored.names, None, numbers=stored.numbers, backend=backend)
+        return cls(stored.program, stored.names, None, numbers=stored.numbers, backend=backend)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_pickle, (self._to_bytes(), self._choice)
 
     def __repr__(self) -> str:
         names = self.names
-        instructions = sum(name not in LEAVES for name in self.wengert.operations)
+        operations = int((self.arrays.codes > CODE[VIEWS[-1]]).sum())
+        note = f" ({self.note})" if self.note else ""
         return (
-            f"<Program of {instructions} instructions, {len(names.inputs)} inputs, "
-            f"{len(names.parameters)} parameters, {len(names.roots)} roots, on {self.backend}>"
+            f"<Program of {operations} operations on blocks, {len(names.inputs)} inputs, "
+            f"{len(names.parameters)} parameters, {len(names.roots)} roots, "
+            f"on {self.backend}{note}>"
         )
 
     def _to_bytes(self) -> bytes:
-        return to_bytes(Stored(self.wengert, self.names, self.pack()))
+        return to_bytes(Stored(self.arrays, self.names, self.pack()))
 
     def _params(self, params: Any) -> Array:
         return _real_array(params, (len(self.names.parameters),), "params")
@@ -291,14 +319,6 @@ def _check_changed(array: Array, shape: tuple[int, ...], name: str) -> None:
         raise TypeError(f"{name} changes in place: it must be float64, C-contiguous and writeable")
 
 
-def _check_update(update: WengertList, numbers: int) -> None:
-    """Raise unless the rule finds all that it reads: p, g and its state, and the step's numbers."""
-    found = {"input": 1 + len(update.outputs), "parameter": numbers}
-    for name, operands in zip(update.operations, update.operands):
-        if name in found and operands[0] >= found[name]:
-            raise ValueError(f"the update reads {name} {operands[0]}, of {found[name]} there are")
-
-
 def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:
     if isinstance(given, Value) or not isinstance(given, Iterable):
         raise TypeError(f"{what}s are a sequence of Values, got {type(given).__name__}")
@@ -323,10 +343,10 @@ def _check_leaves(leaves: Sequence[Value], what: str) -> None:
         raise ValueError(f"{twice!r} is listed twice as {what}")
 
 
-def _names(recording: Recording, roots: Sequence[Value], inputs: Sequence[Value]) -> Names:
+def _names(rolled: Rolled, roots: Sequence[Value], inputs: Sequence[Value]) -> Names:
     return Names(
         inputs=tuple(leaf.label for leaf in inputs),
-        parameters=tuple(leaf.label for leaf in recording.parameters),
+        parameters=tuple(leaf.label for leaf in rolled.parameters),
         roots=tuple(root.label for root in roots),
-        registers=recording.labels,
+        places=rolled.labels,
     )

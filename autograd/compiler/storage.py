@@ -1,9 +1,9 @@
 """A program as a file: a NumPy ``.npz`` without pickles, and a JSON header.
 
 What is read is believed only after it was checked: every array has the type and shape that the
-header's format says, every operation is known, every operand is an earlier register, every end is a
-register.  A file that fails any of this, at whatever byte it was cut or changed, gives one
-ValueError.
+header's format says, and every operation the operands, the shape and the kind that its word asks
+for, so that nobody who follows the program reads or writes outside a block.  A file that fails any
+of this, at whatever byte it was cut or changed, gives one ValueError.
 """
 
 from __future__ import annotations
@@ -22,21 +22,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from autograd.compiler.backends import Array
-from autograd.compiler.linear import ARITIES, LEAVES, WengertList, uniform_registers
+from autograd.compiler.arrays import CODE, WORDS, Array, ArrayProgram
+from autograd.compiler.checked import check_program
 from autograd.compiler.listing import Names
 
-FORMAT = "payback program 1"
-
-_OPERATIONS = tuple(sorted(ARITIES))
-_WIDEST = max(ARITIES.values())
-_ARITY = np.array([ARITIES[name] for name in _OPERATIONS])
-_LEAVES = tuple(_OPERATIONS.index(name) for name in LEAVES)
-_CONSTANT, _PARAMETER, _INPUT = _LEAVES
+FORMAT = "payback program 2"
 
 _TYPES = {
-    "operations": "uint8", "operands": "int64", "constants": "float64", "outputs": "int64",
-    "gradients": "int64", "numbers": "float64", "header": "uint8",
+    "codes": "uint8", "operands": "int64", "shapes": "int64", "varying": "bool",
+    "tables": "int64", "table_ends": "int64", "pieces": "int64", "constants": "float64",
+    "ends": "int64", "numbers": "float64", "header": "uint8",
 }  # fmt: skip
 _DATED = (1980, 1, 1, 0, 0, 0)
 
@@ -45,17 +40,22 @@ Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a file holds: the list, its names, and the numbers in the parameters."""
+    """What a file holds: the program, its names, and the numbers in the parameters."""
 
-    wengert: WengertList
+    program: ArrayProgram
     names: Names
     numbers: Array
 
 
 def to_bytes(stored: Stored) -> bytes:
     """The contents of the file; the same program gives the same bytes."""
-    arrays = _arrays(stored.wengert, stored.numbers)
-    header = {"format": FORMAT, "sha256": _digest(arrays), **_names_as_json(stored.names)}
+    arrays = _arrays(stored.program, stored.numbers)
+    header = {
+        "format": FORMAT,
+        "sha256": _digest(arrays),
+        "words": WORDS,
+        **_names_as_json(stored.names),
+    }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
@@ -85,8 +85,11 @@ def from_bytes(data: bytes) -> Stored:
         _check(header["format"] == FORMAT, f"the format is {header['format']!r}, not {FORMAT!r}")
         _check(header["sha256"] == _digest(arrays), "the checksum does not match")
         names = _names_from_json(header)
-        _check_arrays(arrays, names)
-        return Stored(_wengert(arrays), names, arrays["numbers"])
+        program = _program(arrays, _texts(header["words"]))
+        check_program(program, len(names.parameters), len(names.inputs), len(names.roots))
+        _check(arrays["numbers"].shape == (len(names.parameters),), "parameters are missing")
+        _check_places(names, program)
+        return Stored(program, names, arrays["numbers"])
     except _DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise ValueError(
@@ -101,38 +104,57 @@ _DAMAGE = (
 """What reading a damaged file may raise."""
 
 
-def _arrays(wengert: WengertList, numbers: Array) -> Arrays:
-    operands = np.full((len(wengert), _WIDEST), -1, dtype=np.int64)
-    for k, registers in enumerate(wengert.operands):
-        operands[k, : len(registers)] = registers
-    code = {name: k for k, name in enumerate(_OPERATIONS)}
-    constants = [number for _, number in sorted(wengert.constants.items())]
+def _arrays(program: ArrayProgram, numbers: Array) -> Arrays:
+    lengths = [len(table) for table in program.tables]
     return {
-        "operations": np.array([code[name] for name in wengert.operations], dtype=np.uint8),
-        "operands": operands,
-        "constants": np.array(constants, dtype=np.float64),
-        "outputs": np.array(wengert.outputs, dtype=np.int64),
-        "gradients": np.array(wengert.gradients, dtype=np.int64),
+        "codes": program.codes,
+        "operands": program.operands,
+        "shapes": program.shapes,
+        "varying": program.varying,
+        "tables": np.concatenate([np.zeros(0, np.int64), *program.tables]),
+        "table_ends": np.cumsum(lengths, dtype=np.int64),
+        "pieces": program.pieces,
+        "constants": program.constants,
+        "ends": np.array([program.loss, program.gradient, *program.roots], dtype=np.int64),
         "numbers": np.ascontiguousarray(numbers, dtype=np.float64),
     }
 
 
-def _wengert(arrays: Arrays) -> WengertList:
-    codes: list[int] = arrays["operations"].tolist()
-    operations = [_OPERATIONS[code] for code in codes]
-    operands = [
-        tuple(registers[: ARITIES[name]])
-        for name, registers in zip(operations, arrays["operands"].tolist(), strict=True)
-    ]
-    places = [k for k, code in enumerate(codes) if code == _CONSTANT]
-    return WengertList(
-        operations=operations,
-        operands=operands,
-        constants=dict(zip(places, arrays["constants"].tolist(), strict=True)),
-        outputs=arrays["outputs"].tolist(),
-        gradients=arrays["gradients"].tolist(),
-        uniform=uniform_registers(operations, operands),
+def _program(arrays: Arrays, words: tuple[str, ...]) -> ArrayProgram:
+    """The arrays as a program, not yet to be believed."""
+    codes, ends = arrays["codes"], arrays["table_ends"]
+    for name, wide in (("operands", 4), ("shapes", 2), ("pieces", 4)):
+        _check(arrays[name].ndim == 2 and arrays[name].shape[1] == wide, f"{name} of odd shape")
+    plain = [arrays[name] for name in ("codes", "varying", "tables", "table_ends", "constants")]
+    _check(all(array.ndim == 1 for array in (*plain, arrays["ends"])), "arrays of odd shape")
+    _check(len(codes) == len(arrays["varying"]) == len(arrays["shapes"]), "arrays of odd length")
+    _check(len(codes) == len(arrays["operands"]), "arrays of odd length")
+    _check(not len(codes) or int(codes.max()) < len(words), "an unknown operation")
+    unknown = sorted({words[code] for code in np.unique(codes).tolist()} - CODE.keys())
+    _check(not unknown, f"operations that this version does not know: {', '.join(unknown)}")
+    bounds = np.concatenate([[0], ends])
+    _check(bool((np.diff(bounds) >= 0).all()), "tables out of order")
+    _check(int(bounds[-1]) == len(arrays["tables"]), "tables are missing")
+    _check(len(arrays["ends"]) >= 2, "ends are missing")
+    loss, gradient, *roots = arrays["ends"].tolist()
+    return ArrayProgram(
+        codes=np.array([CODE.get(word, 0) for word in words], dtype=np.uint8)[codes],
+        operands=arrays["operands"],
+        shapes=arrays["shapes"],
+        varying=arrays["varying"],
+        tables=tuple(np.split(arrays["tables"], ends[:-1]) if len(ends) else ()),
+        pieces=arrays["pieces"],
+        constants=arrays["constants"],
+        roots=tuple(roots),
+        loss=loss,
+        gradient=gradient,
     )
+
+
+def _check_places(names: Names, program: ArrayProgram) -> None:
+    counts = program.shapes.prod(axis=1)
+    for k, number in names.places:
+        _check(0 <= k < len(program) and 0 <= number < counts[k], "a label out of range")
 
 
 def _read_arrays(data: bytes) -> Arrays:
@@ -156,46 +178,12 @@ def _read_array(archive: zipfile.ZipFile, name: str, kind: str) -> npt.NDArray[A
     return array
 
 
-def _check_arrays(arrays: Arrays, names: Names) -> None:
-    codes, operands = arrays["operations"], arrays["operands"]
-    length, parameters = len(codes), len(names.parameters)
-    _check(
-        codes.shape == (length,) and operands.shape == (length, _WIDEST),
-        "instructions of odd shape",
-    )
-    _check(not length or int(codes.max()) < len(_OPERATIONS), "an unknown operation")
-    _check(arrays["constants"].shape == (int((codes == _CONSTANT).sum()),), "constants are missing")
-    _check(arrays["numbers"].shape == (parameters,), "parameters are missing")
-    _check_operands(codes, operands, parameters, len(names.inputs))
-    for ends, count in (("outputs", len(names.roots)), ("gradients", parameters)):
-        _check(
-            arrays[ends].shape == (count,) and _within(arrays[ends], length), f"{ends} out of range"
-        )
-    _check(all(0 <= k < length for k in names.registers), "a label out of range")
-
-
-def _check_operands(
-    codes: npt.NDArray[Any], operands: npt.NDArray[Any], parameters: int, inputs: int
-) -> None:
-    used = np.arange(_WIDEST) < _ARITY[codes][:, None]
-    computed = ~np.isin(codes, _LEAVES)
-    bound = np.where(
-        computed, np.arange(len(codes)), np.where(codes == _PARAMETER, parameters, inputs)
-    )
-    sound = (operands >= 0) & (operands < bound[:, None])
-    _check(bool((sound | ~used).all()), "an operand out of range")
-
-
-def _within(indices: npt.NDArray[Any], length: int) -> bool:
-    return bool(((indices >= 0) & (indices < length)).all())
-
-
 def _names_as_json(names: Names) -> dict[str, Any]:
     return {
         "inputs": names.inputs,
         "parameters": names.parameters,
         "roots": names.roots,
-        "registers": list(names.registers.items()),
+        "places": [[*place, label] for place, label in names.places.items()],
     }
 
 
@@ -204,7 +192,7 @@ def _names_from_json(header: Mapping[str, Any]) -> Names:
         inputs=_texts(header["inputs"]),
         parameters=_texts(header["parameters"]),
         roots=_texts(header["roots"]),
-        registers={_index(k): _text(label) for k, label in header["registers"]},
+        places={(_index(k), _index(number)): _text(label) for k, number, label in header["places"]},
     )
 
 

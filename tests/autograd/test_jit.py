@@ -348,7 +348,7 @@ def test_the_program_takes_the_numbers_in_order() -> None:
         jit(lambda x: 1.0).program(2.0)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba", "jax"])
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 def test_every_backend(backend: str) -> None:
     pytest.importorskip(backend)
     x = np.array([0.5, -0.5, 2.0])

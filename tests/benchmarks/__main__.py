@@ -18,8 +18,8 @@ from tests.benchmarks.measure import Contender, Result
 from tests.benchmarks.workloads import Workload, digits, moons, wide
 
 BATCHED = [
-    Contender("payback, in the loop of fit", "numba", ours.inside),
-    Contender("payback, from Python", "numba", ours.from_python),
+    Contender("payback, in the loop of fit", "native", ours.inside),
+    Contender("payback, from Python", "native", ours.from_python),
     Contender("payback, NumPy backend", "numpy", partial(ours.from_python, backend="numpy")),
     Contender("NumPy by hand", "numpy", peers.numpy_by_hand),
     Contender("JAX, one lax.scan", "jax", peers.jax_scan),
@@ -28,7 +28,7 @@ BATCHED = [
     Contender("CasADi", "casadi", peers.casadi),
 ]
 MOONS = [
-    Contender("payback, in the loop of fit", "numba", ours.inside, least=100),
+    Contender("payback, in the loop of fit", "native", ours.inside, least=100),
     *BATCHED[1:4],
     Contender("JAX, one lax.scan", "jax", peers.jax_scan, least=100),
     *BATCHED[5:],
@@ -47,7 +47,7 @@ CONTESTS: dict[str, tuple[Callable[[], Workload], Sequence[Contender]]] = {
     "wide": (wide, [*BATCHED, FUSED]),
 }
 GROWTHS = {
-    "rows": ("Rows: the moons network, numba", "rows", partial(scaling.by_rows, "numba")),
+    "rows": ("Rows: the moons network, native", "rows", partial(scaling.by_rows, "native")),
     "parameters": ("Parameters: 2-n-n-1 over 1,000 rows", "parameters", scaling.by_parameters),
     "length": ("Length of the list: a chain over 64 rows", "asked for", scaling.by_length),
 }

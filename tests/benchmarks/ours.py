@@ -10,8 +10,7 @@ import numpy as np
 import autograd
 import nn
 from autograd import Value
-from autograd.compiler.linear import WengertList
-from nn.compiled import recorded_update
+from nn.compiled import Call
 from tests.benchmarks.workloads import Array, Workload
 
 Train = Callable[[int], list[float]]
@@ -72,7 +71,7 @@ def eager(workload: Workload) -> Train:
     return train
 
 
-def from_python(workload: Workload, backend: str = "numba") -> Train:
+def from_python(workload: Workload, backend: str = "native") -> Train:
     """A call per batch, the step by NumPy."""
     model = model_of(workload)
     program = program_of(workload, model, backend)
@@ -91,13 +90,14 @@ def from_python(workload: Workload, backend: str = "numba") -> Train:
     return train
 
 
-def inside(workload: Workload, backend: str = "numba") -> Train:
+def inside(workload: Workload, backend: str = "native") -> Train:
     """The loop of `fit`: all batches and steps of a call in native code."""
     model = model_of(workload)
     program, optimizer = program_of(workload, model, backend), optimizer_of(workload, model)
-    update, states = update_of(optimizer)
+    states = len(optimizer.state_names)
     params, rows, order = program.pack(), _rows(workload), np.arange(len(workload.X))
-    state, done, steps = np.zeros((states, len(params))), 0, len(workload.batches)
+    state, previous = np.zeros((states, len(params))), np.zeros((1 + states, len(params)))
+    done, steps = 0, len(workload.batches)
     whole = steps * workload.batch_size == len(order)
 
     def train(passes: int) -> list[float]:
@@ -111,9 +111,9 @@ def inside(workload: Workload, backend: str = "numba") -> Train:
         losses: list[float] = []
         for k in range(0, passes * steps, count * steps):
             step_numbers = np.ascontiguousarray(hyper[k : k + count * steps])
-            losses += program.train(
-                update, params, state, rows, chosen, workload.batch_size, step_numbers
-            ).tolist()
+            size = workload.batch_size
+            call = Call(params, state, previous, rows, chosen, size, step_numbers)
+            losses += program.train(optimizer.rule, call).tolist()
         return losses
 
     return train
@@ -132,22 +132,11 @@ def fit(workload: Workload) -> Train:
     def train(passes: int) -> list[float]:
         history = nn.fit(
             model, workload.X, targets, loss=loss, optimizer=optimizer, epochs=passes,
-            batch_size=workload.batch_size, shuffle=False, progress=False, backend="numba",
+            batch_size=workload.batch_size, shuffle=False, progress=False, backend="native",
         )  # fmt: skip
         return list(history.loss)
 
     return train
-
-
-def update_of(optimizer: nn.Optimizer) -> tuple[WengertList, int]:
-    """The optimiser's rule as an instruction list, and how many numbers it remembers."""
-
-    class Task:
-        ema = None
-
-    task: Any = Task()
-    task.optimizer = optimizer
-    return recorded_update(task), len(optimizer.state)
 
 
 def _rows(workload: Workload) -> Array:

@@ -52,14 +52,14 @@ def by_parameters() -> Iterator[Point]:
         sizes = (2, width, width, 1)
         grown = Workload("grown", "step", sizes, workload.X, workload.y, 100, True, 0.01)
         began = process_time()
-        program = program_of(grown, model_of(grown), "numba")
+        program = program_of(grown, model_of(grown), "native")
         record = process_time() - began
         batch = np.random.default_rng(0).normal(size=(1_000, 3))
         began = process_time()
         program.value_and_grad(program.pack(), batch)
         first = process_time() - began
         count = len(program.names.parameters)
-        instructions = len(program.wengert)
+        instructions = len(program.arrays)
         yield Point(count, _call(program, batch) / 1_000, record, first, instructions)
 
 
@@ -85,19 +85,19 @@ def _chain(length: int) -> Point:
     from autograd import Value
 
     x, w, b = Value(0.5), Value(1.01), Value(0.1)
-    warm = autograd.compile(w * x + b, [x], backend="numba")
+    warm = autograd.compile(w * x + b, [x], backend="native")
     warm.value_and_grad(warm.pack(), np.ones((1, 1)))
     y = x
     for k in range(length // 7):
         y = y * w + b if k % 2 else (y * x + b) * w
     began = process_time()
-    program = autograd.compile(y, [x], backend="numba")
+    program = autograd.compile(y, [x], backend="native")
     record = process_time() - began
     began = process_time()
     program.value_and_grad(program.pack(), np.full((64, 1), 0.5))
     first = process_time() - began
     seconds = _call(program, np.full((64, 1), 0.5)) / 64
-    instructions, megabytes = len(program.wengert), _megabytes()
+    instructions, megabytes = len(program.arrays), _megabytes()
     return Point(length, seconds, record, first, instructions, megabytes)
 
 

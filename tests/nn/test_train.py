@@ -21,7 +21,7 @@ SIGNS = [1 if a * b > 0 else -1 for a, b in X]
 CLASSES = [int(a > 0) + int(b > 0) for a, b in X]
 SMOOTH = [[a * b, a - b] for a, b in X]
 
-ENGINES = ["eager", "numpy", "numba"]
+ENGINES = ["eager", "numpy", "native"]
 
 
 def mlp(outputs=1, seed=1):
@@ -100,7 +100,7 @@ def everything(backend, optimizer, **options):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba", "jax"])
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_compiled_training_gives_the_eager_numbers(backend, optimizer):
     pytest.importorskip(backend)
@@ -109,7 +109,7 @@ def test_compiled_training_gives_the_eager_numbers(backend, optimizer):
     assert everything(backend, optimizer, **options) == pytest.approx(eager, abs=1e-9)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("backend", ["numpy", "native"])
 @pytest.mark.parametrize("batch_size", [1, 7, 25, 50, 64, None])
 def test_every_batch_size_gives_the_eager_numbers(backend, batch_size):
     eager = everything("eager", "adam", batch_size=batch_size)
@@ -117,7 +117,7 @@ def test_every_batch_size_gives_the_eager_numbers(backend, batch_size):
     assert compiled == pytest.approx(eager, abs=1e-9)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("backend", ["numpy", "native"])
 @pytest.mark.parametrize("table", [numpy.array(X), numpy.array(X, "float32"), X])
 def test_arrays_and_lists_train_alike(backend, table):
     a, b = mlp(), mlp()
@@ -126,7 +126,7 @@ def test_arrays_and_lists_train_alike(backend, table):
     assert compiled.loss == pytest.approx(eager.loss, abs=1e-9)
 
 
-@pytest.mark.parametrize("backend", ["eager", "numpy", "numba"])
+@pytest.mark.parametrize("backend", ["eager", "numpy", "native"])
 def test_many_unwatched_epochs_are_the_watched_ones(backend):
     """Without anything to look at, compiled epochs run many at a time."""
     a, b = mlp(), mlp()
@@ -207,7 +207,7 @@ def test_a_parameter_frozen_meanwhile_stays_with_its_state(backend, optimizer):
     assert results[1] == pytest.approx(results[0], abs=1e-9)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("backend", ["numpy", "native"])
 def test_a_callback_may_freeze_and_free(backend):
     def train_in_turns(engine):
         model = mlp()
@@ -269,7 +269,7 @@ def test_parameters_that_the_optimizer_does_not_hold_stay(backend):
 
 
 def test_the_default_compiles_and_says_what_ran():
-    assert train(mlp(), backend="auto").backend in ("numba", "numpy")
+    assert train(mlp(), backend="auto").backend in ("native", "numpy")
 
 
 # -- what cannot be compiled -----------------------------------------------------------------------
@@ -492,7 +492,7 @@ def test_ctrl_c_keeps_what_was_learned():
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("backend", ["eager", "numpy", "numba"])
+@pytest.mark.parametrize("backend", ["eager", "numpy", "native"])
 def test_a_real_signal_ends_training_in_its_place(backend):
     model = mlp()
     train(mlp(), epochs=1, backend=backend)  # compiled by now
@@ -638,7 +638,7 @@ def test_predict_follows_a_model_that_decides_in_python():
         ({"epochs": 0}, ValueError, "epochs is 1 or more"),
         ({"epochs": 2.5}, TypeError, "epochs is a whole number"),
         ({"batch_size": 0}, ValueError, "batch_size is 1 or more"),
-        ({"backend": "cuda"}, ValueError, "backend should be one of auto, eager, numba"),
+        ({"backend": "cuda"}, ValueError, "backend should be one of auto, eager, native"),
         ({"optimizer": nn.Adam}, TypeError, r"an instance such as nn\.Adam\(model\.parameters"),
         ({"optimizer": nn.SGD([Value(1.0)], 0.1)}, ValueError, "none of the model's parameters"),
         ({"ema": nn.EMA([Value(1.0)])}, ValueError, "ema should average the parameters"),
@@ -744,7 +744,7 @@ def test_history_says_how_it_went():
 # -- every loss, on every engine -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba", "jax"])
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 @pytest.mark.parametrize(
     ("loss", "y", "outputs"),
     [

@@ -7,7 +7,6 @@ import pytest
 
 import autograd
 from autograd import Program, Value, compile  # noqa: A004
-from autograd.compiler.levels import Group, SumGroup, level_plan
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
@@ -28,28 +27,6 @@ def network(sizes: list[int], backend: str = "jax") -> Program:
     target = [Value(0.0) for _ in layer]
     loss = autograd.logsumexp(layer) - autograd.dot(target, layer)
     return compile(loss, [*inputs, *target], parameters=parameters, backend=backend)
-
-
-def test_a_network_is_dense_layers_again() -> None:
-    program = network([20, 12, 5], "numpy").wengert
-    plan = level_plan(program, (), program.outputs + program.gradients, most=1000)
-    assert plan is not None
-    sums = [group for group in plan.groups if isinstance(group, SumGroup)]
-    layers = [group.terms.weights.index.shape[:2] for group in sums if group.terms.weights]
-    assert layers[:2] == [(12, 20), (5, 12)]
-    assert {layer[0] for layer in layers} == {5, 12}
-    shapes = [(len(t.left.index), len(t.right.index)) for t in plan.means.tables]
-    assert sorted(map(sorted, shapes)) == [[5, 12], [12, 20]]
-    small = network([20, 3, 5], "numpy").wengert
-    other = level_plan(small, (), small.outputs + small.gradients, most=1000)
-    assert other is not None
-    assert len(plan.groups) == len(other.groups) < 40, "their number is that of levels, not neurons"
-    assert any(isinstance(group, Group) for group in plan.groups)
-
-
-def test_too_many_groups_is_no_plan() -> None:
-    program = network([20, 12, 5], "numpy").wengert
-    assert level_plan(program, program.outputs, (), most=3) is None
 
 
 def test_a_large_network_compiles_fast() -> None:

@@ -1,0 +1,617 @@
+"""Records operations on blocks: what a row of the table computes when its operands are blocks.
+
+A row's functions do not say what kind of number they work on.  Here they work on *blocks*, each
+the result of an operation of an `ArrayProgram` in the making.  An operation seen before is not
+recorded again, what is known already is computed at once, and a few steps that change nothing in
+IEEE arithmetic are left out: ``x * 1``, ``x - 0``, ``x / 1``, ``x ** 1``.  ``x + 0`` and ``0 * x``
+stay, because -0 + 0 is 0 and 0 * inf is nan.
+
+A row of many operands gets the *columns* of one block.  What it does to each of them is recorded
+once, for the whole block; when it has added up all of them, or has looked for the largest, that is
+one `sum` or `max`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from math import copysign, frexp
+from typing import Any, TypeAlias, final
+
+import numpy as np
+
+from autograd import scalar_math
+from autograd.compiler.arrays import (
+    CODE,
+    CONSTANTS,
+    INPUTS,
+    LEAVES,
+    PARAMETERS,
+    ArrayProgram,
+    Integers,
+)
+from autograd.rules import BASIS, namespace
+
+Shape: TypeAlias = tuple[int, int]
+ONE: Shape = (1, 1)
+
+GENERATION = 2**15
+"""Operations are remembered until so many others, at least, have been recorded."""
+
+_VIEW, _TABLE, _NEG, _COLLECT = CODE["view"], CODE["table"], CODE["neg"], CODE["collect"]
+
+
+class Block:
+    """A block that is not known yet: the result of one operation."""
+
+    __slots__ = ("index", "recorder")
+
+    def __init__(self, recorder: Recorder, index: int) -> None:
+        self.recorder = recorder
+        self.index = index
+
+    @property
+    def shape(self) -> Shape:
+        """Its (n, m)."""
+        return self.recorder.shapes[self.index]
+
+    @property
+    def varying(self) -> bool:
+        """Whether it has a number per row."""
+        return bool(self.recorder.varies[self.index])
+
+    def __add__(self, other: Number) -> Number:
+        if isinstance(other, Block):
+            if negated := other.negated():
+                return self.recorder.emit("sub", self, negated)
+            if negated := self.negated():
+                return self.recorder.emit("sub", other, negated)
+        elif _is_negative_zero(other):
+            return self
+        return self.recorder.emit("add", self, other)
+
+    __radd__ = __add__
+
+    def __mul__(self, other: Number) -> Number:
+        if isinstance(other, float):
+            if other == 1.0:
+                return self
+            if other == -1.0:
+                return -self
+        return self.recorder.emit("mul", self, other)
+
+    __rmul__ = __mul__
+
+    def __sub__(self, other: Number) -> Number:
+        if isinstance(other, Block):
+            if negated := other.negated():
+                return self.recorder.emit("add", self, negated)
+        elif other == 0.0 and not _is_negative_zero(other):
+            return self
+        return self.recorder.emit("sub", self, other)
+
+    def __rsub__(self, other: float) -> Number:
+        if _is_negative_zero(other):
+            return -self
+        return self.recorder.emit("sub", other, self)
+
+    def __neg__(self) -> Number:
+        return self.negated() or self.recorder.emit("neg", self)
+
+    def negated(self) -> Block | None:
+        """What this block is the negative of, if it is."""
+        recorder, k = self.recorder, self.index
+        if recorder.codes[k] == _NEG:
+            return Block(recorder, recorder.operands[4 * k])
+        return None
+
+
+Number: TypeAlias = Block | float
+"""What rows work on while recording: a float is known already."""
+
+
+@final
+class Known(Block):
+    """A block of constants, one per node."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, recorder: Recorder, numbers: tuple[float, ...]) -> None:
+        super().__init__(recorder, recorder.constants_block(numbers))
+        self.numbers = numbers
+
+
+@final
+class Column(Block):
+    """One column of a block: what is done to it is done to all of them."""
+
+    __slots__ = ("place", "whole")
+
+    def __init__(self, whole: Block, place: int) -> None:
+        self.recorder, self.whole, self.place = whole.recorder, whole, place
+
+    @property
+    def index(self) -> int:  # type: ignore[override]
+        """The column taken out, when something is done to it alone."""
+        n, m = self.whole.shape
+        return self.recorder.view(self.whole, (self.place, m, 0), (n, 1)).index
+
+    def negated(self) -> Block | None:
+        return None
+
+
+@final
+class Partial(Block):
+    """The first columns of a block, folded by an operation; ``start`` was there before them."""
+
+    __slots__ = ("count", "start", "whole", "word")
+
+    def __init__(self, word: str, whole: Block, count: int, start: Number | None) -> None:
+        self.recorder, self.word, self.whole = whole.recorder, word, whole
+        self.count, self.start = count, start
+
+    @property
+    def index(self) -> int:  # type: ignore[override]
+        """The fold written out, when it does not go on to the last column."""
+        folded = self.start
+        for place in range(self.count):
+            column = self.recorder.view(
+                self.whole, (place, self.whole.shape[1], 0), (self.whole.shape[0], 1)
+            )
+            folded = (
+                column if folded is None else self.recorder.emit(_FOLDED[self.word], folded, column)
+            )
+        assert isinstance(folded, Block)
+        return folded.index
+
+    def negated(self) -> Block | None:
+        return None
+
+
+_FOLDED = {"sum": "add", "max": "maximum"}
+_FOLDS = {"add": "sum", "maximum": "max"}
+
+
+class Recorder:
+    """Operations as they are recorded: every block once, in order."""
+
+    def __init__(self, parameters: int, inputs: int) -> None:
+        self.codes = bytearray()
+        self.operands = array("q")
+        self.shapes: list[Shape] = []
+        self.varies = bytearray()
+        self.constants: list[float] = []
+        self.tables: list[Integers] = []
+        self.pieces: list[tuple[int, int, int, int]] = []
+        self._known: dict[tuple[int, ...], int] = {}
+        self._known_before: dict[tuple[int, ...], int] = {}
+        self._numbers: dict[Any, int] = {}
+        self._known_tables: dict[bytes, int] = {}
+        self.namespace = namespace({name: self._function(name) for name in BASIS})
+        for word, count in zip(LEAVES, (parameters, inputs, 0)):
+            self._append(CODE[word], (0, 0, 0, 0), (count, 1), word == "inputs")
+        self.parameters, self.inputs, self.known = (
+            Block(self, k) for k in (PARAMETERS, INPUTS, CONSTANTS)
+        )
+
+    # -- operations -----------------------------------------------------------------------------
+
+    def emit(self, word: str, *operands: Number) -> Number:
+        """The result of an element-wise operation."""
+        for x in operands:
+            if type(x) is not Block:
+                return self._emit_unlike(word, operands)
+        return self._emit(CODE[word], tuple([x.index for x in operands]))  # type: ignore[union-attr]
+
+    def _emit(self, code: int, indices: tuple[int, ...]) -> Block:
+        shapes, varies = self.shapes, self.varies
+        if len(indices) == 1:
+            (a,) = indices
+            return self._once((code, a, 0, 0, 0), shapes[a], varies[a])
+        if len(indices) == 2:
+            a, b = indices
+            if a > b and code in _SYMMETRIC:
+                a, b = b, a
+            shape, other = shapes[a], shapes[b]
+            if shape != other:
+                shape = _broadcast(shape, other)
+            return self._once((code, a, b, 0, 0), shape, varies[a] | varies[b])
+        a, b, c = indices
+        shape = _broadcast(_broadcast(shapes[a], shapes[b]), shapes[c])
+        return self._once((code, a, b, c, 0), shape, varies[a] | varies[b] | varies[c])
+
+    def _once(self, key: tuple[int, int, int, int, int], shape: Shape, varies: int) -> Block:
+        """The block of this operation, a new one unless it was recorded before."""
+        index = self._known.get(key)
+        if index is None:
+            index = self._known_before.get(key)
+            if index is None:
+                index = len(self.codes)
+                self.codes.append(key[0])
+                self.operands.extend(key[1:])
+                self.shapes.append(shape)
+                self.varies.append(varies)
+            self._known[key] = index
+            if len(self._known) > GENERATION:
+                self._known_before, self._known = self._known, {}
+        return Block(self, index)
+
+    def _append(
+        self, code: int, operands: tuple[int, ...], shape: Shape, varies: int | bool
+    ) -> int:
+        self.codes.append(code)
+        self.operands.extend(operands)
+        self.shapes.append(shape)
+        self.varies.append(bool(varies))
+        return len(self.codes) - 1
+
+    def _emit_unlike(self, word: str, operands: Sequence[Number]) -> Number:
+        """Where not all operands are plain blocks."""
+        kinds = {type(x) for x in operands}
+        if kinds <= {float, Known}:
+            return self._computed(word, operands)
+        if Column in kinds or Partial in kinds:
+            done = self._in_columns(word, operands)
+            if done is not None:
+                return done
+        return self._emit(CODE[word], tuple([self.index(x) for x in operands]))
+
+    def _computed(self, word: str, operands: Sequence[Any]) -> Number:
+        """What is known already."""
+        function = _COMPUTE[word]
+        columns = [x.numbers if isinstance(x, Known) else (x,) for x in operands]
+        length = max(map(len, columns))
+        rows = zip(*(column * length if len(column) == 1 else column for column in columns))
+        return self.constant([float(function(*row)) for row in rows])
+
+    def _in_columns(self, word: str, operands: Sequence[Number]) -> Number | None:
+        """The same done to all columns, or a fold that takes in the next; else None."""
+        if word in _FOLDS:
+            folded = self._folded(_FOLDS[word], *operands)
+            if folded is not None:
+                return folded
+        columns = [x for x in operands if isinstance(x, Column)]
+        same = len({(x.place, x.whole.shape[1]) for x in columns}) == 1
+        if not same or any(isinstance(x, Partial) for x in operands):
+            return None
+        whole = self.emit(word, *[x.whole if isinstance(x, Column) else x for x in operands])
+        return Column(whole, columns[0].place) if isinstance(whole, Block) else whole
+
+    def _folded(self, word: str, before: Number, column: Number) -> Number | None:
+        if not isinstance(column, Column):
+            before, column = column, before
+        if not isinstance(column, Column):
+            return None
+        whole, place = column.whole, column.place
+        if place == 0 and not isinstance(before, Column | Partial):
+            partial = Partial(word, whole, 1, before)
+        elif (
+            isinstance(before, Column)
+            and (before.whole.index, before.place) == (whole.index, 0)
+            and place == 1
+        ):
+            partial = Partial(word, whole, 2, None)
+        elif (
+            isinstance(before, Partial)
+            and before.word == word
+            and (before.whole.index, before.count) == (whole.index, place)
+        ):
+            partial = Partial(word, whole, place + 1, before.start)
+        else:
+            return None
+        return self._finished(partial)
+
+    def _finished(self, partial: Partial) -> Number:
+        """The fold, as one operation if it has come to the last column."""
+        whole = partial.whole
+        if partial.count < whole.shape[1]:
+            return partial
+        total = self.reduce(partial.word, whole)
+        if partial.start is None:
+            return total
+        return self.emit(_FOLDED[partial.word], partial.start, total)
+
+    def reduce(self, word: str, a: Block) -> Block:
+        """The sum or the largest along the rows of a block (n, m): (n, 1)."""
+        if a.shape[1] == 1:
+            return a
+        return self._once((CODE[word], a.index, 0, 0, 0), (a.shape[0], 1), a.varying)
+
+    def product(self, a: Block, b: Block, bias: Number | None = None) -> Block:
+        """(i, k) times (w, k): (w, i)."""
+        shape = b.shape[0], a.shape[0]
+        last = -1 if bias is None else self.index(bias)
+        varies = a.varying | b.varying | (last >= 0 and self.varies[last])
+        return self._once((CODE["matmul"], a.index, b.index, last, 0), shape, varies)
+
+    def outer(self, a: Block, b: Block) -> Block:
+        """The mean over the rows of the products of (w, i) and (w, k): (i, k)."""
+        shape = a.shape[1], b.shape[1]
+        return self._once((CODE["outer"], a.index, b.index, 0, 0), shape, 0)
+
+    def take(self, a: Block, index: Block) -> Block:
+        """The number of each row of (n, m) at its index (n, 1)."""
+        varies = self.varies[a.index] | self.varies[index.index]
+        return self._once((CODE["take"], a.index, index.index, 0, 0), index.shape, varies)
+
+    def mean(self, a: Block) -> Block:
+        """The mean over the rows, where there is a number for each."""
+        return self._once((CODE["mean"], a.index, 0, 0, 0), a.shape, 0) if a.varying else a
+
+    def collect(self, pieces: Iterable[tuple[Block, Any]], shape: Shape, once: bool) -> Block:
+        """Blocks put into one: pieces with their places, (start, s, t) or a table."""
+        first, varies = len(self.pieces), 0
+        for block, place in pieces:
+            where = (-1 - place, 0, 0) if isinstance(place, int) else place
+            self.pieces.append((block.index, *where))
+            varies |= block.varying
+        operands = (first, len(self.pieces), int(once), 0)
+        return Block(self, self._append(_COLLECT, operands, shape, varies))
+
+    # -- views ----------------------------------------------------------------------------------
+
+    def element(self, leaf: Block, place: int) -> Block:
+        """One number of a leaf, which is a view also where there is no other."""
+        return self._once((_VIEW, leaf.index, place, 0, 0), ONE, self.varies[leaf.index])
+
+    def view(self, block: Block, steps: tuple[int, int, int], shape: Shape) -> Block:
+        """Element (i, j) is the block's element start + i s + j t, counted through."""
+        start, s, t = steps
+        base, k = block.shape, block.index
+        s, t = s if shape[0] > 1 else 0, t if shape[1] > 1 else 0
+        if start == 0 and shape == base and (s, t) == _through(base):
+            return block
+        code = self.codes[k]
+        if code == _VIEW:
+            over, at, down, along, *_ = self.operands[4 * k : 4 * k + 4]
+            step = down if base[1] == 1 else along
+            if min(base) > 1 and down != base[1] * along:
+                return self.table(block, places_of(steps, shape), shape)
+            whole = Block(self, over)
+            return self.view(whole, (at + start * step, s * step, t * step), shape)
+        if code == _TABLE:
+            return self.table(block, places_of((start, s, t), shape), shape)
+        return self._view((_VIEW, k, start, s, t), shape)
+
+    def _view(self, key: tuple[int, int, int, int, int], shape: Shape) -> Block:
+        """As ``_once``; views of one start and different shapes are different."""
+        if shape == ONE:
+            return self._once(key, shape, self.varies[key[1]])
+        known = (*key, *shape)
+        index = self._known.get(known)
+        if index is None:
+            index = self._known[known] = self._append(key[0], key[1:], shape, self.varies[key[1]])
+        return Block(self, index)
+
+    def table(self, block: Block, places: Integers, shape: Shape) -> Block:
+        """Element k is the block's element places[k], in equal steps where they are that."""
+        k, code = block.index, self.codes[block.index]
+        if code == _VIEW:
+            over, start, s, t = self.operands[4 * k : 4 * k + 4]
+            m = block.shape[1]
+            places, block = start + s * (places // m) + t * (places % m), Block(self, over)
+        elif code == _TABLE:
+            over, table, *_ = self.operands[4 * k : 4 * k + 4]
+            places, block = self.tables[table][places], Block(self, over)
+        steps = steps_of(places, shape)
+        if steps:
+            return self.view(block, steps, shape)
+        key = (_TABLE, block.index, self.table_of(places), 0, 0)
+        return self._view(key, shape)
+
+    def placement(self, places: Integers) -> Any:
+        """Places for pieces: equal steps, or a table."""
+        return steps_of(places, (len(places), 1)) or self.table_of(places)
+
+    def transposed(self, block: Block) -> Block:
+        """(n, m) as (m, n)."""
+        k, (n, m) = block.index, block.shape
+        operands = self.operands[4 * k : 4 * k + 4]
+        if self.codes[k] == _VIEW:
+            base, start, s, t = operands
+            return self.view(Block(self, base), (start, t, s), (m, n))
+        if self.codes[k] == _TABLE:
+            table = self.tables[operands[1]].reshape(n, m).T.ravel()
+            return self.table(Block(self, operands[0]), table, (m, n))
+        return self.view(block, (0, 1, m), (m, n))
+
+    def table_of(self, places: Integers) -> int:
+        """The number of the table with these places."""
+        known = places.tobytes()
+        if known not in self._known_tables:
+            self._known_tables[known] = len(self.tables)
+            self.tables.append(places)
+        return self._known_tables[known]
+
+    def place_of(self, k: int) -> tuple[int, Any]:
+        """The base of a block and where in it the block lies; None for all of it."""
+        code = self.codes[k]
+        if code == _VIEW:
+            base, start, s, t = self.operands[4 * k : 4 * k + 4]
+            n, m = self.shapes[k]
+            if start == 0 and (s, t) == _through((n, m)) and n * m == self.count(base):
+                return base, None
+            return base, (start, s, t)
+        if code == _TABLE:
+            base, table, *_ = self.operands[4 * k : 4 * k + 4]
+            return base, table
+        return k, None
+
+    def count(self, k: int) -> int:
+        """How many numbers a block has per row."""
+        n, m = self.shapes[k]
+        return n * m
+
+    def reshaped(self, block: Block, shape: Shape) -> Block:
+        """The same numbers in another shape; a length of 1 is stretched."""
+        if block.shape == shape:
+            return block
+        n, m = block.shape
+        if n * m == shape[0] * shape[1]:
+            return self.view(block, (0, shape[1], 1), shape)
+        return self.view(block, (0, m if n > 1 else 0, 1 if m > 1 else 0), shape)
+
+    # -- numbers --------------------------------------------------------------------------------
+
+    def index(self, number: Number) -> int:
+        """The place of a block, or of a constant."""
+        return number.index if isinstance(number, Block) else self._number(float(number))
+
+    def block(self, number: Number) -> Block:
+        """The number as a block."""
+        return number if isinstance(number, Block) else Block(self, self._number(float(number)))
+
+    def _number(self, number: float) -> int:
+        """0 and -0 are two, and nan is never the same twice."""
+        key = number if number != 0.0 else copysign(1.0, number) * 1j
+        place = self._numbers.get(key)
+        if place is None:
+            place = self._numbers[key] = len(self.constants)
+            self.constants.append(number)
+        return self._once((_VIEW, CONSTANTS, place, 0, 0), ONE, 0).index
+
+    def constant(self, numbers: Sequence[float]) -> Number:
+        """Constants, one per node; a float if they are all the same."""
+        first = numbers[0]
+        if len(numbers) == 1 or (
+            all(x == first for x in numbers) and (first != 0.0 or len({*map(str, numbers)}) == 1)
+        ):
+            return first
+        return Known(self, tuple(numbers))
+
+    def constants_block(self, numbers: tuple[float, ...]) -> int:
+        """The place of a view of these constants."""
+        key = np.array(numbers).tobytes()
+        start = self._numbers.get(key)
+        if start is None:
+            start = self._numbers[key] = len(self.constants)
+            self.constants.extend(numbers)
+        return self._view((_VIEW, CONSTANTS, start, 1, 0), (len(numbers), 1)).index
+
+    def _function(self, name: str) -> Callable[..., Number]:
+        """A function of the basis on blocks: computed when all is known, recorded otherwise."""
+        compute, simplify = getattr(scalar_math, name), _SIMPLER.get(name)
+
+        def function(*operands: Number) -> Number:
+            for x in operands:
+                if type(x) is not float:
+                    break
+            else:
+                return float(compute(*operands))
+            if simplify:
+                simpler = simplify(self.namespace, *operands)
+                if simpler is not None:
+                    return simpler
+            return self.emit(name, *map(_float, operands))
+
+        return function
+
+    def finish(self, roots: Sequence[Number], loss: Number, gradient: Block) -> ArrayProgram:
+        """The program so far."""
+        ends = [self.index(end) for end in (*roots, loss)]
+        self.shapes[CONSTANTS] = (len(self.constants), 1)
+        return ArrayProgram(
+            codes=np.frombuffer(bytes(self.codes), np.uint8),
+            operands=np.array(self.operands, np.int64).reshape(-1, 4),
+            shapes=np.array(self.shapes, np.int64),
+            varying=np.frombuffer(bytes(self.varies), np.bool_),
+            tables=tuple(self.tables),
+            pieces=np.array(self.pieces, np.int64).reshape(-1, 4),
+            constants=np.array(self.constants, np.float64),
+            roots=tuple(ends[:-1]),
+            loss=ends[-1],
+            gradient=gradient.index,
+        )
+
+    def let_go(self) -> None:
+        """Blocks and recorder hold one another: do not leave them to the collector."""
+        del self.operands[:]
+        for records in (self.codes, self.shapes, self.varies, self.pieces, self.tables):
+            records.clear()
+        for known in (self._known, self._known_before, self._numbers, self._known_tables):
+            known.clear()
+
+
+def steps_of(places: Integers, shape: Shape) -> tuple[int, int, int] | None:
+    """The start and the equal steps of places in C order, if they have such."""
+    n, m = shape
+    start = int(places[0])
+    if len(places) == 1:
+        return start, 0, 0
+    t = int(places[1]) - start if m > 1 else 0
+    s = int(places[m]) - start if n > 1 else 0
+    return (start, s, t) if np.array_equal(places, places_of((start, s, t), shape)) else None
+
+
+def places_of(steps: tuple[int, int, int], shape: Shape) -> Integers:
+    """The places of a view, in C order."""
+    start, s, t = steps
+    places: Integers = (start + s * np.arange(shape[0])[:, None] + t * np.arange(shape[1])).ravel()
+    return places
+
+
+def _through(shape: Shape) -> tuple[int, int]:
+    """The steps of a block from number to number."""
+    n, m = shape
+    return m if n > 1 else 0, 1 if m > 1 else 0
+
+
+def _broadcast(a: Shape, b: Shape) -> Shape:
+    if a == b:
+        return a
+    return max(a[0], b[0]), max(a[1], b[1])
+
+
+def _float(x: Any) -> Number:
+    return x if isinstance(x, Block) else float(x)
+
+
+_SYMMETRIC = {CODE["add"], CODE["mul"]}
+
+_COMPUTE: dict[str, Callable[..., float]] = {
+    **{name: getattr(scalar_math, name) for name in BASIS},
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "neg": lambda x: -x,
+}
+
+
+def _simpler_quotient(m: Any, a: Number, b: Number) -> Number | None:
+    """x / 1 is x, and dividing by a power of two is multiplying by its exact inverse."""
+    if isinstance(b, Block) or b == 0.0 or abs(frexp(b)[0]) != 0.5 or not 1e-300 < abs(b) < 1e300:
+        return None
+    return a * (1.0 / b)
+
+
+def _simpler_power(m: Any, a: Number, b: Number) -> Number | None:
+    """Small whole powers are products."""
+    if isinstance(b, Block) or b not in _POWERS:
+        return None
+    return _POWERS[b](m, a)
+
+
+def _simpler_choice(m: Any, condition: Number, a: Number, b: Number) -> Number | None:
+    """A condition that is known has chosen already."""
+    if not isinstance(condition, Block):
+        return a if condition else b
+    return None
+
+
+_POWERS: dict[float, Callable[[Any, Any], Number]] = {
+    -1.0: lambda m, x: m.divide(1.0, x),
+    0.0: lambda m, x: 1.0,
+    1.0: lambda m, x: x,
+    2.0: lambda m, x: x * x,
+    3.0: lambda m, x: x * x * x,
+}
+
+_SIMPLER: dict[str, Callable[..., Number | None]] = {
+    "divide": _simpler_quotient,
+    "power": _simpler_power,
+    "where": _simpler_choice,
+}
+
+
+def _is_negative_zero(number: float) -> bool:
+    return number == 0.0 and copysign(1.0, number) < 0.0
