@@ -111,3 +111,40 @@ def test_what_is_no_parameter_is_refused(params):
 def test_no_parameters_are_refused():
     with pytest.raises(ValueError, match="no parameters"):
         EMA([])
+
+
+def test_the_default_is_a_thousand_steps_with_correction():
+    w = Value(4.0)
+    ema = EMA([w])
+    ema.update()
+    assert (ema.decay, ema.bias_correction) == (0.999, True)
+    assert ema.averages == pytest.approx([4.0], rel=1e-12)
+    assert repr(ema) == "EMA(1 parameters, decay=0.999, 1 updates)"
+
+
+def test_the_weight_is_of_as_many_updates_as_are_asked_for():
+    """A compiled training asks before the object itself has counted them."""
+    ema = EMA([Value(1.0)], 0.5)
+    assert [ema.weight(t) for t in (1, 2, 3)] == [0.5, 0.75, 0.875]
+    ema.update()
+    assert [ema.weight(t) for t in (1, 2, 3)] == [0.5, 0.75, 0.875]
+    assert EMA([Value(1.0)], 0.5, bias_correction=False).weight(1) == 1.0
+
+
+def test_it_is_pytorchs():
+    torch = pytest.importorskip("torch")
+    w, tensor = Value(1.0), torch.nn.Linear(1, 1, bias=False).double()
+    ema = EMA([w], 0.9, bias_correction=False)
+    theirs = torch.optim.swa_utils.AveragedModel(
+        tensor, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)
+    )
+    for number in (1.0, -2.0, 5.0):
+        w.data = number
+        torch.nn.init.constant_(tensor.weight, number)
+        theirs.update_parameters(tensor)
+        if not ema.updates:
+            ema.state = [number]  # PyTorch starts from the first weights, not from 0
+            ema.updates = 1
+        else:
+            ema.update()
+    assert ema.averages[0] == pytest.approx(theirs.module.weight.item(), rel=1e-12)

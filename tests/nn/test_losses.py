@@ -181,6 +181,10 @@ def test_every_loss_compiles_to_its_own_numbers(loss, outputs, rows):
         (lambda: nn.cross_entropy([0.0, 1.0], -1), IndexError, "class -1 is out of range"),
         (lambda: nn.cross_entropy([0.0, 1.0], 0.5), TypeError, "named by its index"),
         (lambda: nn.cross_entropy([0.0, 1.0], "cat"), TypeError, "got 'cat'"),
+        (lambda: nn.cross_entropy([0.0, 1.0], "1"), TypeError, "got '1'"),
+        (lambda: nn.cross_entropy([0.0, 1.0], True), TypeError, "got True"),
+        (lambda: nn.cross_entropy([0.0, 1.0], nan), TypeError, "0 to 1, got nan"),
+        (lambda: nn.cross_entropy([[0.0, 1.0]], 0), ValueError, "got 1 rows and 0"),
         (lambda: nn.cross_entropy(Value(1.0), 0), TypeError, "one logit per class"),
         (lambda: nn.cross_entropy([], 0), TypeError, "one logit per class"),
         (lambda: nn.cross_entropy([0.0, 1.0], [0.2, 0.3, 0.5]), ValueError, "one probability per"),
@@ -202,6 +206,17 @@ def test_outputs_and_targets_that_do_not_match_are_refused(call, error, message)
         (nn.cross_entropy, 10.0, 10, "class 10 is out of range: there are 10 logits, 0 to 9"),
         (nn.cross_entropy, 0.5, 10, "named by its index"),
         (nn.squared_error, [1.0, 2.0], 1, "1 outputs, 2 targets"),
+        (nn.mse_loss, [1.0], 2, "2 outputs, 1 targets"),
+        (nn.hinge_loss, [1.0], 2, "2 outputs, 1 targets"),
+        (nn.hinge_loss, [1.0, 0.5], 2, "got 0.5; for labels"),
+        (nn.binary_cross_entropy, [0.5], 2, "2 outputs, 1 targets"),
+        (nn.binary_cross_entropy, [0.5, 1.5], 2, "between 0 and 1, got 1.5"),
+        (nn.binary_cross_entropy, [0.5, 0.5, 0.5], 2, "2 outputs, 3 targets"),
+        (nn.cross_entropy, [0.5, 0.5], 3, "one probability per class: got 2 for 3"),
+        (nn.cross_entropy, [0.5, 0.2, 0.2], 3, "add up to 1"),
+        (nn.cross_entropy, -1.0, 3, "class -1 is out of range"),
+        (nn.cross_entropy, True, 3, "named by its index"),
+        (nn.cross_entropy, inf, 3, "named by its index"),
     ],
 )
 def test_a_target_can_be_checked_before_training(loss, target, outputs, message):
@@ -212,6 +227,8 @@ def test_a_target_can_be_checked_before_training(loss, target, outputs, message)
 def test_good_targets_pass_the_check():
     for loss, target, outputs in (
         (nn.hinge_loss, -1.0, 1), (nn.hinge_loss, [1.0, -1.0], 2), (nn.cross_entropy, 9.0, 10),
+        (nn.cross_entropy, 0.0, 10), (nn.binary_cross_entropy, [0.0, 1.0], 2),
+        (nn.squared_error, [7.0, 8.0], 2),
         (nn.cross_entropy, [0.5, 0.5], 2), (nn.binary_cross_entropy, 0.3, 1), (nn.mse_loss, 7.0, 1),
         (lambda o, t: o, "anything", 1),
     ):  # fmt: skip
@@ -226,6 +243,8 @@ def test_good_targets_pass_the_check():
     [
         (0.3, 1, 1.0), (0.3, -1, 0.0), (-0.3, -1, 1.0), (-0.3, 0, 1.0), (0.3, 0, 0.0),
         ([0.1, 0.7, 0.2], 1, 1.0), ([0.1, 0.7, 0.2], 2.0, 0.0), ([0.1, 0.7], [0.0, 1.0], 1.0),
+        (0.0, 0, 1.0), (0.0, 1, 0.0), (Value(0.0), -1, 1.0), ([0.4], 1, 1.0), ([-0.4], [1], 0.0),
+        ([0.4], 0.0, 0.0), ([0.7, 0.1, 0.2], 0, 1.0), ([0.1, 0.2, 0.7], [0.2, 0.5, 0.3], 0.0),
         ([Value(0.1), Value(0.7)], 1, 1.0), (Value(inf), 1, 1.0), ([2.0], [1.0], 1.0),
     ],
 )  # fmt: skip
@@ -271,3 +290,32 @@ def test_cross_entropy_keeps_its_digits_under_an_offset(offset: float, compiled:
         value, slopes = root.data, autograd.gradients(root, logits)
     assert value == pytest.approx(expected, rel=1e-14)
     assert [*slopes] == pytest.approx([p[0], p[1] - 1, p[2]], rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("loss", "target", "operations"),
+    [
+        (nn.hinge_loss, 1, ["mul", "sub", "relu"]),
+        (nn.mse_loss, 1.0, ["sub", "mul"]),
+        (nn.squared_error, 1.0, ["sub", "mul", "mul"]),
+    ],
+)
+def test_of_one_output_nothing_is_averaged(loss, target, operations):
+    """A mean or sum of one thing is that thing: no node for it in pictures."""
+    y = loss(Value(0.25), target)
+    assert sorted(n.op for n in autograd.topological_order(y) if n.parents) == sorted(operations)
+
+
+def test_the_loss_of_no_graph_is_still_a_value():
+    for loss in (nn.squared_error, nn.mse_loss, nn.hinge_loss, nn.binary_cross_entropy):
+        assert isinstance(loss(0.5, 1.0), Value)
+
+
+def test_rounded_probabilities_count_as_they_are():
+    """As in PyTorch: -Σ t log p, whatever the t add up to."""
+    torch = pytest.importorskip("torch")
+    row, target = [2.0, -1.0, 0.5], [0.3, 0.3, 0.3995]
+    theirs = torch.nn.functional.cross_entropy(
+        torch.tensor([row], dtype=torch.float64), torch.tensor([target], dtype=torch.float64)
+    )
+    assert nn.cross_entropy(row, target).data == pytest.approx(theirs.item(), rel=1e-14)

@@ -94,9 +94,35 @@ def test_lr_can_be_assigned():
 
 def test_zero_grad_clears_its_own_parameters():
     w, b = Value(1.0), Value(1.0)
-    w.grad = b.grad = 3.0
-    SGD([w], lr=0.1).zero_grad()
-    assert (w.grad, b.grad) == (0.0, 3.0)
+    for left in (3.0, float("nan"), float("inf"), None):
+        w.grad, b.grad = left, 3.0
+        SGD([w], lr=0.1).zero_grad()
+        assert (w.grad, b.grad) == (0.0, 3.0)
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_frozen_parameter_is_passed_over_as_pytorch_does(name, frozen):
+    torch = pytest.importorskip("torch")
+    kind, theirs, options = OPTIMIZERS[name]
+    ours = [Value(0.5), Value(-1.2)]
+    tensors = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in ours]
+    optimizer, reference = kind(ours, **options), getattr(torch.optim, theirs)(tensors, **options)
+    for step in range(9):
+        ours[frozen].requires_grad = not 3 <= step < 6
+        for parameter, tensor in zip(ours, tensors):
+            (parameter.grad,) = gradients(step, [parameter.data])
+            moves = parameter.requires_grad
+            tensor.grad = torch.tensor(parameter.grad, dtype=torch.float64) if moves else None
+        if step < 6 or name not in STEPS_MATTER:
+            optimizer.step()
+            reference.step()
+            expected = [tensor.item() for tensor in tensors]
+            assert [p.data for p in ours] == pytest.approx(expected, rel=1e-9)
+
+
+STEPS_MATTER = {name for name in OPTIMIZERS if name.startswith("adam")}
+"""PyTorch counts the steps of each parameter, we those of the optimiser."""
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -172,6 +198,12 @@ def test_a_damaged_state_is_refused_and_nothing_changes(change):
         (lambda: SGD([Value(1.0)], lr=-0.1), ValueError, "lr is a finite number of 0 or more"),
         (lambda: SGD([Value(1.0)], lr=float("nan")), ValueError, "lr is a finite number"),
         (lambda: SGD([Value(1.0)], lr="fast"), TypeError, "lr is a number, got 'fast'"),
+        (lambda: SGD([Value(1.0)], lr=True), TypeError, "lr is a number, got True"),
+        (lambda: SGD([Value(1.0)], 0.1, momentum=-1), ValueError, "momentum is a finite number"),
+        (lambda: Adam([Value(1.0)], eps=-1e-8), ValueError, "eps is a finite number of 0 or more"),
+        (lambda: Adam([Value(1.0)], betas=(0.9,)), TypeError, "betas are two numbers"),
+        (lambda: Adam([Value(1.0)], betas=(0.9, 1.0)), ValueError, r"betas\[1\] is at least 0"),
+        (lambda: Adam([Value(1.0)], betas=(-0.1, 0.5)), ValueError, r"betas\[0\] is at least 0"),
         (lambda: SGD([Value(1.0)], lr=0.1, nesterov=True), ValueError, "give a momentum"),
         (lambda: Adam([Value(1.0)], betas=(1.0, 0.9)), ValueError, "below 1"),
         (lambda: Adam([Value(1.0)], betas=0.9), TypeError, "betas are two numbers"),
@@ -186,4 +218,36 @@ def test_what_cannot_be_optimised_is_refused(make, error, message):
 def test_repr_tells_the_settings():
     assert repr(SGD([Value(1.0)], lr=0.1)) == (
         "SGD(1 parameters, lr=0.1, weight_decay=0.0, momentum=0.0, nesterov=False)"
+    )
+
+
+def test_a_rate_of_nothing_is_a_rate():
+    w = Value(1.0)
+    optimizer = SGD([w], lr=0.0)
+    w.grad = 1.0
+    optimizer.step()
+    optimizer.lr = 0.5
+    optimizer.step(lr=0.0)
+    assert (w.data, optimizer.steps) == (1.0, 2)
+
+
+def test_a_state_is_a_copy():
+    w = Value(1.0)
+    optimizer = SGD([w], lr=0.1, momentum=0.5)
+    state = optimizer.state_dict()
+    assert state == {
+        "lr": 0.1, "weight_decay": 0.0, "momentum": 0.5, "nesterov": False, "steps": 0,
+        "state": [[0.0]],
+    }  # fmt: skip
+    w.grad = 2.0
+    optimizer.step()
+    assert state["state"] == [[0.0]]
+    after = optimizer.state_dict()
+    after["state"][0][0] = 99.0
+    assert (optimizer.state, after["steps"]) == ([[2.0]], 1)
+    adam = Adam([w], betas=[0.5, 0.25], eps=0)
+    assert adam.state_dict()["betas"] == (0.5, 0.25)
+    assert adam.state == [[0.0], [0.0]]
+    assert repr(AdamW([w])) == (
+        "AdamW(1 parameters, lr=0.001, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-08)"
     )

@@ -69,3 +69,58 @@ def test_cosine_is_pytorchs(total):
         assert ours(step, total) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
         optimizer.step()
         theirs.step()
+
+
+@pytest.mark.parametrize("schedule", [linear(0.5), cosine(0.5)])
+def test_a_schedule_falls_to_nothing_unless_it_is_told(schedule):
+    assert schedule(0, 10) == 0.5
+    assert schedule(10, 10) == 0.0
+
+
+@pytest.mark.parametrize("schedule", [linear(0.5, 0.1), cosine(0.5, 0.1)])
+def test_a_training_of_no_steps_is_done(schedule):
+    assert schedule(0, 0) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("warm", [4, 5, 9])
+def test_a_training_may_end_while_warming_up(warm):
+    """What follows would begin at its start."""
+    schedule = warmup(warm, linear(1.0))
+    assert [schedule(step, 4) for step in range(4)] == pytest.approx(
+        [(step + 1) / warm for step in range(4)]
+    )
+    assert schedule(warm, warm) == 1.0
+
+
+@pytest.mark.parametrize("total", [9, 30])
+def test_linear_and_warmup_are_pytorchs(total):
+    torch = pytest.importorskip("torch")
+    w = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.3)
+    rise = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / 5, 1.0, total_iters=4)
+    fall = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=total - 4)
+    theirs = torch.optim.lr_scheduler.SequentialLR(optimizer, [rise, fall], milestones=[4])
+    ours = warmup(4, linear(0.3, 0.03))
+    for step in range(total):
+        rate = optimizer.param_groups[0]["lr"]
+        if step >= 4:
+            assert ours(step, total) == pytest.approx(rate, rel=1e-9)
+        assert ours(step, total) <= 0.3
+        optimizer.step()
+        theirs.step()
+    assert [ours(step, total) for step in range(4)] == pytest.approx([0.075, 0.15, 0.225, 0.3])
+
+
+def test_what_a_callable_takes_is_looked_at():
+    def keywords(step, *, scale=3.0):
+        return step * scale
+
+    def any_number(*given):
+        return float(len(given))
+
+    assert as_schedule(keywords)(2, 10) == 6.0
+    assert as_schedule(any_number)(2, 10) == 1.0
+    given = lambda step, steps, more=1: step + steps + more  # noqa: E731
+    assert as_schedule(given) is given
+    assert as_schedule(given)(1, 2) == 4
+    assert warmup(2, lambda step, steps: 10.0 * steps + step)(7, 12) == 105.0
