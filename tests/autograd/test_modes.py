@@ -81,7 +81,11 @@ def test_modes_belong_to_their_coroutine() -> None:
         gate = asyncio.Event()
         return await asyncio.gather(quiet(gate), loud(gate))
 
-    assert asyncio.run(both()) == [False, True]
+    loop = asyncio.SelectorEventLoop()  # of its own: another's may be set, or none at all
+    try:
+        assert loop.run_until_complete(both()) == [False, True]
+    finally:
+        loop.close()
 
 
 # -- detect_anomaly --------------------------------------------------------------------------------

@@ -319,3 +319,8 @@ def test_rounded_probabilities_count_as_they_are():
         torch.tensor([row], dtype=torch.float64), torch.tensor([target], dtype=torch.float64)
     )
     assert nn.cross_entropy(row, target).data == pytest.approx(theirs.item(), rel=1e-14)
+
+
+def test_probabilities_may_be_numbers_still_to_come():
+    target = [Value(0.0), Value(0.0)]
+    assert nn.cross_entropy([1.0, 2.0], target).data == 0.0

@@ -90,6 +90,9 @@ def test_a_training_may_end_while_warming_up(warm):
         [(step + 1) / warm for step in range(4)]
     )
     assert schedule(warm, warm) == 1.0
+    assert schedule(warm + 1, 4) == 0.0
+    told = warmup(2, lambda step, steps: float(steps))
+    assert [told(step, 10) for step in range(3)] == [4.0, 8.0, 8.0]
 
 
 @pytest.mark.parametrize("total", [9, 30])
@@ -120,6 +123,7 @@ def test_what_a_callable_takes_is_looked_at():
 
     assert as_schedule(keywords)(2, 10) == 6.0
     assert as_schedule(any_number)(2, 10) == 1.0
+    assert as_schedule(lambda step, *rest: float(len(rest)))(2, 10) == 0.0
     given = lambda step, steps, more=1: step + steps + more  # noqa: E731
     assert as_schedule(given) is given
     assert as_schedule(given)(1, 2) == 4

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -328,9 +327,8 @@ def test_one_leaf_used_everywhere_is_drawn_in_time(suffix, tmp_path):
     total = x = Value(1.0, label="x")
     for _ in range(120):
         total = total + x
-    start = time.perf_counter()
-    total.save(tmp_path / f"x{suffix}")
-    assert time.perf_counter() - start < 30  # with curves, minutes
+    total.save(tmp_path / f"x{suffix}")  # with curves this takes minutes
+    assert "splines=line" in draw(total, max_nodes=1000).source
 
 
 def test_a_long_graph_is_refused_before_anything_is_drawn():

@@ -14,6 +14,9 @@ from autograd.views.terminal import play
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
+import os
+if os.isatty(0):
+    os.close(os.open(os.ttyname(0), os.O_RDWR))  # the terminal of this session from now on
 from autograd import Value, trace
 a, b = Value(2.0, label="a"), Value(1.0, label="b")
 trace((a + b) * (b + 1)).play(lang={lang!r})
@@ -42,8 +45,7 @@ class Terminal:
         self.child = subprocess.Popen(
             [sys.executable, "-c", PROGRAM.format(lang=lang)],
             **{"stdin": theirs, "stdout": theirs, "stderr": theirs, "cwd": ROOT},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            start_new_session=True,  # and no preexec_fn: JAX, once imported, warns of forks
             env={
                 **{key: v for key, v in os.environ.items() if key not in ("NO_COLOR", "COLUMNS")},
                 **{"TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
@@ -59,13 +61,14 @@ class Terminal:
         import select
 
         end = time.monotonic() + seconds
-        seen = ""
+        read, seen = b"", ""
         while text not in plain(seen):
             assert select.select([self.ours], [], [], max(0, end - time.monotonic()))[0], seen
             try:
-                seen += os.read(self.ours, 65536).decode("utf-8", "ignore")
+                read += os.read(self.ours, 65536)
             except OSError:
                 raise AssertionError(f"ended before {text!r}: {plain(seen)}") from None
+            seen = read.decode("utf-8", "ignore")  # all of it: a read may end within a letter
         self.raw += seen
         return plain(seen)
 
