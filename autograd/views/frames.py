@@ -7,32 +7,84 @@ every program that shows SVG knows variables.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from autograd.files import write_atomically
 from autograd.views.moment import moment
 from autograd.views.page import check
 from autograd.views.painter import Markup, board_style, paint, painted, tag
-from autograd.views.scene import Scene, scene
+from autograd.views.scene import Fold, Scene, scene
 from autograd.views.text import columns
-from autograd.views.trace import Lang, Trace
+from autograd.views.trace import Lang, Step, Trace
 
 GAP, CAPTION = 26.0, 64.0
+LINES = 3
+"""Sentences shown of a stride, its last ones."""
 
 
-def write_frames(story: Trace, folder: Path, *, lang: Lang = "en", max_nodes: int = 400) -> Path:
+By = Literal["edge", "node", "unit", "layer"]
+
+
+def write_frames(
+    story: Trace,
+    folder: Path,
+    *,
+    lang: Lang = "en",
+    max_nodes: int = 400,
+    fold: Fold = None,
+    by: By | None = None,
+) -> Path:
     """One SVG per moment, the start included, and an ``index.md`` that shows them in order.
 
-    Raises ValueError for a graph of more than ``max_nodes`` nodes.
+    ``fold`` is as for pictures; ``by`` is how far one frame leads on, by default an edge where all
+    lies open and a whole unit or layer where these are folded.  Raises ValueError for more than
+    ``max_nodes`` cards.
     """
-    check(story, lang, max_nodes)
+    laid = scene(story, fold, max_nodes=max_nodes)
+    check(story, lang, max(max_nodes, len(story.nodes)))
+    moments = [0, *strides(story, by or _stride_of(laid))]
     folder.mkdir(parents=True, exist_ok=True)
-    laid = scene(story)
-    for taken in range(len(story.steps) + 1):
+    for taken in moments:
         picture = paint(laid, moment(story, taken), theme="auto", lang=lang)
         write_atomically(folder / _name(taken, story), picture + "\n")
-    return write_atomically(folder / "index.md", _index(story, lang))
+    return write_atomically(folder / "index.md", _index(story, moments, lang))
+
+
+def _stride_of(laid: Scene) -> By:
+    kinds = {card.kind for card in laid.cards}
+    return "layer" if "layer" in kinds else "unit" if kinds & {"unit", "fold"} else "edge"
+
+
+def strides(story: Trace, by: By) -> Iterator[int]:
+    """After how many steps each stride ends: an edge, a node, or all that a unit or layer does.
+
+    Where scopes are walked through, all that is given is read in at once, and what a unit pays to
+    leaves belongs to the unit.
+    """
+    if by not in ("edge", "node", "unit", "layer"):
+        raise ValueError(f"by is 'edge', 'node', 'unit' or 'layer', got {by!r}")
+    pays = (story.edges[step.edge] for step in story.steps if step.edge is not None)
+    payer = {debt.parent: debt.consumer for debt in pays}
+    about = [_about(story, step, by, payer) for step in story.steps]
+    for i, here in enumerate(about):
+        if by == "edge" or here != (about[i + 1] if i + 1 < len(about) else None):
+            yield i + 1
+
+
+def _about(story: Trace, step: Step, by: By, payer: Mapping[int, int]) -> Hashable:
+    """What a step belongs to: steps of one stride have it in common."""
+    acting = story.edges[step.edge].consumer if step.edge is not None else step.node
+    forward, node = step.kind == "eval", story.nodes[acting or 0]
+    if step.kind == "seed" or by in ("edge", "node"):
+        return step.kind == "seed", forward, node.id
+    if forward and node.leaf:
+        return "given"
+    if node.leaf:  # settled beside the last that paid it
+        node = story.nodes[payer.get(node.id, node.id)]
+    return forward, node.scope[: 1 if by == "layer" else None]
 
 
 def strip(story: Trace, steps: Iterable[int], *, per_row: int = 4, lang: Lang = "en") -> str:
@@ -126,12 +178,15 @@ def _name(taken: int, story: Trace) -> str:
     return f"{taken:0{len(str(len(story.steps)))}d}.svg"
 
 
-def _index(story: Trace, lang: Lang) -> str:
-    """All frames in order; the sentences as plain text, whatever they hold."""
+def _index(story: Trace, moments: Sequence[int], lang: Lang) -> str:
+    """All frames in order; the sentences and formulas as plain text, whatever they hold."""
     lines = [f"![0]({_name(0, story)})"]
-    for step in story.steps:
-        said = _markdown(getattr(step.text, lang))
-        lines.append(f"{step.i + 1}. {said}\n\n   ![{step.i + 1}]({_name(step.i + 1, story)})")
+    for before, taken in pairwise(moments):
+        steps = story.steps[before:taken]
+        told = ((getattr(step.text, lang), step.math) for step in steps[-LINES:])
+        said = "  \n   ".join(_markdown(text) for pair in told for text in pair)
+        shown = f"![{taken}]({_name(taken, story)})"
+        lines.append(f"{taken}. {said}\n\n   {shown}")
     return "\n\n".join(lines) + "\n"
 
 

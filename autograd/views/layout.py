@@ -75,6 +75,27 @@ def layout(source: str) -> Layout:
     )
 
 
+# -- along a curve ---------------------------------------------------------------------------------
+
+
+def point_on(curve: Curve, part: float) -> Point:
+    """The point at that part of the way."""
+    points = list(points_of(curve))
+    return points[round(part * (len(points) - 1))]
+
+
+def points_of(curve: Curve) -> Iterator[Point]:
+    """Points along the whole of it."""
+    for i in range(0, len(curve.points) - 1, 3):
+        yield from (_bezier(curve.points[i : i + 4], t / 24) for t in range(25))
+
+
+def _bezier(points: tuple[Point, ...], t: float) -> Point:
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+    xs, ys = zip(*points)
+    return sum(map(float.__mul__, weights, xs)), sum(map(float.__mul__, weights, ys))
+
+
 # -- in columns: what has an order of its own ------------------------------------------------------
 
 

@@ -16,13 +16,14 @@ from html import escape
 from importlib import resources
 from math import atan2, cos, sin
 
-from autograd.views.layout import Curve, Point
+from autograd.views.layout import Curve, Point, point_on
 from autograd.views.moment import Moment
 from autograd.views.network import Unit
 from autograd.views.records import Graph
 from autograd.views.scene import (
     CELL,
     LINE,
+    MARGIN,
     PILE_FROM,
     ROWS_AT_MOST,
     TALL,
@@ -39,7 +40,6 @@ from autograd.views.scene import (
 from autograd.views.text import number, shorten
 from autograd.views.words import sum_of
 
-MARGIN = 18.0
 CELL_DIGITS = 3
 THEMES = ("auto", "light", "dark")
 
@@ -127,7 +127,7 @@ class _Painter:
         """Boxes below, then wires, then cards; the coin on top."""
         for i, scope in enumerate(self.told.boxes):
             yield self._box(scope, self.places.boxes[f"cluster_{i}"])
-        pills = pill_places(self.told)
+        pills = self.told.pills
         for wire in self.told.wires:
             yield self._wire(wire, pills.get(wire.key))
         yield from map(self._card, self.told.cards)
@@ -519,64 +519,6 @@ def tip(before: Point, at: Point) -> str:
     base = (at[0] - 9 * along[0], at[1] - 9 * along[1])
     wings = [(base[0] + side * across[0], base[1] + side * across[1]) for side in (4.0, -4.0)]
     return "M" + "L".join(f"{n(x)},{n(y)}" for x, y in (wings[0], at, wings[1])) + "Z"
-
-
-def point_on(curve: Curve, part: float) -> Point:
-    """The point at that part of the way."""
-    points = list(_points(curve))
-    return points[round(part * (len(points) - 1))]
-
-
-def _points(curve: Curve) -> Iterator[Point]:
-    for i in range(0, len(curve.points) - 1, 3):
-        yield from (_bezier(curve.points[i : i + 4], t / 24) for t in range(25))
-
-
-def _bezier(points: tuple[Point, ...], t: float) -> Point:
-    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-    xs, ys = zip(*points)
-    return sum(map(float.__mul__, weights, xs)), sum(map(float.__mul__, weights, ys))
-
-
-PARTS = (0.5, 0.38, 0.62, 0.28, 0.72, 0.2, 0.8, 0.12, 0.88)
-
-
-def pill_places(told: Scene) -> dict[str, Point]:
-    """Where each wire's text goes: on its line where that is free, else where room was kept."""
-    taken: list[tuple[Point, float, float]] = [
-        (told.places.nodes[card.key], card.width, card.height) for card in told.cards
-    ]
-    found: dict[str, Point] = {}
-    for wire in told.wires:
-        width = pill_width(wire, told.graph)
-        if not width:
-            continue
-        curve = told.places.curves[wire.key]
-        spots = [point_on(curve, part) for part in PARTS]
-        if curve.label:
-            axis = 0 if told.rankdir in ("LR", "RL") else 1
-            level = curve.label[axis]
-            on_line = min(_points(curve), key=lambda point: abs(point[axis] - level))
-            spots = [on_line, curve.label, *spots]
-        spots = [_inside(spot, width, told) for spot in spots]
-        free = (s for s in spots if not any(_overlap(s, width, *other) for other in taken))
-        found[wire.key] = next(free, spots[0])
-        if not (told.crowded or wire.weight):
-            taken.append((found[wire.key], width, 18.0))
-    return found
-
-
-def _inside(centre: Point, width: float, told: Scene) -> Point:
-    """Moved as little as keeps it on the picture."""
-    room = width / 2 - MARGIN + 2
-    x = min(max(centre[0], room), max(room, told.places.width - room))
-    return x, min(max(centre[1], -5.0), told.places.height + 5.0)
-
-
-def _overlap(a: Point, a_width: float, b: Point, b_width: float, b_height: float) -> bool:
-    return (
-        abs(a[0] - b[0]) < (a_width + b_width) / 2 + 1 and abs(a[1] - b[1]) < 9 + b_height / 2 + 1
-    )
 
 
 # -- colours ---------------------------------------------------------------------------------------

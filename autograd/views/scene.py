@@ -14,7 +14,15 @@ from functools import cached_property
 from typing import Literal
 
 from autograd.rules import TABLE
-from autograd.views.layout import Block, Layout, columns_of, layout
+from autograd.views.layout import (
+    Block,
+    Layout,
+    Point,
+    columns_of,
+    layout,
+    point_on,
+    points_of,
+)
 from autograd.views.moment import Moment
 from autograd.views.network import Layer, Unit
 from autograd.views.records import Graph, TraceEdge, TraceNode
@@ -24,6 +32,7 @@ Scope = tuple[str, ...]
 Fold = int | str | Sequence[str] | None
 Kind = Literal["leaf", "constant", "number", "inner", "fold", "unit", "layer", "inputs", "loss"]
 
+MARGIN = 18.0
 SCREEN = 60
 """Cards that a screen shows; more fold by themselves."""
 LINES_PER_NODE = 10
@@ -88,9 +97,14 @@ class Scene:
             return columns_of([*map(_block, self.cards)], [*map(self._link, self.wires)])
         return layout(skeleton(self))
 
+    @cached_property
+    def pills(self) -> dict[str, Point]:
+        """Where the text of each wire stands."""
+        return _pills(self)
+
     def _link(self, wire: Wire) -> tuple[str, str, str, float]:
-        wide = 0.0 if self.crowded or wire.weight else pill_width(wire, self.graph)
-        return wire.key, wire.creditor, wire.debtor, wide
+        wide = 0.0 if wire.weight else pill_width(wire, self.graph)
+        return wire.key, wire.creditor, wire.debtor, min(wide, 160.0) if self.crowded else wide
 
 
 def _block(card: Card) -> Block:
@@ -107,10 +121,12 @@ def levels(graph: Graph) -> list[int]:
 
 
 def suiting(graph: Graph, most: int = SCREEN) -> int:
-    """The finest level that a screen shows, else the coarsest there is."""
-    finest: list[int] = [0, *reversed(levels(graph)[:-1])]
-    sizes = {depth: len({*_groups(graph, depth)}) for depth in finest}
-    return next((depth for depth in finest if sizes[depth] <= most), levels(graph)[0])
+    """The finest level that a screen shows, else the coarsest; a network opens at its units."""
+    told = levels(graph)
+    units = {len(unit.scope) for layer in graph.layers for unit in layer.units}
+    finest = [*range(max(units), 0, -1)] if units else [0, *reversed(told[:-1])]
+    fitting = (depth for depth in finest if len({*_groups(graph, depth)}) <= most)
+    return next(fitting, told[0])
 
 
 def _groups(graph: Graph, fold: Fold) -> list[tuple[str, Scope, int]]:
@@ -462,6 +478,49 @@ def pill_width(wire: Wire, graph: Graph) -> float:
         return 0.0
     shown = f"{len(wire.edges)} edges" if len(wire.edges) > 1 else wire_text(wire, graph, {})
     return _wide(shown, 11.5) + 12
+
+
+# --- what stands on wires -------------------------------------------------------------------------
+
+PARTS = (0.5, 0.38, 0.62, 0.28, 0.72, 0.2, 0.8, 0.12, 0.88)
+
+
+def _pills(told: Scene) -> dict[str, Point]:
+    """Where each wire's text goes: on its line where that is free, else where room was kept."""
+    taken: list[tuple[Point, float, float]] = [
+        (told.places.nodes[card.key], card.width, card.height) for card in told.cards
+    ]
+    found: dict[str, Point] = {}
+    for wire in told.wires:
+        width = pill_width(wire, told.graph)
+        if not width:
+            continue
+        curve = told.places.curves[wire.key]
+        spots = [point_on(curve, part) for part in PARTS]
+        if curve.label:
+            axis = 0 if told.rankdir in ("LR", "RL") else 1
+            level = curve.label[axis]
+            on_line = min(points_of(curve), key=lambda point: abs(point[axis] - level))
+            spots = [on_line, curve.label, *spots]
+        spots = [_on_picture(spot, width, told) for spot in spots]
+        free = (s for s in spots if not any(_overlap(s, width, *other) for other in taken))
+        found[wire.key] = next(free, spots[0])
+        if not (told.crowded or wire.weight):
+            taken.append((found[wire.key], width, 18.0))
+    return found
+
+
+def _on_picture(centre: Point, width: float, told: Scene) -> Point:
+    """Moved as little as keeps it on the picture."""
+    room = width / 2 - MARGIN + 2
+    x = min(max(centre[0], room), max(room, told.places.width - room))
+    return x, min(max(centre[1], -5.0), told.places.height + 5.0)
+
+
+def _overlap(a: Point, a_width: float, b: Point, b_width: float, b_height: float) -> bool:
+    return (
+        abs(a[0] - b[0]) < (a_width + b_width) / 2 + 1 and abs(a[1] - b[1]) < 9 + b_height / 2 + 1
+    )
 
 
 # --- for Graphviz: sizes and no text, so that nothing of the user's reaches it --------------------

@@ -117,15 +117,23 @@ class Trace(Graph):
         play(self, lang=lang, mode=mode)
 
     def frames(
-        self, folder: str | os.PathLike[str], *, lang: Lang = "en", max_nodes: int = 400
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        lang: Lang = "en",
+        max_nodes: int = 400,
+        fold: int | str | Sequence[str] | None = None,
+        by: Literal["edge", "node", "unit", "layer"] | None = None,
     ) -> Path:
-        """Write one SVG per step and an ``index.md`` into a folder, for slides; gives the latter.
+        """Write one SVG per stride and an ``index.md`` into a folder, for slides; gives the latter.
 
-        Raises ValueError for more than ``max_nodes`` nodes, OSError where it cannot write.
+        ``fold`` draws scopes as one card each, as in pictures: large graphs fold themselves.  A
+        stride is an edge, or what is folded, or what ``by`` says.  Raises ValueError for more than
+        ``max_nodes`` cards, OSError where it cannot write.
         """
         from autograd.views.frames import write_frames
 
-        return write_frames(self, Path(folder), lang=lang, max_nodes=max_nodes)
+        return write_frames(self, Path(folder), lang=lang, max_nodes=max_nodes, fold=fold, by=by)
 
     def __repr__(self) -> str:
         return (

@@ -8,7 +8,7 @@ import pytest
 
 import nn
 from autograd import Value, scope, trace
-from autograd.views.frames import strip, wrapped
+from autograd.views.frames import strides, strip, wrapped
 from autograd.views.moment import moment
 from autograd.views.painter import paint
 from autograd.views.scene import levels, scene
@@ -138,3 +138,42 @@ class TestBoard:
             assert scene(trace(Value(1.0, label="secret label") * 2)).places
         assert sources
         assert "secret" not in "".join(sources)
+
+
+class TestStrides:
+    def test_follow_the_level(self, tmp_path):
+        story = trace(network())
+        story.frames(tmp_path / "layers", fold=1)
+        story.frames(tmp_path / "units")
+        story.frames(tmp_path / "all", fold=0)
+        names = {
+            kind: sorted(int(path.stem) for path in (tmp_path / kind).glob("*.svg"))
+            for kind in ("layers", "units", "all")
+        }
+        ends = list(strides(story, "layer"))
+        assert names["layers"] == [0, *ends]
+        assert names["units"] == [0, *strides(story, "unit")]
+        assert names["all"] == list(range(len(story.steps) + 1))
+        leaves = sum(node.leaf for node in story.nodes)
+        assert ends[0] == leaves
+        given, layer_1, layer_2, loss, seed, *backward = ends
+        assert (given, layer_1, layer_2) == (leaves, leaves + 6, leaves + 7)
+        assert story.steps[seed - 1].kind == "seed"
+        assert story.steps[loss - 1].node == story.root.id
+        assert len(backward) == 3
+        assert backward[-1] == len(story.steps)
+
+    def test_the_frame_shows_the_end_of_its_stride(self, tmp_path):
+        story = trace(network())
+        index = story.frames(tmp_path, fold=1).read_text("utf-8")
+        last = (tmp_path / f"{len(story.steps)}.svg").read_text("utf-8")
+        assert last.count("δ₁ = (W₂ᵀ δ₂) ⊙ tanh′(z₁)") == 1
+        assert f"![{len(story.steps)}]" in index
+        assert "∂L/∂x₂" in index.replace("\\", "")
+
+    def test_every_edge_and_node_in_between(self):
+        story = trace(seed_graph())
+        assert list(strides(story, "edge")) == list(range(1, 18))
+        assert list(strides(story, "node")) == [1, 2, 3, 4, 5, 6, 7, 10, 13, 14, 16, 17]
+        with pytest.raises(ValueError, match="by is 'edge'"):
+            list(strides(story, "step"))
