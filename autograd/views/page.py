@@ -129,14 +129,14 @@ def page_script(story: Trace, example: Trace | None = None) -> str:
     kernels = ",\n".join(
         f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(*told)
     )
-    basis = ["basis"] if "basis." in kernels else []
-    return f"const KERNELS = {{\n{kernels}\n}};\n{joined_modules(*basis)}"
+    basis = ("basis",) if "basis." in kernels else ()
+    return f"const KERNELS = {{\n{kernels}\n}};\n{joined_modules(*basis, *MODULES)}"
 
 
 @cache
-def joined_modules(*more: str) -> str:
-    """All modules one after the other, without imports and exports, comments and white space."""
-    text = "\n".join(static(f"{name}.js") for name in (*more, *MODULES))
+def joined_modules(*names: str) -> str:
+    """Modules one after the other, without imports and exports, comments and white space."""
+    text = "\n".join(static(f"{name}.js") for name in names)
     text = re.sub(r"^import .*\n|^export |^\s*(//.*|/\*\*.*\*/)\n", "", text, flags=re.MULTILINE)
     text = re.sub(rf"({_QUOTED})|{_LOOSE_SIGN}", lambda found: found[1] or found[2], text)
     private = {name: f"#p{i}" for i, name in enumerate(sorted({*re.findall(r"\.(#\w+)", text)}))}
