@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if hasattr(session.config, "workerinput"):  # of several processes, the first writes
+        return
     left_out = session.config.stash[LEFT_OUT]
     if path := session.config.getoption("--left-out"):
         Path(path).write_text("".join(f"{name}\n" for name in left_out), encoding="utf-8")
