@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-np = pytest.importorskip("numpy")
+pytest.importorskip("numpy")
 pytest.importorskip("llvmlite")
+
+import numpy as np
 
 from autograd import Value
 from tests.benchmarks import gpt, ours, peers, report
