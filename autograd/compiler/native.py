@@ -30,6 +30,7 @@ from autograd.compiler.arrays import (
     for_gradient,
     for_values,
 )  # fmt: skip
+from autograd.compiler.backends import Training, train_step_by_step
 from autograd.compiler.native_fused import rule
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import MACHINE, PARTS, TRAINING
@@ -64,6 +65,7 @@ class NativeExecutor:
         self._value: Runner | None = None
         self._gradient: Runner | None = None
         self._rule: tuple[ArrayProgram, int] | None = None
+        self._update: tuple[ArrayProgram, NativeExecutor] | None = None
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
@@ -75,11 +77,19 @@ class NativeExecutor:
         """The mean over the rows, and its gradient."""
         return self._for_gradient().value_and_grad(params, batch)
 
-    def train(self, training: Any) -> Array:
+    def train(self, training: Training) -> Array:
         """A step per batch, in one native loop where a batch is small."""
+        runner = self._for_gradient()
+        if runner.slabs(min(training.batch_size, len(training.order))) > 1:
+            return train_step_by_step(self, self._stepper(training.update), training)
         if self._rule is None or self._rule[0] is not training.update:
             self._rule = training.update, rule(for_values(training.update))
-        return self._for_gradient().train(training, self._rule[1])
+        return runner.train(training, self._rule[1])
+
+    def _stepper(self, update: ArrayProgram) -> NativeExecutor:
+        if self._update is None or self._update[0] is not update:
+            self._update = update, NativeExecutor(update)
+        return self._update[1]
 
     def _for_gradient(self) -> Runner:
         if self._gradient is None:
@@ -161,13 +171,13 @@ class Runner:
         self._give_back(machines)
         return value, gradient
 
-    def train(self, training: Any, step: int) -> Array:
+    def train(self, training: Training, step: int) -> Array:
         """Steps until a loss is not finite."""
         t = training
         size = min(t.batch_size, len(t.order))
         machine = self._machine(size)
         now = np.concatenate([t.params[None], t.state])
-        following, losses = now.copy(), np.zeros(len(t.hyper))
+        following, losses = t.previous.copy(), np.zeros(len(t.hyper))
         rows, order, hyper = _plain(t.rows), _plain(t.order), _plain(t.hyper)
         fields = {
             "rule": step, "now": _address(now), "next": _address(following),
@@ -179,16 +189,14 @@ class Runner:
         count = library().train(machine.address, _address(record))
         if record[TRAINING.index("now")] != fields["now"]:
             now, following = following, now
-        t.params[:], t.state[:] = now[0], now[1:]
-        if count > 1 or np.isfinite(losses[0]):  # there was an update
-            t.previous[:] = following
+        t.params[:], t.state[:], t.previous[:] = now[0], now[1:], following
         self._give_back([machine])
         return losses[:count]
 
     def _run(self, params: Array, batch: Array, outputs: Array | None) -> list[Machine]:
         """Run all rows, in one go or a slab at a time; the machines that hold the sums."""
         rows = len(batch)
-        count = self._slabs(rows)
+        count = self.slabs(rows)
         if count == 1:
             machine = self._machine(rows)
             machine.run(params, batch, (0, rows), outputs, EVERYTHING)
@@ -206,7 +214,7 @@ class Runner:
             list(pool.map(run, machines, cuts, cuts[1:]))
         return machines
 
-    def _slabs(self, rows: int) -> int:
+    def slabs(self, rows: int) -> int:
         """How many slabs so many rows are cut into."""
         if rows * self._work < LARGE:
             return 1

@@ -90,7 +90,7 @@ def library() -> Library:
     """The library, from disk if it is there.  ImportError where this machine cannot have it."""
     try:
         return Library()
-    except (RuntimeError, OSError) as error:
+    except Exception as error:  # whatever it is, there are other backends
         raise ImportError(f"llvmlite cannot make native code here: {error}") from error
 
 

@@ -1,0 +1,413 @@
+"""The native backend against the plain follower of array programs, and its ways with the disk,
+threads, forks and machines that have less."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("llvmlite")
+
+import autograd
+import nn
+from autograd import Value, compile  # noqa: A004
+from autograd.compiler import native, native_library
+from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram, follow
+from autograd.compiler.native import NativeExecutor
+from autograd.compiler.native_kernels import names, signature
+from autograd.rules import BASIS
+
+ROOT = Path(autograd.__file__).parents[1]
+ROWS = [1, 7, 8, 33, 300]
+
+
+class Listed:
+    """An array program that is written down operation by operation."""
+
+    def __init__(self, parameters: int, inputs: int, constants: Sequence[float] = (0.5,)) -> None:
+        self.codes: list[int] = []
+        self.operands: list[tuple[int, ...]] = []
+        self.shapes: list[tuple[int, int]] = []
+        self.varying: list[bool] = []
+        self.tables: list[np.ndarray] = []
+        self.pieces: list[tuple[int, int, int, int]] = []
+        self.constants = np.array(constants)
+        for word, count in (("parameters", parameters), ("inputs", inputs)):
+            self.add(word, (), (count, 1), word == "inputs")
+        self.add("constants", (), (len(constants), 1), False)
+
+    def add(self, word: str, operands: Sequence[int], shape: tuple[int, int], varies: bool) -> int:
+        self.codes.append(CODE[word])
+        self.operands.append((*operands, 0, 0, 0, 0)[:4])
+        self.shapes.append(shape)
+        self.varying.append(varies)
+        return len(self.codes) - 1
+
+    def view(self, base: int, start: int, s: int, t: int, shape: tuple[int, int]) -> int:
+        return self.add("view", (base, start, s, t), shape, self.varying[base])
+
+    def table(self, base: int, places: Sequence[int], shape: tuple[int, int]) -> int:
+        self.tables.append(np.array(places, np.int64))
+        return self.add("table", (base, len(self.tables) - 1), shape, self.varying[base])
+
+    def each(self, word: str, *operands: int) -> int:
+        shapes = np.array([self.shapes[k] for k in operands])
+        n, m = shapes.max(axis=0).tolist()
+        return self.add(word, operands, (n, m), any(self.varying[k] for k in operands))
+
+    def collect(self, shape: tuple[int, int], once: int, *pieces: tuple[int, int, int, int]) -> int:
+        first = len(self.pieces)
+        self.pieces += pieces
+        varies = any(self.varying[k] for k, *_ in pieces)
+        return self.add("collect", (first, len(self.pieces), once), shape, varies)
+
+    def program(self, roots: Sequence[int], loss: int = -1, gradient: int = -1) -> ArrayProgram:
+        return ArrayProgram(
+            np.array(self.codes, np.uint8),
+            np.array(self.operands, np.int64),
+            np.array(self.shapes, np.int64),
+            np.array(self.varying),
+            tuple(self.tables),
+            np.array(self.pieces, np.int64).reshape(-1, 4),
+            self.constants,
+            tuple(roots),
+            loss,
+            gradient,
+        )
+
+    def all_of(self, *blocks: int) -> list[int]:
+        """Every number of these blocks, as a root."""
+        counts = [(k, self.shapes[k][0] * self.shapes[k][1]) for k in blocks]
+        return [self.view(k, i, 0, 0, (1, 1)) for k, count in counts for i in range(count)]
+
+
+def check(program: ArrayProgram, rows: int, seed: int = 0) -> None:
+    """Roots, loss and gradient are those of the plain follower."""
+    random = np.random.default_rng(seed)
+    params = random.uniform(-2, 2, program.shapes[0, 0])
+    batch = random.uniform(-2, 2, (rows, program.shapes[1, 0]))
+    with np.errstate(all="ignore"):
+        blocks = follow(program, params, batch)
+    executor = NativeExecutor(program)
+    for _ in range(2):  # nothing is left behind that a second run would see
+        if program.roots:
+            expected = [np.broadcast_to(blocks[k].ravel(), rows) for k in program.roots]
+            outputs = executor.outputs(params, batch)
+            np.testing.assert_allclose(outputs, np.transpose(expected), rtol=1e-12, atol=1e-14)
+        if program.loss >= 0:
+            value, gradient = executor.value_and_grad(params, batch)
+            np.testing.assert_allclose(value, blocks[program.loss].item(), rtol=1e-12)
+            expected = blocks[program.gradient].ravel()
+            np.testing.assert_allclose(gradient, expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("word", [*ELEMENTWISE])
+def test_every_word_on_numbers_of_every_kind(word: str, rows: int) -> None:
+    for kinds in range(2 ** ELEMENTWISE[word]):
+        listed = Listed(9, 9)
+        operands = [
+            listed.view(kinds >> q & 1, 8 - q, -2, -1, (3, 2)) for q in range(ELEMENTWISE[word])
+        ]
+        check(listed.program(listed.all_of(listed.each(word, *operands))), rows)
+
+
+def test_every_word_of_the_basis_has_a_kernel() -> None:
+    found = {name.partition(".")[0] for name in names()}
+    assert {*BASIS, "add", "sub", "mul", "neg"} <= found
+    assert all(signature(name) for name in names())
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_seen_through_views_and_tables(data: Any) -> None:
+    listed = Listed(12, 12, [0.5, 2.0, 1.0])
+    real = [0, 1]
+    for _ in range(data.draw(st.integers(1, 8))):
+        shape = data.draw(st.sampled_from([(1, 1), (3, 1), (1, 4), (3, 4)]))
+        seen = [_seen(data, listed, real, shape) for _ in range(2)]
+        word = data.draw(st.sampled_from(["add", "mul", "sub", "maximum", "tanh", "sum", "max"]))
+        if word in ("sum", "max"):
+            height = listed.shapes[seen[0]][0]
+            k = listed.add(word, seen[:1], (height, 1), listed.varying[seen[0]])
+        else:
+            k = listed.each(word, *seen[: ELEMENTWISE[word]])
+        real.append(k)
+    check(listed.program(listed.all_of(*real[-3:])), data.draw(st.sampled_from(ROWS)))
+
+
+def _seen(data: Any, listed: Listed, real: Sequence[int], shape: tuple[int, int]) -> int:
+    """A block of this shape, or one that fits it, out of what there is."""
+    base = data.draw(st.sampled_from(real))
+    n, m = (data.draw(st.sampled_from([1, length])) for length in shape)
+    n, m = shape if data.draw(st.booleans()) else (n, m)
+    size = listed.shapes[base][0] * listed.shapes[base][1]
+    places = st.integers(0, size - 1)
+    if data.draw(st.booleans()):
+        return listed.table(base, [data.draw(places) for _ in range(n * m)], (n, m))
+    s, t = (data.draw(st.integers(-3, 3)) for _ in range(2))
+    reached = [i * s + j * t for i in range(n) for j in range(m)]
+    if max(reached) - min(reached) >= size:
+        s = t = 0
+        reached = [0]
+    start = data.draw(st.integers(-min(reached), size - 1 - max(reached)))
+    return listed.view(base, start, s, t, (n, m))
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("windows", [1, 3])
+def test_products_of_every_kind(rows: int, windows: int) -> None:
+    listed = Listed(60, 30)
+    a = listed.view(0, 3, 5, 1, (7, 5))
+    for base in (0, 1):
+        for b in (
+            listed.view(base, 1, 5, 1, (windows, 5)),
+            listed.table(base, [(3 * k) % 30 for k in range(5 * windows)], (windows, 5)),
+        ):
+            shapes = [(1, 7), (windows, 7), (windows, 1)]
+            biases = [listed.view(q, 0, 2, 1, shape) for q in (0, 1) for shape in shapes]
+            for bias in (-1, *biases):
+                varies = listed.varying[b] or (bias >= 0 and listed.varying[bias])
+                product = listed.add("matmul", (a, b, bias), (windows, 7), varies)
+                check(listed.program(listed.all_of(product)), rows)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("height", [1, 4, 9])
+@pytest.mark.parametrize("width", [1, 5, 8, 43])
+def test_what_is_summed_over_the_rows(rows: int, height: int, width: int) -> None:
+    count = 2 * (height * width + height) + 1
+    listed = Listed(count, 2 * (height + width))
+    a = listed.view(1, 0, height, 1, (2, height))
+    b = listed.view(1, 2 * height, width, 1, (2, width))
+    twice = listed.each("add", b, b)
+    one = listed.add("outer", (a, b), (height, width), False)
+    other = listed.add("outer", (a, twice), (height, width), False)
+    mean = listed.add("mean", (listed.each("tanh", a),), (2, height), False)
+    size = height * width
+    pieces = [(one, 0, width, 1), (other, size, 1, height), (mean, 2 * size, height, 1)]
+    gradient = listed.collect((count, 1), 1, *pieces)
+    loss = listed.add("mean", (listed.view(1, 0, 0, 0, (1, 1)),), (1, 1), False)
+    check(listed.program([], loss, gradient), rows)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_collecting_by_strides_and_by_tables(rows: int) -> None:
+    for base, once in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        listed = Listed(12, 12)
+        a = listed.each("neg", listed.view(base, 0, 1, 0, (4, 1)))
+        b = listed.each("neg", listed.view(0, 3, 1, 0, (3, 1)))
+        listed.tables.append(np.array([6, 0, 2] if once else [6, 6, 0], np.int64))
+        pieces = [(a, 1, 2, 0), (b, -len(listed.tables), 0, 0)]
+        joined = listed.collect((9, 1), once, *pieces)
+        check(listed.program(listed.all_of(joined)), rows)
+
+
+def test_taking_by_an_index_that_is_not_there_gives_nan() -> None:
+    listed = Listed(4, 5)
+    taken = listed.add(
+        "take", (listed.view(1, 0, 0, 1, (1, 4)), listed.view(1, 4, 0, 0, (1, 1))), (1, 1), True
+    )
+    executor = NativeExecutor(listed.program([taken]))
+    wild = [0.0, 3.0, 4.0, -1.0, 0.5, np.nan, np.inf, 1e300, -0.0]
+    batch = np.column_stack([np.tile([10.0, 11.0, 12.0, 13.0], (9, 1)), wild])
+    expected = [10.0, 13.0, *[np.nan] * 6, 10.0]
+    np.testing.assert_array_equal(executor.outputs(np.zeros(4), batch)[:, 0], expected)
+
+
+def network() -> Any:
+    model = nn.MLP(5, [9, 3], activation="tanh", seed=1)
+    x, y = [Value(0.1) for _ in range(5)], Value(1.0)
+    loss = nn.cross_entropy(model(x), y)
+    return compile(loss, [*x, y], parameters=model.parameters(), backend="native")
+
+
+def rows_of(count: int) -> np.ndarray:
+    random = np.random.default_rng(count)
+    return np.column_stack([random.normal(size=(count, 5)), random.integers(0, 3, count)])
+
+
+def test_rows_beyond_the_last_are_never_seen() -> None:
+    """What fills a block up may be nan: it stays out of every sum."""
+    program, many = network(), rows_of(64)
+    program.value_and_grad(program.pack(), np.full((64, 6), np.nan))
+    value, gradient = program.value_and_grad(program.pack(), many[:3])
+    expected = [program.value_and_grad(program.pack(), many[k : k + 1]) for k in range(3)]
+    assert value == pytest.approx(np.mean([each for each, _ in expected]), rel=1e-13)
+    np.testing.assert_allclose(gradient, np.mean([g for _, g in expected], axis=0), rtol=1e-10)
+
+
+def test_slabs_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, batch = network(), rows_of(3000)
+    whole = program.value_and_grad(program.pack(), batch)
+    monkeypatch.setattr(native, "LARGE", 1000)
+    results = []
+    for threads in (1, 2, 7):
+        monkeypatch.setattr(native, "_processors", lambda threads=threads: threads)
+        value, gradient = program.value_and_grad(program.pack(), batch)
+        results.append((value, gradient.tobytes(), program(program.pack(), batch).tobytes()))
+    assert results[0] == results[1] == results[2]
+    assert results[0][0] == pytest.approx(whole[0], rel=1e-13)
+    np.testing.assert_allclose(np.frombuffer(results[0][1]), whole[1], rtol=1e-11)
+
+
+def test_arrays_of_any_layout() -> None:
+    program, batch = network(), rows_of(20)
+    expected = program.value_and_grad(program.pack(), batch)[1].tolist()
+    frozen = batch.copy()
+    frozen.flags.writeable = False
+    for same in (frozen, np.asfortranarray(batch), np.repeat(batch, 2, axis=1)[:, ::2]):
+        assert program.value_and_grad(program.pack(), same)[1].tolist() == expected
+
+
+def test_threads_run_the_same_program_at_once() -> None:
+    program, batch = network(), rows_of(50)
+    expected = program.value_and_grad(program.pack(), batch)[1].tolist()
+    found: list[list[float]] = []
+
+    def run() -> None:
+        for _ in range(50):
+            found.append(program.value_and_grad(program.pack(), batch)[1].tolist())
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(each == expected for each in found)
+    assert len(found) == 200
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_while_a_thread_runs_a_program() -> None:
+    program, batch, stop = network(), rows_of(2000), threading.Event()
+    expected = program.value_and_grad(program.pack(), batch[:5])[0]
+
+    def run() -> None:
+        while not stop.is_set():
+            program.value_and_grad(program.pack(), batch)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    for _ in range(5):
+        child = context.Process(target=_answer, args=(program, batch[:5], queue))
+        child.start()
+        child.join(30)
+        assert child.exitcode == 0
+        assert queue.get() == expected
+    stop.set()
+    thread.join()
+
+
+def _answer(program: Any, batch: np.ndarray, queue: Any) -> None:
+    queue.put(program.value_and_grad(program.pack(), batch)[0])
+
+
+# -- the library on disk ---------------------------------------------------------------------------
+
+SCRIPT = """
+import sys
+import numpy as np
+from autograd import Value, compile
+x, w = Value(0.0), Value(2.0)
+program = compile((w * x).exp(), [x], backend=sys.argv[1] if len(sys.argv) > 1 else "native")
+value, gradient = program.value_and_grad([2.0], [[0.0], [0.5]])
+assert abs(value - 1.8591409142295225) < 1e-15 and abs(gradient[0] - 0.6795704571147613) < 1e-15
+print(program.backend, getattr(program, "note", ""))
+"""
+
+
+def in_a_process(*arguments: str, code: str = SCRIPT, **environment: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize("damage", ["cut short", "one bit", "empty", "text", "another's"])
+def test_a_damaged_file_is_made_anew(damage: str, tmp_path: Path) -> None:
+    in_a_process(PAYBACK_CACHE=str(tmp_path))
+    files = sorted((tmp_path / "native").glob("*.o"))
+    assert files
+    whole = {path: path.read_bytes() for path in files}
+    for path, data in whole.items():
+        flipped = data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
+        other = whole[files[0] if path != files[0] else files[-1]]
+        ways = {"cut short": data[: len(data) // 2], "one bit": flipped, "empty": b""}
+        path.write_bytes({**ways, "text": b"not code", "another's": other}[damage])
+    in_a_process(PAYBACK_CACHE=str(tmp_path))
+    assert {path: path.read_bytes() for path in files} == whole
+
+
+def test_without_a_place_on_disk(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    assert in_a_process(PAYBACK_CACHE=str(blocked)).split()[0] == "native"
+
+
+def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path: Path) -> None:
+    folder = tmp_path / "native"
+    folder.mkdir()
+    folder.chmod(0o777)
+    in_a_process(PAYBACK_CACHE=str(tmp_path))
+    assert not list(folder.iterdir())
+
+
+def test_a_full_disk_is_no_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("PAYBACK_CACHE", str(tmp_path))
+    monkeypatch.setattr(native_library, "write_atomically", full)
+    assert native_library.kept("key", lambda: b"code") == b"code"
+
+
+def test_two_processes_make_the_library_at_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PAYBACK_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", SCRIPT]
+    both = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [process.communicate()[1] for process in both] == [b"", b""]
+    assert [process.returncode for process in both] == [0, 0]
+    in_a_process(PAYBACK_CACHE=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "sys.modules['llvmlite'] = None",
+        "import llvmlite.binding as b; b.create_mcjit_compiler = None",
+        "import llvmlite.binding as b\ndef none(): raise RuntimeError('no such target')\n"
+        "b.Target.from_default_triple = none",
+    ],
+)
+def test_where_llvm_cannot_run_numpy_does_and_says_so(trouble: str, tmp_path: Path) -> None:
+    code = f"import sys\n{trouble}\n{SCRIPT}"
+    said = in_a_process("auto", code=code, PAYBACK_CACHE=str(tmp_path))
+    assert said.split()[0] == "numpy"
+
+
+def test_a_processor_that_llvm_does_not_know(tmp_path: Path) -> None:
+    code = (
+        "import llvmlite.binding as b\n"
+        "def unknown(): raise RuntimeError('unknown')\n"
+        f"b.get_host_cpu_features = unknown\n{SCRIPT}"
+    )
+    assert in_a_process(code=code, PAYBACK_CACHE=str(tmp_path)).split()[0] == "native"
