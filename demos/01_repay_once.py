@@ -9,6 +9,7 @@
 # additions.
 
 # %%
+from collections import Counter
 from pathlib import Path
 
 import autograd
@@ -63,19 +64,20 @@ assert len(edges) == 5
 
 # %%
 def repay(root: Value) -> dict[str, float]:
-    """The whole algorithm: from the root down, every node pays each of its parents once."""
-    pile = {root: 1.0}
-    payments = 0
-    for debtor in reversed(autograd.topological_order(root)):
+    """The whole algorithm: whoever waits for nobody any more pays each parent once."""
+    waits_for = Counter(edge.parent for edge in autograd.edges(root))
+    pile, ready = {root: 1.0}, [root]
+    for debtor in ready:
         for creditor, local in zip(debtor.parents, debtor.partials):
             if creditor.requires_grad:
                 amount = pile[debtor] * local
                 pile[creditor] = pile.get(creditor, 0.0) + amount
-                payments += 1
                 print(
                     f"  {debtor.label} pays {creditor.label}: {pile[debtor]} · {local} = {amount}"
                 )
-    print(f"  {payments} payments")
+                waits_for[creditor] -= 1
+                if not waits_for[creditor]:
+                    ready.append(creditor)
     return {node.label: amount for node, amount in pile.items()}
 
 
@@ -91,8 +93,8 @@ e.save(OUTPUT / "01_after_zh.svg", lang="zh", rankdir="BT")
 e
 
 # %% [markdown]
-# And a trace tells it in sentences, in English or Chinese; in a notebook it is a page to step
-# through.
+# And a trace tells it in sentences, in English or Chinese: the same payments in the same order. In
+# a notebook it is a page to step through.
 
 # %%
 story = autograd.trace(e)

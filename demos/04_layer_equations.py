@@ -4,10 +4,9 @@
 # **Question.** Textbooks state backpropagation layer by layer, in matrices. The engine knows
 # neither layers nor matrices: it pays each edge once. Do they agree?
 #
-# A layer computes z = W a⁻ + b and a = f(z), where a⁻ is the layer before. With the *error* of a
-# layer, δ = ∂C/∂z, and ⊙ for products entry by entry, the four equations are (BP1) δ = ∂C/∂a ⊙
-# f′(z) at the output, (BP2) δ = (W⁺ᵀ δ⁺) ⊙ f′(z) from the layer above, (BP3) ∂C/∂b = δ, and (BP4)
-# ∂C/∂W = δ a⁻ᵀ.
+# A layer computes z = W a⁻ + b and a = f(z), a⁻ being the layer before. With its *error* δ = ∂C/∂z,
+# and ⊙ for products entry by entry, the equations are (BP1) δ = ∂C/∂a ⊙ f′(z) at the output, (BP2)
+# δ = (W⁺ᵀ δ⁺) ⊙ f′(z) from the layer above, (BP3) ∂C/∂b = δ, and (BP4) ∂C/∂W = δ a⁻ᵀ.
 
 # %%
 from pathlib import Path
@@ -30,13 +29,12 @@ def numbers(values, of="data"):
 
 
 # %% [markdown]
-# **The naive form** takes every weight by itself, and the chain rule along each path from it to the
-# cost. **The failure**: with every layer the paths multiply, and share most of their edges.
+# **The naive form**: every weight by itself, path by path. **The failure**: with every layer the
+# paths multiply, and share most of their edges.
 
 # %%
 model = nn.MLP(3, [4, 3, 2], activation="sigmoid", seed=1)
-weight, outputs = model.layers[0].neurons[0].w[0], model(x)
-ways = [autograd.count_paths(output, weight) for output in outputs]
+ways = [autograd.count_paths(output, model.layers[0].neurons[0].w[0]) for output in model(x)]
 print(f"one weight of a 3-4-3-2 network: {ways} paths to the outputs")
 
 # %% [markdown]
@@ -54,20 +52,14 @@ def layer_equations(model, layers, delta):
 
 
 # %% [markdown]
-# Three networks with sigmoid hidden layers, and their errors at the output (BP1): linear outputs
-# with ½ Σ (o − t)² have δ = o − t; sigmoid outputs with the same cost, δ = (o − t) o (1 − o);
-# softmax p with the cross-entropy −Σ t ln p, δ = p − t.
+# Three networks with sigmoid hidden layers, and their errors at the output (BP1): δ = o − t of
+# linear outputs with ½ Σ (o − t)², δ = (o − t) o (1 − o) of sigmoid ones, δ = p − t of a softmax.
 
 
 # %%
-def linear_output(layer):
-    difference = numbers(layer.a) - target
-    return nn.squared_error(layer.a, target), difference, difference
-
-
-def sigmoid_output(layer):
-    o = numbers(layer.a)
-    return nn.squared_error(layer.a, target), o - target, (o - target) * o * (1 - o)
+def squared_output(layer, slope=lambda o: 1.0):
+    error = (o := numbers(layer.a)) - target
+    return nn.squared_error(layer.a, target), error, error * slope(o)
 
 
 def softmax_output(layer):
@@ -77,43 +69,52 @@ def softmax_output(layer):
 
 
 def disagreements(begin, output):
-    """The largest difference between the equations and `.grad`, for every kind of quantity."""
+    """The largest differences by kind; the cost; both sides, layer by layer."""
     model = nn.MLP(3, [4, 3, 2], activation="sigmoid", output=output, seed=1)
-    layers = model.activations(x)
-    cost, by_a, delta = begin(layers[-1])
+    cost, by_a, delta = begin((layers := model.activations(x))[-1])
     for value in x:
         value.grad = 0.0
     cost.backward()
-    pairs = [("a", by_a, layers[-1].a)]
+    pairs, told = [("a", by_a, layers[-1].a)], []
     for k, by_z, by_w, by_b, by_below in layer_equations(model, layers, delta):
         neurons = model.layers[k].neurons
         pairs += [("z", by_z, layers[k].z), ("b", by_b, [neuron.b for neuron in neurons])]
+        paid = numbers(layers[k].z, "grad")[:, None], [numbers(n.w, "grad") for n in neurons]
+        told.append((k, by_z[:, None], by_w, *map(np.array, paid)))
         pairs += [("w", by_w.ravel(), [w for neuron in neurons for w in neuron.w])]
         pairs += [("a" if k else "x", by_below, layers[k - 1].a if k else x)]
-    worst = dict.fromkeys("zawbx", 0.0)
-    for kind, matrix, values in pairs:
-        worst[kind] = max(worst[kind], np.abs(matrix - numbers(values, "grad")).max())
-    return worst, cost
+    apart = [(kind, np.abs(by - numbers(values, "grad")).max()) for kind, by, values in pairs]
+    return {kind: max(d for k, d in apart if k == kind) for kind in "zawbx"}, cost, told
 
 
 networks = {
-    "linear, ½ Σ (o − t)²": disagreements(linear_output, "linear"),
-    "sigmoid, ½ Σ (o − t)²": disagreements(sigmoid_output, "sigmoid"),
+    "linear, ½ Σ (o − t)²": disagreements(squared_output, "linear"),
+    "sigmoid, ½ Σ (o − t)²": disagreements(
+        lambda layer: squared_output(layer, slope=lambda o: o * (1 - o)), "sigmoid"
+    ),
     "softmax, cross-entropy": disagreements(softmax_output, "linear"),
 }
-for name, (worst, _) in networks.items():
+for name, (worst, *_) in networks.items():
     print(f"{name:24}", {kind: f"{number:.0e}" for kind, number in worst.items()})
-networks["softmax, cross-entropy"][1].save(OUTPUT / "04_network.svg")
-figure = Figure(figsize=(6.4, 4), layout="constrained")
-axis = figure.subplots()
-for (name, (worst, _)), style in zip(networks.items(), ("o", "s", "D")):
-    axis.semilogy(list(worst), [d + 1e-18 for d in worst.values()], style, label=name)
-axis.axhline(1e-12, color="#555555", ls="--", label="what we ask for")
-axis.set(xlabel="gradient of the cost to", ylabel="largest disagreement", ylim=(1e-18, 1e-11))
-axis.legend(loc="center right")
+
+# %% [markdown]
+# What is the same? The softmax network: δ and ∂C/∂W by the equations, then what z and w were paid.
+
+# %%
+_, cost, told = networks["softmax, cross-entropy"]
+cost.save(OUTPUT / "04_network.svg")
+figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+for row, (k, *matrices) in zip(figure.subplots(3, 4, width_ratios=(1, 3, 1, 3)), told):
+    for axis, matrix, head in zip(row, matrices, ("δ", "∂C/∂W (BP4)", "z.grad", "w.grad")):
+        most = 2 * np.abs(matrices[0]).max()
+        axis.imshow(matrix, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
+        for (i, j), number in np.ndenumerate(matrix):
+            axis.text(j, i, f"{number:.2g}", ha="center", va="center")
+        axis.set(xticks=[], yticks=[], title=head if k == 2 else "")
+    row[0].set_ylabel(f"layer {k + 1}")
 figure.savefig(OUTPUT / "04_layer_equations.png", dpi=120)
 
 # %%
 assert ways == [3, 3]
-assert all(number < 1e-12 for worst, _ in networks.values() for number in worst.values())
-print("Paying each edge once is BP1 to BP4, on every z, a, w, b and input.")
+assert all(number < 1e-12 for worst, *_ in networks.values() for number in worst.values())
+print("Seen: paying each edge once is BP1 to BP4, on every z, a, w, b and input.")

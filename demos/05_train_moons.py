@@ -42,7 +42,8 @@ nn.plot_decision_boundary(line, X, y, OUTPUT / "05_line.png")
 #
 # **The repair** is hidden layers. Here they are in micrograd's own words: this is its demo, with
 # nothing but the imports changed. (A network that is told no seed draws its weights as micrograd
-# does, so the random numbers are the same ones.)
+# does, so the random numbers are the same ones.) `zero_grad` before each `backward` matters: leaves
+# keep what they were paid, and demo 13 shows what becomes of a training that forgets it.
 
 # %%
 model = nn.MLP(2, [16, 16, 1])

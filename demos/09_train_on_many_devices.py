@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from autograd.extras import require
 
@@ -78,9 +79,8 @@ def train(hosts=1, devices=1):
 
 
 def show(title, results):
-    for devices, local, losses, _ in results:
-        where = f"{local} of {devices} devices here"
-        print(f"{title:<24} {where}   loss {losses[0]:.6f} → {losses[-1]:.12f}")
+    for devices, local, loss, _ in results:
+        print(f"{title:<24} {local} of {devices} devices   loss {loss[0]:.6f} → {loss[-1]:.12f}")
 
 
 began = time.perf_counter()
@@ -90,13 +90,24 @@ together = train(devices=4)
 show("four devices", together)
 hosts = train(hosts=2, devices=2)
 show("two hosts of two devices", hosts)
-print(f"{time.perf_counter() - began:.0f} s, most of it starting five Pythons")
+print(f"{time.perf_counter() - began:.0f} s, most of it starting Python")
 
 # %% [markdown]
-# **The failure** one would expect of such a setting, a training that depends on how many machines
-# happened to take part, does not come: a batch of 64 is the same 64 rows wherever they are, and its
-# mean gradient the same sum in another order. (A last batch that does not divide is filled up, and
-# the rows that fill it are not counted.)
+# **The failure** one would expect, a training that depends on how many machines took part, does not
+# come: a batch of 64 is the same 64 rows wherever they are, its mean gradient the same sum in
+# another order. (A last batch that does not divide is filled up; what fills it is not counted.)
+
+# %%
+Figure = require("matplotlib.figure", extra="plot").Figure
+OUTPUT = Path(__file__).parent / "output" if "__file__" in globals() else Path("output")
+OUTPUT.mkdir(exist_ok=True)
+axis = (figure := Figure(figsize=(6.4, 4), layout="constrained")).subplots()
+courses = {"one device": (alone, "o"), "four devices": (together, "s"), "two hosts": (hosts, "x")}
+for (name, (results, mark)), size in zip(courses.items(), (14, 9, 6)):
+    axis.plot(range(1, 11), results[0][2], mark + "-", ms=size, mfc="none", lw=1, label=name)
+axis.set(xlabel="epoch", ylabel="training loss", title="The same course, whoever takes part")
+axis.legend()
+figure.savefig(OUTPUT / "09_devices.png", dpi=120)
 
 # %%
 reference = alone[0]

@@ -3,9 +3,8 @@
 #
 # **Question.** A gradient is one number. How did it come about, and who had to wait for whom?
 #
-# This demo writes pages that step through a computation: one step per edge, forwards and
-# backwards, by keyboard, on a phone or on paper, in English or Chinese. Each is a single file
-# that opens from disk. Run it with `python demos/10_watch_it.py` and open `demos/output/`.
+# This demo writes pages that step through a computation: one step per edge, forwards and backwards,
+# by keyboard, on a phone or on paper, in English or Chinese. Each is one file that opens from disk.
 
 # %%
 import re
@@ -15,7 +14,7 @@ import autograd
 import nn
 from autograd import Trace, Value
 from autograd.files import write_atomically
-from autograd.views.frames import strip
+from autograd.views.frames import animation, strip
 
 HERE = Path(__file__).parent if "__file__" in globals() else Path()
 OUTPUT = HERE / "output"
@@ -35,7 +34,8 @@ def seed_graph() -> Value:
 
 e = seed_graph()
 e.backward()
-print({node.label or node.op: node.grad for node in autograd.topological_order(e)})
+for node in autograd.topological_order(e):
+    print(f"  {node.label or node.op or node.data:>4} = {node.data}, gradient {node.grad}")
 
 # %% [markdown]
 # **The repair: a trace.** Every payment is a step with a sentence, numbers, and a pile it falls on.
@@ -45,6 +45,7 @@ story = autograd.trace(seed_graph())
 for step in story.steps:
     print(f"{step.i + 1:2}  {step.text.en}")
 story.to_html(OUTPUT / "10_seed.html")
+story
 
 # %% [markdown]
 # **The failure of the other method.** On a ladder x + x of twenty rungs the leaf walks 2²⁰ paths.
@@ -67,25 +68,17 @@ print(f"{len(rungs.edges)} edges against {rungs.naive_edge_uses:,} edge uses")
 
 
 # %% [markdown]
-# A network: layers fold to one card each, and a step can be an edge, a neuron or a whole layer,
-# whose δ is then told at once.
-
+# A network: layers fold to a card each; a step can be an edge, a neuron or a layer with its δ.
 
 # %%
-def network() -> Value:
-    """The squared error of a small network on one sample."""
-    model = nn.MLP(2, [3, 1], activation="tanh", seed=1)
-    x = [Value(0.5, label="x1"), Value(-1.0, label="x2")]
-    loss = nn.squared_error([model(x)], [1.0])
-    loss.label = "loss"
-    return loss
-
-
-layers = autograd.trace(network())
+model = nn.MLP(2, [3, 1], activation="tanh", seed=1)
+loss = nn.squared_error([model([Value(0.5, label="x1"), Value(-1.0, label="x2")])], [1.0])
+loss.label = "loss"
+layers = autograd.trace(loss)
 layers.to_html(OUTPUT / "10_network.html")
 
 # %% [markdown]
-# For a page of text, six moments of the repayment side by side; for slides, a folder of frames.
+# For a page of text, six moments side by side, or one picture that moves; frames for slides.
 
 
 # %%
@@ -95,6 +88,7 @@ def repayment() -> str:
 
 
 write_atomically(OUTPUT / "10_repayment.svg", repayment())
+write_atomically(OUTPUT / "10_moving.svg", moving := animation(story, [6, *range(7, 18)]))
 story.frames(OUTPUT / "10_frames")
 
 
@@ -116,5 +110,7 @@ assert (len(rungs.edges), rungs.naive_edge_uses) == (40, 20 * 2**20)
 assert piles(rungs)["x0"] == 2.0**20
 for name in ("10_seed.html", "10_ladder.html", "10_network.html"):
     assert not re.search(r"(src|href)=", (OUTPUT / name).read_text("utf-8"))
-assert (HERE / "pictures" / "repayment.svg").read_text("utf-8") == repayment()
-print(f"Open {OUTPUT.name}/10_seed.html, and press →.")
+for name, drawn in (("repayment", repayment()), ("moving", moving)):
+    assert (HERE / "pictures" / f"{name}.svg").read_text("utf-8") == drawn
+page = (OUTPUT / "10_seed.html").resolve().as_uri()
+print(f"Seen: five payments, and b waits for two of them. Open {page} and press →.")

@@ -31,6 +31,7 @@ def plot_history(history: History, path: str | Path | None = None) -> Any:
     panels += [history.metrics] if history.metrics else []
     figure, axes = _figure(len(panels))
     metrics = " and ".join(history.metrics) if len(history.metrics) < 3 else "metrics"
+    metrics += " (validation)" if history.validation_loss else ""
     for axis, curves, title in zip(axes, panels, ("loss", metrics)):
         _curves(axis, {name: numbers for name, numbers in curves.items() if numbers})
         axis.set(xlabel="epoch", ylabel=title)

@@ -25,7 +25,7 @@ def test_losses_and_metrics_each_get_labelled_axes(tmp_path):
     figure = course.plot(path=tmp_path / "history.png")
     left, right = figure.axes
     assert (left.get_xlabel(), left.get_ylabel()) == ("epoch", "loss")
-    assert right.get_ylabel() == "accuracy"
+    assert right.get_ylabel() == "accuracy (validation)"
     assert [line.get_label() for line in left.lines] == ["training", "validation"]
     assert left.lines[0].get_linestyle() != left.lines[1].get_linestyle()
     assert left.lines[1].get_ydata().tolist() == [1.1, 0.7]
