@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -38,6 +39,9 @@ class UserError(Exception):
     def __init__(self, *keys: str, **words: object) -> None:
         self.keys, self.words = keys, words
         super().__init__(self.told("en"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), *self.keys, **self.words), ()
 
     def told(self, lang: str) -> str:
         """The problem in a language."""

@@ -1,9 +1,12 @@
 """How the tests run: the same examples every time, nothing left behind, nothing left out unseen.
 
-Hypothesis draws from a fixed seed and keeps no database, so a run depends on the code alone;
-`--hypothesis-profile=explore` searches anew. What a missing optional package leaves out is written
-down by `--left-out=FILE`, one test id a line, so that a second run with everything installed can
-take up exactly those; there `--nothing-left-out` makes a skip a failure.
+Hypothesis draws from a fixed seed and keeps no database, so a run depends on the code alone.
+`pytest --hypothesis-profile=nightly` draws fresh examples, many more of them, and prints for a
+failure the line (`@reproduce_failure`) that brings it back: for a machine that has the night.
+
+What a missing optional package leaves out is written down by `--left-out=FILE`, one test id a line,
+so that a second run with everything installed can take up exactly those; there
+`--nothing-left-out` makes a skip a failure.
 """
 
 import signal
@@ -12,6 +15,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+collect_ignore_glob = ["benchmarks/[!t]*.py"]
+"""Contenders set the environment of the whole process: one core, and JAX in double precision."""
 
 LEFT_OUT = pytest.StashKey[list[str]]()
 
@@ -23,7 +29,13 @@ settings.register_profile(
     max_examples=50,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.register_profile(
+    "nightly",
+    deadline=None,
+    max_examples=1000,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("repeatable")
 
 

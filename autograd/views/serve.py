@@ -58,6 +58,9 @@ class RefusalError(Exception):
         super().__init__(problem)
         self.status = status
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.status, *self.args)
+
 
 class Playground(ThreadingHTTPServer):
     """The server: answers ``GET /`` on the loopback address, and nothing else.

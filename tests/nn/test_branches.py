@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from itertools import count
 
 import pytest
@@ -42,6 +43,7 @@ LOSSES = {
     "method": lambda s, t: nn.hinge_loss(s, t) * (1.0 + t.is_integer()),
     "format": lambda s, t: nn.hinge_loss(s, t) * (2 + float(f"{t:.1f}")),
     "hash": lambda s, t: nn.hinge_loss(s, t) * {1.0: 2.0}.get(t, 0.5),
+    "hardly": lambda s, t: nn.hinge_loss(s, t) + 1e-6 * isinstance(t, float),
     "type": lambda s, t: nn.hinge_loss(s, t) * (2.0 if isinstance(t, float) else 1.0),
 }
 MODELS = {
@@ -82,13 +84,13 @@ def test_it_trains_eagerly_and_says_why(case):
     assert caught_by_rows or f"{__file__}:" in history.note
     with pytest.raises(Exception) as caught:  # noqa: PT011
         trained("numpy", **case)
-    assert str(caught.value) in history.note
+    assert re.sub(r"\d\.\d+", "…", str(caught.value)) in re.sub(r"\d\.\d+", "…", history.note)
 
 
 @pytest.mark.parametrize("wrap", MODELS.values(), ids=MODELS)
 def test_predict_follows_it(wrap):
     model = wrap(nn.MLP(2, [4, 1], activation="tanh", seed=1))
-    assert nn.predict(model, X) == [model(row).data for row in X]
+    assert nn.predict(model, X) == pytest.approx([model(row).data for row in X], rel=1e-12)
 
 
 def test_what_cannot_change_may_decide():
@@ -167,3 +169,16 @@ def test_a_loss_of_derivatives_trains_and_validates_on_every_engine():
 
     runs = [trained(b, steep, validation=(X[:9], SIGNS[:9]))[1] for b in ("eager", "numpy")]
     assert runs[1].validation_loss == pytest.approx(runs[0].validation_loss, rel=1e-9)
+
+
+def test_nan_is_nan_on_every_engine():
+    import autograd
+
+    def model(x):
+        return autograd.log(x[0]) * 1.0
+
+    table = [[number / 10] for number in range(-150, 150)]
+    eager = nn.predict(model, table, backend="eager")
+    assert sum(map(math.isnan, eager)) == 150
+    compiled = nn.predict(model, table, backend="numpy")
+    assert compiled == pytest.approx(eager, nan_ok=True)

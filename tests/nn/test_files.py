@@ -2,10 +2,13 @@
 
 import json
 import struct
+from contextlib import contextmanager
 
 import pytest
 
-from nn import MLP
+from autograd import Value
+from nn import MLP, Module
+from nn.files import grouped
 
 numpy = pytest.importorskip("numpy")
 safetensors = pytest.importorskip("safetensors.numpy")
@@ -141,3 +144,41 @@ def test_saving_where_it_cannot_be_keeps_the_old_file(model, path, monkeypatch):
         model.save(path)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_numbers_that_changed_places_are_damage(path):
+    """All of them are still there."""
+    tensors = safetensors.load_file(path)
+    with safetensors_metadata(path) as metadata:
+        a, b = "layers.0.neurons.0.w", "layers.0.neurons.1.w"
+        tensors[a], tensors[b] = tensors[b], tensors[a]
+        path.write_bytes(safetensors.save(tensors, metadata=metadata))
+    assert "it is damaged" in refuses(path)
+
+
+@contextmanager
+def safetensors_metadata(path):
+    content = path.read_bytes()
+    yield json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+
+
+def test_the_order_of_assignment_does_not_matter(tmp_path):
+    ours, theirs = Module(), Module()
+    ours.slope, ours.shift = Value(2.0), Value(1.0)
+    theirs.shift, theirs.slope = Value(0.0), Value(0.0)
+    ours.save(tmp_path / "line")
+    theirs.load(tmp_path / "line")
+    assert (theirs.slope.data, theirs.shift.data) == (2.0, 1.0)
+
+
+def test_names_that_are_numbers_are_names():
+    assert grouped(["0", "1", "w.0", "w.1"]) == {"0": ["0"], "1": ["1"], "w": ["w.0", "w.1"]}
+
+
+def test_a_lone_number_of_a_list_is_a_vector_of_one(tmp_path):
+    model = MLP(1, [1], seed=1)
+    model.save(tmp_path / "one")
+    assert safetensors.load_file(tmp_path / "one")["layers.0.neurons.0.w"].shape == (1,)
+    other = MLP(1, [1], seed=2)
+    other.load(tmp_path / "one")
+    assert other.state_dict() == model.state_dict()

@@ -24,6 +24,11 @@ SMOOTH = [[a * b, a - b] for a, b in X]
 ENGINES = ["eager", "numpy", "native"]
 
 
+def installed(backend):
+    """Skip the test where a backend's package is missing."""
+    pytest.importorskip({"native": "llvmlite", "eager": "autograd"}.get(backend, backend))
+
+
 def mlp(outputs=1, seed=1):
     return nn.MLP(2, [6, outputs], activation="tanh", seed=seed)
 
@@ -103,7 +108,7 @@ def everything(backend, optimizer, **options):
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_compiled_training_gives_the_eager_numbers(backend, optimizer):
-    pytest.importorskip(backend)
+    installed(backend)
     options = {"schedule": nn.warmup(3, nn.cosine(0.1))}
     eager = everything("eager", optimizer, **options)
     assert everything(backend, optimizer, **options) == pytest.approx(eager, abs=1e-9)
@@ -175,6 +180,57 @@ def test_a_batch_may_be_larger_than_anything(backend):
     assert a.state_dict() == b.state_dict()
 
 
+def test_a_hundred_epochs_of_batches_of_32_by_default():
+    model = mlp()
+    optimizer = nn.SGD(model.parameters(), lr=0.01)
+    history = nn.fit(model, X, SIGNS, loss=nn.hinge_loss, optimizer=optimizer, progress=False)
+    assert (len(history), optimizer.steps) == (100, 100 * 2)
+
+
+@pytest.mark.parametrize(("batch_size", "batches"), [(16, 4), (25, 2), (50, 1), (49, 2), (1, 50)])
+def test_a_schedule_is_told_of_every_step(batch_size, batches):
+    told = set()
+
+    def schedule(step, steps):
+        told.add(steps)
+        return 0.01
+
+    train(mlp(), schedule=schedule, batch_size=batch_size, epochs=3)
+    assert told == {3 * batches}
+
+
+def test_a_batch_of_everything_keeps_its_order():
+    a, b = mlp(), mlp()
+    train(a, batch_size=None, shuffle=True)
+    train(b, batch_size=None, shuffle=False)
+    assert a.state_dict() == b.state_dict()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@pytest.mark.parametrize(("steps", "updates"), [(3, 0), (0, 3), (2, 5)])
+def test_the_average_may_have_begun_at_another_time(backend, steps, updates):
+    results = []
+    for engine in ("eager", backend):
+        model = mlp()
+        optimizer, ema = nn.Adam(model.parameters(), 0.02), nn.EMA(model.parameters(), 0.8)
+        for _ in range(steps):
+            optimizer.step()
+        for _ in range(updates):
+            ema.update()
+        history = train(
+            model, optimizer=optimizer, ema=ema, epochs=2, backend=engine, shuffle=False,
+            validation=(X[:9], SIGNS[:9]),
+        )  # fmt: skip
+        assert (optimizer.steps, ema.updates) == (steps + 8, updates + 8)
+        results.append([*history.validation_loss, *ema.averages])
+    assert results[1] == pytest.approx(results[0], abs=1e-12)
+
+
+def test_only_true_ends_the_training():
+    for answer in (1, "yes", [0], 1.0):
+        assert len(train(mlp(), callbacks=[lambda epoch, answer=answer: answer])) == 3
+
+
 # -- frozen parameters -----------------------------------------------------------------------------
 
 
@@ -182,7 +238,7 @@ def test_a_batch_may_be_larger_than_anything(backend):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_parameter_frozen_meanwhile_stays_with_its_state(backend, optimizer):
     """As in PyTorch, where the optimiser passes over what has no gradient."""
-    pytest.importorskip(backend) if backend != "eager" else None
+    installed(backend)
     results = []
     for engine in ("eager", backend):
         model = mlp()
@@ -626,6 +682,7 @@ def test_predict_follows_a_model_that_decides_in_python():
         ({"X": [["a", "b"]] * 50}, TypeError, "should be a number, got str 'a'"),
         ({"y": [0, 1] * 25}, ValueError, r"y cannot be learned: hinge_loss takes .* got 0"),
         ({"y": [*[1] * 49, inf]}, ValueError, r"y\[49\] is inf"),
+        ({"y": [*[1] * 49, 0.5]}, ValueError, "y cannot be learned: hinge_loss takes .* got 0.5"),
         ({"y": [[1, 1]] * 50}, ValueError, "1 outputs, 2 targets"),
         ({"y": [3] * 50, "loss": nn.cross_entropy, "outputs": 3}, ValueError, "class 3 is out of"),
         ({"y": [-1] * 50, "loss": nn.cross_entropy, "outputs": 3}, ValueError, "class -1 is out"),
@@ -694,6 +751,16 @@ def test_a_terminal_gets_a_bar_with_everything_on_it(monkeypatch, backend):
         assert word in shown
 
 
+def test_the_bar_moves_where_nobody_looks_in_between(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    history = train(mlp(), progress=True)
+    assert "epoch 3/3" in screen.getvalue()
+    assert f"rate {history.rate[-1]:.4g}" in screen.getvalue()
+
+
 @pytest.mark.parametrize(("backend", "said"), [("numpy", True), ("eager", False)])
 def test_a_terminal_is_told_what_it_waits_for(monkeypatch, backend, said):
     screen = Terminal()
@@ -755,7 +822,7 @@ def test_history_says_how_it_went():
     ],
 )
 def test_every_loss_trains_alike_on_every_engine(backend, loss, y, outputs):
-    pytest.importorskip(backend)
+    installed(backend)
     courses, states = [], []
     for engine in ("eager", backend):
         model = mlp(outputs)
