@@ -325,14 +325,15 @@ class Planner:
         place = self.place[k] = self.place[k] or self._room(k)
         covered = sum(self.shapes[block][0] * self.shapes[block][1] for block, *_ in pieces)
         add, suffix = not once, "" if varies else "1"
+        there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
         if add or covered < n * m or any(start < 0 for _, start, *_ in pieces):
             if varies:
                 self._emit(table, "fill", 1, n * m, R, place, ZERO, 0, 0)
-            elif not any(block in self.placed for block, *_ in pieces):
+            elif not there:
                 self._emit(table, "fill1", n * m, place, ZERO)
         for block, start, s, t in pieces:
-            if block in self.placed and self.place[block] == 0:
-                continue  # is there already
+            if block in there:
+                continue
             shape = self.shapes[block]
             operand = self._operand(block, table, shape)
             if varies:

@@ -408,3 +408,20 @@ def regression(backend: str, rows: int) -> tuple[autograd.Program, np.ndarray, n
     rng = np.random.default_rng(rows)
     program = compile(root, [x, y], parameters=[w, b], backend=backend)
     return program, rng.normal(size=(rows, 2)), rng.permutation(rows)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_shared_weights_are_paid_afresh_by_every_call(backend: str) -> None:
+    need(backend)
+    weights = [[Value(0.1 * (i + j)) for j in range(3)] for i in range(3)]
+    inputs = [Value(0.5 * i) for i in range(3)]
+    once = [autograd.dot(row, inputs) for row in weights]
+    twice = [autograd.dot(row, [x.tanh() for x in once]) for row in weights]
+    program = compile(sum(twice), inputs, backend=backend)
+    params, rows = program.pack(), np.random.default_rng(0).normal(size=(9, 3))
+    alone = compile(sum(twice), inputs, backend="numpy")
+    for size in (3, 8, 5, 1, 9, 2):
+        _, expected = alone.value_and_grad(params, rows[:size])
+        for _ in range(2):
+            _, gradient = program.value_and_grad(params, rows[:size])
+            np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-15)
