@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from errno import EACCES, EISDIR, ENOENT, ENOSPC, EPERM, EROFS
 from itertools import islice
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import autograd
@@ -215,9 +216,10 @@ def _check(request: Request) -> int:
 def _about_kink(one: Difference, words: Any) -> str:
     """Why the differences say something else, and what the engine goes by."""
     left, right = map(show, one.sides)
+    key = "about kink" if all(map(isfinite, one.sides)) else "about edge"
     names = sorted({node.op for node in one.kinks})
     return str(
-        words["about kink"].format(
+        words[key].format(
             op=", ".join(names), name=one.leaf.label, value=show(one.leaf.data),
             slope=show(one.analytic), left=left, right=right,
         )

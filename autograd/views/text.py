@@ -43,7 +43,7 @@ def clean(text: str, limit: int = LABEL_COLUMNS) -> str:
     return "".join(shown) + "…"
 
 
-_TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def _visible(char: str) -> str:

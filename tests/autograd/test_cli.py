@@ -1,5 +1,6 @@
 """The command as a user meets it: what it prints, what it writes, how it refuses."""
 
+import io
 import json
 import os
 import re
@@ -8,9 +9,12 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import autograd
 from autograd import cli
@@ -381,6 +385,35 @@ def test_bash_completes(capsys, line, expected):
     )
     done = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=True)
     assert set(done.stdout.split()) == expected
+
+
+UNSEEN = "\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+WORDS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from([*cli.COMMANDS, "a", "a=1", "a*b", "b=2", "--lang", "zh", "-o", "--", "-h"]),
+    st.sampled_from(["--limit", "3", "--mode", "naive", "--port", "--theme", "=", "a=", "--x=1"]),
+    st.text("ab+-*/()[],.=<> 12e", max_size=12),
+)
+
+
+@given(st.lists(WORDS, max_size=6))
+def test_whatever_is_typed_is_answered_or_refused_in_one_line(words):
+    assume("serve" not in words and "-o" not in words and "--output" not in words)
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = cli.main([word.replace("\x00", "") for word in words])
+        except SystemExit as ended:
+            code = ended.code
+    assert code in (0, 1, 2)
+    if code == 2:
+        told = err.getvalue()
+        assert out.getvalue() == ""
+        assert re.fullmatch(
+            r"payback: [^\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+\n", told
+        )
+    else:
+        assert err.getvalue() == ""
 
 
 def test_limit_is_told_in_words_of_the_command_line(capsys, tmp_path):
