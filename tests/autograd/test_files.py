@@ -141,7 +141,7 @@ def test_the_owner_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     path.write_text("old")
     theirs = os.stat_result([*path.stat()[:4], 12345, 54321, *path.stat()[6:]])
     monkeypatch.setattr(
-        Path, "stat", lambda self: theirs if self == path else os.stat(self), raising=True
+        Path, "stat", lambda self, **how: theirs if self == path else os.stat(self, **how)
     )
     monkeypatch.setattr(os, "chown", lambda path, uid, gid: given.append((uid, gid)))
     write_atomically(path, "new")
