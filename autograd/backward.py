@@ -8,14 +8,16 @@ derivative of the root to it, and the debt that it pays on in turn.  Walking nod
 used exactly once.  Collecting path by path instead (`autograd.graph.paths`) gives the same sums
 and uses shared edges over and over.
 
-``repay`` is the chain rule, and the only place that holds it.  It knows nothing of the numbers it
-moves: floats for a plain backward pass, Values where the derivative is to be differentiated
-again, registers when a program is compiled.
+``repay`` is the chain rule.  It knows nothing of the numbers it moves: floats for a plain backward
+pass, Values where the derivative is to be differentiated again, registers when a program is
+compiled.  ``_repay_in_place`` says it a second time, for ``backward`` on floats: piling up in
+``grad`` itself instead of a dict takes a third of the time.  Tests hold the two to the same bits.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import filterfalse
 from math import isfinite
+from threading import RLock
 from typing import Any, overload
 
 from autograd.functions import VALUES
@@ -36,7 +38,7 @@ def repay(
     6.0
     """
     piles = dict(debts)
-    for node in settlement_order(debts):
+    for node in reverse_topological_order(debts):
         if not node.is_leaf:
             debt = piles[node]
             for parent, partial in zip(node.parents, partials_of(node), strict=True):
@@ -59,12 +61,12 @@ def topological_order(root: Value | Iterable[Value]) -> list[Value]:
     return _depth_first([*roots], left_first=True)
 
 
-def settlement_order(roots: Iterable[Value]) -> list[Value]:
+def reverse_topological_order(roots: Iterable[Value]) -> list[Value]:
     """The order in which nodes settle: consumers before parents, and left before right.
 
     >>> a, b = Value(2.0, label="a"), Value(1.0, label="b")
     >>> c, d = a + b, -b
-    >>> settlement_order([c * d])[1:] == [c, a, d, b]
+    >>> reverse_topological_order([c * d])[1:] == [c, a, d, b]
     True
     """
     return _depth_first([*roots][::-1], left_first=False)[::-1]
@@ -106,52 +108,72 @@ def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
     0; other nodes hold the adjoint of the last call.  With ``create_graph`` the gradients are
     Values with a graph of their own, which can be differentiated again (such a graph holds the
     leaf and the leaf holds it: set ``grad`` back to 0.0 when done, or use `gradients`, which
-    stores nothing).
+    stores nothing).  A ``grad`` of None counts as 0.
+
+    Threads may call it on graphs that share leaves, without the global interpreter lock as well:
+    they store one after the other.  When it is interrupted or refuses, every ``grad`` is as it was.
 
     Raises ValueError when the root is a constant; nothing has changed then.
     """
     refuse_branch("backward() keeps the derivative of", "take gradients(…, create_graph=True)")
     mode = MODE.get()
     if create_graph or (mode is not None and mode.anomalies) or not root.requires_grad:
-        for node, adjoint in adjoints(root, gradient, create_graph).items():
-            node.grad = node.grad + adjoint if node.is_leaf else adjoint
+        piles = adjoints(root, gradient, create_graph)
+        _all_or_nothing([*piles], lambda held: _store(piles, held))
     else:
-        _repay_in_place(root, _number_of(gradient))
+        order, seed = reverse_topological_order([root]), _number_of(gradient)
+        _all_or_nothing(order, lambda held: _repay_in_place(order, held, seed))
 
 
-def _repay_in_place(root: Value, seed: float) -> None:
+def _all_or_nothing(nodes: list[Value], change: Callable[[list[Any]], None]) -> None:
+    """Change the ``grad`` of nodes, given what they hold; an error or interrupt gives it back.
+
+    One thread at a time: the leaves of several graphs are often the same.
+    """
+    with _STORING:
+        held = [node.grad for node in nodes]
+        try:
+            change(held)
+        except BaseException:
+            for node, before in zip(nodes, held):
+                node.grad = before
+            raise
+
+
+_STORING = RLock()
+
+
+def _store(piles: Mapping[Value, Any], held: list[Any]) -> None:
+    for (node, adjoint), before in zip(piles.items(), held, strict=True):
+        node.grad = adjoint if before is None or not node.is_leaf else before + adjoint
+
+
+def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
     """``repay`` on floats with ``grad`` as the pile: the same payments in order, twice as fast.
 
     A node of many operands that owes 0 is passed over where all its payments would be 0.
     """
-    order = settlement_order([root])
-    leaves = [node for node in order if node._left is None and node.requires_grad]
-    held = [leaf.grad for leaf in leaves]
-    try:
-        for node in order:
-            node.grad = 0.0
-        root.grad = seed
-        for node in order:
-            debt, left, right = node.grad, node._left, node._right
-            if right is not None:
-                if left.requires_grad:
-                    left.grad += debt * node._by_left
-                if right.requires_grad:
-                    right.grad += debt * node._by_right
-            elif type(left) is tuple:
-                if debt == 0.0 and isfinite(sum(node._by_left)):
-                    continue  # 0 for everyone: quicker said than paid
-                for parent, partial in zip(left, node._by_left, strict=True):
-                    if parent.requires_grad:
-                        parent.grad += debt * partial
-            elif left is not None and left.requires_grad:
+    leaves = [(node, before) for node, before in zip(order, held) if node._left is None]
+    for node in order:
+        node.grad = 0.0
+    order[0].grad = seed
+    for node in order:
+        debt, left, right = node.grad, node._left, node._right
+        if right is not None:
+            if left.requires_grad:
                 left.grad += debt * node._by_left
-    except BaseException:  # an interrupt: leaves get back what they held
-        for leaf, before in zip(leaves, held, strict=True):
-            leaf.grad = before
-        raise
-    for leaf, before in zip(leaves, held, strict=True):
-        leaf.grad = before + leaf.grad
+            if right.requires_grad:
+                right.grad += debt * node._by_right
+        elif type(left) is tuple:
+            if debt == 0.0 and isfinite(sum(node._by_left)):
+                continue  # 0 for everyone: quicker said than paid
+            for parent, partial in zip(left, node._by_left, strict=True):
+                if parent.requires_grad:
+                    parent.grad += debt * partial
+        elif left is not None and left.requires_grad:
+            left.grad += debt * node._by_left
+    for leaf, before in leaves:
+        leaf.grad = leaf.grad if before is None else before + leaf.grad
 
 
 @overload
@@ -235,7 +257,7 @@ def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
     mode = MODE.get()
     if mode is None or not mode.anomalies:
         return
-    for node in settlement_order([root]):
+    for node in reverse_topological_order([root]):
         for parent, partial in zip(node.parents, node.partials, strict=True):
             if parent.requires_grad and mode.refuses(piles[node] * partial):
                 to = parent.label or parent.op or "a leaf"

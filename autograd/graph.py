@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from autograd.backward import repay, settlement_order, topological_order
+from autograd.backward import repay, reverse_topological_order, topological_order
 from autograd.value import Value
 
 __all__ = ["Edge", "Path", "count_edge_uses", "count_paths", "edges", "paths", "topological_order"]
@@ -81,7 +81,7 @@ def count_edge_uses(root: Value) -> int:
     """How many edges the naive method walks: the sum of the lengths of all paths to all leaves."""
     ways = _ways(root)
     lengths = {root: 0}
-    for node in settlement_order([root]):
+    for node in reverse_topological_order([root]):
         for edge in edges_of(node):
             lengths[edge.parent] = lengths.get(edge.parent, 0) + lengths[node] + ways[node]
     return sum(length for node, length in lengths.items() if node.is_leaf)

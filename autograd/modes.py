@@ -5,6 +5,11 @@ origin, ``scope`` puts nodes into a named box, ``no_branches`` keeps Python from
 by a number that a recorded program will compute anew.  The current mode is a context variable, so
 that threads and coroutines do not disturb one another; ``None`` means that nothing was said, the
 usual and fast case.
+
+Each mode knows the one around it and the *block* that set it.  Blocks need not end in the order in
+which they began: a generator may hold one open and be closed within another, by another thread or
+by the garbage collector.  What holds is what the blocks that are still open say.  (While such a
+generator waits, its block is open for its caller too, as in PyTorch.)
 """
 
 from __future__ import annotations
@@ -12,9 +17,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextlib import ContextDecorator
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite, isnan
 from traceback import extract_tb
 from types import FrameType
@@ -43,6 +49,8 @@ class Mode:
     note: Note | None = None
     branches: bool = True
     """Whether Python may look at numbers that depend on what requires a gradient."""
+    outer: Mode | None = None
+    block: Block | None = None
 
     def note_here(self) -> Note | None:
         """The note for a node made now; only the search for anomalies pays for finding the line."""
@@ -60,12 +68,116 @@ class Mode:
 MODE: ContextVar[Mode | None] = ContextVar("mode", default=None)
 
 
+class Block:
+    """A stretch of code in which ``change`` holds: open until it is over."""
+
+    __slots__ = ("_change", "_mode", "over")
+
+    def __init__(self, change: Callable[[Mode | None], Mode]) -> None:
+        self._change = change
+        self._mode: Mode | None = None
+        self.over = False
+
+    def begin(self) -> None:
+        """Set the mode."""
+        self._mode = self.inside(MODE.get())
+        MODE.set(self._mode)
+
+    def inside(self, outer: Mode | None) -> Mode:
+        """The mode in this block where ``outer`` holds around it."""
+        return replace(self._change(outer), outer=outer, block=self)
+
+    def end(self) -> None:
+        """Unset it, wherever it is set. Doing so again changes nothing."""
+        self.over = True
+        now, ours = MODE.get(), self._mode
+        if self in [mode.block for mode in _modes_around(now)]:
+            MODE.set(still_open(now))
+        elif ours is not None:  # it was set in another thread: what that one sees must change
+            mode = still_open(ours.outer) or Mode()
+            for name in ("recording", "anomalies", "note", "branches"):
+                object.__setattr__(ours, name, getattr(mode, name))
+        self._mode = None
+
+
+def still_open(mode: Mode | None) -> Mode | None:
+    """The mode that the open blocks make: itself, unless one of them ended out of turn."""
+    if mode is None:
+        return None
+    outer, block = still_open(mode.outer), mode.block
+    if block is not None and block.over:
+        return outer
+    if outer is mode.outer:
+        return mode
+    return block.inside(outer) if block else _boxed(outer, mode.note.scope[-1])  # type: ignore[union-attr]
+
+
+def _modes_around(mode: Mode | None) -> list[Mode]:
+    """The mode and those around it, innermost first."""
+    found = []
+    while mode is not None:
+        found.append(mode)
+        mode = mode.outer
+    return found
+
+
+def _changed(changes: dict[str, Any], outer: Mode | None) -> Mode:
+    return replace(outer or Mode(), **changes)
+
+
+def _boxed(outer: Mode | None, name: str) -> Mode:
+    """The mode in one more scope."""
+    mode = outer or Mode()
+    boxes = mode.note.scope if mode.note else ()
+    return replace(mode, note=Note(scope=(*boxes, name)), outer=outer, block=None)
+
+
+class _Blocks(ContextDecorator):
+    """A context manager that opens a block each time it is entered.
+
+    Modes know the block and not the manager: when an interrupt keeps ``__exit__`` from its work,
+    the manager dies of it, and ends the block in doing so.
+    """
+
+    def __init__(self, change: Callable[[Mode | None], Mode]) -> None:
+        self._change = change
+        self._open: list[Block] = []
+
+    def __enter__(self) -> None:
+        block = Block(self._change)
+        self._open.append(block)
+        try:  # an interrupt may come when the mode is set already
+            block.begin()
+        except BaseException:
+            self._end(block)
+            raise
+
+    def __exit__(self, kind: object = None, error: object = None, trace: object = None) -> None:
+        here = [mode.block for mode in _modes_around(MODE.get()) if mode.block in self._open]
+        self._end(here[0] if here else self._open[-1])
+
+    def __del__(self) -> None:
+        for block in getattr(self, "_open", ()):
+            block.end()
+
+    def _end(self, block: Block | None) -> None:
+        if block is not None:
+            block.end()
+            self._open.remove(block)
+
+
+class changed_mode(_Blocks):
+    """The current mode with these fields changed, until the block ends."""
+
+    def __init__(self, **changes: Any) -> None:
+        super().__init__(partial(_changed, changes))
+
+
 class AnomalyError(FloatingPointError):
     """A nan (or, if asked for, an infinity) appeared under ``detect_anomaly``."""
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+def no_grad() -> changed_mode:
     """Build no graph: results are constants.
 
     >>> from autograd import Value, no_grad
@@ -74,35 +186,29 @@ def no_grad() -> Iterator[None]:
     ...     (a * a).parents
     ()
     """
-    with changed_mode(recording=False):
-        yield
+    return changed_mode(recording=False)
 
 
-@contextmanager
-def enable_grad() -> Iterator[None]:
+def enable_grad() -> changed_mode:
     """Build graphs again inside ``no_grad``."""
-    with changed_mode(recording=True):
-        yield
+    return changed_mode(recording=True)
 
 
-@contextmanager
-def detect_anomaly(*, inf: bool = False) -> Iterator[None]:
+def detect_anomaly(*, inf: bool = False) -> changed_mode:
     """Raise AnomalyError at the first nan, forward or backward; with ``inf=True`` at an infinity
     too.
 
     The message names the operation, its operands and the file and line that made the node, which
     must have been made inside the block for its line to be known.
     """
-    with changed_mode(anomalies="inf" if inf else "nan"):
-        yield
+    return changed_mode(anomalies="inf" if inf else "nan")
 
 
 class BranchError(TypeError):
     """Python was about to decide by a number, under ``no_branches``, or to keep it as it is now."""
 
 
-@contextmanager
-def no_branches() -> Iterator[None]:
+class no_branches(changed_mode):
     """Refuse to show Python a number that depends on what requires a gradient.
 
     A program is recorded from one run of a function, for all numbers to come.  What Python makes of
@@ -118,17 +224,19 @@ def no_branches() -> Iterator[None]:
     ...
     autograd.modes.BranchError: ...
     """
-    with changed_mode(branches=False):
-        try:
-            yield
-        except Exception as error:
-            if not isinstance(error, BranchError):  # x.is_integer(), table[x], math.floor(x) …
-                frames = [(f.filename, f.lineno or 0) for f in extract_tb(error.__traceback__)]
-                error.add_note(
-                    f"at {_line_among(reversed(frames))}, where a program is being recorded: "
-                    "numbers are Values there"
-                )
-            raise
+
+    def __init__(self) -> None:
+        super().__init__(branches=False)
+
+    def __exit__(self, kind: object = None, error: object = None, trace: object = None) -> None:
+        super().__exit__()
+        if isinstance(error, Exception) and not isinstance(error, BranchError):
+            # x.is_integer(), table[x], math.floor(x) …
+            frames = [(f.filename, f.lineno or 0) for f in extract_tb(error.__traceback__)]
+            error.add_note(
+                f"at {_line_among(reversed(frames))}, where a program is being recorded: "
+                "numbers are Values there"
+            )
 
 
 def refuse_branch(deed: str, instead: str = "") -> None:
@@ -161,7 +269,7 @@ def unchecked(function: Callable[..., Result], *args: Any) -> Result:
         return function(*args)
 
 
-class scope:
+class scope(_Blocks):
     """Group the nodes made inside under a name; scopes nest. Pictures show them as boxes.
 
     >>> from autograd import Value, scope
@@ -169,18 +277,16 @@ class scope:
     ...     Value(1.0).scope
     ('layer 1', 'neuron 0')
 
-    One object can be entered again and again: it remembers the mode that it stands for.  ``run``
-    is the quickest way, and the one for an object that threads share.
+    One object can be entered again and again, by several threads too.  ``run`` is the quickest
+    way: it remembers the mode that the scope stands for.
     """
 
-    __slots__ = ("_known", "_tokens", "name")
-
     def __init__(self, name: str) -> None:
+        super().__init__(partial(_boxed, name=name))
         if not isinstance(name, str) or not name:
             raise TypeError(f"scope takes a name, a str that is not empty, got {name!r}")
         self.name = name
-        self._known: tuple[Mode | None, Mode] = (None, Mode(note=Note(scope=(name,))))
-        self._tokens: list[Token[Mode | None]] = []
+        self._known: tuple[Mode | None, Mode] | None = None
 
     def run(self, function: Callable[..., Result], *args: Any) -> Result:
         """Call a function inside the scope.
@@ -189,11 +295,13 @@ class scope:
         >>> scope("layer 1").run(Value, 1.0).scope
         ('layer 1',)
         """
-        token = MODE.set(self.inside(MODE.get()))
+        outer = MODE.get()
         try:
+            MODE.set(self.inside(outer))
             return function(*args)
         finally:
-            MODE.reset(token)
+            MODE.set(outer)  # at once, in one call that no interrupt can divide
+            MODE.set(still_open(outer))
 
     @staticmethod
     def run_each(
@@ -210,22 +318,17 @@ class scope:
         try:
             for box, function, argument in zip(scopes, functions, arguments):
                 known = box._known  # what `inside` does, without the call
-                MODE.set(known[1] if known[0] is outer else box._inside(outer))
+                MODE.set(known[1] if known and known[0] is outer else box._inside(outer))
                 results.append(function(argument))
         finally:
-            MODE.set(outer)
+            MODE.set(outer)  # at once, in one call that no interrupt can divide
+            MODE.set(still_open(outer))
         return results
 
     def inside(self, outer: Mode | None) -> Mode:
         """The mode inside this scope, where ``outer`` holds around it."""
         known = self._known
-        return known[1] if known[0] is outer else self._inside(outer)
-
-    def __enter__(self) -> None:
-        self._tokens.append(MODE.set(self.inside(MODE.get())))
-
-    def __exit__(self, *_: object) -> None:
-        MODE.reset(self._tokens.pop())
+        return known[1] if known and known[0] is outer else self._inside(outer)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return scope, (self.name,)
@@ -235,21 +338,9 @@ class scope:
 
     def _inside(self, outer: Mode | None) -> Mode:
         """What ``inside`` gives, and remembers."""
-        mode = outer or Mode()
-        boxes = mode.note.scope if mode.note else ()
-        inner = replace(mode, note=Note(scope=(*boxes, self.name)))
+        inner = _boxed(outer, self.name)
         self._known = (outer, inner)
         return inner
-
-
-@contextmanager
-def changed_mode(**changes: Any) -> Iterator[None]:
-    """The current mode with these fields changed, until the block ends."""
-    token = MODE.set(replace(MODE.get() or Mode(), **changes))
-    try:
-        yield
-    finally:
-        MODE.reset(token)
 
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep

@@ -243,9 +243,10 @@ class Value(Methods):
         >>> a.grad, b.grad
         (3.0, 2.0)
         """
+        debt = 0.0 if self.grad is None else self.grad
         for parent, slope in zip(self.parents, self.partials):
             if parent.requires_grad:
-                parent.grad += self.grad * slope
+                parent.grad = (0.0 if parent.grad is None else parent.grad) + debt * slope
 
     # -- the same by the names of micrograd, for code that was written for it -------------------
 

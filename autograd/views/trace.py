@@ -23,7 +23,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-from autograd.backward import repay, settlement_order, topological_order
+from autograd.backward import repay, reverse_topological_order, topological_order
 from autograd.graph import Edge, count_edge_uses, edges
 from autograd.value import Value
 from autograd.views.network import Layer, scope_by_scope
@@ -169,7 +169,7 @@ def trace(root: Value) -> Trace:
     number_of = {node: i for i, node in enumerate(order)}
     told, graph_edges = graph_of(order), edges(root)
     receipts = _receipts(root, graph_edges)
-    settling = [number_of[node] for node in settlement_order([root])]
+    settling = [number_of[node] for node in reverse_topological_order([root])]
     steps = tuple(_Storyteller(told.nodes, told.edges, receipts, settling).steps())
     uses = count_edge_uses(root), _impatient_uses(root, graph_edges)
     return Trace(told.nodes, told.edges, told.layers, steps, *uses, expression(order, told.nodes))

@@ -1,15 +1,20 @@
 """The repayment: every edge once, any order, any size, no trace where none was asked for."""
 
+import contextlib
+import itertools
 import math
 import random
+import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import mpmath
 import pytest
 
 import autograd
-from autograd import Value, gradients, topological_order
+from autograd import Value, detect_anomaly, gradients, topological_order
 from autograd.backward import repay
 
 
@@ -355,3 +360,111 @@ def test_inputs_may_come_from_a_generator() -> None:
 def test_what_is_no_graph_is_refused_in_words(call: Callable[[Value], object]) -> None:
     with pytest.raises(TypeError, match="Value, got"):
         call(Value(1.0))
+
+
+# -- all or nothing --------------------------------------------------------------------------------
+
+
+def a_graph() -> tuple[Value, list[Value]]:
+    """A root, and every node below it with a ``grad`` that a pass would change."""
+    x, w, c = Value(0.5), Value(-2.0), Value(3.0, requires_grad=False)
+    root = autograd.dot([w, x], [x, c], 0.5).tanh() * w + x.exp()
+    nodes = autograd.topological_order(root)
+    for k, node in enumerate(nodes):
+        node.grad = float(k + 1)
+    return root, nodes
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("anomalies", [False, True])
+def test_an_interrupt_at_any_line_leaves_every_grad_as_it_was(
+    create_graph: bool, anomalies: bool
+) -> None:
+    for line in itertools.count():
+        root, nodes = a_graph()
+        with detect_anomaly() if anomalies else contextlib.nullcontext():
+            if not interrupted_at_line(line, lambda: root.backward(1.0, create_graph)):  # noqa: B023
+                break
+        assert [node.grad for node in nodes] == [k + 1.0 for k in range(len(nodes))], line
+    assert line > 20
+    assert root.grad.data == 1.0 if create_graph else root.grad == 1.0
+
+
+def interrupted_at_line(line: int, function: Callable[[], object]) -> bool:
+    """Run a function and raise before its n-th line in backward.py, undoing apart."""
+    left = line
+
+    def tracer(frame: Any, kind: str, argument: Any) -> Any:
+        nonlocal left
+        name = frame.f_code.co_name
+        if name == "_all_or_nothing":  # no signal comes between its lock and its undoing
+            return None
+        if frame.f_code.co_filename == module.__file__ and kind == "line":
+            left -= 1
+            if left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return tracer
+
+    module = sys.modules["autograd.backward"]
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_pass_that_cannot_add_to_a_grad_changes_none(create_graph: bool) -> None:
+    root, nodes = a_graph()
+    leaf = next(node for node in nodes if node.is_leaf and node.requires_grad)
+    leaf.grad = "spoilt"
+    held = [node.grad for node in nodes]
+    with pytest.raises(TypeError):
+        root.backward(create_graph=create_graph)
+    assert [node.grad for node in nodes] == held
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_grad_of_none_counts_as_zero(create_graph: bool) -> None:
+    x, y = Value(3.0), Value(2.0)
+    x.grad = None
+    (x * y).backward(create_graph=create_graph)
+    grads = [getattr(v.grad, "data", v.grad) for v in (x, y)]
+    assert grads == [2.0, 3.0]
+    z = x * x
+    z.grad, x.grad = 1.0, None
+    z.pay()
+    assert x.grad == 6.0
+
+
+def test_a_frozen_leaf_keeps_what_it_holds() -> None:
+    x, frozen = Value(3.0), Value(2.0)
+    y = x * frozen
+    frozen.requires_grad, frozen.grad = False, 7.0
+    y.backward()
+    assert (x.grad, frozen.grad) == (2.0, 7.0)
+
+
+def test_threads_that_share_leaves_lose_no_payment() -> None:
+    shared = [Value(float(k)) for k in range(20)]
+    rounds, before = 50, sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+
+        def work() -> None:
+            for _ in range(rounds):
+                autograd.sum([x * x for x in shared]).backward()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert [x.grad for x in shared] == [2.0 * k * rounds * 4 for k in range(20)]

@@ -1,14 +1,19 @@
 """What a block of code says about the nodes made in it: no_grad, detect_anomaly, scope."""
 
 import asyncio
+import gc
+import itertools
 import math
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 import autograd
-from autograd import AnomalyError, Value, detect_anomaly, enable_grad, no_grad, scope
+from autograd import AnomalyError, Value, detect_anomaly, enable_grad, modes, no_grad, scope
+from autograd.modes import MODE, no_branches
 
 # -- no_grad, detach -------------------------------------------------------------------------------
 
@@ -218,3 +223,154 @@ def test_a_nan_of_a_second_derivative_is_found() -> None:
         y = Value(0.0).sqrt() * 0.0
         with pytest.raises(AnomalyError, match=r"made at .*test_modes.py:\d+"):
             y.backward(create_graph=True)
+
+
+# -- blocks that end out of turn -------------------------------------------------------------------
+
+
+def held_open(mode: Any) -> Iterator[None]:
+    with mode:
+        yield
+
+
+def recording() -> bool:
+    return (Value(1.0) * 2).requires_grad
+
+
+def test_a_generator_closed_inside_another_block_takes_only_its_own_away() -> None:
+    silent = held_open(no_grad())
+    next(silent)
+    with detect_anomaly(), scope("box"):
+        assert not recording()
+        silent.close()
+        assert recording()
+        assert Value(1.0).scope == ("box",)
+        with pytest.raises(AnomalyError):
+            Value(1.0) * math.nan
+    assert recording()
+    assert MODE.get() is None
+
+
+def test_a_generator_closed_while_a_scope_runs() -> None:
+    silent, boxed = held_open(no_grad()), held_open(scope("outer"))
+    next(silent), next(boxed)
+    assert scope("inner").run(lambda: (silent.close(), Value(1.0).scope)[1]) == ("outer", "inner")
+    assert recording()
+    assert scope("inner").run(lambda: (boxed.close(), Value(1.0).scope)[1]) == ("inner",)
+    assert MODE.get() is None
+
+
+def test_generators_closed_in_the_order_of_their_making() -> None:
+    held = [held_open(mode) for mode in (scope("a"), no_grad(), scope("b"), enable_grad())]
+    for one in held:
+        next(one)
+    assert (recording(), Value(1.0).scope) == (True, ("a", "b"))
+    held[0].close()
+    assert (recording(), Value(1.0).scope) == (True, ("b",))
+    held[3].close()
+    assert not recording()
+    held[1].close()
+    assert (recording(), Value(1.0).scope) == (True, ("b",))
+    held[2].close()
+    assert MODE.get() is None
+
+
+def test_a_generator_closed_in_another_thread_leaves_both_threads_right() -> None:
+    silent = held_open(no_grad())
+    next(silent)
+    seen = []
+
+    def close() -> None:
+        with scope("theirs"):
+            silent.close()
+            seen.append((recording(), Value(1.0).scope))
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    thread.join()
+    assert seen == [(True, ("theirs",))]
+    assert recording()
+    with scope("ours"):
+        assert (recording(), Value(1.0).scope) == (True, ("ours",))
+
+
+def test_a_dropped_generator_ends_its_block() -> None:
+    silent = held_open(no_grad())
+    next(silent)
+    del silent
+    gc.collect()
+    assert recording()
+
+
+def test_one_manager_can_be_entered_within_itself() -> None:
+    silent = no_grad()
+    with silent:
+        with silent:
+            assert not recording()
+        assert not recording()
+    assert recording()
+    box = scope("box")
+    with box, box:
+        assert Value(1.0).scope == ("box", "box")
+    assert MODE.get() is None
+
+
+def test_modes_leave_no_cycles_behind() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            with no_grad(), scope("a"), detect_anomaly():
+                scope("b").run(Value, 1.0)
+        assert gc.collect() < 10
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("enter", [
+    no_grad, detect_anomaly, lambda: scope("box"), no_branches,
+])  # fmt: skip
+def test_an_interrupt_at_any_line_leaves_the_mode_as_it_was(enter: Callable[[], Any]) -> None:
+    """Where Python looks for signals: the n-th call raises, for every n."""
+
+    def block() -> None:
+        with enter():
+            scope("inner").run(Value, 1.0)
+
+    for event in itertools.count():
+        if not interrupted_at(event, block):
+            break
+        assert MODE.get() is None, event
+    assert event > 5
+
+
+def dying(frame: Any) -> bool:
+    """Whether this runs because an object is freed, where errors go nowhere."""
+    while frame and frame.f_code.co_name not in ("__del__", "_callers"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def interrupted_at(event: int, function: Callable[[], object]) -> bool:
+    """Run a function and raise at the n-th event of tracing; False when there are not so many."""
+    left = event
+
+    def tracer(frame: Any, kind: str, argument: Any) -> Any:
+        nonlocal left
+        ours = frame.f_code.co_filename == modes.__file__
+        if kind == "call" and (ours or frame.f_code is function.__code__) and not dying(frame):
+            left -= 1
+            if left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return tracer
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False

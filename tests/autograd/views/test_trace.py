@@ -11,7 +11,13 @@ from hypothesis import assume, given
 
 import autograd
 from autograd import Value, scope, trace
-from autograd.graph import count_edge_uses, edges, paths, settlement_order, topological_order
+from autograd.graph import (
+    count_edge_uses,
+    edges,
+    paths,
+    reverse_topological_order,
+    topological_order,
+)
 from tests.strategies import payback_operations, programs, result, wild_programs
 
 
@@ -52,7 +58,7 @@ class TestInvariants:
         number = {node: i for i, node in enumerate(order)}
         told = [(edge.consumer, edge.parent, edge.slot) for edge in story.edges]
         assert told == [(number[e.consumer], number[e.parent], e.slot) for e in edges(root)]
-        settled = [number[node] for node in settlement_order([root]) if node.requires_grad]
+        settled = [number[node] for node in reverse_topological_order([root]) if node.requires_grad]
         assert [step.node for step in steps_of(story, "settle")] == settled
 
     @given(programs())
