@@ -138,9 +138,18 @@ export class Board {
     this.templates = templates;
     this.camera = { x: 0, y: 0, scale: 1 };
     this.follows = true;
+    this.#measure();
     this.#adopt(stage.querySelector("svg.board"));
     this.#listen();
-    new ResizeObserver(() => this.fit()).observe(stage);
+    new ResizeObserver(() => {
+      this.#measure();
+      this.fit();
+    }).observe(stage);
+  }
+
+  /** Once per size of the window: to ask in every step would lay out the whole page each time. */
+  #measure() {
+    this.size = { width: this.stage.clientWidth || 800, height: this.stage.clientHeight || 500 };
   }
 
   #adopt(svg) {
@@ -160,12 +169,8 @@ export class Board {
 
   // -- the view ------------------------------------------------------------------------------------
 
-  get #size() {
-    return { width: this.stage.clientWidth || 800, height: this.stage.clientHeight || 500 };
-  }
-
   get #fitting() {
-    const { width, height } = this.#size;
+    const { width, height } = this.size;
     return Math.min(LARGEST, width / this.home.width, height / this.home.height);
   }
 
@@ -175,9 +180,9 @@ export class Board {
     this.#look(this.home.x + this.home.width / 2, this.home.y + this.home.height / 2, this.#fitting);
   }
 
-  zoom(factor, at = this.#size) {
-    const { width, height } = this.#size;
-    const [px, py] = at === this.#size || at.x === undefined ? [width / 2, height / 2] : [at.x, at.y];
+  zoom(factor, at) {
+    const { width, height } = this.size;
+    const [px, py] = at ? [at.x, at.y] : [width / 2, height / 2];
     const { x, y, scale } = this.camera;
     const next = Math.min(4, Math.max(Math.min(this.#fitting, 1) * 0.8, scale * factor));
     const shift = 1 / scale - 1 / next;
@@ -187,7 +192,7 @@ export class Board {
 
   #look(x, y, scale) {
     this.camera = { x, y, scale };
-    const { width, height } = this.#size;
+    const { width, height } = this.size;
     const box = [x - width / 2 / scale, y - height / 2 / scale, width / scale, height / scale];
     this.svg.setAttribute("viewBox", box.map((v) => v.toFixed(2)).join(" "));
     this.stage.classList.toggle("grabbable", scale > this.#fitting * 1.01);
@@ -198,12 +203,12 @@ export class Board {
   /** Where the whole is too small to read, go to what is happening. */
   follow() {
     if (!this.follows || this.#fitting >= READABLE) return;
-    const groups = [...this.svg.querySelectorAll("g.edge.now, g.node.now, g.node.payee")];
+    const groups = [...this.svg.querySelectorAll("g.node.now, g.node.payee")];
     if (!groups.length) return this.fit();
     const boxes = groups.map((group) => this.#boxOf(group));
     const [left, top] = [Math.min(...boxes.map((b) => b.left)), Math.min(...boxes.map((b) => b.top))];
     const [right, bottom] = [Math.max(...boxes.map((b) => b.right)), Math.max(...boxes.map((b) => b.bottom))];
-    const { width, height } = this.#size;
+    const { width, height } = this.size;
     const scale = Math.min(1, Math.max(this.#fitting, Math.min(width / (right - left + 80), height / (bottom - top + 80))));
     this.#glide((left + right) / 2, (top + bottom) / 2, scale);
   }
@@ -217,11 +222,11 @@ export class Board {
     this.follows = false;
   }
 
+  /** The box of a card, read off its outline. */
   #boxOf(group) {
-    const box = group.getBBox();
-    const at = group.transform.baseVal.consolidate()?.matrix;
-    const [x, y] = [box.x + (at?.e ?? 0), box.y + (at?.f ?? 0)];
-    return { left: x, top: y, right: x + box.width, bottom: y + box.height };
+    const [x, y] = group.getAttribute("transform").match(/-?[\d.]+/g).map(Number);
+    const [width, height] = ["width", "height"].map((side) => Number(group.querySelector(".ring").getAttribute(side)));
+    return { left: x - width / 2, top: y - height / 2, right: x + width / 2, bottom: y + height / 2 };
   }
 
   #glide(x, y, scale) {
@@ -316,9 +321,19 @@ export function coinsOf(svg, now) {
 function coinOn(svg, wire, ids, now) {
   const text = ids.length > 1 ? `${ids.length}×` : number(now.amount(now.story.edges[ids[0]]));
   const group = disc(svg, text, upwards(now));
-  const length = wire.getTotalLength();
+  const curve = wire.getAttribute("d").match(/-?[\d.]+/g).map(Number);
   const way = upwards(now) ? (t) => 1 - REST * t : (t) => REST * t;
-  return (t) => move(group, wire.getPointAtLength(length * way(t)));
+  return (t) => move(group, pointOn(curve, way(t)));
+}
+
+/** The point at that part of a chain of Bézier curves, as Python has it; without asking for a layout. */
+function pointOn(curve, part) {
+  const pieces = (curve.length - 2) / 6;
+  const piece = Math.min(pieces - 1, Math.floor(part * pieces));
+  const t = part * pieces - piece;
+  const weights = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t ** 3];
+  const along = (axis) => weights.reduce((sum, weight, k) => sum + weight * curve[6 * piece + 2 * k + axis], 0);
+  return { x: along(0), y: along(1) };
 }
 
 /** The debt of 1 comes down on the root. */

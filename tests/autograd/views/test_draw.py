@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -15,9 +16,13 @@ from hypothesis import strategies as st
 import autograd
 from autograd import Value, scope
 from autograd.graph import edges, topological_order
+from autograd.views import draw as draw_module
 from autograd.views import layout as layout_module
 from autograd.views.draw import draw, save, to_svg
 from autograd.views.layout import graphviz_output
+from autograd.views.painter import n, tip
+from autograd.views.records import graph_of
+from autograd.views.scene import pill_width, scene
 from autograd.views.text import clean, columns, number
 from tests.strategies import payback_operations, result, wild_programs
 
@@ -558,3 +563,127 @@ def test_many_threads_draw_at_once():
         drawn = set(pool.map(lambda _: to_svg(seed_graph()), range(12)))
     assert len(drawn) == 1
     assert re.search("data-edge", drawn.pop())
+
+
+# --- PNG -----------------------------------------------------------------------------------------
+
+
+def size_of(png):
+    return struct.unpack(">II", png[16:24])
+
+
+def test_a_png_is_the_svg_at_two_pixels_per_point(tmp_path):
+    resvg = pytest.importorskip("resvg_py")
+    e = seed_graph()
+    e.backward()
+    save(e, tmp_path / "e.png")
+    light = to_svg(e, theme="light")
+    root = ElementTree.fromstring(light)
+    image = (tmp_path / "e.png").read_bytes()
+    assert size_of(image) == tuple(round(2 * float(root.get(k))) for k in ("width", "height"))
+    assert image == bytes(resvg.svg_to_bytes(light, background="#fbfaf6", zoom=2))
+    save(e, tmp_path / "dark.png", theme="dark")
+    assert (tmp_path / "dark.png").read_bytes() != image
+
+
+def test_without_resvg_graphviz_draws_the_png_on_white_paper(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    save(seed_graph(), tmp_path / "e.png")
+    image = (tmp_path / "e.png").read_bytes()
+    assert size_of(image)[0] > 600
+    sources = []
+    real = draw_module.graphviz_output
+    monkeypatch.setattr(
+        draw_module, "graphviz_output", lambda dot, out: (sources.append(dot), real(dot, out))[1]
+    )
+    save(seed_graph(), tmp_path / "e.png")
+    save(seed_graph(), tmp_path / "e.pdf")
+    assert all("bgcolor=white" in source for source in sources)
+    assert ["dpi=192" in source for source in sources] == [True, False]
+
+
+# --- DOT -----------------------------------------------------------------------------------------
+
+
+def test_dot_says_what_the_picture_says():
+    e = seed_graph()
+    e.backward()
+    source = draw(e).source
+    assert source.count("peripheries=2") == 1
+    assert source.count('style="rounded,filled"') == 2
+    assert source.count('style="dashed,filled"') == 1
+    assert source.count("arrowhead=none") == 1
+    told = ElementTree.fromstring(graphviz_output(source, "svg"))
+    texts = ["".join(t.itertext()) for t in told.iter(f"{SVG}text")]
+    for shown in ("6", "grad", "5", "∂e/∂d = c = 3"):
+        assert shown in texts
+    assert "penwidth=2" in draw(layered(), fold=1).source
+    assert "grad" not in draw(seed_graph()).source
+
+
+def test_render_opens_the_picture_only_when_asked(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(draw_module.webbrowser, "open", opened.append)
+    draw(seed_graph()).render(tmp_path / "e.gv")
+    assert opened == []
+    draw(seed_graph()).render(tmp_path / "e.gv", view=True)
+    assert opened == [(tmp_path / "e.gv.svg").resolve().as_uri()]
+
+
+# --- limits and edges ----------------------------------------------------------------------------
+
+
+def test_just_as_many_nodes_as_allowed_are_drawn():
+    assert to_svg(seed_graph(), max_nodes=6)
+    with pytest.raises(ValueError, match="6 nodes, more than max_nodes=5"):
+        to_svg(seed_graph(), max_nodes=5)
+
+
+def test_long_names_make_short_derivatives():
+    x = Value(3.0, label="a rather long name")
+    y = x * 2
+    y.label = "y"
+    lines = groups(parsed(to_svg(y)), "data-edge")
+    assert text_of(lines["0"]) == ["∂ = 2"]
+    x.label = "abcd"
+    assert text_of(groups(parsed(to_svg(y)), "data-edge")["0"]) == ["∂y/∂abcd = 2"]
+
+
+def test_pills_and_cards_keep_apart():
+    graph = graph_of(topological_order(seed_graph()))
+    told = scene(graph, gradients=False)
+    spots = [
+        (*told.pills[wire.key], pill_width(wire, graph), 18.0) for wire in told.wires if wire.edges
+    ]
+    spots += [(*told.places.nodes[card.key], card.width, card.height) for card in told.cards]
+    for i, (x, y, w, h) in enumerate(spots):
+        for x2, y2, w2, h2 in spots[:i]:
+            assert abs(x - x2) >= (w + w2) / 2 or abs(y - y2) >= (h + h2) / 2
+
+
+def test_a_folded_root_has_a_double_border():
+    with scope("all"):
+        y = Value(1.0, label="x") * 2
+    svg = to_svg(y, fold=1)
+    assert 'class="node fold root"' in svg
+    assert 'class="second"' in svg
+
+
+def test_a_picture_is_named_for_those_who_hear_it():
+    root = parsed(to_svg(seed_graph()))
+    assert root.get("aria-label") == "Graph of e: 6 nodes, 5 edges"
+    assert root.find(f"{SVG}title").text == root.get("aria-label")
+    one = parsed(to_svg(Value(1.0, label="x") * 1))
+    titles = [t.text for t in one.iter(f"{SVG}title")]
+    assert "x\nleaf\ndata 1.0" in titles
+
+
+def test_arrow_heads_are_slim_and_point_the_right_way():
+    [wing, at, other] = [
+        tuple(map(float, pair.split(","))) for pair in tip((0.0, 0.0), (9.0, 0.0))[1:-1].split("L")
+    ]
+    assert (wing, at, other) == ((0.0, 4.0), (9.0, 0.0), (0.0, -4.0))
+
+
+def test_coordinates_have_a_digit():
+    assert [n(x) for x in (1.25, -0.04, 3.0, 2.349)] == ["1.2", "0", "3", "2.3"]
