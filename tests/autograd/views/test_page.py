@@ -170,6 +170,7 @@ class TestSteps:
         story = trace(graph())
         moments = [expected(story, taken) for taken in range(len(story.steps) + 1)]
         tab = opened(story)
+        tab.locator('[data-control="by"]').select_option("edge")
         told = tab.evaluate(PRESS_AND_READ, ["ArrowRight", len(story.steps)])
         assert told == moments[1:]
         told = tab.evaluate(PRESS_AND_READ, ["ArrowLeft", len(story.steps)])
