@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,23 +92,6 @@ class Executor(Protocol):
         """
 
 
-def train_step_by_step(program: Executor, update: Executor, training: Training) -> Array:
-    """``train``, a step at a time."""
-    losses = []
-    params, state, previous = training.params, training.state, training.previous
-    for step, start in enumerate(range(0, len(training.order), training.batch_size)):
-        batch = training.rows[training.order[start : start + training.batch_size]]
-        loss, gradient = program.value_and_grad(params, batch)
-        losses.append(loss)
-        if not np.isfinite(loss):
-            break
-        columns = np.column_stack([params, gradient, *state])
-        changed = update.outputs(training.hyper[step], columns).T
-        previous[0], previous[1:] = params, state
-        params[:], state[:] = changed[0], changed[1:]
-    return np.array(losses)
-
-
 def check_shape(given: Sequence[int], wanted: Sequence[int | None], name: str) -> None:
     """Raise ValueError for another shape than the one wanted (None: any length)."""
     fits = len(given) == len(wanted) and all(
@@ -137,7 +119,6 @@ def make_executor(name: str, program: ArrayProgram) -> Executor:
     if name != "auto":
         return BACKENDS[name](program)
     try:
-        require("llvmlite", extra="fast")
         return _native(program)
     except (ImportError, OSError, RuntimeError) as error:
         executor = _numpy(program)
@@ -151,11 +132,8 @@ def _numpy(program: ArrayProgram) -> Executor:
 
 
 def _native(program: ArrayProgram) -> Executor:
-    if not find_spec("autograd.compiler.native"):
-        executor: Executor = _numpy(program)
-        executor.name, executor.note = "native", "on NumPy"
-        return executor
-    executor = import_module("autograd.compiler.native").NativeExecutor(program)
+    require("llvmlite", extra="fast")
+    executor: Executor = import_module("autograd.compiler.native").NativeExecutor(program)
     return executor
 
 

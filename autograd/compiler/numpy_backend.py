@@ -11,6 +11,7 @@ place there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -24,6 +25,7 @@ from autograd.compiler.arrays import (
     CONSTANTS,
     ELEMENTWISE,
     INPUTS,
+    OVER_ROWS,
     PARAMETERS,
     VIEWS,
     WORDS,
@@ -33,15 +35,16 @@ from autograd.compiler.arrays import (
     for_values,
     last_uses,
 )
-from autograd.compiler.backends import Training, train_step_by_step
+from autograd.compiler.backends import Training
 from autograd.compiler.roll import uncollected
 from autograd.rules import BASIS
 
 LONGEST_STRETCH = 1024
 """Rows at a time: so many that the price of a call counts little, so few that the cache holds."""
 
-LARGEST_STRETCH = 2**23
-"""Numbers at a time over all varying blocks: a program of a million blocks gets short stretches."""
+SMALL_STRETCH, LARGEST_STRETCH = 2**17, 2**23
+"""Numbers at a time over all varying blocks: where they are few, rows may be more; a program of a
+million blocks gets short stretches."""
 
 BINDINGS = 4
 """Lengths to stay bound to: the full one and the remainders of the batches in use."""
@@ -61,12 +64,13 @@ class NumpyExecutor:
         self._program = program
         self._values: Follower | None = None
         self._gradient: Follower | None = None
+        self._rule: tuple[ArrayProgram, Follower] | None = None
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
         if self._values is None:
             self._values = Follower(for_values(self._program))
-        return self._values.outputs(params, batch)
+        return np.ascontiguousarray(self._values.columns(params, batch.T).T)
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
@@ -75,8 +79,22 @@ class NumpyExecutor:
         return self._gradient.value_and_grad(params, batch)
 
     def train(self, training: Training) -> Array:
-        """Take one optimiser step per batch."""
-        return train_step_by_step(self, NumpyExecutor(training.update), training)
+        """Take one optimiser step per batch; state lies beside parameters, as the rule reads it."""
+        if self._rule is None or self._rule[0] is not training.update:
+            self._rule = training.update, Follower(for_values(training.update))
+        update, losses, size = self._rule[1], [], training.batch_size
+        now = np.concatenate([training.params[None], training.params[None], training.state])
+        for step, start in enumerate(range(0, len(training.order), size)):
+            batch = training.rows[training.order[start : start + size]]
+            loss, now[1] = self.value_and_grad(now[0], batch)
+            losses.append(loss)
+            if not isfinite(loss):
+                break
+            changed = update.columns(training.hyper[step], now)
+            training.previous[0], training.previous[1:] = now[0], now[2:]
+            now[0], now[2:] = changed[0], changed[1:]
+        training.params[:], training.state[:] = now[0], now[2:]
+        return np.array(losses)
 
 
 class Follower:
@@ -92,40 +110,43 @@ class Follower:
             self._place_uniform()
             self._before, self._after = (self._calls(phase, self._uniform) for phase in (0, 2))
         counts = program.shapes.prod(axis=1)[program.varying & (program.codes > CODE["view"])]
-        self._length = min(LONGEST_STRETCH, max(16, LARGEST_STRETCH // (1 + int(counts.sum()))))
+        numbers = 1 + int(counts.sum())
+        usual = min(LONGEST_STRETCH, LARGEST_STRETCH // numbers)
+        self._length = max(16, usual, SMALL_STRETCH // numbers)
         self._sums = [self._uniform[k] for k in np.flatnonzero(self._phases == 3).tolist()]
 
-    def outputs(self, params: Array, batch: Array) -> Array:
-        """The roots for every row."""
-        outputs = np.empty((len(batch), len(self._program.roots)))
+    def columns(self, params: Array, inputs: Array) -> Array:
+        """The roots, (O, N), for inputs (I, N)."""
+        outputs = np.empty((len(self._program.roots), inputs.shape[1]))
         with self._lock:
-            self._run(params, batch, outputs)
+            self._run(params, inputs, outputs)
         return outputs
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The loss and its gradient."""
         program = self._program
         with self._lock:
-            self._run(params, batch, None)
+            self._run(params, batch.T, None)
             loss, gradient = (self._uniform[k] for k in (program.loss, program.gradient))
             return float(loss[0, 0, 0]), gradient.reshape(-1).copy()
 
-    def _run(self, params: Array, batch: Array, outputs: Array | None) -> None:
+    def _run(self, params: Array, inputs: Array, outputs: Array | None) -> None:
         with np.errstate(all="ignore"):
             self._uniform[PARAMETERS][:, 0, 0] = params
             _do(self._before)
             for total in self._sums:
                 total.fill(0.0)
-            for start in range(0, len(batch), self._length):
-                rows = batch[start : start + self._length]
-                blocks, calls = self._bound(len(rows))
-                blocks[INPUTS][:, 0] = rows.T
+            count = inputs.shape[1]
+            for start in range(0, count, self._length):
+                stop = min(start + self._length, count)
+                blocks, calls = self._bound(stop - start)
+                blocks[INPUTS][:, 0] = inputs[:, start:stop]
                 _do(calls)
                 if outputs is not None:
                     for place, k in enumerate(self._program.roots):
-                        outputs[start : start + len(rows), place] = blocks[k][0, 0]
+                        outputs[place, start:stop] = blocks[k][0, 0]
             for total in self._sums:
-                total /= len(batch)
+                total /= count
             _do(self._after)
 
     # -- memory ---------------------------------------------------------------------------------
@@ -206,8 +227,11 @@ class Follower:
                 calls.append((_look_up, (flat, table, blocks[k].reshape(len(table), -1))))
             elif word not in ("view", "parameters", "inputs", "constants"):
                 arrays = [blocks[j] for j in numbers[: ARITIES[word]] if j >= 0]
-                function = _TOTALS[word] if self._phases[k] == 3 else _COMPUTE[word]
-                calls.append((function, (*arrays, blocks[k])))
+                bound = (_TOTALS if self._phases[k] == 3 else _BOUND).get(word)
+                if bound:
+                    calls += bound(*arrays, blocks[k])
+                else:
+                    calls.append((_COMPUTE[word], (*arrays, blocks[k])))
         return calls
 
     def _moves(self, operands: list[int], blocks: dict[int, Array], k: int) -> list[Call]:
@@ -249,7 +273,7 @@ def phases(program: ArrayProgram) -> npt.NDArray[np.int8]:
             blocks = [j for j in numbers[: ARITIES[word]] if j >= 0]
         if varying[k]:
             phase[k] = 1
-        elif word in _TOTALS and any(varying[j] for j in blocks):
+        elif word in OVER_ROWS and any(varying[j] for j in blocks):
             phase[k] = 3
         else:
             phase[k] = 2 if any(phase[j] > 1 for j in blocks) else 0
@@ -299,6 +323,81 @@ def _look_up(a: Array, table: Any, out: Array) -> None:
     np.take(a, table, 0, out, "clip")  # in range: "clip" spares a copy
 
 
+# -- words that are more than one call, or one with prepared operands -----------------------------
+
+
+def _matmul(a: Array, b: Array, *bias_and_out: Array) -> list[Call]:
+    *bias, out = bias_and_out
+    return [(np.matmul, (a[:, :, 0], b, out)), *((np.add, (out, x, out)) for x in bias)]
+
+
+def _outer(a: Array, b: Array, out: Array) -> list[Call]:
+    """Sums over the rows, added to those of earlier stretches."""
+    rows, total = max(a.shape[2], b.shape[2]), out[:, :, 0]
+    part = np.empty(total.shape)
+    calls: list[Call] = []
+    for one, other in zip(a, b):
+        one, other = (np.broadcast_to(x, (len(x), rows)) for x in (one, other))
+        calls += [(np.matmul, (one, other.T, part)), (np.add, (total, part, total))]
+    return calls
+
+
+def _outer_once(a: Array, b: Array, out: Array) -> list[Call]:
+    return [(_clear, (out,)), *_outer(a, b, out)]
+
+
+def _mean(a: Array, out: Array) -> list[Call]:
+    part = np.empty(out.shape)
+    return [(_sum_of_rows, (a, part)), (np.add, (out, part, out))]
+
+
+def _compared(name: str) -> Callable[..., list[Call]]:
+    compare = getattr(np, name)
+
+    def calls(a: Array, b: Array, out: Array) -> list[Call]:
+        holds = np.empty(out.shape, dtype=np.bool_)
+        return [(compare, (a, b, holds)), (np.copyto, (out, holds))]
+
+    return calls
+
+
+def _where(condition: Array, a: Array, b: Array, out: Array) -> list[Call]:
+    holds = np.empty(condition.shape, dtype=np.bool_)
+    zero = np.zeros(1)
+    return [
+        (np.not_equal, (condition, zero, holds)),
+        (np.copyto, (out, b)),
+        (np.copyto, (out, a, "same_kind", holds)),
+    ]
+
+
+def _take(a: Array, index: Array, out: Array) -> list[Call]:
+    n, m, rows = a.shape[0], a.shape[1], out.shape[2]
+    a = np.broadcast_to(a, (n, m, rows))
+    at = np.arange(n)[:, None, None], np.arange(rows)
+
+    def take() -> None:
+        place = np.where((index >= 0) & (index < m), index, 0.0).astype(np.intp)
+        out[...] = np.where(place == index, a[at[0], place, at[1]], np.nan)
+
+    return [(take, ())]
+
+
+_BOUND: dict[str, Callable[..., list[Call]]] = {
+    "matmul": _matmul,
+    "outer": _outer_once,
+    "take": _take,
+    "where": _where,
+    **{name: _compared(name) for name in ("less", "less_equal", "equal")},
+}
+
+_TOTALS: dict[str, Callable[..., list[Call]]] = {"mean": _mean, "outer": _outer}
+"""What is added up over the rows."""
+
+
+# -- words that are one call ----------------------------------------------------------------------
+
+
 def _sum(a: Array, out: Array) -> None:
     np.add.reduce(a, axis=1, out=out, keepdims=True)
 
@@ -307,39 +406,8 @@ def _max(a: Array, out: Array) -> None:
     np.maximum.reduce(a, axis=1, out=out, keepdims=True)
 
 
-def _matmul(a: Array, b: Array, *bias_and_out: Array) -> None:
-    *bias, out = bias_and_out
-    np.matmul(a[:, :, 0], b, out)
-    for amount in bias:
-        np.add(out, amount, out)
-
-
-def _take(a: Array, index: Array, out: Array) -> None:
-    n, m, rows = np.broadcast_shapes(a.shape, (*out.shape[:1], 1, out.shape[2]))
-    sound = (index >= 0) & (index < m) & (index == np.floor(index))
-    places = np.broadcast_to(np.where(sound, index, 0).astype(np.intp), (n, 1, rows))
-    taken = np.take_along_axis(np.broadcast_to(a, (n, m, rows)), places, 1)
-    np.copyto(out, np.where(sound, taken, np.nan))
-
-
-def _outer(a: Array, b: Array, out: Array) -> None:
-    np.einsum("wir,wkr->ik", a, b, out=out[:, :, 0])
-
-
-def _add_mean(a: Array, out: Array) -> None:
-    np.add(out, np.add.reduce(a, 2, keepdims=True), out)
-
-
-def _add_outer(a: Array, b: Array, out: Array) -> None:
-    rows = max(a.shape[2], b.shape[2])
-    for one, other in zip(a, b):
-        one, other = (np.broadcast_to(x, (len(x), rows)) for x in (one, other))
-        np.add(out[:, :, 0], one @ other.T, out[:, :, 0])
-
-
-def _choose(condition: Array, a: Array, b: Array, out: Array) -> None:
-    np.copyto(out, b)
-    np.copyto(out, a, where=condition != 0.0)
+def _sum_of_rows(a: Array, out: Array) -> None:
+    np.add.reduce(a, axis=2, out=out, keepdims=True)
 
 
 def _power(a: Array, b: Array, out: Array) -> None:
@@ -378,13 +446,6 @@ _COMPUTE: dict[str, Callable[..., None]] = {
     "maximum": _first_of_equals(np.maximum),
     "minimum": _first_of_equals(np.minimum),
     "power": _power,
-    "where": _choose,
     "sum": _sum,
     "max": _max,
-    "matmul": _matmul,
-    "take": _take,
-    "outer": _outer,
 }
-
-_TOTALS: dict[str, Callable[..., None]] = {"mean": _add_mean, "outer": _add_outer}
-"""What is added up over the rows."""

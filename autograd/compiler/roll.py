@@ -409,7 +409,10 @@ class Roller:
         pile = self.debts.setdefault(base, {})
         late = isinstance(amount, Block) and amount.varying and not recorder.varies[base]
         key = place, wanted, late  # a mean still to be taken: not to be mixed with what is one
-        pile[key] = pile[key] + amount if key in pile else amount
+        if key not in pile:
+            pile[key] = amount
+        elif not (isinstance(amount, float) and amount == 0.0):
+            pile[key] = pile[key] + amount
 
     def _added_up(self, amount: Number, shape: Shape, wanted: Shape) -> Number:
         """The sum of an amount over what an operand was stretched along."""

@@ -121,7 +121,7 @@ def test_unknown_backend() -> None:
         compile(a * a, backend="torch")
 
 
-@pytest.mark.parametrize(("backend", "extra"), [("jax", "jax")])
+@pytest.mark.parametrize(("backend", "extra"), [("llvmlite", "fast"), ("jax", "jax")])
 def test_missing_package(backend: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, backend, None)
     a = Value(1.0)
