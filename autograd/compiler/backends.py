@@ -92,6 +92,23 @@ class Executor(Protocol):
         """
 
 
+def train_step_by_step(program: Executor, update: Executor, training: Training) -> Array:
+    """``train``, a step at a time."""
+    losses = []
+    params, state, previous = training.params, training.state, training.previous
+    for step, start in enumerate(range(0, len(training.order), training.batch_size)):
+        batch = training.rows[training.order[start : start + training.batch_size]]
+        loss, gradient = program.value_and_grad(params, batch)
+        losses.append(loss)
+        if not np.isfinite(loss):
+            break
+        columns = np.column_stack([params, gradient, *state])
+        changed = update.outputs(training.hyper[step], columns).T
+        previous[0], previous[1:] = params, state
+        params[:], state[:] = changed[0], changed[1:]
+    return np.array(losses)
+
+
 def check_shape(given: Sequence[int], wanted: Sequence[int | None], name: str) -> None:
     """Raise ValueError for another shape than the one wanted (None: any length)."""
     fits = len(given) == len(wanted) and all(

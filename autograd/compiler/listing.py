@@ -25,7 +25,8 @@ from autograd.compiler.arrays import (
     needed_for,
     placed,
 )
-from autograd.compiler.record import Block, Recorder
+from autograd.compiler.blocks import Block
+from autograd.compiler.record import Recorder
 
 _SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "divide": "/", "less": "<", "less_equal": "<=",

@@ -121,11 +121,15 @@ def test_unknown_backend() -> None:
         compile(a * a, backend="torch")
 
 
-@pytest.mark.parametrize(("backend", "extra"), [("llvmlite", "fast"), ("jax", "jax")])
-def test_missing_package(backend: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, backend, None)
+@pytest.mark.parametrize(
+    ("backend", "package", "extra"), [("native", "llvmlite", "fast"), ("jax", "jax", "jax")]
+)
+def test_missing_package(
+    backend: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
     a = Value(1.0)
-    with pytest.raises(ImportError, match=rf'needs {backend}: pip install "payback\[{extra}\]"'):
+    with pytest.raises(ImportError, match=rf'needs {package}: pip install "payback\[{extra}\]"'):
         compile(a * a, backend=backend)
 
 

@@ -1,0 +1,217 @@
+"""Numbers that are not known yet: blocks, with ``+ - *``, and what can be said of them at once.
+
+A few steps that change nothing in IEEE arithmetic are left out: ``x * 1``, ``x - 0``, ``x / 1``,
+``x ** 1``.  ``x + 0`` and ``0 * x`` stay, because -0 + 0 is 0 and 0 * inf is nan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import copysign, frexp
+from typing import TYPE_CHECKING, Any, TypeAlias, final
+
+import numpy as np
+
+from autograd.compiler.arrays import CODE, Integers
+
+if TYPE_CHECKING:
+    from autograd.compiler.record import Recorder
+
+Shape: TypeAlias = tuple[int, int]
+ONE: Shape = (1, 1)
+_NEG = CODE["neg"]
+
+
+class Block:
+    """A block that is not known yet: the result of one operation."""
+
+    __slots__ = ("index", "recorder")
+
+    def __init__(self, recorder: Recorder, index: int) -> None:
+        self.recorder = recorder
+        self.index = index
+
+    @property
+    def shape(self) -> Shape:
+        """Its (n, m)."""
+        return self.recorder.shapes[self.index]
+
+    @property
+    def varying(self) -> bool:
+        """Whether it has a number per row."""
+        return bool(self.recorder.varies[self.index])
+
+    def __add__(self, other: Number) -> Number:
+        if isinstance(other, Block):
+            if negated := other.negated():
+                return self.recorder.emit("sub", self, negated)
+            if negated := self.negated():
+                return self.recorder.emit("sub", other, negated)
+        elif _is_negative_zero(other):
+            return self
+        return self.recorder.emit("add", self, other)
+
+    __radd__ = __add__
+
+    def __mul__(self, other: Number) -> Number:
+        if isinstance(other, float):
+            if other == 1.0:
+                return self
+            if other == -1.0:
+                return -self
+        return self.recorder.emit("mul", self, other)
+
+    __rmul__ = __mul__
+
+    def __sub__(self, other: Number) -> Number:
+        if isinstance(other, Block):
+            if negated := other.negated():
+                return self.recorder.emit("add", self, negated)
+        elif other == 0.0 and not _is_negative_zero(other):
+            return self
+        return self.recorder.emit("sub", self, other)
+
+    def __rsub__(self, other: float) -> Number:
+        if _is_negative_zero(other):
+            return -self
+        return self.recorder.emit("sub", other, self)
+
+    def __neg__(self) -> Number:
+        return self.negated() or self.recorder.emit("neg", self)
+
+    def negated(self) -> Block | None:
+        """What this block is the negative of, if it is."""
+        recorder, k = self.recorder, self.index
+        if recorder.codes[k] == _NEG:
+            return Block(recorder, recorder.operands[4 * k])
+        return None
+
+
+Number: TypeAlias = Block | float
+"""What rows work on while recording: a float is known already."""
+
+
+@final
+class Known(Block):
+    """A block of constants, one per node."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, recorder: Recorder, numbers: tuple[float, ...]) -> None:
+        super().__init__(recorder, recorder.constants_block(numbers))
+        self.numbers = numbers
+
+
+@final
+class Column(Block):
+    """One column of a block: what is done to it is done to all of them."""
+
+    __slots__ = ("place", "whole")
+
+    def __init__(self, whole: Block, place: int) -> None:
+        self.recorder, self.whole, self.place = whole.recorder, whole, place
+
+    @property
+    def index(self) -> int:  # type: ignore[override]
+        """The column taken out, when something is done to it alone."""
+        n, m = self.whole.shape
+        return self.recorder.view(self.whole, (self.place, m, 0), (n, 1)).index
+
+    def negated(self) -> Block | None:
+        return None
+
+
+@final
+class Partial(Block):
+    """The first columns of a block, folded by an operation; ``start`` was there before them."""
+
+    __slots__ = ("count", "start", "whole", "word")
+
+    def __init__(self, word: str, whole: Block, count: int, start: Number | None) -> None:
+        self.recorder, self.word, self.whole = whole.recorder, word, whole
+        self.count, self.start = count, start
+
+    @property
+    def index(self) -> int:  # type: ignore[override]
+        """The fold written out, when it does not go on to the last column."""
+        folded = self.start
+        for place in range(self.count):
+            column = self.recorder.view(
+                self.whole, (place, self.whole.shape[1], 0), (self.whole.shape[0], 1)
+            )
+            folded = (
+                column if folded is None else self.recorder.emit(FOLDED[self.word], folded, column)
+            )
+        assert isinstance(folded, Block)
+        return folded.index
+
+    def negated(self) -> Block | None:
+        return None
+
+
+FOLDED = {"sum": "add", "max": "maximum"}
+FOLDS = {"add": "sum", "maximum": "max"}
+
+
+def _simpler_quotient(m: Any, a: Number, b: Number) -> Number | None:
+    """x / 1 is x, and dividing by a power of two is multiplying by its exact inverse."""
+    if isinstance(b, Block) or b == 0.0 or abs(frexp(b)[0]) != 0.5 or not 1e-300 < abs(b) < 1e300:
+        return None
+    return a * (1.0 / b)
+
+
+def _simpler_power(m: Any, a: Number, b: Number) -> Number | None:
+    """Small whole powers are products."""
+    if isinstance(b, Block) or b not in _POWERS:
+        return None
+    return _POWERS[b](m, a)
+
+
+def _simpler_choice(m: Any, condition: Number, a: Number, b: Number) -> Number | None:
+    """A condition that is known has chosen already."""
+    if not isinstance(condition, Block):
+        return a if condition else b
+    return None
+
+
+_POWERS: dict[float, Callable[[Any, Any], Number]] = {
+    -1.0: lambda m, x: m.divide(1.0, x),
+    0.0: lambda m, x: 1.0,
+    1.0: lambda m, x: x,
+    2.0: lambda m, x: x * x,
+    3.0: lambda m, x: x * x * x,
+}
+
+SIMPLER: dict[str, Callable[..., Number | None]] = {
+    "divide": _simpler_quotient,
+    "power": _simpler_power,
+    "where": _simpler_choice,
+}
+
+
+def steps_of(places: Integers, shape: Shape) -> tuple[int, int, int] | None:
+    """The start and the equal steps of places in C order, if they have such."""
+    n, m = shape
+    start = int(places[0])
+    if len(places) == 1:
+        return start, 0, 0
+    t = int(places[1]) - start if m > 1 else 0
+    s = int(places[m]) - start if n > 1 else 0
+    return (start, s, t) if np.array_equal(places, places_of((start, s, t), shape)) else None
+
+
+def places_of(steps: tuple[int, int, int], shape: Shape) -> Integers:
+    """The places of a view, in C order."""
+    start, s, t = steps
+    places: Integers = (start + s * np.arange(shape[0])[:, None] + t * np.arange(shape[1])).ravel()
+    return places
+
+
+def through(shape: Shape) -> tuple[int, int]:
+    """The steps of a block from number to number."""
+    n, m = shape
+    return m if n > 1 else 0, 1 if m > 1 else 0
+
+
+def _is_negative_zero(number: float) -> bool:
+    return number == 0.0 and copysign(1.0, number) < 0.0

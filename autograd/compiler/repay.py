@@ -1,0 +1,239 @@
+"""The chain rule on groups: what every block owes those that it was computed from.
+
+A *tape* notes what was computed from what.  Read backwards, every step pays: its block's debt times
+its row's ``partials``, recorded on blocks; a matrix product pays with two more products.  It is the
+repayment of `autograd.backward`, the same for blocks as for floats.  Debts that are paid to a part
+of a block are collected, and what is the same for all rows is paid the mean over the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograd.compiler.arrays import PARAMETERS
+from autograd.compiler.blocks import ONE, Block, Column, Known, Number, Shape, places_of
+from autograd.compiler.families import FEW, TAKE
+from autograd.compiler.record import Recorder
+from autograd.primitive import Primitive
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was computed from what: what to pay back.
+
+    An operand of a ``width`` stands for so many operands of the row, the columns of its block; one
+    of width 0 is an operand itself.
+    """
+
+    row: Primitive
+    operands: tuple[Number, ...]
+    widths: tuple[int, ...]
+    result: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A matrix product: (i, k) times (w, k), plus a bias: (w, i)."""
+
+    matrix: Block
+    columns: Block
+    bias: Number
+    result: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Blocks put together, each with its places in the result."""
+
+    parts: tuple[tuple[Block, Any], ...]
+    result: Block
+
+
+class Tape:
+    """Steps in order, and what their results are owed."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.leading = {PARAMETERS}
+        """Blocks with parameters behind them: all others are not paid."""
+        self._steps: list[Step | Product | Join] = []
+        self._debts: dict[int, dict[Any, Number]] = {}
+
+    def note(self, step: Step | Product | Join, *operands: Number) -> None:
+        """Remember to repay these operands, if there are parameters behind them."""
+        if any(map(self._leads, operands)):
+            self.leading.add(step.result.index)
+            self._steps.append(step)
+
+    def repay(self) -> None:
+        """Pay back, from the last step to the first."""
+        for step in reversed(self._steps):
+            debt = self.debt(step.result)
+            if debt is not None:
+                _REPAY[type(step)](self, step, debt)
+
+    def _leads(self, operand: Number) -> bool:
+        if isinstance(operand, float):
+            return False
+        return self.recorder.place_of(operand.index)[0] in self.leading
+
+    def pay(self, operand: Block, amount: Number, shape: Shape) -> None:
+        """Owe an operand an amount per number of ``shape``, which it was stretched to."""
+        recorder = self.recorder
+        base, place = recorder.place_of(operand.index)
+        if base not in self.leading:
+            return
+        n, m = wanted = recorder.shapes[operand.index]
+        if isinstance(place, tuple):  # what is seen many times is paid once
+            wanted = n if place[1] else 1, m if place[2] else 1
+        if isinstance(amount, Block) and amount.varying and not recorder.varies[base]:
+            few = recorder.count(amount.index) <= FEW
+            amount = amount if few else recorder.mean(amount)  # few are added up first
+        if shape != wanted:
+            amount = self._added_up(amount, shape, wanted)
+        if place is None:
+            wanted = recorder.shapes[base]
+            if isinstance(amount, Block) and amount.shape != ONE:
+                amount = recorder.reshaped(amount, wanted)
+        pile = self._debts.setdefault(base, {})
+        late = isinstance(amount, Block) and amount.varying and not recorder.varies[base]
+        key = place, wanted, late  # a mean still to be taken: not to be mixed with what is one
+        if key not in pile:
+            pile[key] = amount
+        elif not (isinstance(amount, float) and amount == 0.0):
+            pile[key] = pile[key] + amount
+
+    def _added_up(self, amount: Number, shape: Shape, wanted: Shape) -> Number:
+        """The sum of an amount over what an operand was stretched along."""
+        recorder = self.recorder
+        for axis in (1, 0):
+            if wanted[axis] == 1 and shape[axis] > 1:
+                if not isinstance(amount, Block) or amount.shape[axis] == 1:
+                    amount = amount * float(shape[axis])
+                elif axis == 1:
+                    amount = recorder.reduce("sum", amount)
+                else:
+                    amount = recorder.transposed(
+                        recorder.reduce("sum", recorder.transposed(amount))
+                    )
+        return amount
+
+    def debt(self, block: Block) -> Number | None:
+        """All that a block is owed; what is uniform is owed the mean over the rows."""
+        pile = self._debts.pop(block.index, None)
+        if pile is None:
+            return None
+        recorder = self.recorder
+        for key in [key for key in pile if key[-1]]:
+            amount: Number = recorder.mean(recorder.block(pile.pop(key)))
+            early = (*key[:-1], False)
+            pile[early] = pile[early] + amount if early in pile else amount
+        if len(pile) == 1 and (None, block.shape, False) in pile:
+            return pile[None, block.shape, False]
+        parts = [
+            (recorder.reshaped(recorder.block(amount), shape), _start(place, shape))
+            for (place, shape, _), amount in pile.items()
+        ]
+        places = [
+            recorder.tables[place] if isinstance(place, int) else places_of(place, part.shape)
+            for part, place in parts
+        ]
+        every = np.concatenate(places)
+        once = len(np.unique(every)) == len(every)
+        return recorder.collect(parts, block.shape, once)
+
+    def _repay_step(self, step: Step, debt: Number) -> None:
+        if step.row is TAKE and any(step.widths):
+            partials: Sequence[Number] = self._slopes_of_taken(*step.operands)
+        else:
+            arguments = spread(step.operands, step.widths)
+            partials = step.row.partials(self.recorder.namespace, *arguments, step.result)
+        place = 0
+        shape = step.result.shape
+        for operand, width in zip(step.operands, step.widths):
+            if width:
+                self._repay_columns(operand, debt, partials[place : place + width])
+            elif self._leads(operand):
+                assert isinstance(operand, Block)
+                self.pay(operand, debt * partials[place], shape)
+            place += width or 1
+
+    def _repay_columns(self, whole: Number, debt: Number, partials: Sequence[Number]) -> None:
+        if not self._leads(whole):
+            return
+        assert isinstance(whole, Block)
+        first = partials[0]
+        if isinstance(first, float) and all(p == first for p in partials):
+            return self.pay(whole, debt * first, whole.shape)
+        if all(isinstance(p, Column) and p.place == k for k, p in enumerate(partials)):
+            wholes = {p.whole.index for p in partials}  # type: ignore[union-attr]
+            if len(wholes) == 1:
+                slopes = Block(self.recorder, wholes.pop())
+                return self.pay(whole, debt * slopes, whole.shape)
+        n = whole.shape[0]
+        for k, partial in enumerate(partials):
+            column = self.recorder.view(whole, (k, len(partials), 0), (n, 1))
+            self.pay(column, debt * partial, (n, 1))
+
+    def _repay_product(self, step: Product, debt: Number) -> None:
+        recorder, a, b = self.recorder, step.matrix, step.columns
+        owed = recorder.reshaped(recorder.block(debt), step.result.shape)
+        if self._leads(b):
+            self.pay(b, recorder.product(recorder.transposed(a), owed), b.shape)
+        if self._leads(a):
+            self.pay(a, recorder.outer(owed, b), a.shape)
+        if self._leads(step.bias):
+            assert isinstance(step.bias, Block)
+            self.pay(step.bias, owed, step.result.shape)
+
+    def _repay_join(self, step: Join, debt: Number) -> None:
+        recorder = self.recorder
+        for part, place in step.parts:
+            amount = debt
+            if isinstance(debt, Block):
+                whole = recorder.reshaped(debt, step.result.shape)
+                amount = (
+                    recorder.table(whole, recorder.tables[place], part.shape)
+                    if isinstance(place, int)
+                    else recorder.view(whole, place, part.shape)
+                )
+            self.pay(part, amount, part.shape)
+
+    def _slopes_of_taken(self, values: Number, index: Number) -> list[Number]:
+        """The partials of ``take`` for all values at once: 1 where the index is their place."""
+        recorder, m = self.recorder, self.recorder.namespace
+        assert isinstance(values, Block)
+        n = values.shape[1]
+        places = Known(recorder, tuple(map(float, range(n))))
+        row = recorder.reshaped(Block(recorder, places.index), (1, n))
+        slopes = m.where(m.equal(index, row), 1.0, 0.0)
+        return [*(Column(slopes, k) for k in range(n)), 0.0]
+
+
+_REPAY: dict[type, Callable[..., None]] = {
+    Step: Tape._repay_step,
+    Product: Tape._repay_product,
+    Join: Tape._repay_join,
+}
+
+
+def spread(operands: Sequence[Number], widths: Sequence[int]) -> list[Number]:
+    """The operands of a row: a block of columns is as many."""
+    if not any(widths):
+        return list(operands)
+    spread: list[Number] = []
+    for operand, width in zip(operands, widths):
+        if width:
+            assert isinstance(operand, Block)
+            spread += [Column(operand, k) for k in range(width)]
+        else:
+            spread.append(operand)
+    return spread
+
+
+def _start(place: Any, shape: Shape) -> Any:
+    return (0, shape[1], 1) if place is None else place
