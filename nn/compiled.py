@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from math import isfinite
 from random import Random
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import autograd
 from autograd import BranchError, Value, no_branches, topological_order
@@ -28,12 +28,20 @@ from nn.ema import average
 from nn.engines import Checkpoint, Metric, NotAsEagerError, NotFiniteError, Task, numbers_of
 from nn.optim import Rule
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from autograd import Program
+
+    Array: TypeAlias = npt.NDArray[np.float64]
+
 CALL_SECONDS = 0.1
 """How long a call may take before Python looks in again, for the bar and for Ctrl-C."""
 
 FEWEST_ROWS_TO_CHECK, MOST_ROWS_TO_CHECK = 16, 256
 EDGES_TO_CHECK = 100_000
-"""How many rows, times the parameters, to compare with the eager engine: hundredths of a second."""
+"""How many edges of graphs to build for the comparison: some hundredths of a second."""
 
 
 Recorded = Callable[[], tuple[list[Value], list[Value]]]
@@ -44,14 +52,14 @@ Recorded = Callable[[], tuple[list[Value], list[Value]]]
 class Call:
     """What a call of ``Program.train`` takes; the first three change in place."""
 
-    params: Any
-    state: Any
-    previous: Any
+    params: Array
+    state: Array
+    previous: Array
     """Params and state before the last step."""
-    rows: Any
-    order: Any
+    rows: Array
+    order: npt.NDArray[np.int64]
     batch_size: int
-    hyper: Any
+    hyper: Array
 
 
 class CompiledEngine:
@@ -62,7 +70,7 @@ class CompiledEngine:
         self.task, self._backend = task, backend
         self._program = compiled_loss(task, backend)
         self._rows = table(task.examples)
-        self._outputs: Any = None
+        self._outputs: Program | None = None
         self._steps_per_call = self._program.steps_per_call or 1
         self.name = str(self._program.backend)
         self.load()
@@ -117,8 +125,8 @@ class CompiledEngine:
         state = [*checkpoint.state, *([checkpoint.averages] if self.task.ema else [])]
         state = [*state, moves] if frozen else state
         self._rule = rule_of(self.task, frozen)
-        self._params = self._numpy.array(checkpoint.params)
-        self._state = self._numpy.array(state).reshape(len(state), len(checkpoint.params))
+        self._params: Array = self._numpy.array(checkpoint.params)
+        self._state: Array = self._numpy.array(state).reshape(len(state), len(checkpoint.params))
         self._steps, self._offset = checkpoint.steps, checkpoint.updates - checkpoint.steps
         self._previous, self._moved = self._numpy.vstack([self._params, self._state]), False
 
@@ -127,7 +135,7 @@ class CompiledEngine:
         """How often the average was updated: once per step, and perhaps before."""
         return self._steps + self._offset
 
-    def _call(self, order: Any, first: int, steps: int) -> list[float]:
+    def _call(self, order: npt.NDArray[np.int64], first: int, steps: int) -> list[float]:
         """Take some steps; Ctrl-C undoes them all, a loss that is not finite the last."""
         arrays = self._params.copy(), self._state.copy(), self._previous.copy()
         hyper, size = self._hyper(first, steps), self.task.batch_size
@@ -146,7 +154,7 @@ class CompiledEngine:
         self._steps -= 1 + moved
         self._params, self._state = self._previous[0].copy(), self._previous[1:].copy()
 
-    def _hyper(self, first: int, steps: int) -> Any:
+    def _hyper(self, first: int, steps: int) -> Array:
         """What the rule needs besides gradients, one row per step."""
         numpy, optimizer, ema = self._numpy, self.task.optimizer, self.task.ema
         rates = numpy.array(
@@ -154,19 +162,20 @@ class CompiledEngine:
         )
         columns = optimizer.hyper(numpy.arange(self._steps + 1, self._steps + 1 + steps), rates)
         columns = (*columns, ema.decay) if ema else columns
-        hyper = numpy.empty((steps, len(columns)))
+        hyper: Array = numpy.empty((steps, len(columns)))
         for place, column in enumerate(columns):
             hyper[:, place] = column
         return hyper
 
-    def _averages(self) -> Any:
+    def _averages(self) -> Array:
         """The numbers to measure with."""
         ema, optimizer = self.task.ema, self.task.optimizer
         if ema is None:
             return self._params
-        return self._state[len(optimizer.state)] / ema.weight(self._updates)
+        averages: Array = self._state[len(optimizer.state)] / ema.weight(self._updates)
+        return averages
 
-    def _predict(self, params: Any, examples: Examples) -> list[Any]:
+    def _predict(self, params: Array, examples: Examples) -> list[Any]:
         if self._outputs is None:
             row = examples.row(0)[0]
             self._outputs = compiled_outputs(
@@ -182,7 +191,7 @@ class CompiledEngine:
         self._steps_per_call = max(1, min(fitting, 8 * steps))
 
 
-def compiled_loss(task: Task, backend: str) -> Any:
+def compiled_loss(task: Task, backend: str) -> Program:
     """The program of one example's loss: its inputs are a row and its target.
 
     Raises ValueError where it differs from the eager engine on other rows.
@@ -201,13 +210,12 @@ def compiled_loss(task: Task, backend: str) -> Any:
 
 def compiled_outputs(
     model: Callable[[Any], Any], row: Row, params: Iterable[Value], backend: str
-) -> Any:
+) -> Program:
     """The program of a model's outputs: its inputs are a row."""
 
     def recorded() -> tuple[list[Value], list[Value]]:
         x = [Value(number, label=f"x{i}") for i, number in enumerate(row)]
-        outputs = model(x)
-        return list(outputs) if isinstance(outputs, list | tuple) else [outputs], x
+        return _listed(model(x)), x
 
     return _compiled(recorded, list(params), backend)
 
@@ -217,7 +225,8 @@ def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]
     numpy = require("numpy", extra="fast")
     program = compiled_outputs(model, plain(rows[0]), (), backend)
     outputs = per_row(program(program.pack(), numpy.asarray(rows)))
-    for i in _telling_rows(Examples(rows, [0.0] * len(rows)), len(program.parameters)):
+    work = _edges(model(plain(rows[0])))
+    for i in _telling_rows(Examples(rows, [0.0] * len(rows)), work):
         _same(f"output for X[{i}]", outputs[i], numbers_of(model(plain(rows[i]))))
     return outputs
 
@@ -243,7 +252,7 @@ def rule_of(task: Task, frozen: bool = False) -> Rule:
     return rule
 
 
-def table(examples: Examples) -> Any:
+def table(examples: Examples) -> Array:
     """Rows with their targets behind them, as one array."""
     import numpy
 
@@ -252,13 +261,13 @@ def table(examples: Examples) -> Any:
     )
 
 
-def per_row(outputs: Any) -> list[Any]:
+def per_row(outputs: Array) -> list[Any]:
     """A program's outputs as a model would give them: a number per row, or a list of them."""
     rows = outputs.tolist()
     return [row[0] for row in rows] if outputs.shape[1] == 1 else rows
 
 
-def _compiled(recorded: Recorded, params: list[Value], backend: str) -> Any:
+def _compiled(recorded: Recorded, params: list[Value], backend: str) -> Program:
     """The program of a graph in which only these parameters learn; other leaves are constants.
 
     Those frozen for the time being are parameters too: a callback may free them.
@@ -293,22 +302,33 @@ def _target_values(target: Any) -> Value | list[Value]:
     return Value(target, label="y")
 
 
-def _hold_against_eager(task: Task, program: Any) -> None:
+def _hold_against_eager(task: Task, program: Program) -> None:
     params = [parameter.data for parameter in task.optimizer.params]
-    chosen = _telling_rows(task.examples, len(params))
+    x, y = task.examples.row(0)
+    chosen = _telling_rows(task.examples, _edges(task.loss(task.model(x), y)))
     examples = [task.examples.row(i) for i in chosen]
     losses = program(params, table(Examples(*map(list, zip(*examples)))))[:, 0].tolist()
     for i, (x, y), loss in zip(chosen, examples, losses):
         _same(f"loss of X[{i}]", loss, task.loss(task.model(x), y).data)
 
 
-def _telling_rows(examples: Examples, params: int) -> list[int]:
+def _telling_rows(examples: Examples, work: int) -> list[int]:
     """Indices of rows to compare on: the least and the greatest of each column, and others."""
-    most = min(max(EDGES_TO_CHECK // max(1, params), FEWEST_ROWS_TO_CHECK), MOST_ROWS_TO_CHECK)
+    most = min(max(EDGES_TO_CHECK // max(1, work), FEWEST_ROWS_TO_CHECK), MOST_ROWS_TO_CHECK)
     numbers = table(examples)
     extreme = [*numbers.argmin(axis=0).tolist(), *numbers.argmax(axis=0).tolist()]
     others = Random(0).sample(range(len(numbers)), min(len(numbers), most))
-    return list(dict.fromkeys([*extreme[:most], *others]))[:most]
+    return list(dict.fromkeys([*extreme[: most // 2], *others]))[:most]
+
+
+def _edges(outputs: Any) -> int:
+    """How much work a model's outputs were."""
+    roots = [out for out in _listed(outputs) if isinstance(out, Value)]
+    return sum(len(node.parents) for node in topological_order(roots))
+
+
+def _listed(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
 def _same(what: str, compiled: Any, eager: Any) -> None:

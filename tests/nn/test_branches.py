@@ -182,3 +182,17 @@ def test_nan_is_nan_on_every_engine():
     assert sum(map(math.isnan, eager)) == 150
     compiled = nn.predict(model, table, backend="numpy")
     assert compiled == pytest.approx(eager, nan_ok=True)
+
+
+@pytest.mark.parametrize(("inputs", "rows"), [(1, 256), (6000, 16)])
+def test_a_large_model_is_compared_on_fewer_rows(inputs, rows):
+    neuron = nn.Neuron(inputs, "tanh", seed=1)
+    calls = count()
+
+    def model(x):
+        next(calls)
+        return neuron(x)
+
+    table = [[RNG.uniform(-1, 1)] * inputs for _ in range(300)]
+    nn.predict(model, table, backend="numpy")
+    assert rows < next(calls) < rows + 6, "recorded once or twice, measured once"

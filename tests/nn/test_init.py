@@ -103,3 +103,8 @@ def test_zero_is_a_seed():
 def test_uniform_ignores_the_sizes():
     assert {uniform(Ends(), nin, nout) for nin in (1, 50) for nout in (1, 50)} == {1.0}
     assert he(Ends(), 6, 1) == sqrt(1.0)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="one of uniform, he, xavier, lecun, zeros or a function"):
+        initialiser("normal", "relu")
