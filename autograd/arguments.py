@@ -23,7 +23,7 @@ SHELLS = ("bash", "zsh", "fish")
 EXAMPLES = (
     ('payback show "(a+b)*(b+1)" a=2 b=1', "show"),
     ('payback step "(a+b)*(b+1)" a=2 b=1', "step"),
-    ('payback step "(a+a)*a" a=2 --mode impatient', "impatient"),
+    ('payback step "(a+b)*(b+1)" a=2 b=1 --mode impatient', "impatient"),
     ('payback page "(a+b)*(b+1)" a=2 b=1 -o e.html', "page"),
     ('payback draw "tanh(w*x+b)" w=-3 x=2 b=7 -o n.svg', "draw"),
     ('payback check "exp(-x**2)/x" x=0.5', "check"),
@@ -203,7 +203,7 @@ def help_of(command: str, lang: str) -> str:
     lines += [f"  {_called(option):<{width}}{_explained(option, words)}" for option in shown]
     lines += ["", words["examples"]]
     lines += [
-        f"  {line:<52}{words[f'example {key}']}"
+        f"  {line:<56}{words[f'example {key}']}"
         for line, key in EXAMPLES
         if f"payback {command}" in line
     ]

@@ -106,7 +106,7 @@ cost.save(OUTPUT / "04_network.svg")
 figure = Figure(figsize=(9.6, 6.4), layout="constrained")
 for row, (k, *matrices) in zip(figure.subplots(3, 4, width_ratios=(1, 3, 1, 3)), told):
     for axis, matrix, head in zip(row, matrices, ("δ", "∂C/∂W (BP4)", "z.grad", "w.grad")):
-        most = 2 * np.abs(matrices[0]).max()
+        most = 2 * max(np.abs(each).max() for each in matrices)
         axis.imshow(matrix, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
         for (i, j), number in np.ndenumerate(matrix):
             axis.text(j, i, f"{number:.2g}", ha="center", va="center")
