@@ -16,11 +16,15 @@ const numbersOf = (group, name) => (group.dataset[name] ?? group.dataset[`${name
 /** Bring the texts and states of an SVG to a moment. */
 export function paint(svg, now) {
   const parts = partsOf(svg);
-  for (const [group, ids] of parts.cards) paintCard(group, ids, now);
-  for (const [element, id] of parts.slots) inscribe(element, SLOTS[element.dataset.slot](element, id, now));
-  for (const cells of parts.maps) paintHeat(cells, now);
+  const { nodes, edges } = now.changed ?? {};
+  for (const [group, ids] of parts.cards) if (!nodes || ids.some((id) => nodes.has(id))) paintCard(group, ids, now);
+  for (const [element, id] of parts.slots) {
+    const { slot } = element.dataset;
+    if (!nodes || slot === "count" || (slot === "partial" ? edges : nodes).has(id)) inscribe(element, SLOTS[slot](element, id, now));
+  }
+  for (const cells of parts.maps) if (!nodes || cells.some(([, id]) => nodes.has(id))) paintHeat(cells, now);
   const current = new Set(now.edges.map((edge) => edge.id));
-  for (const [group, ids] of parts.wires) paintWire(group, ids, now, current);
+  for (const [group, ids] of parts.wires) if (!edges || ids.some((id) => edges.has(id))) paintWire(group, ids, now, current);
 }
 
 const known = new WeakMap();

@@ -4,13 +4,18 @@ import { show, sumOf } from "./numbers.js";
 
 /** Give every node and edge of a picture its words at a moment. */
 export function describe(svg, now, narrator, say) {
-  if (svg.getAttribute("role") !== "list") prepare(svg);
+  if (!groups.has(svg)) prepare(svg);
   svg.setAttribute("aria-label", say("graph", { nodes: now.story.nodes.length, edges: now.story.edges.length }));
-  for (const group of svg.querySelectorAll("g.node[data-node]")) tell(group, nodeWords(Number(group.dataset.node), now, say));
-  for (const group of svg.querySelectorAll("g.edge[data-edge]")) tell(group, edgeWords(Number(group.dataset.edge), now, narrator, say));
+  const { nodes, edges } = groups.get(svg);
+  for (const id of now.changed?.nodes ?? nodes.keys()) if (nodes.has(id)) tell(nodes.get(id), nodeWords(id, now, say));
+  for (const id of now.changed?.edges ?? edges.keys()) if (edges.has(id)) tell(edges.get(id), edgeWords(id, now, narrator, say));
 }
 
+const groups = new WeakMap();
+
 function prepare(svg) {
+  const all = (kind) => new Map([...svg.querySelectorAll(`g.${kind}[data-${kind}]`)].map((group) => [Number(group.dataset[kind]), group]));
+  groups.set(svg, { nodes: all("node"), edges: all("edge") });
   svg.setAttribute("role", "list");
   for (const group of svg.querySelectorAll("g.node, g.edge")) {
     group.setAttribute("role", "listitem");

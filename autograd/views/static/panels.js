@@ -41,7 +41,7 @@ export class Table {
   }
 
   paint(now, say) {
-    now.story.nodes.forEach((node, id) => this.#paintRow(node, this.rows[id], now, say));
+    for (const id of now.changed?.nodes ?? this.rows.keys()) this.#paintRow(now.story.nodes[id], this.rows[id], now, say);
     const current = [...now.payees, ...now.actors][0];
     if (now.step) reveal(this.scroll, this.rows[current]?.element);
   }
@@ -83,8 +83,9 @@ export class Program {
   }
 
   paint(now) {
-    for (const [id, line] of this.lines) {
-      const node = now.story.nodes[id];
+    for (const id of now.changed?.nodes ?? this.lines.keys()) {
+      const [line, node] = [this.lines.get(id), now.story.nodes[id]];
+      if (!line) continue;
       const known = now.known(id) ? show(now.story.values[id], 6) : "";
       write(line.said, node.leaf ? `${node.name} = ${known || "…"}` : `${node.name} = ${node.formula}`);
       write(line.value, node.leaf ? "" : known);

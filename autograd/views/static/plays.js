@@ -3,6 +3,7 @@ import { grouped, productOf, show, sumOf, enclosed } from "./numbers.js";
 
 const MOST_MOVES = 2000;
 const NAMED_AT_MOST = 6;
+const CHANGED_AT_MOST = 200;
 
 /** A story told in one mode. `start` is what is said before the first move, `hears` from how many a node hears. */
 export class Play {
@@ -32,6 +33,16 @@ export class Play {
   /** The moment after so many moves. */
   momentAt(taken, from, by) {
     return new Moment(this, taken, from, by);
+  }
+
+  /** The nodes and edges that may look different between two moments; undefined where all may. */
+  changes(before, after) {
+    const moves = this.moves.slice(Math.max(0, Math.min(before.taken, after.taken) - 1), Math.max(before.taken, after.taken));
+    if (before.play !== this || moves.length > CHANGED_AT_MOST || moves.some((move) => move.kept)) return undefined;
+    const shown = [...moves, ...before.group, ...after.group];
+    const nodes = new Set(shown.flatMap((move) => [move.actor, move.payee, move.meets]).filter((id) => id !== undefined));
+    const owing = [...nodes].flatMap((id) => this.story.owing[id].map((edge) => edge.id));
+    return { nodes, edges: new Set([...shown.flatMap(edgesOf), ...owing]) };
   }
 
   /** Where the stride that begins after `taken` moves ends. */

@@ -11,6 +11,7 @@ import { impatient, nudge, pathByPath, payingBack } from "./plays.js";
 import { Story } from "./story.js";
 
 const PACE = 1700;
+const MEASURED = 500;
 const STRIP = { nodes: 48, steps: 160 };
 const MODES = ["backprop", "naive", "impatient", "nudge"];
 const KEYS = [
@@ -217,6 +218,8 @@ class Viewer {
   #show(from, moved = false) {
     const { taken, mode, lang } = this.state;
     const now = this.now(taken, from);
+    now.changed = this.shown?.svg === this.board.svg && this.shown.lang === lang ? this.play.changes(this.shown.now, now) : undefined;
+    this.shown = { now, lang, svg: this.board.svg };
     Object.assign(this.section.dataset, { step: taken, steps: this.steps.length, mode, lang });
     paint(this.board.svg, now);
     describe(this.board.svg, now, this.narrator, this.say);
@@ -260,13 +263,13 @@ class Viewer {
   #reserve() {
     const caption = this.find(".caption");
     const { lang, by } = this.state;
-    const moments = this.steps.map((_, i) => this.now(i + 1));
-    for (let taken = 0; taken < this.steps.length;) {
-      const end = this.play.strideEnd(taken, by);
-      moments.push(this.now(end, taken));
-      taken = end;
+    const moments = [this.now(0)];
+    const every = Math.ceil(this.steps.length / MEASURED);
+    for (let taken = 0; taken < this.steps.length; taken += every) {
+      moments.push(this.now(taken + 1));
+      if (by !== "edge") moments.push(this.now(this.play.strideEnd(taken, by), taken));
     }
-    const sentences = [this.now(0), ...moments].map((now) => this.narrator.sentence(lang, now)).sort((a, b) => b.length - a.length);
+    const sentences = moments.map((now) => this.narrator.sentence(lang, now)).sort((a, b) => b.length - a.length);
     caption.style.minHeight = "";
     const said = caption.textContent;
     const heights = sentences.slice(0, 3).map((sentence) => {

@@ -15,6 +15,7 @@ from autograd.value import FLOATS, apply
 from autograd.views.kernels import kernel
 from autograd.views.moment import consumers, moment
 from autograd.views.page import MODULES, page, page_script, page_style, static
+from autograd.views.plays import impatient
 from autograd.views.words import show, sum_of
 from tests.truth import SPECIAL
 
@@ -40,6 +41,14 @@ def shared_graph():
     x, y = Value(0.5, label="x"), Value(-1.5, label="y")
     z = (x * y).tanh()
     return z * z + autograd.dot([x, z], [y, x], 2.0) - z / 3
+
+
+def shared_sum():
+    a = Value(1.0, label="a")
+    b = a + a
+    c = b + b
+    b.label, c.label = "b", "c"
+    return c
 
 
 def network():
@@ -99,7 +108,9 @@ class TestFile:
         data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
         graph = data + "".join(re.findall(r"<svg xmlns.*?</svg>|const KERNELS.*?\n};", text, re.S))
         sentences = json.dumps(json.loads(data)["told"], ensure_ascii=False, separators=(",", ":"))
-        assert len((text + sentences).encode()) - len(graph.encode()) <= 112 * 1024
+        bare = len(text.encode()) - len(graph.encode())
+        assert bare <= 100 * 1024
+        assert bare + len(sentences.encode()) <= 114 * 1024
         assert set(re.findall(r"https?://[\w.]+", text)) == {"http://www.w3.org"}
         assert not re.search(r"\s(src|href)=|@import|url\(", text)
 
@@ -326,6 +337,207 @@ class TestNaive:
                 assert told == pytest.approx(moment(story, len(story.steps)).totals[node.id])
 
 
+class TestImpatient:
+    def test_both_endings_beside_the_one_who_waits(self, opened):
+        tab = opened(trace(shared_sum()), "#mode=impatient")
+        press(tab, "End")
+        cells = tab.locator(".compare tbody tr").first.locator("td").all_text_contents()
+        assert [cell.split()[0] for cell in cells] == ["4", "6", "4"]
+        assert ["wrong" in cell for cell in cells] == [False, True, False]
+        uses = tab.locator(".compare tbody tr").last.locator("td").all_text_contents()
+        assert uses == ["4 / 4", "6 / 6", "6 / 6"]
+        assert "that is wrong: the derivative is 4" in tab.locator("[aria-live]").text_content()
+        tab.click('[data-action="news"]')
+        assert "which is right, after 6 payments" in tab.locator("[aria-live]").text_content()
+
+    def test_offers_an_example_where_waiting_costs_nothing(self, opened):
+        tab = opened(trace(seed_graph()))
+        press(tab, "i")
+        assert "b = a + a, c = b + b" in tab.locator("[aria-live]").text_content()
+        assert tab.locator("tr[data-node]").count() == 3
+        press(tab, "End", "i")
+        assert tab.locator("tr[data-node]").count() == 6
+        assert tab.locator(".payback").get_attribute("data-mode") == "backprop"
+
+    def test_every_step_says_what_python_says(self, opened):
+        story = trace(shared_sum())
+        tab = opened(story, "#mode=impatient&lang=zh")
+        for move in impatient(story, "pile").moves:
+            press(tab, "ArrowRight")
+            assert tab.locator("[aria-live]").text_content() == move.text.zh
+
+
+class TestPasses:
+    def test_gradients_double_until_they_are_reset(self, opened):
+        tab = opened(trace(seed_graph()))
+        grads = []
+        for action in ("again", "again", "zero", "again"):
+            tab.click(f'[data-action="{action}"]')
+            grads.append([table_of(tab)[node][1 if action == "zero" else 2] for node in "01"])
+        assert grads == [["4", "10"], ["6", "15"], ["0", "0"], ["2", "5"]]
+        assert tab.locator(".log li").count() == 5
+        tab.click('[data-action="undo"]')
+        assert tab.locator(".log li").count() == 4
+        press_on(tab, "Home")
+        assert table_of(tab)["0"] == ["", "", "", "0/1"]
+
+    def test_a_step_works_everything_out_anew(self, opened):
+        tab = opened(trace(seed_graph()))
+        tab.locator('[data-control="rate"]').fill("0.5")
+        press_on(tab, "s")
+        assert table_of(tab)["0"][0] == "1"
+        assert table_of(tab)["1"][0] == "-1.5"
+        assert table_of(tab)["5"][0] == "0.25"
+        tab.locator('[data-control="rate"]').fill("fast")
+        assert tab.locator('[data-control="rate"]').get_attribute("aria-invalid") == "true"
+
+    def test_no_step_where_the_page_cannot_compute(self, opened):
+        x = Value(0.5, label="x")
+        tab = opened(trace(Value(math.sin(0.5), (x,), (math.cos(0.5),), op="wave")))
+        assert tab.locator('[data-action="step"]').is_disabled()
+
+
+class TestNudge:
+    def test_error_shrinks_with_the_square(self, opened):
+        tab = opened(trace(seed_graph()), "#mode=nudge&nudge=1:0.5&step=99")
+        rows = [
+            [float(text.replace("−", "-")) for text in row.locator("th, td").all_text_contents()]
+            for row in tab.locator(".gauge tbody tr").all()
+        ]
+        assert [row[0] for row in rows] == [0.5, 0.25, 0.125]
+        for delta, measured, foretold, error, _ in rows:
+            assert measured == pytest.approx((3 + delta) * (2 + delta) - 6, abs=1e-3)
+            assert foretold == 5 * delta
+            assert error == pytest.approx(delta**2, rel=1e-3)
+
+    def test_a_leaf_can_be_dragged_or_moved_by_key(self, opened):
+        tab = opened(trace(seed_graph()), "#mode=nudge")
+        box = tab.locator('g.node[data-node="0"] .card').bounding_box()
+        tab.mouse.move(box["x"] + 20, box["y"] + 10)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + 60, box["y"] + 10)
+        tab.mouse.up()
+        moved = tab.locator(".gauge output").text_content()
+        assert moved not in ("0", "")
+        tab.locator('[data-control="delta"]').focus()
+        press(tab, "ArrowRight")
+        assert float(tab.locator(".gauge output").text_content()) == pytest.approx(
+            float(moved) + 0.01
+        )
+
+
+class TestAsk:
+    def test_unfolds_down_to_the_seed(self, opened):
+        tab = opened(trace(seed_graph()), "#step=17")
+        tab.click('[data-ask="1"]')
+        asked = tab.locator(".asked")
+        assert asked.locator("h2").text_content() == "Where does ∂e/∂b = 5 come from?"
+        assert "e moves 5 times as far" in asked.locator(".meaning").text_content()
+        assert asked.locator("details").count() == 4
+        assert asked.get_by_text("the seed").count() == 2
+        asked.locator("summary").first.hover()
+        assert tab.locator("g.edge.pointed").get_attribute("data-edge") == "1"
+        asked.locator('[data-action="unask"]').click()
+        assert not asked.is_visible()
+
+    def test_follows_edited_numbers(self, opened):
+        tab = opened(trace(seed_graph()), "#step=17&ask=1&set=0:5")
+        assert "= 8 come from" in tab.locator(".asked h2").text_content()
+
+
+class TestPredict:
+    def test_asks_and_answers_kindly(self, opened):
+        tab = opened(trace(seed_graph()), "#step=8&predict=1")
+        press(tab, "ArrowRight")
+        assert step_of(tab) == 8
+        tab.locator(".predict input").fill("7")
+        press(tab, "Enter")
+        assert "Not quite" in tab.locator(".answered").text_content()
+        tab.locator(".predict input").fill("2")
+        press(tab, "Enter")
+        assert tab.locator(".answered").text_content() == "Yes."
+        assert step_of(tab) == 9
+
+    def test_off_by_default(self, opened):
+        tab = opened(trace(seed_graph()))
+        press(tab, "b", "ArrowRight", "ArrowRight", "ArrowRight")
+        assert step_of(tab) == 9
+
+
+class TestSlopes:
+    @pytest.mark.parametrize(("link", "said"), [("", "∂e∂d=c=3"), ("&set=0:5", "∂e∂d=c=6")])
+    def test_caption_edge_and_tooltip_say_where_a_slope_comes_from(self, opened, link, said):
+        story = trace(seed_graph())
+        edge = next(e.id for e in story.edges if e.text.startswith("∂e/∂d"))
+        pay = next(s.i for s in story.steps if s.edge == edge)
+        tab = opened(story, f"#step={pay + 1}{link}")
+        assert tab.locator(".math math").first.text_content().replace(" ", "") == said
+        group = tab.locator(f'g.edge[data-edge="{edge}"]')
+        text = said.replace("∂e∂d", "∂e/∂d").replace("=", " = ")
+        assert group.get_attribute("aria-label").startswith(text)
+        assert group.locator("title").text_content().startswith(text)
+        assert group.locator(".local").text_content() == text
+
+
+class TestState:
+    LINKS = (
+        "#step=12&mode=backprop&lang=zh&set=0:5,1:-2&passes=again,zero,step:0.1",
+        "#step=3&mode=nudge&lang=en&nudge=1:-0.4",
+        "#step=5&mode=impatient&lang=zh&ending=news",
+        "#step=9&mode=backprop&lang=en&by=node&ask=1&predict=1",
+    )
+
+    @pytest.mark.parametrize("link", LINKS)
+    def test_a_link_restores_the_exact_state(self, opened, link):
+        tab = opened(trace(seed_graph()), link)
+        assert "#" + tab.url.partition("#")[2] == link
+        before = tab.locator(".payback").inner_text()
+        tab.evaluate("history.replaceState(null, '', '#'); dispatchEvent(new Event('hashchange'))")
+        assert tab.locator(".payback").inner_text() != before
+        tab.evaluate("(link) => { location.hash = link }", link)
+        step = link.split("&")[0].removeprefix("#step=")
+        tab.locator(f'.payback[data-step="{step}"]').wait_for()
+        assert tab.locator(".payback").inner_text() == before
+
+    def test_controls_stay_where_they_are(self, opened):
+        for width in (360, 1440):
+            tab = opened(trace(network()), viewport={"width": width, "height": 900})
+            places = tab.evaluate(
+                """() => { const v = document.querySelector(".payback").payback;
+                const top = () => document.querySelector(".controls").getBoundingClientRect().top;
+                return [...Array(Math.min(200, v.steps.length)).keys()].map((i) => {
+                    v.go(i); return top() + scrollY }) }"""
+            )
+            assert len({*places}) == 1
+
+    @pytest.mark.parametrize(
+        ("typed", "said"),
+        [
+            ("", "needed"),
+            ("abc", "Not a number"),
+            ("1e400", "Too large"),
+            ("1,5", "1.5"),
+        ],
+    )
+    def test_what_is_no_number_is_said_beside_the_field(self, opened, typed, said):
+        story = trace(seed_graph())
+        tab = opened(story, "#step=17")
+        field = tab.locator('input[data-leaf="0"]')
+        field.fill(typed)
+        note = tab.locator(f"#{field.get_attribute('aria-describedby')}")
+        assert said in note.text_content()
+        assert table_of(tab) == expected(story, 17)
+        field.fill("inf")
+        assert note.text_content() == ""
+        assert table_of(tab)["0"][0] == "inf"
+
+    def test_the_graph_is_a_list_to_a_screen_reader(self, opened):
+        tab = opened(trace(seed_graph()), "#step=17")
+        board = tab.get_by_role("list", name="The graph: 6 nodes and 5 edges")
+        assert board.get_by_role("listitem").count() >= 11
+        assert board.get_by_role("listitem", name="b: value 1, gradient 5, final").count() == 1
+
+
 class TestLiveValues:
     def test_retells_the_whole_story(self, opened):
         tab = opened(trace(seed_graph()), "#step=17")
@@ -517,10 +729,23 @@ class TestReaders:
         assert tab.locator(".strip").count() == 0
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("link", ["", "#step=13", "#step=17&lang=zh", "#step=4&mode=naive"])
-    def test_accessible(self, opened, scheme, link):
+    @pytest.mark.parametrize(
+        ("link", "width"),
+        [
+            ("", 1440),
+            ("#step=13", 360),
+            ("#step=17&lang=zh&ask=1", 720),
+            ("#step=4&mode=naive", 768),
+            ("#step=6&mode=impatient", 360),
+            ("#step=9&mode=nudge&nudge=0:0.5", 1440),
+            ("#step=99&passes=again,zero,step:0.1&set=0:3", 360),
+        ],
+    )
+    def test_accessible(self, opened, scheme, link, width):
         axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-        tab = opened(trace(seed_graph()), link, color_scheme=scheme, bypass_csp=True)
+        size = {"width": width, "height": 800}
+        look = {"color_scheme": scheme, "viewport": size, "bypass_csp": True}
+        tab = opened(trace(seed_graph()), link, **look)
         tab.evaluate("document.getAnimations().forEach((animation) => animation.finish())")
         found = axe.Axe().run(tab).response["violations"]
         assert [(v["id"], v["nodes"][0]["html"]) for v in found] == []
@@ -540,5 +765,5 @@ class TestReaders:
 
 def test_script_and_style_are_written_for_people():
     """The page's own code stays small: what is joined is what is in the repository."""
-    assert len(page_script(trace(seed_graph()))) < 75_000
+    assert len(page_script(trace(seed_graph()))) < 80_000
     assert len(page_style()) < 20_000
