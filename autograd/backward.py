@@ -21,7 +21,7 @@ from threading import RLock
 from typing import Any, overload
 
 from autograd.functions import VALUES
-from autograd.given import kind, number
+from autograd.given import kind, number, plain
 from autograd.modes import MODE, AnomalyError, refuse_branch, unchecked
 from autograd.value import Operand, Value, captured_partials, constant, describe_anomaly
 
@@ -260,7 +260,7 @@ def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
     for node in reverse_topological_order([root]):
         for parent, partial in zip(node.parents, node.partials, strict=True):
             if parent.requires_grad and mode.refuses(piles[node] * partial):
-                to = parent.label or parent.op or "a leaf"
+                to = plain(parent.label or parent.op) or "a leaf"
                 raise AnomalyError(
                     f"the gradient paid to {to}, {piles[node]} × {partial}, is not finite: "
                     + describe_anomaly(node)

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Any
+from typing import Any, Literal
 
 from autograd.given import number
 from autograd.modes import no_grad
@@ -35,12 +35,13 @@ class InputCheck:
     error: float
     """|analytic - numeric|"""
     step: float
-    ok: bool
+    verdict: Literal["ok", "kink", "wrong"]
+    """"kink": the slopes on the two sides differ, and the derivative is one between them."""
 
     @property
-    def verdict(self) -> str:
-        """ "ok" or "wrong"."""
-        return "ok" if self.ok else "wrong"
+    def ok(self) -> bool:
+        """Whether the two agree, which they need not at a kink."""
+        return self.verdict == "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,11 @@ def check_grads(
     ``args`` are the arguments in order, each a number or a tree of numbers.  A derivative is
     right when ``|analytic - numeric| <= atol + rtol * |numeric|``.  ``order=2`` checks the
     derivative of the sum of all first derivatives, and so on.  ``method`` is "central" (2n
-    evaluations for n numbers) or "forward" (n + 1).  With ``raise_on_failure`` a disagreement
-    raises AssertionError with the table.
+    evaluations for n numbers) or "forward" (n + 1), and ``step`` the h of either for every number.
+    With ``raise_on_failure`` a disagreement raises AssertionError with the table.
+
+    Where the two disagree, five more evaluations look at both sides: at a kink, as of ``abs`` at
+    0, a derivative between the slopes there is a convention; the verdict says so.
 
     >>> report = check_grads(lambda a, b: (a + b) * (b + 1), (2.0, 1.0))
     >>> report.ok, report.evaluations
@@ -114,10 +118,14 @@ def check_grads(
     counted = _Counted(f, rebuild)
     differences = _differences(counted, numbers, method, step)
     labels = [name for i, arg in enumerate(args) for name in names(arg, f"x{i}")]
-    checks = [
-        _compare(name, x, a, n, h, rtol, atol)
-        for name, x, a, (n, h) in zip(labels, numbers, analytic, differences, strict=True)
-    ]
+    checks = []
+    for i, (slope, (numeric, h)) in enumerate(zip(analytic, differences, strict=True)):
+        error = 0.0 if _same(slope, numeric) else abs(slope - numeric)
+        close = atol + rtol * abs(numeric)
+        verdict: Literal["ok", "kink", "wrong"] = "ok"
+        if error != 0.0 and not error <= close:
+            verdict = "kink" if _is_kink(counted, numbers, i, h, slope, close) else "wrong"
+        checks.append(InputCheck(labels[i], numbers[i], slope, numeric, error, h, verdict))
     report = CheckReport(tuple(checks), counted.evaluations, method)
     if raise_on_failure:
         report.raise_on_failure()
@@ -172,10 +180,25 @@ def _moved(numbers: list[float], i: int, x: float) -> list[float]:
     return [*numbers[:i], x, *numbers[i + 1 :]]
 
 
-def _compare(
-    name: str, x: float, analytic: Any, numeric: float, step: float, rtol: float, atol: float
-) -> InputCheck:
-    error = abs(analytic - numeric)
-    same = analytic == numeric or (isnan(analytic) and isnan(numeric))
-    ok = same or error <= atol + rtol * abs(numeric)
-    return InputCheck(name, x, analytic, numeric, 0.0 if same else error, step, ok)
+def _same(a: float, b: float) -> bool:
+    return a == b or (isnan(a) and isnan(b))
+
+
+def _is_kink(
+    f: Callable[[list[float]], float],
+    numbers: list[float],
+    i: int,
+    step: float,
+    slope: float,
+    close: float,
+) -> bool:
+    """Whether the slopes on the two sides of a number differ, with this one between them.
+
+    Those of a smooth function come together as the step gets shorter.
+    """
+    middle, apart, sides = f(numbers), [], [0.0]
+    for h in (step, step / 4):
+        sides = [(f(_moved(numbers, i, numbers[i] + s)) - middle) / s for s in (-h, h)]
+        apart.append(max(sides) - min(sides))
+    between = min(sides) - close <= slope <= max(sides) + close
+    return between and apart[1] > close and apart[1] > apart[0] / 2

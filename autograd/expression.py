@@ -24,7 +24,7 @@ from typing import Any
 
 from autograd import functions
 from autograd.backward import topological_order
-from autograd.given import short
+from autograd.given import plain, short
 from autograd.messages import tell
 from autograd.rules import TABLE
 from autograd.value import Value
@@ -104,7 +104,7 @@ class Expression:
                 ["missing", *["given was"] * bool(near)],
                 names=_listed(missing),
                 given=near,
-                values=" ".join(f"{short(name, 30)}=…" for name in missing),
+                values=" ".join(f"{plain(name, 30)}=…" for name in missing),
             )
         if unused:
             key = "unused" if known else "no names"
@@ -158,12 +158,12 @@ def parse_values(words: Iterable[str]) -> dict[str, float]:
             keys = ["no assignment", *["quote spaces"] * (not equals)]
             raise ExpressionError(keys, word=repr(short(word, 60)))
         if name in values:
-            raise ExpressionError(["given twice"], name=short(name, 30))
+            raise ExpressionError(["given twice"], name=plain(name, 30))
         try:
             values[name] = parse_number(text)
         except ExpressionError as error:
             raise ExpressionError(
-                ["of", *error.keys], name=short(name, 30), **error.words
+                ["of", *error.keys], name=plain(name, 30), **error.words
             ) from None
     return values
 
@@ -478,7 +478,7 @@ def _meant(name: str) -> tuple[list[str], dict[str, object]]:
 
 def _listed(names: Iterable[str]) -> tuple[str, ...]:
     """Names for a sentence, the middle of many left out."""
-    shown = [short(name, 30) for name in names]
+    shown = [plain(name, 30) for name in names]
     return tuple(shown if len(shown) <= 12 else [*shown[:8], "…", *shown[-2:]])
 
 

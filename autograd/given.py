@@ -35,6 +35,16 @@ def short(text: str, width: int = 40) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def plain(text: str, width: int = 40) -> str:
+    r"""The same without controls and what turns the direction of writing, which are escaped.
+
+    >>> print(plain("a\u061c\n"))
+    a\u061c\n
+    """
+    cut = short(text, width)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+
+
 def _advice(data: Any) -> str:
     if hasattr(data, "detach") and hasattr(data, "parents"):
         return "; it is a Value already: use it as it is, or .detach() for a constant"

@@ -31,7 +31,7 @@ from operator import add, attrgetter, mul
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from autograd import scalar_math
-from autograd.given import kind, number, short, text_of
+from autograd.given import kind, number, plain, short, text_of
 from autograd.modes import MODE, AnomalyError, Mode, Note, refuse_branch, scope
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
@@ -715,10 +715,10 @@ def _attributes_of(node: Value) -> tuple[dict[str, Any] | None, dict[str, Any]] 
 def describe_anomaly(node: Value) -> str:
     """What went wrong at a node: the operation, its operands, the line that made it."""
     operands = ", ".join(
-        f"{short(parent.label)}={parent._data}" if parent.label else f"{parent._data}"
+        f"{plain(parent.label)}={parent._data}" if parent.label else f"{parent._data}"
         for parent in node.parents[:8]
     )
     more = ", …" if len(node.parents) > 8 else ""
     name = f" (label {short(node.label)!r})" if node.label else ""
     where = node.source or "a line unknown: build the graph inside detect_anomaly() to learn it"
-    return f"the value of {node.op}({operands}{more}){name} is {node._data}, made at {where}"
+    return f"the value of {plain(node.op)}({operands}{more}){name} is {node._data}, made at {where}"

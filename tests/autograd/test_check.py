@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 import autograd
-from autograd import Value, check_grads
+from autograd import Value, check_grads, gradients
 from tests.strategies import Program, payback_operations, programs, result
 
 
@@ -118,6 +118,68 @@ def test_values_and_numpy_numbers_are_taken_as_points() -> None:
 def test_a_kink_shows_itself() -> None:
     assert not check_grads(autograd.absolute, [0.0], method="forward").ok
     assert check_grads(autograd.absolute, [1.0]).ok
+
+
+@pytest.mark.parametrize("method", ["central", "forward"])
+@pytest.mark.parametrize(("f", "x"), [
+    (autograd.relu, 0.0), (lambda x: x.relu() * 3 - 1, 0.0), (lambda x: abs(x - 2) * x, 2.0),
+    (lambda x: autograd.maximum(x, x * x), 1.0),
+])  # fmt: skip
+def test_a_kink_is_told_from_a_mistake(method: str, f: Callable[..., Value], x: float) -> None:
+    [check] = check_grads(f, [x], method=method).inputs
+    assert check.verdict in ("kink", "ok")
+    [right] = check_grads(lambda v: f(v) + 0.5 * v, [x], method=method).inputs
+    assert right.verdict in ("kink", "ok")
+
+    def mistaken(v: Value) -> Value:
+        y = f(v)
+        slope = gradients(y, v) if y.requires_grad else 0.0
+        return Value(y.data, (v,), (slope + 5.0,), op="mistaken")
+
+    assert check_grads(mistaken, [x], method=method).inputs[0].verdict == "wrong"
+
+
+def test_the_verdict_at_a_kink_is_kink() -> None:
+    report = check_grads(autograd.relu, [0.0])
+    assert (report.inputs[0].verdict, report.ok, report.evaluations) == ("kink", False, 7)
+    assert "kink" in str(report)
+    assert check_grads(autograd.absolute, [0.0]).ok, "0 is the mean of both sides"
+    wrong = lambda x: Value(x.data**2, (x,), (3 * x.data,), op="square")  # noqa: E731
+    assert check_grads(wrong, [2.0]).inputs[0].verdict == "wrong"
+
+
+@pytest.mark.parametrize("method", ["central", "forward"])
+def test_step_is_the_distance_of_the_two_points(method: str) -> None:
+    """Of x³ at 2: (2.5³ - 1.5³) / 1, or (2.5³ - 2³) / 0.5: far from 12, and known exactly."""
+    seen: list[float] = []
+
+    def cube(x: Value) -> Value:
+        seen.append(x.data)
+        return x * x * x
+
+    [check] = check_grads(cube, [2.0], method=method, step=0.5).inputs
+    numeric = {"central": 12.25, "forward": (15.625 - 8.0) / 0.5}[method]
+    assert (check.numeric, check.step, check.analytic) == (numeric, 0.5, 12.0)
+    assert {2.5} <= set(seen) <= {1.5, 2.0, 2.5, 1.875, 2.125}
+
+
+def test_the_tolerance_is_absolute_and_relative() -> None:
+    for slope, tolerance, ok in [
+        (12.3, {"atol": 0.06, "rtol": 0.0}, True), (12.3, {"atol": 0.04, "rtol": 0.0}, False),
+        (12.3, {"rtol": 0.0041, "atol": 0.0}, True), (12.3, {"rtol": 0.004, "atol": 0.0}, False),
+        (12.3, {"rtol": 0.002, "atol": 0.03}, True), (12.3, {"rtol": 0.002, "atol": 0.02}, False),
+    ]:  # fmt: skip
+        f = lambda x, s=slope: Value(x.data**3, (x,), (s,), op="cube")  # noqa: E731
+        assert check_grads(f, [2.0], step=0.5, **tolerance).ok is ok  # numeric: 12.25
+
+
+def test_order_two_checks_the_derivative_of_the_sum_of_the_first() -> None:
+    report = check_grads(lambda x, y: x * x * y, [2.0, 3.0], order=2)
+    # ∂x + ∂y = 2xy + x²: its derivatives are 2y + 2x and 2x
+    assert [check.analytic for check in report.inputs] == [10.0, 4.0]
+    assert report.ok
+    third = check_grads(lambda x: x * x * x * x, [2.0], order=3).inputs[0]
+    assert third.analytic == 48.0
 
 
 @pytest.mark.parametrize(("call", "error", "match"), [

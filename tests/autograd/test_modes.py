@@ -4,6 +4,7 @@ import asyncio
 import gc
 import itertools
 import math
+import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -223,6 +224,20 @@ def test_a_nan_of_a_second_derivative_is_found() -> None:
         y = Value(0.0).sqrt() * 0.0
         with pytest.raises(AnomalyError, match=r"made at .*test_modes.py:\d+"):
             y.backward(create_graph=True)
+
+
+@pytest.mark.parametrize("label", ["a\u061cb", "a\u202eb", "a\nb", "a\x1b[31mb", "a\u2066b"])
+def test_labels_cannot_rewrite_a_message(label: str) -> None:
+    with detect_anomaly():
+        with pytest.raises(AnomalyError) as caught:
+            autograd.log(Value(-1.0, label=label))
+        root = autograd.sqrt(Value(0.0, label=label)) * 0.0
+        with pytest.raises(AnomalyError) as paid:
+            root.backward()
+    for error in (caught, paid):
+        assert label not in str(error.value)
+        assert str(error.value).isprintable()
+        assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
 
 
 # -- blocks that end out of turn -------------------------------------------------------------------
