@@ -27,6 +27,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "site"
 DEMOS = sorted((ROOT / "demos").glob("[0-9][0-9]_*.py"))
+CHINESE = sorted((ROOT / "docs/zh").glob("[0-9][0-9]_*.txt"))
 PLAYGROUND = {
     "pyodide@314.0.7": (
         "pyodide/pyodide.mjs",
@@ -42,6 +43,7 @@ PLAYGROUND = {
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the demos into the navigation."""
     learn = [{"The demos": "learn/index.md"}, *({title(d): f"learn/{d.stem}.md"} for d in DEMOS)]
+    learn += [{first_line(path): f"learn/{path.stem}.zh.md"} for path in CHINESE]
     config.nav = [{"Learn": learn} if "Learn" in item else item for item in config.nav or []]
     return config
 
@@ -59,7 +61,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     }
     for demo in DEMOS:
         folder = executed(demo)
-        made[f"learn/{demo.stem}.md"] = page_of(demo, folder)
+        for name in folder.glob("page*.md"):
+            made[f"learn/{demo.stem}{name.name.removeprefix('page')}"] = page_of(demo, name)
         for path in (folder / "output").rglob("*"):
             if path.suffix in (".svg", ".png", ".html"):
                 name = path.relative_to(folder / "output").as_posix()
@@ -111,10 +114,14 @@ def executed(demo: Path) -> Path:
     return folder
 
 
-def page_of(demo: Path, folder: Path) -> str:
-    """The demo's page, with its files where the site has them."""
-    text = (folder / "page.md").read_text("utf-8")
-    return re.sub(r'(\(|src=")output/', rf"\g<1>{demo.stem}/", text)
+def page_of(demo: Path, page: Path) -> str:
+    """A page of the demo, with its files where the site has them."""
+    return re.sub(r'(\(|src=")output/', rf"\g<1>{demo.stem}/", page.read_text("utf-8"))
+
+
+def first_line(path: Path) -> str:
+    """The heading of a text."""
+    return path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def fingerprint(demo: Path) -> str:
@@ -125,8 +132,8 @@ def fingerprint(demo: Path) -> str:
 @cache
 def sources() -> bytes:
     """A digest of everything that a demo may use."""
-    digest = hashlib.sha256((ROOT / "docs/demos.py").read_bytes())
-    for path in package_files():
+    digest = hashlib.sha256()
+    for path in [ROOT / "docs/demos.py", *CHINESE, *package_files()]:
         digest.update(path.read_bytes())
     return digest.digest()
 

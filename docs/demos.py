@@ -1,7 +1,8 @@
 """A demo as a page: its words, its code, what each cell prints, and the files that it makes.
 
 Run by ``docs/build.py`` in a process of its own: ``python docs/demos.py DEMO FOLDER``.  The folder
-gets ``page.md`` and the demo's pictures and pages, under ``output/``.
+gets ``page.md`` and the demo's pictures and pages, under ``output/``.  Where ``docs/zh`` has its
+words in Chinese, one part for each cell of words, divided by ``%%``, there is a ``page.zh.md`` too.
 """
 
 import ast
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SHOWN = {
+SHOWN: dict[str, str] = {
     ".svg": "![{name}]({path})",
     ".png": "![{name}]({path})",
     ".html": "[{name}: open the page]({path}){{ .page }}\n\n"
@@ -27,22 +28,43 @@ def cells(text: str) -> list[tuple[str, str]]:
     return [*zip(kinds, rest[1::2], strict=True)]
 
 
-def page(demo: Path, folder: Path) -> str:
-    """Execute the demo with ``folder`` in the place of its own, and tell it as Markdown."""
+def chinese(demo: Path) -> list[str]:
+    """The demo's words in Chinese, cell by cell; none where nobody has translated them."""
+    path = Path(__file__).parent / "zh" / f"{demo.stem}.txt"
+    return path.read_text("utf-8").split("%%\n") if path.exists() else []
+
+
+def words(demo: Path) -> list[str]:
+    """The demo's own words, cell by cell."""
+    written = [text for kind, text in cells(demo.read_text("utf-8")) if kind == "markdown"]
+    return [re.sub(r"^# ?", "", text, flags=re.MULTILINE) for text in written]
+
+
+def told(demo: Path, folder: Path) -> list[str]:
+    """Execute the demo with ``folder`` in the place of its own; its code cells as Markdown, with
+    what they print and make, and "" for each cell of words.
+    """
     names: dict[str, Any] = {"__name__": "__main__", "__file__": str(folder / demo.name)}
-    parts, seen = [], set[Path]()
+    pages, seen = [], set[Path]()
     for number, (kind, text) in enumerate(cells(demo.read_text("utf-8"))):
         if kind == "markdown":
-            parts.append(re.sub(r"^# ?", "", text, flags=re.MULTILINE))
+            pages.append("")
             continue
         printed = run(text, names, f"{demo.name}, cell {number}")
-        parts.append(f"```python\n{text.strip()}\n```")
+        parts = [f"```python\n{text.strip()}\n```"]
         if printed.strip():
             parts.append(f'```text title="prints"\n{printed.rstrip()}\n```')
         made = {path for path in (folder / "output").rglob("*") if path.suffix in SHOWN}
         parts += [shown(path, folder) for path in sorted(made - seen)][:6]
         seen |= made
-    return "\n\n".join(parts) + "\n"
+        pages.append("\n\n".join(parts))
+    return pages
+
+
+def page(texts: list[str], code: list[str]) -> str:
+    """The words between the code."""
+    left = iter(texts)
+    return "\n\n".join(part or next(left) for part in code) + "\n"
 
 
 def run(text: str, names: dict[str, Any], where: str) -> str:
@@ -61,4 +83,7 @@ def shown(path: Path, folder: Path) -> str:
 
 if __name__ == "__main__":
     demo, folder = map(Path, sys.argv[1:])
-    (folder / "page.md").write_text(page(demo.resolve(), folder.resolve()), encoding="utf-8")
+    code = told(demo.resolve(), folder.resolve())
+    for name, texts in (("page.md", words(demo)), ("page.zh.md", chinese(demo))):
+        if texts:
+            (folder / name).write_text(page(texts, code), encoding="utf-8")

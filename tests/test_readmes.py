@@ -42,3 +42,12 @@ def test_every_demo_is_told_once() -> None:
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
 def test_links_lead_somewhere(text: str) -> None:
     assert [link for link in links(text) if not (ROOT / link).exists()] == []
+
+
+def test_demos_in_chinese_have_a_text_for_each_cell_of_words() -> None:
+    translated = sorted((ROOT / "docs/zh").glob("*.txt"))
+    assert [path.stem[:2] for path in translated] == ["01", "02"]
+    for path in translated:
+        demo = (ROOT / "demos" / f"{path.stem}.py").read_text("utf-8")
+        cells = demo.count("# %% [markdown]")
+        assert len(path.read_text("utf-8").split("%%\n")) == cells, path.stem
