@@ -79,9 +79,10 @@ def layout(source: str) -> Layout:
 
 
 def point_on(curve: Curve, part: float) -> Point:
-    """The point at that part of the way."""
-    points = list(points_of(curve))
-    return points[round(part * (len(points) - 1))]
+    """The point at that part of the way, every piece counted alike."""
+    pieces = (len(curve.points) - 1) // 3
+    piece = min(pieces - 1, int(part * pieces))
+    return _bezier(curve.points[3 * piece : 3 * piece + 4], part * pieces - piece)
 
 
 def points_of(curve: Curve) -> Iterator[Point]:

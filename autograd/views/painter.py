@@ -322,9 +322,11 @@ class _Painter:
     def _loss(self, card: Card) -> Iterator[Markup]:
         left, right = sides(card)
         root = self.graph.root.id
-        yield tag("text", card.title, class_="name", x=left, y=-9)
-        yield self._slot("value", root, right, -9)
-        yield from self._tray(card, root)
+        line = -9.0 if card.height == TALL else 5.0
+        yield tag("text", card.title, class_="name", x=left, y=line)
+        yield self._slot("value", root, right, line)
+        if card.height == TALL:
+            yield from self._tray(card, root)
 
     def _inputs(self, card: Card) -> Iterator[Markup]:
         left, right = sides(card)
@@ -346,17 +348,23 @@ class _Painter:
         if card.height < TALL - 20:
             step = CELL
             yield tag("text", name, class_="key-name", x=left, y=5)
-            for k, (slot, of) in enumerate(_cells(unit)):
+            for k, (slot, of) in enumerate(self._cells(unit)):
                 yield self._slot(
-                    slot, of, right - step * (len(_cells(unit)) - 1 - k), 5, CELL_DIGITS
+                    slot, of, right - step * (len(self._cells(unit)) - 1 - k), 5, CELL_DIGITS
                 )
             return
         top = -card.height / 2 + 22
         bent = f"{self.graph.nodes[a].name} = {card.badge}"
         keys = [name, *[bent] * (a != z), delta]
-        for k, (key, (slot, of)) in enumerate(zip(keys, _cells(unit))):
+        for k, (key, (slot, of)) in enumerate(zip(keys, self._cells(unit))):
             yield tag("text", key, class_="key-name", x=left, y=top + LINE * k)
             yield self._slot(slot, of, right, top + LINE * k, 4)
+
+    def _cells(self, unit: Unit) -> list[tuple[str, int]]:
+        """What the card of a unit says: z, a where it differs, and δ where there are gradients."""
+        z, a = unit.sums[0], unit.outputs[0]
+        owed = [("grad", z)] if self.told.gradients else []
+        return [("value", z), *[("value", a)] * (a != z), *owed]
 
     def _layer(self, card: Card) -> Iterator[Markup]:
         assert card.layer is not None
@@ -448,11 +456,6 @@ class _Painter:
             if step.edge in wire.edges:
                 x, y = point_on(backwards(self.places.curves[wire.key]), 0.82)
                 yield coin(number(step.amount), x, y)
-
-
-def _cells(unit: Unit) -> list[tuple[str, int]]:
-    z, a = unit.sums[0], unit.outputs[0]
-    return [("value", z), *[("value", a)] * (a != z), ("grad", z)]
 
 
 def _listed(bias: int | None) -> tuple[int, ...]:

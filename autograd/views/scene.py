@@ -286,10 +286,13 @@ def _cards(
             yield _list_card(graph, key, nodes)
         elif kind == "loss":
             width = max(150.0, _wide(number(graph.root.value), 15) + 90)
-            yield Card(key, "loss", root, nodes, graph.root.name, "", (), width, TALL)
+            height = TALL if gradients else FLAT
+            yield Card(key, "loss", root, nodes, graph.root.name, "", (), width, height)
         elif scope in units and len(units[scope].sums) == 1:
             layer = layers[scope[:-1]]
-            yield _unit_card(graph, key, nodes, units[scope], len(layer.units) > MANY_UNITS)
+            yield _unit_card(
+                graph, key, nodes, units[scope], len(layer.units) > MANY_UNITS, gradients
+            )
         elif scope in layers and all(len(unit.sums) == 1 for unit in layers[scope].units):
             yield _layer_card(graph, key, nodes, layers[scope])
         else:
@@ -327,15 +330,18 @@ def _given_name(graph: Graph, i: int) -> str:
     return graph.nodes[i].name if graph.nodes[i].label or not graph.nodes[i].constant else ""
 
 
-def _unit_card(graph: Graph, key: str, nodes: tuple[int, ...], unit: Unit, flat: bool) -> Card:
+def _unit_card(
+    graph: Graph, key: str, nodes: tuple[int, ...], unit: Unit, flat: bool, gradients: bool
+) -> Card:
     bent = unit.outputs[0] != unit.sums[0]
     badge = symbol(graph.nodes[unit.outputs[0]]) if bent else ""
     root = graph.root.id in nodes
     wide = _wide(graph.nodes[unit.sums[0]].name, 14)
+    rows = 1 + bent + gradients
     if flat:
-        size = wide + CELL * (3 if bent else 2) + 40, 30.0
+        size = wide + CELL * rows + 40, 30.0
     else:
-        size = wide + _wide(badge, 14) + CELL + 58, 14 + LINE * (3 if bent else 2)
+        size = wide + _wide(badge, 14) + CELL + 58, 14 + LINE * rows
     return Card(key, "unit", root, nodes, unit.scope[-1], badge, unit.scope[:-1], *size, (unit,))
 
 

@@ -283,3 +283,78 @@ class TestRefusals:
         for _ in range(20_000):
             x = x + 1.0
         assert len(trace(x).edges) == 20_000
+
+
+class TestDetails:
+    def test_twenty_nameless_nodes_get_letters_and_one_more_gets_none(self):
+        def chained(count):
+            x = Value(1.0, label="x")
+            for _ in range(count):
+                x = x.sin()
+            return trace(x)
+
+        assert chained(20).root.name == "v"
+        assert chained(21).root.name == "v21"
+
+    def test_as_many_letters_as_are_free_are_enough(self):
+        def story(taken):
+            leaves = [Value(1.0, label=letter) for letter in "abcdefghijkmnpqrstuvwxyz"[:taken]]
+            return trace(autograd.sum(leaves).sin().cos())
+
+        assert story(21).root.name == "z"
+        assert story(22).root.name == "v24"
+
+    def test_a_formula_is_spelled_out_up_to_sixty_characters(self):
+        def words(length):
+            a, b = Value(2.0, label="a" * 12), Value(3.0, label="b" * length)
+            return trace((a / b) * (a / b) * (a / b)).expression
+
+        assert "·" in words(6)
+        assert max(len(words(n)) for n in range(1, 25)) <= 60 + 40
+        w = Value(1.0, label="w" * 24)
+        assert trace(w.gelu()).edges[0].words == ""
+        assert len(trace(Value(1.0, label="w").gelu()).edges[0].words) <= 60
+
+    def test_json_is_readable_text(self):
+        text = trace(Value(1.0, label="损失") * 2).to_json()
+        assert "损失" in text
+        told = json.loads(trace(Value(-math.inf, label="x") * 2).to_json())
+        assert told["nodes"][0]["value"] == "-Infinity"
+        assert told["nodes"][0]["custom"] is False
+        assert told["nodes"][0]["source"] is None or ":" in told["nodes"][0]["source"]
+
+    def test_sources_are_told(self):
+        with autograd.detect_anomaly():
+            y = Value(1.0) * 2
+        told = json.loads(trace(y).to_json())["nodes"][-1]["source"]
+        assert told is not None
+        assert "test_trace.py:" in told
+
+    def test_constants_are_numbers_in_formulas_and_sentences(self):
+        told = trace(Value(2.0, label="a") * 3.0)
+        assert told.root.formula in ("3 · a", "a · 3")
+        assert told.steps[1].math == "3"
+        named = trace(Value(2.0, label="a") * Value(3.0, label="k", requires_grad=False))
+        assert "k" in named.root.formula
+        assert named.steps[1].math == "k = 3"
+
+    def test_who_must_wait_is_told_apart_from_who_need_not(self):
+        keys = [step.text.keys for step in trace(seed_graph()).steps if step.kind == "pay"]
+        assert [key[-1] for key in keys].count("pay_first_of") == 1
+        settled = [step.text.keys[0] for step in trace(seed_graph()).steps if step.kind == "settle"]
+        assert set(settled) == {
+            "settle_root",
+            "settle_one",
+            "settle_leaf_one",
+            "settle_leaf_many",
+        }
+
+    def test_constants_are_paid_nothing(self):
+        k = Value(3.0, requires_grad=False, label="k")
+        x = Value(2.0, label="x")
+        story = trace(x * k + k * k)
+        assert [(e.consumer, e.parent) for e in story.edges] == [
+            (story.nodes[e.consumer].id, story.nodes[e.parent].id) for e in story.edges
+        ]
+        assert not any(story.nodes[e.parent].constant for e in story.edges)
+        assert all(step.amount == step.amount for step in steps_of(story, "pay"))
