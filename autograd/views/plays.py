@@ -391,26 +391,23 @@ class Passes(Play):
 
     def zero_grad(self) -> None:
         """Set what lies with the leaves back to 0."""
-        told = said(["passes_zero"], "passes_zero", {"leaves": self._names()})
+        told = said(["passes_zero"], "passes_zero", {"leaves": _names(_paid_leaves(self.story))})
         self.moves.append(Move("zero_grad", **told))
 
     def step(self, rate: float = RATE) -> bool:
-        """Move every leaf against its ``.grad`` and compute anew; False where that cannot be.
+        """Move the parameters against their ``.grad`` and compute anew; False where that cannot be.
 
         An operation of the user's own can be replayed but not computed anew.
         """
         if any(node.custom for node in self.story.nodes):
             return False
         now = self.moment(len(self.moves))
-        moved = {
-            node.id: node.value - rate * (now.total(node.id) or 0.0)
-            for node in self.now.nodes
-            if node.leaf and not node.constant
-        }
+        parameters = _parameters(self.now)
+        moved = {node.id: node.value - rate * (now.total(node.id) or 0.0) for node in parameters}
         before = self.now.root.value
         self.now = retold(self.now, moved)
         words = {
-            **{"rate": show(rate), "leaves": self._names(), "root": self.now.root.name},
+            **{"rate": show(rate), "leaves": _names(parameters), "root": self.now.root.name},
             **{"before": show(before), "after": show(self.now.root.value)},
         }
         still = not any(now.total(node) for node in moved)
@@ -442,9 +439,20 @@ class Passes(Play):
         }
         return Move("settle", **said(["passes_leaf"], "passes_leaf", words), actor=node)
 
-    def _names(self) -> str:
-        names = [node.name for node in self.story.nodes if node.leaf and not node.constant]
-        return ", ".join(names if len(names) <= 6 else [*names[:4], "…", names[-1]])
+
+def _paid_leaves(story: Trace) -> list[TraceNode]:
+    return [node for node in story.nodes if node.leaf and not node.constant]
+
+
+def _parameters(story: Trace) -> list[TraceNode]:
+    """What a descent step moves: the leaves inside the layers where there are any, else all."""
+    leaves = _paid_leaves(story)
+    return [node for node in leaves if node.scope] or leaves
+
+
+def _names(nodes: Sequence[TraceNode]) -> str:
+    names = [node.name for node in nodes]
+    return ", ".join(names if len(names) <= 6 else [*names[:4], "…", names[-1]])
 
 
 def retold(story: Trace, given: Mapping[int, float]) -> Trace:

@@ -166,9 +166,10 @@ export function payingBack(first, acts = []) {
     } else {
       const moved = stepped(story);
       story = story.retold(new Map(moved.map(({ id }) => [id, story.values[id] - act * kept.get(id)])));
+      const still = moved.every(({ id }) => kept.get(id) === 0);
       const [was, is] = [before.values[before.root.id], story.values[story.root.id]];
       const words = { rate: show(act), leaves: namesOf(moved), root, before: show(was), after: show(is) };
-      moves.push({ ...marker("step", story, kept, words), text: ["passes_step", is < was ? "passes_down" : "passes_not_down"] });
+      moves.push({ ...marker("step", story, kept, words), text: ["passes_step", still ? "passes_still" : is < was ? "passes_down" : "passes_not_down"] });
       moves.push(...replayed(story).filter((move) => move.kind === "eval" && !story.nodes[move.actor].leaf));
     }
   }
@@ -316,7 +317,7 @@ export function impatient(story, ending) {
   if (waiting.length) breakOff(moves, story.trace.counts.impatient_edge_uses, moves.length, story);
   else moves.push(verdict(story, held, moves.length));
   const start = [[`impatient_start_${ending}`], { root: story.root.name }];
-  return new Play("impatient", story, [seed, ...moves], { start, hears: waysTo(story), open: true });
+  return new Play("impatient", story, [seed, ...moves], { start, hears: waysTo(story).with(story.root.id, 0), open: true });
 }
 
 function hurried(story, edge, debt, ending, held) {

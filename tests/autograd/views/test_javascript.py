@@ -203,6 +203,17 @@ def test_descent_goes_astray_without_a_reset(ask):
     assert abs(loop(True)[0].data) > 100 * abs(loop(False)[0].data)
 
 
+@pytest.mark.parametrize("graph", [network, lambda: Value(3.0, label="x") * 2, shared])
+def test_steps_are_told_as_python_tells_them(ask, graph):
+    told = ask("play", trace(graph()), mode="backprop", acts=["zero", 0.1, "again", 0.1])
+    play = Passes(trace(graph()))
+    play.zero_grad()
+    play.step(0.1)
+    play.again()
+    play.step(0.1)
+    assert told["en"][1:] == [move.text.en for move in play.moves]
+
+
 def test_a_step_moves_the_parameters_of_a_network(ask):
     root = network()
     told = ask("play", trace(root), mode="backprop", acts=[0.1])
