@@ -238,11 +238,18 @@ def _function(name: str) -> Function:
     return Function(run, len(rule.domain) - len(rule.defaults), len(rule.domain))
 
 
+def _take(values: list[Value], index: Value) -> Value:
+    try:
+        return functions.take(values, index)
+    except IndexError:
+        raise ExpressionError(["take index"], n=len(values), i=f"{index.data:g}") from None
+
+
 FUNCTIONS: dict[str, Function] = {
     **{name: _function(name) for name in functions.NAMES if name not in {"affine", "dot"}},
     "abs": _function("absolute"),
     "dot": Function(functions.dot, 2, 3, lists=True),
-    "take": Function(functions.take, 2, 2, lists=True),
+    "take": Function(_take, 2, 2, lists=True),
 }
 
 _MEANT_FUNCTIONS = {
@@ -406,7 +413,7 @@ class _Parser:
     def check_take(self, token: Token, shapes: list[tuple[Token, Shape]]) -> None:
         (_, values), (start, index) = shapes
         if values is None:
-            raise self.wrong("take needs a list and an index, as in take([a, b, c], 1)", token)
+            raise self.wrong("take list", token)
         self.one_number(index, start)
 
     def arguments(self, closing: str, opening: Token) -> list[tuple[Token, Shape]]:
