@@ -12,7 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -37,6 +39,9 @@ WIDE = 60
 
 LEAST_TABLE = 4
 """Lines of a title and a table that are worth showing."""
+
+LEAST_CODE = 8
+"""Columns that code and piles keep, whatever else there is."""
 
 PACE, GLANCE = 1.2, 0.15
 """Seconds between moves while playing, and between looks at the size of the terminal."""
@@ -67,7 +72,8 @@ def print_all(story: Trace, lang: Lang, console: Console, mode: Mode = "backprop
             number = Text(f"{i:>{wide}}  ", style="dim")
             line = number + Text(getattr(move.text, lang))
             console.print(line, soft_wrap=not console.is_terminal)
-        console.print(_table(told, told.moment(len(told.moves)), lang, WIDE))
+        room = len(told.story.nodes) + 1
+        console.print(_table(told, told.moment(len(told.moves)), lang, room))
 
 
 def _all_plays(story: Trace, mode: Mode) -> Iterator[Play]:
@@ -337,20 +343,33 @@ def _help(lang: Lang, width: int) -> list[Text]:
 
 
 def _table(told: Play, now: Moment, lang: Lang, room: int, width: int = 1 << 20) -> Table:
-    """The code with what every node holds; at most ``room`` lines around the current one."""
+    """The code with what every node holds; at most ``room`` lines around the current one.
+
+    Code and piles are cut to the width; a number never is, for half of one is another one.
+    """
     words = messages("terminal", lang)
     wide = width >= WIDE
-    table = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
+    heads = ("code", "value", "pile", "gradient", "heard") if wide else ("code", "value", "pile")
+    shown, hidden = _window(told, now, max(room - 1, 1))
+    gap = 2 if wide else 1
+    for digits in (7, 4):
+        rows = [_row(told, now, node, digits, wide=wide) for node in shown]
+        widths = [max(cell_len(str(row[i])) for row in rows) for i in range(1, len(heads) + 1)]
+        widths = [max(size, cell_len(words[head])) for size, head in zip(widths, heads)]
+        left = width - 1 - gap * len(heads) - sum(widths)
+        if left >= 0:
+            break
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
     table.header_style = "dim"
     table.add_column("", width=1)
-    shape = {"overflow": "ellipsis", "no_wrap": True}
-    table.add_column(words["code"], ratio=3, min_width=8, **shape)  # type: ignore[arg-type]
-    for name in ("value", "pile", "gradient", "heard") if wide else ("value", "pile"):
-        table.add_column(words[name], justify="right", **shape)  # type: ignore[arg-type]
-    shown, hidden = _window(told, now, max(room - 1, 1))
-    for node in shown:
-        acts = "bold" if _sign(now, node) else ""
-        table.add_row(*_row(told, now, node, wide=wide), style=acts)
+    for i in (2, 0) if wide else (0,):
+        cut = min(max(-left, 0), max(widths[i] - LEAST_CODE, 0))
+        widths[i], left = widths[i] - cut, left + cut
+    for head, size in zip(heads, widths):
+        side: Literal["left", "right"] = "left" if head == "code" else "right"
+        table.add_column(words[head], justify=side, overflow="ellipsis", no_wrap=True, width=size)
+    for node, row in zip(shown, rows):
+        table.add_row(*row, style="bold" if _sign(now, node) else "")
     if hidden:
         table.add_row("", Text(words["hidden"].format(n=hidden), style="dim"))
     return table
@@ -367,25 +386,25 @@ def _window(told: Play, now: Moment, room: int) -> tuple[list[TraceNode], int]:
     return lines[first : first + shown], len(lines) - shown
 
 
-def _row(told: Play, now: Moment, node: TraceNode, *, wide: bool) -> list[str | Text]:
-    value = show(now.values[node.id]) if node.id in now.values else ""
+def _row(told: Play, now: Moment, node: TraceNode, digits: int, *, wide: bool) -> list[str | Text]:
+    value = show(now.values[node.id], digits) if node.id in now.values else ""
     pile, owed = now.pile(node.id), told.hears.get(node.id, 0)
     written = f"{node.name} = {node.formula or value or '…'}"
-    lying = Text(sum_of([show(amount) for amount in pile]), style="yellow")
-    gradient = Text(_gradient(now, node), style="bold yellow")
+    lying = Text(sum_of([show(amount, digits) for amount in pile]), style="yellow")
+    gradient = Text(_gradient(now, node, digits), style="bold yellow")
     heard = f"{now.heard[node.id]:,}/{owed:,}" if owed and not node.constant else ""
     start: list[str | Text] = [_sign(now, node), Text(written), Text(value, style="cyan")]
     return [*start, lying, gradient, heard] if wide else [*start, gradient if gradient else lying]
 
 
-def _gradient(now: Moment, node: TraceNode) -> str:
+def _gradient(now: Moment, node: TraceNode, digits: int) -> str:
     """What lies with a node once it is final, and what a leaf still has from an earlier pass."""
     total = now.total(node.id)
     if total is None:
         return ""
     if node.id in now.settled:
-        return f"{show(total)} ✓"
-    return show(total) if node.id in now.kept and node.id not in now.totals else ""
+        return f"{show(total, digits)} ✓"
+    return show(total, digits) if node.id in now.kept and node.id not in now.totals else ""
 
 
 def _sign(now: Moment, node: TraceNode) -> str:

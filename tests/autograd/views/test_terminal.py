@@ -32,7 +32,7 @@ def seed_graph():
 class Terminal:
     """A child process on a pseudo-terminal: send keys, wait for text."""
 
-    def __init__(self, lang="en", rows=24, columns=80, **environment):
+    def __init__(self, lang="en", rows=24, columns=80, program=PROGRAM, **environment):
         import fcntl
         import pty
         import struct
@@ -43,7 +43,7 @@ class Terminal:
         self.settings = termios.tcgetattr(theirs)
         self.theirs = theirs
         self.child = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.format(lang=lang)],
+            [sys.executable, "-c", program.format(lang=lang)],
             **{"stdin": theirs, "stdout": theirs, "stderr": theirs, "cwd": ROOT},
             start_new_session=True,  # and no preexec_fn: JAX, once imported, warns of forks
             env={
@@ -252,3 +252,29 @@ def test_hostile_labels_print_as_they_are(capsys):
 def test_unknown_language():
     with pytest.raises(ValueError, match="'en' or 'zh'"):
         play(trace(seed_graph()), lang="de")
+
+
+@pytest.mark.parametrize("columns", [36, 40, 60, 80])
+def test_no_number_is_cut(terminal, columns):
+    program = """
+from autograd import Value, trace
+w, x = Value(-3.123456e-7, label="w"), Value(2987654.125, label="x")
+y = (w * x + 6.8813735870195432).tanh() / 3e-9
+trace(y).play()
+"""
+    screen = terminal(columns=columns, program=program)
+    screen.wait_for("begin.")
+    screen.send("\x1b[F")
+    told = screen.wait_for("q quit")
+    assert re.search(r"w = \S+ +(-3\.123e-7|-3\.123456e-7) +\S", told)
+    assert not re.search(r"= v2 / 3e-9.* \S*\d…", told)
+
+
+def test_without_a_terminal_no_line_of_a_large_graph_is_left_out(capsys):
+    x = Value(1.0, label="x")
+    for _ in range(120):
+        x = x + 1.0
+    play(trace(x))
+    told = capsys.readouterr().out
+    assert "more lines" not in told
+    assert len(re.findall(r"= v\d+ \+ 1|= x \+ 1", told.rpartition("code")[2])) == 120
