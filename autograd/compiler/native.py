@@ -105,7 +105,8 @@ class Machine:
         self._zero = -(-(planned.uniforms + PAD) // PAD) * PAD
         beyond = FIRST_REGISTER + planned.registers * length + 4 * PAD
         self._memory = _aligned(self._zero + beyond)
-        self._roots = np.array([(_place(each, length), varies) for each, varies in planned.roots])
+        roots = [(_place(each, length), varies) for each, varies in planned.roots]
+        self._roots = np.array(roots, np.int64)
         for place, numbers in planned.constants:
             self.at(place, len(numbers))[:] = numbers
         ends = [(_address(table), _address(table) + table.nbytes) for table in self._tables]

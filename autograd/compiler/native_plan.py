@@ -81,6 +81,7 @@ class Plan:
 
 def plan(program: ArrayProgram) -> Plan:
     """The tables of a program, in time that is linear in its length."""
+    _check_reach(program)
     return Planner(program).planned()
 
 
@@ -514,3 +515,19 @@ class Planner:
             if line.t == 0 and shape[0] > 1:
                 out.gradient = self._uniform(shape[0])
                 self._emit(AFTER, "fill1", shape[0], out.gradient, line.place)
+
+
+def _check_reach(program: ArrayProgram) -> None:
+    """Nothing reaches native code that would read outside a block: ValueError."""
+    sizes = program.shapes.prod(axis=1)
+    where = np.flatnonzero(program.codes == CODE["view"])
+    base, start, s, t = program.operands[where].T
+    rows, columns = (program.shapes[where] - 1).T
+    ends = [start + i * rows * s + j * columns * t for i in (0, 1) for j in (0, 1)]
+    sound = bool(np.all((np.min(ends, axis=0) >= 0) & (np.max(ends, axis=0) < sizes[base])))
+    for k in np.flatnonzero(program.codes == CODE["table"]).tolist():
+        block, number, *_ = program.operands[k].tolist()
+        places = program.tables[number]
+        sound &= places.size == sizes[k] and bool(0 <= places.min() <= places.max() < sizes[block])
+    if not sound:
+        raise ValueError("the program is damaged: it reads outside a block")

@@ -98,7 +98,7 @@ class Tape:
         if place is None:
             wanted = recorder.shapes[base]
             if isinstance(amount, Block) and amount.shape != ONE:
-                amount = recorder.reshaped(amount, wanted)
+                amount = recorder.reshaped(recorder.reshaped(amount, (n, m)), wanted)
         pile = self._debts.setdefault(base, {})
         late = isinstance(amount, Block) and amount.varying and not recorder.varies[base]
         key = place, wanted, late  # a mean still to be taken: not to be mixed with what is one

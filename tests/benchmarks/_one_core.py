@@ -1,4 +1,4 @@
-"""Imported before anything else: tells the libraries to use one core and double precision."""
+"""Tells the libraries to use one core and double precision, before they are imported."""
 
 import os
 
@@ -10,5 +10,9 @@ ONE_CORE = {
     "JAX_ENABLE_X64": "1",
     "JAX_PLATFORMS": "cpu",
 }
-for name, setting in ONE_CORE.items():
-    os.environ.setdefault(name, setting)
+
+
+def settle() -> None:
+    """Set what the user has not set."""
+    for name, setting in ONE_CORE.items():
+        os.environ.setdefault(name, setting)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from shutil import which
 from statistics import median
 from time import perf_counter, process_time
 
@@ -46,8 +47,8 @@ def pin() -> None:
 
 
 def missing(package: str) -> bool:
-    """Whether a package is not installed."""
-    return find_spec(package) is None
+    """Whether a package, or the compiler, is not installed."""
+    return which("gcc") is None if package == "gcc" else find_spec(package) is None
 
 
 def run(contender: Contender, workload: Workload) -> Result:

@@ -20,7 +20,7 @@ Train = Callable[[int], list[float]]
 def model_of(workload: Workload) -> nn.MLP:
     """The network with the workload's weights."""
     deep, *wide = workload.sizes
-    model = nn.MLP(deep, wide, activation="relu")
+    model = nn.MLP(deep, wide, activation=workload.activation)
     for layer, (weights, biases) in zip(model.layers, workload.weights, strict=True):
         for neuron, row, bias in zip(layer.neurons, weights.tolist(), biases.tolist(), strict=True):
             for parameter, number in zip(neuron.parameters(), [*row, bias], strict=True):

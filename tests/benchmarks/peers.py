@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def _numpy_update(workload: Workload, params: list[Array]) -> Callable[[list[Arr
     return descend if workload.margin else adapt
 
 
-def torch_eager(workload: Workload, **options: Any) -> Train:
+def torch_eager(workload: Workload, *, compiled: bool = False, **options: Any) -> Train:
     """PyTorch on batches, float64."""
     import torch
 
@@ -142,9 +143,10 @@ def torch_eager(workload: Workload, **options: Any) -> Train:
     for weights, biases in workload.weights:
         linear = torch.nn.Linear(*weights.T.shape, dtype=torch.float64)
         linear.weight.data, linear.bias.data = torch.tensor(weights), torch.tensor(biases)
-        modules += [linear, torch.nn.ReLU()]
+        modules += [linear, _torch_activation(workload.activation)]
     model = torch.nn.Sequential(*modules[:-1])
     params = list(model.parameters())
+    model = torch.compile(model) if compiled else model
     X, y = torch.tensor(workload.X), torch.tensor(workload.y)
     if workload.margin:
         optimizer: Any = torch.optim.SGD(params, lr=workload.rate)
@@ -164,6 +166,18 @@ def torch_eager(workload: Workload, **options: Any) -> Train:
         return float(loss.detach())
 
     return lambda passes: [step(batch) for _ in range(passes) for batch in workload.batches]
+
+
+def _torch_activation(name: str) -> Any:
+    import torch
+
+    names = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU"}
+    return getattr(torch.nn, names.get(name, name.capitalize()))()
+
+
+def torch_compiled(workload: Workload) -> Train:
+    """PyTorch, the model by `torch.compile`."""
+    return torch_eager(workload, compiled=True)
 
 
 def torch_fused(workload: Workload) -> Train:
@@ -232,10 +246,16 @@ def _jax_step(workload: Workload) -> tuple[Any, Any]:
     import jax
     from jax import numpy as jnp
 
+    activation = {
+        **vars(jax.nn),
+        "tanh": jnp.tanh,
+        "gelu": partial(jax.nn.gelu, approximate=False),
+    }[workload.activation]
+
     def loss(params: Any, batch: Any) -> Any:
         a, y = batch
         for weights, biases in params[:-1]:
-            a = jax.nn.relu(a @ weights + biases)
+            a = activation(a @ weights + biases)
         scores = a @ params[-1][0] + params[-1][1]
         if not workload.margin:
             return jnp.mean(jax.nn.logsumexp(scores, axis=1) - jnp.sum(scores * y, axis=1))

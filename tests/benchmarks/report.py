@@ -15,6 +15,9 @@ from tests.benchmarks.scaling import Point
 from tests.benchmarks.workloads import Workload
 
 OURS = "payback"
+SHOWN = ("moons", "digits", "784-50-10")
+"""The workloads of the plot."""
+
 INK, ACCENT, GREY = "#1f2933", "#c2410c", "#94a3b8"
 
 
@@ -35,13 +38,13 @@ def table(workload: Workload, results: Sequence[Result], left_out: Sequence[str]
             f"{duration(result.first)} | {agreement(result, results)} |"
         )
     if left_out:
-        lines += ["", "Not installed, left out: " + ", ".join(left_out) + "."]
+        lines += ["", "Not there, or not working here, and left out: " + ", ".join(left_out) + "."]
     return "\n".join(lines)
 
 
 def title(workload: Workload) -> str:
     """What a panel of the plot shows."""
-    return f"{workload.name}: time per {workload.unit}, logarithmic"
+    return f"{workload.name}: time per {workload.unit}"
 
 
 def agreement(result: Result, results: Sequence[Result]) -> str:
@@ -100,8 +103,9 @@ def write(
     }
     write_atomically(folder / "benchmarks.md", text + "\n")
     write_atomically(folder / "benchmarks.json", json.dumps(data, indent=1) + "\n")
-    if results:
-        plot(folder / "benchmarks.svg", results)
+    shown = {name: each for name, each in results.items() if name.split(":")[0] in SHOWN}
+    if shown:
+        plot(folder / "benchmarks.svg", shown)
 
 
 def _numbers(result: Result) -> dict[str, object]:
@@ -110,32 +114,44 @@ def _numbers(result: Result) -> dict[str, object]:
 
 
 def plot(path: Path, results: dict[str, list[Result]]) -> None:
-    """Bars on a logarithmic scale, one panel per workload."""
+    """A dot per contender on a logarithmic axis, one panel per workload."""
     require("matplotlib", extra="plot")
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
 
-    heights = [len(each) for each in results.values()]
+    heights = [len(each) + 1 for each in results.values()]
     style = {"svg.hashsalt": "payback", "svg.fonttype": "path", "font.size": 9}
     with mpl.rc_context(style):
-        figure = Figure(
-            figsize=(8, 0.27 * sum(heights) + 0.75 * len(heights)), layout="constrained"
-        )
+        figure = Figure(figsize=(8, 0.25 * sum(heights) + 0.5 * len(heights)), layout="constrained")
         panels = figure.subplots(len(results), 1, height_ratios=heights, squeeze=False)[:, 0]
         for panel, (name, each) in zip(panels, results.items(), strict=True):
-            bars = sorted(each, key=lambda result: -result.seconds)
-            names = [result.contender for result in bars]
-            colors = [ACCENT if who.startswith(OURS) else GREY for who in names]
-            panel.barh(names, [result.seconds for result in bars], color=colors, height=0.7)
+            dots = sorted(each, key=lambda result: -result.seconds)
+            names, seconds = [dot.contender for dot in dots], [dot.seconds for dot in dots]
+            panel.scatter(seconds, names, zorder=2, s=30, c=[_color(who) for who in names])
             panel.set_xscale("log")
-            panel.set_xlim(min(r.seconds for r in bars) / 2, max(r.seconds for r in bars) * 6)
-            for k, result in enumerate(bars):
-                panel.text(
-                    result.seconds * 1.1, k, duration(result.seconds), va="center", color=INK
-                )
+            panel.set_xlim(min(seconds) / 2, max(seconds) * 4)
+            for who, second in zip(names, seconds, strict=True):
+                near = (second, who)
+                panel.annotate(duration(second), near, (6, -3), textcoords="offset points")
             panel.set_title(name, loc="left", fontweight="bold", color=INK)
-            panel.spines[:].set_visible(False)
+            panel.spines[["top", "right", "left"]].set_visible(False)
             panel.tick_params(axis="y", length=0)
-            panel.set_xticks([], minor=True)
-            panel.tick_params(axis="x", labelbottom=False, length=0)
+            panel.grid(axis="both", color="#e2e8f0", zorder=0)
+            panel.xaxis.set_major_formatter(FuncFormatter(lambda second, _: _round(second)))
         figure.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")
+
+
+def _color(who: str) -> str:
+    return ACCENT if who.startswith(OURS) else GREY
+
+
+def _round(seconds: float) -> str:
+    """A power of ten as the axis says it.
+
+    >>> _round(0.001), _round(10.0)
+    ('1 ms', '10 s')
+    """
+    units = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+    unit, size = next((u, s) for u, s in units.items() if seconds >= 0.999 * s or u == "ns")
+    return f"{seconds / size:.0f} {unit}"

@@ -1,7 +1,7 @@
 """The networks that are trained: their data, weights and batches, as plain arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi
 
 import numpy as np
@@ -14,7 +14,7 @@ Layers = list[tuple[Array, Array]]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A network of relu layers and a linear one, and how it is trained."""
+    """A network of layers with an activation and a linear one, and how it is trained."""
 
     name: str
     unit: str
@@ -28,6 +28,7 @@ class Workload:
     """A margin loss with an L2 penalty and plain descent; else softmax cross-entropy and Adam."""
     rate: float
     penalty: float = 0.0
+    activation: str = "relu"
 
     @property
     def batches(self) -> list[slice]:
@@ -63,6 +64,22 @@ def digits() -> Workload:
 
     X, labels = load_digits(return_X_y=True)
     return _classes("digits", (64, 32, 10), X / 16, labels)
+
+
+def with_activation(name: str) -> Workload:
+    """The digits by another activation."""
+    return replace(digits(), name=f"digits with {name}", activation=name)
+
+
+def with_depth(layers: int) -> Workload:
+    """The digits by so many hidden layers of 32."""
+    sizes = (64, *[32] * layers, 10)
+    return replace(digits(), name=f"digits, {layers} hidden layers", sizes=sizes)
+
+
+def with_batches(size: int) -> Workload:
+    """The digits in batches of another size."""
+    return replace(digits(), name=f"digits in batches of {size}", batch_size=size)
 
 
 def wide() -> Workload:

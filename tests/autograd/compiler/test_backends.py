@@ -425,3 +425,24 @@ def test_shared_weights_are_paid_afresh_by_every_call(backend: str) -> None:
         for _ in range(2):
             _, gradient = program.value_and_grad(params, rows[:size])
             np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-15)
+
+
+@backends
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+def test_attention_written_out_in_sums_of_products(backend: str, tokens: int) -> None:
+    """A debt that is the same for several numbers of a block is paid to each of them."""
+    random = np.random.default_rng(tokens)
+    params = [Value(x) for x in random.normal(size=12)]
+    inputs = [Value(x) for x in random.normal(size=2 * tokens)]
+
+    def through(matrix: list[Value], x: list[Value]) -> list[Value]:
+        return [autograd.sum([w * a for w, a in zip(matrix[i : i + 2], x)]) for i in (0, 2)]
+
+    each = [inputs[k : k + 2] for k in range(0, len(inputs), 2)]
+    q, k, v = ([through(params[at : at + 4], x) for x in each] for at in (0, 4, 8))
+    results = []
+    for query in q:
+        scores = [autograd.sum([a * b for a, b in zip(query, key)]).exp() for key in k]
+        total = autograd.sum(scores)
+        results += [autograd.sum([s * x[i] for s, x in zip(scores, v)]) / total for i in (0, 1)]
+    check(need(backend), autograd.sum([y * y for y in results]), params, inputs)

@@ -3,7 +3,6 @@ threads, forks and machines that have less."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -214,6 +213,24 @@ def test_collecting_by_strides_and_by_tables(rows: int) -> None:
         check(listed.program(listed.all_of(joined)), rows)
 
 
+@pytest.mark.parametrize("where", [(0, 9, 1, 0), (0, -1, 0, 0), (1, 0, 3, 0), (1, 5, -3, 0)])
+def test_no_view_reaches_outside_its_block(where: tuple[int, int, int, int]) -> None:
+    listed = Listed(9, 6)
+    seen = listed.view(*where, (3, 1))
+    program = listed.program(listed.all_of(listed.each("neg", seen)))
+    with pytest.raises(ValueError, match="outside a block"):
+        NativeExecutor(program).outputs(np.zeros(9), np.zeros((1, 6)))
+
+
+def test_no_table_reaches_outside_its_block() -> None:
+    for places in ([0, 1, 6], [0, -1, 2]):
+        listed = Listed(9, 6)
+        seen = listed.table(1, places, (3, 1))
+        program = listed.program(listed.all_of(listed.each("neg", seen)))
+        with pytest.raises(ValueError, match="outside a block"):
+            NativeExecutor(program).outputs(np.zeros(9), np.zeros((1, 6)))
+
+
 def test_taking_by_an_index_that_is_not_there_gives_nan() -> None:
     listed = Listed(4, 5)
     taken = listed.add(
@@ -289,32 +306,37 @@ def test_threads_run_the_same_program_at_once() -> None:
     assert len(found) == 200
 
 
+FORKS = """
+import multiprocessing, sys, threading
+import numpy as np
+from tests.autograd.compiler.test_native import network, rows_of
+program, batch, stop = network(), rows_of(2000), threading.Event()
+expected = program.value_and_grad(program.pack(), batch[:5])[0]
+def run():
+    while not stop.is_set():
+        program.value_and_grad(program.pack(), batch)
+def answer(queue):
+    queue.put(program.value_and_grad(program.pack(), batch[:5])[0])
+thread = threading.Thread(target=run)
+thread.start()
+context = multiprocessing.get_context("fork")
+queue = context.SimpleQueue()
+codes = []
+for _ in range(5):
+    child = context.Process(target=answer, args=(queue,))
+    child.start()
+    child.join(30)
+    codes.append(child.exitcode == 0 and queue.get() == expected)
+    child.kill()
+stop.set()
+thread.join()
+assert all(codes), codes
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_while_a_thread_runs_a_program() -> None:
-    program, batch, stop = network(), rows_of(2000), threading.Event()
-    expected = program.value_and_grad(program.pack(), batch[:5])[0]
-
-    def run() -> None:
-        while not stop.is_set():
-            program.value_and_grad(program.pack(), batch)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    for _ in range(5):
-        child = context.Process(target=_answer, args=(program, batch[:5], queue))
-        child.start()
-        child.join(30)
-        assert child.exitcode == 0
-        assert queue.get() == expected
-    stop.set()
-    thread.join()
-
-
-def _answer(program: Any, batch: np.ndarray, queue: Any) -> None:
-    queue.put(program.value_and_grad(program.pack(), batch)[0])
+    in_a_process(code=FORKS)
 
 
 # -- the library on disk ---------------------------------------------------------------------------
