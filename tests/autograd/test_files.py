@@ -29,10 +29,11 @@ def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:
 def test_an_existing_file_is_replaced_and_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    path.chmod(0o640)
-    write_atomically(path, "new")
-    assert path.read_text() == "new"
-    assert path.stat().st_mode & 0o777 == 0o640
+    for mode, kept in [(0o640, 0o640), (0o751, 0o751), (0o4711, 0o711)]:
+        path.chmod(mode)
+        write_atomically(path, "new")
+        assert path.read_text() == "new"
+        assert stat.S_IMODE(path.stat().st_mode) == kept
 
 
 def test_a_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
