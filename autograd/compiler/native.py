@@ -34,7 +34,8 @@ from autograd.compiler.backends import Training, train_step_by_step
 from autograd.compiler.native_fused import rule
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import MACHINE, PARTS, TRAINING
-from autograd.compiler.native_plan import FIRST_REGISTER, PAD, ROWS, Plan, plan
+from autograd.compiler.native_plan import plan
+from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan
 
 LONGEST_BLOCK = 256
 CACHE = 32768

@@ -20,66 +20,20 @@ from typing import Any
 
 from llvmlite import ir
 
-from autograd.compiler.arrays import ELEMENTWISE
 from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Vector, Whole
 from autograd.compiler.native_math import PRECISE, absolute
+from autograd.compiler.native_signatures import SHARE, signature
 
 NUMBERS, WORDS = DOUBLE.as_pointer(), WORD.as_pointer()
 KERNEL = ir.FunctionType(WORDS, [WORDS, NUMBERS, WHOLE, WHOLE])
 """The words behind the kernel's number, the memory, the rows in this block of rows, and whether it
 is the first; returns where the next entry begins."""
 
-SHARE = 0
-"""Where in the memory 1 / (rows of the batch) is."""
-
 TILE = 4
 """A matrix product keeps TILE x TILE vectors of sums in registers."""
 
 C_NAMES = {"power": "pow", "arctan2": "atan2", "absolute": "fabs"}
 """Names that the C library has for the basis, besides arc… without its rc."""
-
-SIGNATURES: Mapping[str, str] = {
-    "sum": "n m R dst a s t",
-    "max": "n m R dst a s t",
-    "total": "n m dst a s",
-    "take": "n m R dst a s t index i",
-    "mean": "n dst d R a s",
-    "copy": "n m R dst ds dt a s t",
-    "copy1": "n m dst ds dt a s t",
-    "add_to": "n m R dst ds dt a s t",
-    "add_to1": "n m dst ds dt a s t",
-    "fill1": "n dst a",
-    "fill": "n m R dst a s t",
-    "gather": "n R dst a *index",
-    "gather1": "n dst a *index",
-    "scatter_add": "n R dst a *index",
-    "scatter_add1": "n dst a *index",
-    "matmul": "w n m R dst a s t b bw bt bias cw cs",
-    "outer": "w n m dst d R a aw as b bw br",
-    "transpose": "n R dst d a s",
-}
-
-
-def kinds(word: str) -> list[str]:
-    """The variants of an element-wise kernel: per operand v(arying) or u(niform)."""
-    if ELEMENTWISE[word] == 1:
-        return ["v"]
-    if word in PLAIN:
-        return {2: ["vv", "vu", "uv"], 3: ["vvv", "vvu", "vuv", "vuu"]}[ELEMENTWISE[word]]
-    return ["v" * ELEMENTWISE[word]]
-
-
-def signature(kernel: str) -> list[str]:
-    """The names of a kernel's arguments."""
-    if kernel in SIGNATURES:
-        return SIGNATURES[kernel].split()
-    operands = [f"{name}{k}" for k in range(len(kernel.split(".")[1])) for name in "as"]
-    return ["n", "R", "dst", *operands]
-
-
-def names() -> list[str]:
-    """Every kernel; its number is its place here."""
-    return [f"{word}.{kind}" for word in ELEMENTWISE for kind in kinds(word)] + [*SIGNATURES]
 
 
 def symbol(name: str) -> str:

@@ -24,8 +24,9 @@ import llvmlite
 import numpy as np
 from llvmlite import binding, ir
 
-from autograd.compiler.native_kernels import PLAIN, emit_kernel, names, symbol
+from autograd.compiler.native_kernels import PLAIN, emit_kernel, symbol
 from autograd.compiler.native_loops import emit_loops
+from autograd.compiler.native_signatures import names
 from autograd.files import write_atomically
 
 INTEGER, ADDRESS = ctypes.c_int64, ctypes.c_void_p

@@ -13,7 +13,8 @@ from typing import Any
 from llvmlite import ir
 
 from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Whole
-from autograd.compiler.native_kernels import KERNEL, NUMBERS, SHARE, WORDS, transposed
+from autograd.compiler.native_kernels import KERNEL, NUMBERS, WORDS, transposed
+from autograd.compiler.native_signatures import SHARE
 
 WHOLES = WHOLE.as_pointer()
 MACHINE = (

@@ -1,27 +1,19 @@
 """From an array program to tables of kernels: where every block lies, and what is done when.
 
-The memory is one line of numbers.  *Registers*, R places each for the rows of a block of rows, lie
-from FIRST_REGISTER up; what is *uniform* lies below 0.  R is only known when the table is made, so
-a planned word is ``a + (b << 32)`` and means a + b R.  Registers are used again when nobody needs
-what is in them; uniform places are not.
-
-There are three tables: *before* for what is uniform and depends on no row, *rows*, and *after* for
-what is uniform and depends on means over the rows.
+Registers are used again when nobody needs what is in them; uniform places are not.  There are
+three tables: *before* for what is uniform and depends on no row, *rows*, and *after* for what is
+uniform and depends on means over the rows.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd.compiler.arrays import (
     ARITIES,
-    CODE,
     ELEMENTWISE,
     INPUTS,
     LEAVES,
@@ -30,58 +22,27 @@ from autograd.compiler.arrays import (
     VIEWS,
     WORDS,
     ArrayProgram,
-    Integers,
 )  # fmt: skip
-from autograd.compiler.native_kernels import kinds, names
-
-BEFORE, ROWS, AFTER = range(3)
-ZERO, FIRST_REGISTER = 1, 8
-"""Place 0 is the share of a row, and at place ZERO is always 0."""
-
-PAD = 8
-"""Uniform blocks begin PAD places apart, which is a vector of the widest machine."""
-
-R = 1 << 32
-"""The block length, in planned words."""
-
-NUMBER = {name: number for number, name in enumerate(names())}
-_ARITY = np.array([*ARITIES.values()])
-KINDS = {word: frozenset(kinds(word)) for word in ELEMENTWISE}
-
-
-class Operand(NamedTuple):
-    """Element (i, j) is at ``place + i s + j t``, in planned words."""
-
-    varies: bool
-    place: int
-    s: int
-    t: int
-
-
-@dataclass(slots=True)
-class Plan:
-    """Tables of planned words, the memory they need, and where its ends are."""
-
-    tables: tuple[array[int], array[int], array[int]]
-    registers: int
-    """How many."""
-    uniforms: int
-    """How many places below 0."""
-    constants: list[tuple[int, npt.NDArray[np.float64]]] = field(default_factory=list)
-    params: int = 0
-    copy: int = 0
-    copy_stride: int = 0
-    roots: list[tuple[int, bool]] = field(default_factory=list)
-    loss: int = 0
-    gradient: int = 0
-    sums: list[tuple[int, int]] = field(default_factory=list)
-    """Places and lengths of what is summed over the rows."""
-    kernels: set[int] = field(default_factory=set)
+from autograd.compiler.native_tables import (
+    AFTER,
+    BEFORE,
+    FIRST_REGISTER,
+    KINDS,
+    NUMBER,
+    PAD,
+    ROWS,
+    ZERO,
+    Operand,
+    Plan,
+    R,
+    check_reach,
+    readings,
+)  # fmt: skip
 
 
 def plan(program: ArrayProgram) -> Plan:
     """The tables of a program, in time that is linear in its length."""
-    _check_reach(program)
+    check_reach(program)
     return Planner(program).planned()
 
 
@@ -116,8 +77,6 @@ class Planner:
                 self._operation(k)
         self._ends()
         return out
-
-    # --- operations
 
     def _operation(self, k: int) -> None:
         word = self.words[k]
@@ -250,8 +209,6 @@ class Planner:
             kind = "".join("v" if each.varies else "u" for each in (product, shift))
             self._each(table, f"add.{kind}", (windows, width, R), self.place[k], [product, shift])
 
-    # --- over the rows
-
     def _mean(self, k: int) -> None:
         (a,) = self._blocks(k)
         n, m = self.shapes[a]
@@ -315,8 +272,6 @@ class Planner:
         self.out.sums.append((place, 1 + (n - 1) * s + (m - 1) * t))
         return place, s, t
 
-    # --- collecting
-
     def _collect(self, k: int) -> None:
         first, stop, once, _ = self.operands[k]
         pieces, (n, m), varies = self.pieces[first:stop], self.shapes[k], self.varying[k]
@@ -349,8 +304,6 @@ class Planner:
             sizes = (*shape, R) if varies else shape
             to = (place + start * unit, s * unit, t * unit)
             self._emit(table, name, *sizes, *to, *operand[1:])
-
-    # --- operands
 
     def _resolved(self, k: int) -> tuple[int, int, int, int]:
         """The real block behind an operand that is no table, start and strides in it."""
@@ -418,8 +371,6 @@ class Planner:
     def _late(self, k: int) -> int:
         return self.is_late[self._base(k)]
 
-    # --- memory
-
     def _emit(self, table: int, kernel: str, *numbers: int) -> None:
         number = NUMBER[kernel]
         self.out.kernels.add(number)
@@ -468,28 +419,9 @@ class Planner:
             self.free.setdefault(n * m, []).append(self.place[j])
             self.fallen += 1
 
-    # --- before planning, and after
-
-    def _reads(self) -> tuple[Integers, Integers]:
-        """Per reading of a real block: the block, and who reads it."""
-        program, n = self.program, len(self.words)
-        views = np.isin(program.codes, [CODE[word] for word in VIEWS])
-        base = np.where(views, program.operands[:, 0], np.arange(n))
-        readers, blocks = [], []
-        for column in range(3):
-            who = np.flatnonzero((_ARITY[program.codes] > column) & ~views)
-            who = who[program.operands[who, column] >= 0]
-            readers.append(who)
-            blocks.append(base[program.operands[who, column]])
-        for k in np.flatnonzero(program.codes == CODE["collect"]).tolist():
-            first, stop, *_ = self.operands[k]
-            blocks.append(base[program.pieces[first:stop, 0]])
-            readers.append(np.full(stop - first, k))
-        return np.concatenate(blocks), np.concatenate(readers)
-
     def _count_readers(self) -> None:
         """Note how often each block is read, and the order in which varying ones fall free."""
-        blocks, readers = self._reads()
+        blocks, readers = readings(self.program)
         ends = (*self.program.roots, self.program.loss, self.program.gradient)
         kept = [self._base(end) for end in ends if end >= 0]
         self.uses = np.bincount([*blocks.tolist(), *kept, *kept], minlength=len(self.words))
@@ -515,19 +447,3 @@ class Planner:
             if line.t == 0 and shape[0] > 1:
                 out.gradient = self._uniform(shape[0])
                 self._emit(AFTER, "fill1", shape[0], out.gradient, line.place)
-
-
-def _check_reach(program: ArrayProgram) -> None:
-    """Nothing reaches native code that would read outside a block: ValueError."""
-    sizes = program.shapes.prod(axis=1)
-    where = np.flatnonzero(program.codes == CODE["view"])
-    base, start, s, t = program.operands[where].T
-    rows, columns = (program.shapes[where] - 1).T
-    ends = [start + i * rows * s + j * columns * t for i in (0, 1) for j in (0, 1)]
-    sound = bool(np.all((np.min(ends, axis=0) >= 0) & (np.max(ends, axis=0) < sizes[base])))
-    for k in np.flatnonzero(program.codes == CODE["table"]).tolist():
-        block, number, *_ = program.operands[k].tolist()
-        places = program.tables[number]
-        sound &= places.size == sizes[k] and bool(0 <= places.min() <= places.max() < sizes[block])
-    if not sound:
-        raise ValueError("the program is damaged: it reads outside a block")

@@ -24,7 +24,8 @@ from autograd import Value, compile  # noqa: A004
 from autograd.compiler import native, native_library
 from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram, follow
 from autograd.compiler.native import NativeExecutor
-from autograd.compiler.native_kernels import names, signature
+from autograd.compiler.native_kernels import PLAIN
+from autograd.compiler.native_signatures import SIMPLE, names, signature
 from autograd.rules import BASIS
 
 ROOT = Path(autograd.__file__).parents[1]
@@ -126,6 +127,7 @@ def test_every_word_of_the_basis_has_a_kernel() -> None:
     found = {name.partition(".")[0] for name in names()}
     assert {*BASIS, "add", "sub", "mul", "neg"} <= found
     assert all(signature(name) for name in names())
+    assert PLAIN.keys() == SIMPLE
 
 
 @given(st.data())

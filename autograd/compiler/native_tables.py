@@ -1,0 +1,96 @@
+"""The tables that a program becomes, and the memory that they are about.
+
+The memory is one line of numbers.  *Registers*, R places each for the rows of a block of rows, lie
+from FIRST_REGISTER up; what is *uniform* lies below 0.  R is only known when the table is made, so
+a planned word is ``a + (b << 32)`` and means a + b R.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from autograd.compiler.arrays import ARITIES, CODE, ELEMENTWISE, VIEWS, ArrayProgram, Integers
+from autograd.compiler.native_signatures import kinds, names
+
+BEFORE, ROWS, AFTER = range(3)
+ZERO, FIRST_REGISTER = 1, 8
+"""Place 0 is the share of a row, and at place ZERO is always 0."""
+
+PAD = 8
+"""Uniform blocks begin PAD places apart, which is a vector of the widest machine."""
+
+R = 1 << 32
+"""The block length, in planned words."""
+
+NUMBER = {name: number for number, name in enumerate(names())}
+ARITY = np.array([*ARITIES.values()])
+KINDS = {word: frozenset(kinds(word)) for word in ELEMENTWISE}
+
+
+class Operand(NamedTuple):
+    """Element (i, j) is at ``place + i s + j t``, in planned words."""
+
+    varies: bool
+    place: int
+    s: int
+    t: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """Tables of planned words, the memory they need, and where its ends are."""
+
+    tables: tuple[array[int], array[int], array[int]]
+    registers: int
+    """How many."""
+    uniforms: int
+    """How many places below 0."""
+    constants: list[tuple[int, npt.NDArray[np.float64]]] = field(default_factory=list)
+    params: int = 0
+    copy: int = 0
+    copy_stride: int = 0
+    roots: list[tuple[int, bool]] = field(default_factory=list)
+    loss: int = 0
+    gradient: int = 0
+    sums: list[tuple[int, int]] = field(default_factory=list)
+    """Places and lengths of what is summed over the rows."""
+    kernels: set[int] = field(default_factory=set)
+
+
+def readings(program: ArrayProgram) -> tuple[Integers, Integers]:
+    """Per reading of a real block: the block, and who reads it."""
+    n = len(program)
+    views = np.isin(program.codes, [CODE[word] for word in VIEWS])
+    base = np.where(views, program.operands[:, 0], np.arange(n))
+    readers, blocks = [], []
+    for column in range(3):
+        who = np.flatnonzero((ARITY[program.codes] > column) & ~views)
+        who = who[program.operands[who, column] >= 0]
+        readers.append(who)
+        blocks.append(base[program.operands[who, column]])
+    for k in np.flatnonzero(program.codes == CODE["collect"]).tolist():
+        first, stop, *_ = program.operands[k].tolist()
+        blocks.append(base[program.pieces[first:stop, 0]])
+        readers.append(np.full(stop - first, k))
+    return np.concatenate(blocks), np.concatenate(readers)
+
+
+def check_reach(program: ArrayProgram) -> None:
+    """Nothing reaches native code that would read outside a block: ValueError."""
+    sizes = program.shapes.prod(axis=1)
+    where = np.flatnonzero(program.codes == CODE["view"])
+    base, start, s, t = program.operands[where].T
+    rows, columns = (program.shapes[where] - 1).T
+    ends = [start + i * rows * s + j * columns * t for i in (0, 1) for j in (0, 1)]
+    sound = bool(np.all((np.min(ends, axis=0) >= 0) & (np.max(ends, axis=0) < sizes[base])))
+    for k in np.flatnonzero(program.codes == CODE["table"]).tolist():
+        block, number, *_ = program.operands[k].tolist()
+        places = program.tables[number]
+        sound &= places.size == sizes[k] and bool(0 <= places.min() <= places.max() < sizes[block])
+    if not sound:
+        raise ValueError("the program is damaged: it reads outside a block")
