@@ -20,7 +20,7 @@ whose meaning its *word* decides (`-`: 0):
     take                                   a index - -        (n, m), (n, 1): a[i, index[i]], or nan
     mean                                   a - - -            the mean over the rows of the batch
     outer                                  a b - -            mean over rows, sum over w, of
-                                                              a[w, i] b[w, k]: (i, k)
+                                                              a[w, i] b[w, k]: (i, k); one varies
     collect                                first stop once -  zeros, with pieces[first:stop] put in
 
 The base of views and tables is never one itself.  A piece is ``(block, start, s, t)``, or ``(block,

@@ -163,6 +163,7 @@ def _outer(program: ArrayProgram, where: Integers) -> None:
     a, b, *_ = program.operands[where].T
     shapes = program.shapes
     _check(bool((shapes[a, 0] == shapes[b, 0]).all()), "outer of odd shapes")
+    _check(bool((program.varying[a] | program.varying[b]).all()), "outer of odd kind")
     shape = np.column_stack([shapes[a, 1], shapes[b, 1]])
     _same(program, where, shape, np.zeros(len(a), dtype=bool), "outer")
 
@@ -208,8 +209,9 @@ def _check_order(program: ArrayProgram) -> None:
         if codes[k] == collect:
             blocks = pieces[operands[k][0] : operands[k][1]]
         late = any(after[j] for j in blocks if j >= 0)
-        _check(not (late and varying[k]), "a row that waits for all rows")
-        after[k] = late or bool(over[k] and any(varying[j] for j in blocks))
+        sums = bool(over[k]) and any(varying[j] for j in blocks)
+        _check(not (late and (varying[k] or sums)), "a row that waits for all rows")
+        after[k] = late or sums
 
 
 def _check_ends(program: ArrayProgram, parameters: int, roots: int) -> None:

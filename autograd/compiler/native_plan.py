@@ -297,6 +297,10 @@ class Planner:
             if start < 0:
                 operand = self._in_line(operand, table, shape, unit)
                 index = self._index(-1 - start)
+                if not varies and operand.s == operand.t == 0 and len(index) > 1:
+                    line = self._scratch(table, len(index), uniform=True)
+                    self._emit(table, "fill1", len(index), line, operand.place)
+                    operand = Operand(False, line, 1, 1)
                 sizes = (len(index), R) if varies else (len(index),)
                 self._emit(table, f"scatter_add{suffix}", *sizes, place, operand.place, *index)
                 continue

@@ -154,7 +154,9 @@ class Follower:
     def _place_uniform(self) -> None:
         """Memory for every uniform block, the parts of a bigger one inside it."""
         program, blocks = self._program, self._uniform
-        seen = {*program.operands[program.codes == CODE["view"], 0].tolist()}
+        views = np.isin(program.codes, [CODE[word] for word in VIEWS])
+        seen = {*program.operands[views, 0].tolist()}  # and so must lie in one piece
+        seen |= {*program.pieces[program.pieces[:, 1] < 0, 0].tolist()}
         for k in np.flatnonzero(~program.varying)[::-1].tolist():
             word, operands = WORDS[program.codes[k]], program.operands[k]
             if word in VIEWS:

@@ -205,6 +205,8 @@ class Recorder:
 
     def outer(self, a: Block, b: Block) -> Block:
         """The mean over the rows of the products of (w, i) and (w, k): (i, k)."""
+        if not (a.varying or b.varying):
+            return self.product(self.transposed(b), self.transposed(a))
         shape = a.shape[1], b.shape[1]
         return self._once((CODE["outer"], a.index, b.index, 0, 0), shape, 0)
 
@@ -328,6 +330,8 @@ class Recorder:
         n, m = block.shape
         if n * m == shape[0] * shape[1]:
             return self.view(block, (0, shape[1], 1), shape)
+        assert n in (1, shape[0]), "a stretched length was 1"
+        assert m in (1, shape[1]), "a stretched length was 1"
         return self.view(block, (0, m if n > 1 else 0, 1 if m > 1 else 0), shape)
 
     # -- numbers --------------------------------------------------------------------------------

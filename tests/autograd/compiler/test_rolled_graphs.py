@@ -1,0 +1,182 @@
+"""Graphs made of vectors, as people write them: what rolls must give the eager engine's numbers."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd
+import nn
+from autograd import Value, compile  # noqa: A004
+from autograd.compiler.checked import check_program
+from autograd.rules import TABLE
+from autograd.value import apply
+from tests.compiled import Eager, need, same
+
+Vector = list[Value]
+UNARY = ["sin", "tanh", "exp", "relu", "sigmoid", "softplus", "absolute", "neg", "sqrt", "log"]
+SPECIAL = [0.0, -0.0, 1.0, math.inf, -math.inf, math.nan]
+
+
+@st.composite
+def vectors(draw: st.DrawFn, x: Vector, w: Vector) -> Value:
+    """A scalar made of vectors: maps, windows, strides, sums in chunks, products, joins."""
+    pool: list[Vector] = [x, w]
+    for _ in range(draw(st.integers(1, 6))):
+        pool.append(draw(st.sampled_from(STEPS))(draw, pool))
+    picked = draw(st.lists(st.sampled_from(pool[2:]), min_size=1, max_size=3))
+    return autograd.sum([value for vector in picked for value in vector])
+
+
+def seen(draw: st.DrawFn, pool: list[Vector]) -> Vector:
+    """A part of a vector: every other, backwards, one for all, or any of them."""
+    vector = draw(st.sampled_from(pool))
+    how = draw(st.sampled_from(["all", "all", "stride", "back", "one", "any"]))
+    if how == "stride":
+        return vector[:: draw(st.integers(1, 3))]
+    if how == "back":
+        return vector[::-1]
+    if how == "one":
+        return [vector[0]] * len(vector)
+    if how == "any":
+        return draw(st.lists(st.sampled_from(vector), min_size=1, max_size=12))
+    return vector
+
+
+def mapped(draw: st.DrawFn, pool: list[Vector]) -> Vector:
+    name = draw(st.sampled_from(UNARY))
+    return [-v if name == "neg" else getattr(v, name)() for v in seen(draw, pool)]
+
+
+def paired(draw: st.DrawFn, pool: list[Vector]) -> Vector:
+    operation = draw(st.sampled_from([
+        lambda a, b: a + b, lambda a, b: a * b, lambda a, b: a - b, lambda a, b: a / b,
+        autograd.maximum, autograd.minimum, lambda a, b: autograd.where(autograd.less(a, b), a, b),
+    ]))  # fmt: skip
+    return [operation(a, b) for a, b in zip(seen(draw, pool), seen(draw, pool))]
+
+
+def with_numbers(draw: st.DrawFn, pool: list[Vector]) -> Vector:
+    number = st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 3.0, -1.5])
+    vector = seen(draw, pool)
+    numbers = draw(st.lists(number, min_size=len(vector), max_size=len(vector)))
+    kind = draw(st.sampled_from(["add", "mul", "pow", "same"]))
+    if kind == "same":
+        return [v * numbers[0] for v in vector]
+    return [
+        v + n if kind == "add" else v * n if kind == "mul" else v**n
+        for v, n in zip(vector, numbers)
+    ]
+
+
+def chunked(draw: st.DrawFn, pool: list[Vector]) -> Vector:
+    fold = draw(st.sampled_from([
+        autograd.sum, autograd.mean, autograd.logsumexp, sum, lambda c: sum(a * a for a in c),
+        lambda c: autograd.softmax(c)[0], lambda c: apply(TABLE["take"], *c, c[0]),
+    ]))  # fmt: skip
+    vector, size = seen(draw, pool), draw(st.integers(1, 10))
+    return [fold(vector[k : k + size]) + 0.0 for k in range(0, len(vector), size)]
+
+
+def layered(draw: st.DrawFn, pool: list[Vector]) -> Vector:
+    """Neurons, or windows with the same weights, or products of whatever."""
+    a, b = seen(draw, pool), seen(draw, pool)
+    n = draw(st.integers(1, max(1, min(len(a), len(b), 4))))
+    windows = [a[k : k + n] for k in range(len(a) - n + 1)]
+    rows = [b[k : k + n] for k in range(0, len(b) - n + 1, n)]
+    return [autograd.dot(row, window, b[0]) for window in windows for row in rows][:12]
+
+
+def joined(draw: st.DrawFn, pool: list[Vector]) -> Vector:
+    return [*seen(draw, pool), *seen(draw, pool)][:12]
+
+
+STEPS = [mapped, mapped, paired, paired, with_numbers, chunked, layered, joined]
+
+
+def check(root: Value, x: Vector, w: Vector, rows: np.ndarray, backend: str) -> None:
+    """The numbers of the program are those of the graph, built anew for every row."""
+    if not root.requires_grad:
+        return
+    program = compile(root, x, parameters=w, backend=backend)
+    check_program(program.arrays, len(w), len(x), 1)
+    params = program.pack()
+    outputs = program(params, rows)[:, 0]
+    value, grads = program.value_and_grad(params, rows)
+    each = [eagerly(root, x, w, row) for row in rows]
+    for output, one in zip(outputs, each, strict=True):
+        assert same(output, one.value, one.value_weight, backend)
+    assert Eager.mean(each).meets(value, grads.tolist(), backend)
+
+
+def eagerly(root: Value, x: Vector, w: Vector, row: Sequence[float]) -> Eager:
+    """What the graph says with other inputs: replayed, node by node."""
+    copies = {v: Value(n) for v, n in zip(x, row)} | {v: Value(v.data) for v in w}
+    for node in autograd.topological_order(root):
+        if node not in copies:
+            rule = node.primitive
+            parents = [copies[p] for p in node.parents]
+            copies[node] = (
+                autograd.value.apply(rule, *parents)
+                if rule
+                else Value(node.data, requires_grad=False)
+            )
+    return Eager.of(copies[root], [copies[v] for v in w])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@given(st.data())
+@settings(max_examples=200)
+def test_vectors(backend: str, data: st.DataObject) -> None:
+    need(backend)
+    x, w = [Value(0.5) for _ in range(5)], [Value(0.25 * k - 0.5) for k in range(7)]
+    root = data.draw(vectors(x, w))
+    count = data.draw(st.sampled_from([1, 2, 7]))
+    rows = np.random.default_rng(count).normal(size=(count, 5))
+    if data.draw(st.booleans()):
+        rows[0, data.draw(st.integers(0, 4))] = data.draw(st.sampled_from(SPECIAL))
+    check(root, x, w, rows, backend)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
+@pytest.mark.parametrize("rows", [1, 2, 7, 32, 100])
+def test_a_network_with_everything(backend: str, rows: int) -> None:
+    """A convolution, tokens looked up and attended to, a layer for each, a residual, a loss."""
+    need(backend)
+    rng = np.random.default_rng(rows)
+    w = [Value(float(n)) for n in rng.normal(size=60) / 3]
+    x = [Value(1.0) for _ in range(8)]
+    convolved = [autograd.dot(w[:3], x[k : k + 3], w[3]).tanh() for k in range(5)]
+    table = [w[4 + 3 * k : 7 + 3 * k] for k in range(4)]
+    tokens = [
+        [autograd.take([row[j] for row in table], x[5 + k]) for j in range(3)] for k in range(3)
+    ]
+    layer = [w[20 + 3 * k : 23 + 3 * k] for k in range(3)]
+    keys = [[autograd.dot(row, token) for row in layer] for token in tokens]
+    scores = [[autograd.dot(a, b) for b in keys] for a in tokens]
+    mixed = [
+        [autograd.dot(autograd.softmax(row), [t[j] for t in tokens]) for j in range(3)]
+        for row in scores
+    ]
+    hidden = [a + b for one, other in zip(tokens, mixed) for a, b in zip(one, other)]
+    logits = [autograd.dot(w[30 + 14 * k : 44 + 14 * k], [*hidden, *convolved]) for k in range(2)]
+    root = nn.cross_entropy(logits, x[4]) + 0.01 * autograd.sum([v * v for v in w])
+    batch = rng.normal(size=(rows, 8))
+    batch[:, 5:] = rng.integers(0, 4, size=(rows, 3))
+    batch[:, 4] = rng.integers(0, 2, size=rows)
+    check(root, x, w, batch, backend)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_a_pendulum_unrolled(backend: str) -> None:
+    need(backend)
+    angle, speed = start = [Value(0.5), Value(0.0)]
+    w = [Value(1.0), Value(0.1)]
+    for _ in range(60):
+        speed = speed - 0.05 * (w[0] * angle.sin() + w[1] * speed)
+        angle = angle + 0.05 * speed
+    rows = np.random.default_rng(0).normal(size=(7, 2))
+    check(angle * angle + speed, start, w, rows, backend)
