@@ -150,7 +150,7 @@ class Value(Methods):
     @property
     def data(self) -> float:
         """The number. Assigning changes this node alone, not what was computed from it."""
-        if self.requires_grad and MODE.get() is not None:
+        if MODE.get() is not None and self.requires_grad:
             refuse_branch(".data looks at")
         return self._data
 
@@ -171,7 +171,7 @@ class Value(Methods):
     @property
     def partials(self) -> tuple[float, ...]:
         """The local derivative of this node to each parent, captured in the forward pass."""
-        if self.requires_grad and MODE.get() is not None:
+        if MODE.get() is not None and self.requires_grad:
             refuse_branch(".partials looks at", _TRACED_GRADIENT)
         return captured_partials(self)
 
@@ -213,13 +213,13 @@ class Value(Methods):
 
     def item(self) -> float:
         """The number as a plain float; same as ``data``."""
-        if self.requires_grad and MODE.get() is not None:
+        if MODE.get() is not None and self.requires_grad:
             refuse_branch(".item() looks at")
         return self._data
 
     def detach(self) -> Value:
         """A constant with the same number: no gradient flows through it."""
-        if self.requires_grad and MODE.get() is not None:
+        if MODE.get() is not None and self.requires_grad:
             refuse_branch(
                 "detach() keeps", "a parameter is left out of the gradient by requires_grad=False"
             )
