@@ -285,8 +285,8 @@ def _is_zero(bias: Number) -> bool:
 def uncollected() -> Iterator[None]:
     """Leave the cycle collector out: in a million new records it finds nothing, slowly."""
     was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    try:  # an interrupt may come as soon as the collector is off
+        gc.disable()
         yield
     finally:
         if was_enabled:
