@@ -72,7 +72,7 @@ class CompiledEngine:
         self._rows = table(task.examples)
         self._outputs: Program | None = None
         self._steps_per_call = self._program.steps_per_call or 1
-        self.name = str(self._program.backend)
+        self.name, self.note = str(self._program.backend), str(self._program.note)
         self.load()
 
     def span(self, epochs: int) -> int:

@@ -247,7 +247,8 @@ def _engine(task: Task, backend: str) -> tuple[Engine, str]:
     try:
         from nn.compiled import CompiledEngine
 
-        return CompiledEngine(task, backend), ""
+        engine = CompiledEngine(task, backend)
+        return engine, engine.note
     except Exception as error:  # whatever the model and the loss make of Values for numbers
         if backend != "auto":
             raise

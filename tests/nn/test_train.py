@@ -834,3 +834,10 @@ def test_every_loss_trains_alike_on_every_engine(backend, loss, y, outputs):
         states.append(model.state_dict())
     assert courses[1] == pytest.approx(courses[0], abs=1e-9)
     assert states[1] == pytest.approx(states[0], abs=1e-9)
+
+
+def test_auto_says_why_it_is_not_native(monkeypatch):
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    history = train(mlp(), epochs=1, backend="auto")
+    assert history.backend == "numpy"
+    assert "llvmlite" in history.note
