@@ -1,8 +1,8 @@
-"""Recorded graphs run fast: a graph becomes a list of instructions, and the list runs over a batch.
+"""Recorded graphs run fast: a graph becomes a short list of array operations, run over a batch.
 
-`autograd.compile` is the door.  Behind it: `linear` (graph to Wengert list), `program` (what users
-hold), `storage` and `listing` (the list as a file and as text), `backends` (who can run it) and one
-module per backend.
+`autograd.compile` is the door.  Behind it: `families`, `roll`, `record` and `repay` (graph to array
+program, `arrays`), `program` (what users hold), `storage` with `checked` and `listing` (the program
+as a file and as text), `backends` (who can run it) and what follows it: NumPy, native code, JAX.
 """
 
 from autograd.extras import require

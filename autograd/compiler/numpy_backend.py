@@ -259,7 +259,7 @@ class Follower:
                 else:
                     calls += [(_add, (block[:, i], place[:, i])) for i in range(m)]
             elif place.ctypes.data != block.ctypes.data or block.shape[2] != target.shape[2]:
-                calls.append((_copy, (block, place)))
+                calls.append((np.copyto, (place, block)))
         return calls
 
 
@@ -303,10 +303,6 @@ def _flat(block: Array, target: Array) -> Array:
 
 def _clear(out: Array) -> None:
     out.fill(0.0)
-
-
-def _copy(a: Array, out: Array) -> None:
-    np.copyto(out, a)
 
 
 def _add(a: Array, out: Array) -> None:

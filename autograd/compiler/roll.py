@@ -194,17 +194,18 @@ class Roller:
         n = (len(family.parents[0]) - 1) // 2
         for swapped in (False, True):
             matrix, columns = _sides(n, swapped)
-            if not all(self._is_uniform(p) for each in family.parents for p in each[matrix][:1]):
+            if not all(self._is_uniform(each[matrix][:1]) for each in family.parents):
                 continue
             found = regions_of(family, matrix, columns)
             if len(found) <= max(FEW, len(family.members) // 2) and all(
-                self._is_uniform(p) for region in found for row in region[0] for p in row[matrix]
+                self._is_uniform(parents[matrix]) for region in found for parents in region[0]
             ):
                 return [(region, swapped) for region in found]
         return None
 
-    def _is_uniform(self, node: Value) -> bool:
-        return not self.blocks[self.family_of[node]].varying
+    def _is_uniform(self, nodes: Sequence[Value]) -> bool:
+        sources = {*map(self.family_of.__getitem__, nodes)}
+        return not any(self.blocks[family].varying for family in sources)
 
     def _multiply(self, family: Family, regions: Sequence[tuple[Region, bool]]) -> None:
         recorder, n = self.recorder, (len(family.parents[0]) - 1) // 2
