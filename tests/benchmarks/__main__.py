@@ -13,6 +13,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from tests.benchmarks import _one_core
+
+if __name__ == "__main__":
+    _one_core.settle()  # before the libraries read it
+
 from tests.benchmarks import (
     _one_core,
     by_hand,
@@ -84,7 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; 1 if a contender computed something else."""
     options = _options().parse_args(arguments)
     chosen = options.only or [*CONTESTS, *OTHERS, *GROWTHS]
-    _one_core.settle()
     measure.pin()
     contests = {name: contest(name) for name in chosen if name in CONTESTS}
     growths = {name: list(GROWTHS[name][2]()) for name in chosen if name in GROWTHS}

@@ -118,7 +118,7 @@ def plot(path: Path, results: dict[str, list[Result]]) -> None:
     require("matplotlib", extra="plot")
     import matplotlib as mpl
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     heights = [len(each) + 1 for each in results.values()]
     style = {"svg.hashsalt": "payback", "svg.fonttype": "path", "font.size": 9}
@@ -139,6 +139,7 @@ def plot(path: Path, results: dict[str, list[Result]]) -> None:
             panel.tick_params(axis="y", length=0)
             panel.grid(axis="both", color="#e2e8f0", zorder=0)
             panel.xaxis.set_major_formatter(FuncFormatter(lambda second, _: _round(second)))
+            panel.xaxis.set_minor_formatter(NullFormatter())
         figure.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")
 
 
