@@ -71,13 +71,7 @@ def compile(  # noqa: A001
     backend = check_backend(backend)
     roots = _values([root] if isinstance(root, Value) else root, "root")
     leaves, first = _values(inputs, "input"), _values(parameters, "parameter")
-    if not roots:
-        raise ValueError("compile needs at least one root")
-    if not any(root.requires_grad for root in roots):
-        raise ValueError(
-            f"{roots[0]!r} depends on nothing that requires a gradient, so there is no graph to "
-            "compile: was it computed under no_grad(), detached, or made of numbers alone?"
-        )
+    _check_roots(roots)
     _check_leaves(leaves, "input")
     _check_leaves(first, "parameter")
     if both := {*leaves} & {*first}:
@@ -327,6 +321,16 @@ def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:
         if not isinstance(value, Value):
             raise TypeError(f"each {what} is a Value, got {type(value).__name__}")
     return values
+
+
+def _check_roots(roots: Sequence[Value]) -> None:
+    if not roots:
+        raise ValueError("compile needs at least one root")
+    if not any(root.requires_grad for root in roots):
+        raise ValueError(
+            f"{roots[0]!r} depends on nothing that requires a gradient, so there is no graph to "
+            "compile: was it computed under no_grad(), detached, or made of numbers alone?"
+        )
 
 
 def _check_leaves(leaves: Sequence[Value], what: str) -> None:
