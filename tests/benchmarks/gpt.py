@@ -228,8 +228,11 @@ class InC:
     def __init__(self, folder: str) -> None:
         library = Path(folder) / "gpt.so"
         source = Path(__file__).with_name("gpt.c")
-        options = "-O3 -march=native -ffast-math -shared -fPIC".split()
-        subprocess.run(["cc", *options, "-o", library, source, "-lm"], check=True)
+        # what -ffast-math stands for, by parts: as a whole it would switch this process's
+        # subnormal numbers off when the library is loaded
+        loose = "-fno-math-errno -fno-trapping-math -fno-signed-zeros -fassociative-math"
+        options = f"-O3 -march=native {loose} -freciprocal-math -ffinite-math-only -shared -fPIC"
+        subprocess.run(["cc", *options.split(), "-o", library, source, "-lm"], check=True)
         self.library = ctypes.CDLL(str(library))
         self.library.gpt_value_and_grad.restype = ctypes.c_double
         model = GPT(float, None)
