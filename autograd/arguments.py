@@ -14,8 +14,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from autograd.given import short
 from autograd.messages import LANGUAGES, messages, tell
+from autograd.validation import short
 
 COMMANDS = ("show", "step", "page", "draw", "check", "paths", "serve")
 SHELLS = ("bash", "zsh", "fish")

@@ -21,8 +21,8 @@ from threading import RLock
 from typing import Any, overload
 
 from autograd.functions import VALUES
-from autograd.given import kind, number, plain
 from autograd.modes import MODE, AnomalyError, refuse_branch, unchecked
+from autograd.validation import kind, number, plain
 from autograd.value import Operand, Value, captured_partials, constant, describe_anomaly
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any, Literal
 
-from autograd.given import number
 from autograd.modes import no_grad
 from autograd.transforms import grad
 from autograd.trees import flatten, names
+from autograd.validation import number
 from autograd.value import Value, as_value, constant
 
 _EPSILON = sys.float_info.epsilon

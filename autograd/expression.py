@@ -24,9 +24,9 @@ from typing import Any
 
 from autograd import functions
 from autograd.backward import topological_order
-from autograd.given import plain, short
 from autograd.messages import tell
 from autograd.rules import TABLE
+from autograd.validation import plain, short
 from autograd.value import Value
 
 LONGEST = 10_000

@@ -23,10 +23,10 @@ from typing import Any
 
 from autograd.compiler import Program
 from autograd.compiler import compile as compiled
-from autograd.given import number
 from autograd.modes import MODE, changed_mode, no_branches
 from autograd.transforms import inside_a_transform, transforming
 from autograd.trees import Rebuild, flatten, quiet_arrays, structure
+from autograd.validation import number
 from autograd.value import Value, as_value
 
 

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple, SupportsIndex
 
 from autograd.backward import gradients, topological_order, traced_partials
 from autograd.functions import VALUES
-from autograd.given import kind, number
 from autograd.modes import enable_grad
 from autograd.trees import (
     Rebuild,
@@ -32,6 +31,7 @@ from autograd.trees import (
     quiet_arrays,
     structure,
 )
+from autograd.validation import kind, number
 from autograd.value import Value, as_value, captured_partials
 
 _NESTING: ContextVar[int] = ContextVar("nesting", default=0)

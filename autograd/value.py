@@ -31,10 +31,10 @@ from operator import add, attrgetter, mul
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from autograd import scalar_math
-from autograd.given import kind, number, plain, short, text_of
 from autograd.modes import MODE, AnomalyError, Mode, Note, refuse_branch, scope
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
+from autograd.validation import kind, number, plain, short, text_of
 
 if TYPE_CHECKING:
     import os

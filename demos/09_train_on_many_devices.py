@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from autograd.extras import require
+from autograd.optional import require
 
 require("jax", extra="jax")
 

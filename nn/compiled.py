@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import autograd
 from autograd import BranchError, Value, no_branches, topological_order
-from autograd.extras import require
+from autograd.optional import require
 from nn.data import Examples, Row, order_array, plain
 from nn.ema import average
 from nn.engines import Checkpoint, Metric, NotAsEagerError, NotFiniteError, Task, numbers_of

@@ -13,8 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from autograd.extras import require
 from autograd.files import write_atomically
+from autograd.optional import require
 
 Groups = dict[str, list[str]]
 

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from autograd.extras import require
+from autograd.optional import require
 from nn.data import plain, rows, targets_of
 from nn.history import History
 from nn.train import predict

@@ -5,7 +5,7 @@ program, `arrays`), `program` (what users hold), `storage` with `checked` and `l
 as a file and as text), `backends` (who can run it) and what follows it: NumPy, native code, JAX.
 """
 
-from autograd.extras import require
+from autograd.optional import require
 
 require("numpy", extra="fast")
 

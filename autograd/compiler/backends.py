@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd.compiler.arrays import Array, ArrayProgram
 from autograd.compiler.arrays import Integers as Indices
-from autograd.extras import require
+from autograd.optional import require
 
 
 class Steps(Protocol):

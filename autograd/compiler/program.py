@@ -26,9 +26,9 @@ from autograd.compiler.backends import (
 from autograd.compiler.listing import Counts, Listing, Names, count, print_list, unrolled
 from autograd.compiler.roll import Rolled, roll
 from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
-from autograd.extras import require
 from autograd.files import write_atomically
 from autograd.functions import VALUES
+from autograd.optional import require
 from autograd.value import Value, constant
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("autograd/**/*.py"), *ROOT.glob("nn/**/*.py")])
 
 FLOORS = [
-    {"primitive", "scalar_math", "modes", "given", "files", "extras", "messages", "trees"},
+    {"primitive", "scalar_math", "modes", "validation", "files", "optional", "messages", "trees"},
     {"rules"},
     {"value"},
     {"functions"},
@@ -50,7 +50,7 @@ DOORS = {
     ("__init__", "jitted"),  # autograd.jit
 }
 # Open to nn beside `autograd.__all__`: the namespaces that update rules are written over, tools.
-TOOLS = {"autograd.functions", "autograd.scalar_math", "autograd.extras", "autograd.files"}
+TOOLS = {"autograd.functions", "autograd.scalar_math", "autograd.optional", "autograd.files"}
 
 
 @dataclass(frozen=True, slots=True)

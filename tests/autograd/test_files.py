@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from autograd.extras import require
 from autograd.files import write_atomically
+from autograd.optional import require
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has other links, pipes and owners")
 

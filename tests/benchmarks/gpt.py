@@ -27,6 +27,7 @@ import numpy as np
 import autograd
 import nn
 from tests.benchmarks import _one_core, measure
+from tests.benchmarks.by_hand import FLAGS
 
 __all__ = ["_one_core", "main"]
 
@@ -228,11 +229,7 @@ class InC:
     def __init__(self, folder: str) -> None:
         library = Path(folder) / "gpt.so"
         source = Path(__file__).with_name("gpt.c")
-        # what -ffast-math stands for, by parts: as a whole it would switch this process's
-        # subnormal numbers off when the library is loaded
-        loose = "-fno-math-errno -fno-trapping-math -fno-signed-zeros -fassociative-math"
-        options = f"-O3 -march=native {loose} -freciprocal-math -ffinite-math-only -shared -fPIC"
-        subprocess.run(["cc", *options.split(), "-o", library, source, "-lm"], check=True)
+        subprocess.run(["cc", *FLAGS, "-o", library, source, "-lm"], check=True)
         self.library = ctypes.CDLL(str(library))
         self.library.gpt_value_and_grad.restype = ctypes.c_double
         model = GPT(float, None)

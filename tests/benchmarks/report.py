@@ -8,8 +8,8 @@ from dataclasses import asdict
 from math import isclose
 from pathlib import Path
 
-from autograd.extras import require
 from autograd.files import write_atomically
+from autograd.optional import require
 from tests.benchmarks.measure import Result
 from tests.benchmarks.scaling import Point
 from tests.benchmarks.workloads import Workload
