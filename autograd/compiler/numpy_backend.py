@@ -249,7 +249,7 @@ class Follower:
             block = blocks[j]
             if start < 0:
                 table = program.tables[-1 - start]
-                calls.append((_put if once else _add_at, (flat, table, _flat(block, flat))))
+                calls.append((_put if once else _add_at, (flat, table, block)))
                 continue
             place = _strided(target, start, (s, t), block.shape)
             if not once:
@@ -295,12 +295,6 @@ def _do(calls: list[Call]) -> None:
         function(*arrays)
 
 
-def _flat(block: Array, target: Array) -> Array:
-    """A block as numbers times rows, stretched to the target's rows."""
-    n, m, rows = block.shape
-    return np.broadcast_to(block.reshape(n * m, rows), (n * m, target.shape[1]))
-
-
 def _clear(out: Array) -> None:
     out.fill(0.0)
 
@@ -310,11 +304,11 @@ def _add(a: Array, out: Array) -> None:
 
 
 def _put(out: Array, table: Any, a: Array) -> None:
-    out[table] = a
+    out[table] = a.reshape(len(table), -1)  # now, not when bound: it copies what is a broad view
 
 
 def _add_at(out: Array, table: Any, a: Array) -> None:
-    np.add.at(out, table, a)
+    np.add.at(out, table, a.reshape(len(table), -1))
 
 
 def _look_up(a: Array, table: Any, out: Array) -> None:
@@ -326,6 +320,7 @@ def _look_up(a: Array, table: Any, out: Array) -> None:
 
 def _matmul(a: Array, b: Array, *bias_and_out: Array) -> list[Call]:
     *bias, out = bias_and_out
+    b = np.broadcast_to(b, (*b.shape[:2], out.shape[2]))  # only the bias may be varying
     return [(np.matmul, (a[:, :, 0], b, out)), *((np.add, (out, x, out)) for x in bias)]
 
 

@@ -32,6 +32,7 @@ from autograd.compiler.families import (
 )  # fmt: skip
 from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Join, Product, Step, Tape, spread
+from autograd.primitive import Primitive
 from autograd.value import Value
 
 
@@ -73,6 +74,8 @@ class Roller:
         self.slots = {leaf: k for leaves in (parameters, inputs) for k, leaf in enumerate(leaves)}
         self.blocks = [recorder.parameters, recorder.inputs, recorder.known]
         self.tape = Tape(recorder)
+        self._rows: dict[int, Primitive | None] = dict.fromkeys((PARAMETERS, INPUTS, CONSTANTS))
+        """Which row each block is the value of."""
 
     # -- values ---------------------------------------------------------------------------------
 
@@ -87,7 +90,7 @@ class Roller:
             y: Number = self._taken(*operands)
         else:
             y = family.row.forward(self.recorder.namespace, *spread(operands, widths))
-        result = self._stored(y, (len(family.members), 1))
+        result = self._stored(family.row, y, (len(family.members), 1))
         self._settle(family, family.members, result)
         if family.paid:
             self.tape.note(Step(family.row, operands, widths, result), *operands)
@@ -125,13 +128,17 @@ class Roller:
         """A constant for all columns as a block of them."""
         return self.recorder.reshaped(self.recorder.block(number), shape)
 
-    def _stored(self, y: Number, shape: Shape) -> Block:
-        """The value as a block of its own: rows may give back an operand, or what is known."""
+    def _stored(self, row: Primitive, y: Number, shape: Shape) -> Block:
+        """The value as a block of its own: rows may give back an operand, or what is known.
+
+        The value of another row is copied: what is owed for it is not to be paid by that row too,
+        whose partials may be others (nothing is paid for the largest term of a softmax).
+        """
         recorder = self.recorder
         block = recorder.block(y)
-        if block.index != recorder.place_of(block.index)[0] or (
-            recorder.count(block.index) != shape[0] * shape[1] or isinstance(y, float)
-        ):
+        part = block.index != recorder.place_of(block.index)[0]
+        stretched = recorder.count(block.index) != shape[0] * shape[1]
+        if part or stretched or isinstance(y, float) or self._rows.get(block.index, row) is not row:
             block = recorder.reshaped(Block(recorder, block.index), shape)
             return recorder.collect([(block, (0, 1, 0))], shape, once=True)
         return Block(recorder, block.index)
@@ -140,6 +147,7 @@ class Roller:
         """Say where the nodes of a family are."""
         self.slots.update(zip(members, range(len(family.members))))
         self.blocks.append(block)
+        self._rows[block.index] = family.row
 
     def _taken(self, values: Number, index: Number) -> Number:
         recorder = self.recorder
