@@ -1,5 +1,6 @@
 """One file of tests or doctests by itself, as one runs it while working on it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,6 @@ ROOT = Path(__file__).parents[1]
 def test_the_doctests_of_a_file_pass_alone(file: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file],
-        cwd=ROOT, capture_output=True, text=True,
+        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTEST_ADDOPTS": ""},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

@@ -141,6 +141,60 @@ def test_vectors(backend: str, data: st.DataObject) -> None:
     check(root, x, w, rows, backend)
 
 
+@st.composite
+def tangles(draw: st.DrawFn, leaves: Vector) -> Value:
+    """A scalar made of scalars that are used again and again, most of them alike in pairs."""
+    pool = [*leaves]
+
+    def some(fewest: int, most: int) -> Vector:
+        return draw(st.lists(st.sampled_from(pool), min_size=fewest, max_size=most))
+
+    for _ in range(draw(st.integers(1, 10))):
+        kind = draw(st.sampled_from(["map", "pair", "dot", "layer", "softmax", "sum"]))
+        if kind == "map":
+            pool.append(getattr(some(1, 1)[0], draw(st.sampled_from(["tanh", "sin", "silu"])))())
+        elif kind == "pair":
+            a, b = some(2, 2)
+            pool += [a * b, a - b, autograd.maximum(a, b)]
+        elif kind == "dot":
+            terms = some(2, 8)
+            half = len(terms) // 2
+            pool.append(autograd.dot(terms[:half], terms[half : 2 * half], terms[-1]))
+        elif kind == "layer":
+            inputs, biases = some(1, 3), some(2, 3)
+            pool += autograd.affine(
+                [some(len(inputs), len(inputs)) for _ in biases], inputs, biases
+            )
+        elif kind == "softmax":
+            pool += autograd.softmax(some(1, 3))
+        else:
+            pool += [autograd.sum(some(2, 2)), autograd.sum(some(2, 2))]
+    return autograd.sum([autograd.tanh(value) for value in pool[-4:]])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@given(st.data())
+@settings(max_examples=200)
+def test_tangles(backend: str, data: st.DataObject) -> None:
+    need(backend)
+    x, w = [Value(0.5) for _ in range(3)], [Value(0.25 * k - 0.5) for k in range(4)]
+    root = data.draw(tangles([*x, *w]))
+    rows = np.random.default_rng(3).normal(size=(data.draw(st.sampled_from([1, 2, 7])), 3))
+    check(root, x, w, rows, backend)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
+def test_one_term_softmaxes_and_products_of_sums(backend: str) -> None:
+    need(backend)
+    a, b, c = w = [Value(0.3), Value(-0.4), Value(0.5)]
+    alone = autograd.arcsinh(a)
+    [one] = autograd.softmax([alone])
+    largest = autograd.maximum(b, c) * autograd.softmax([b, c])[0]
+    sums = autograd.sum([a, a]) * autograd.sum([c, b])
+    root = one * alone + largest + sums
+    check(root, [], w, np.zeros((1, 0)), backend)
+
+
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 @pytest.mark.parametrize("rows", [1, 2, 7, 32, 100])
 def test_a_network_with_everything(backend: str, rows: int) -> None:

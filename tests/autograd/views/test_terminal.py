@@ -263,7 +263,7 @@ y = (w * x + 6.8813735870195432).tanh() / 3e-9
 trace(y).play()
 """
     screen = terminal(columns=columns, program=program)
-    screen.wait_for("begin.")
+    screen.wait_for("q quit")  # the last words of the first screen
     screen.send("\x1b[F")
     told = screen.wait_for("q quit")
     assert re.search(r"w = \S+ +(-3\.123e-7|-3\.123456e-7) +\S", told)
