@@ -21,7 +21,7 @@ from threading import RLock
 from typing import Any, overload
 
 from autograd.functions import VALUES
-from autograd.modes import MODE, AnomalyError, refuse_branch, unchecked
+from autograd.modes import AnomalyError, current_mode, refuse_branch, unchecked
 from autograd.validation import kind, number, plain
 from autograd.value import Operand, Value, captured_partials, constant, describe_anomaly
 
@@ -87,7 +87,10 @@ def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
             seen.add(node)
             left, right = node._left, node._right
             if right is not None:
-                stack += (node, None, right, left) if left_first else (node, None, left, right)
+                if left in seen and right in seen:
+                    order.append(node)
+                else:
+                    stack += (node, None, right, left) if left_first else (node, None, left, right)
             elif type(left) is tuple:
                 if seen.issuperset(left):  # and in order: only consumers of the node wait for it
                     order.append(node)
@@ -115,8 +118,9 @@ def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
 
     Raises ValueError when the root is a constant; nothing has changed then.
     """
-    refuse_branch("backward() keeps the derivative of", "take gradients(…, create_graph=True)")
-    mode = MODE.get()
+    mode = current_mode()
+    if mode is not None:
+        refuse_branch("backward() keeps the derivative of", "take gradients(…, create_graph=True)")
     if create_graph or (mode is not None and mode.anomalies) or not root.requires_grad:
         piles = adjoints(root, gradient, create_graph)
         _all_or_nothing([*piles], lambda held: _store(piles, held))
@@ -153,11 +157,10 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
 
     A node of many operands that owes 0 is passed over where all its payments would be 0.
     """
-    leaves = [(node, before) for node, before in zip(order, held) if node._left is None]
     for node in order:
         node.grad = 0.0
     order[0].grad = seed
-    for node in order:
+    for node, before in zip(order, held):
         debt, left, right = node.grad, node._left, node._right
         if right is not None:
             if left.requires_grad:
@@ -170,10 +173,10 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
             for parent, partial in zip(left, node._by_left, strict=True):
                 if parent.requires_grad:
                     parent.grad += debt * partial
-        elif left is not None and left.requires_grad:
+        elif left is None:
+            node.grad = debt if before is None else before + debt
+        elif left.requires_grad:
             left.grad += debt * node._by_left
-    for leaf, before in leaves:
-        leaf.grad = leaf.grad if before is None else before + leaf.grad
 
 
 @overload
@@ -254,7 +257,7 @@ def _zero(create_graph: bool) -> Any:
 
 def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
     """Under ``detect_anomaly``, find the first payment that is nan before any ``grad`` is set."""
-    mode = MODE.get()
+    mode = current_mode()
     if mode is None or not mode.anomalies:
         return
     for node in reverse_topological_order([root]):

@@ -23,7 +23,7 @@ from typing import Any
 
 from autograd.compiler import Program
 from autograd.compiler import compile as compiled
-from autograd.modes import MODE, changed_mode, no_branches
+from autograd.modes import changed_mode, current_mode, no_branches
 from autograd.transforms import inside_a_transform, transforming
 from autograd.trees import Rebuild, flatten, quiet_arrays, structure
 from autograd.validation import number
@@ -66,7 +66,7 @@ class Jitted:
         if inside_a_transform() or any(map(_is_traced, odd)):
             with no_branches():
                 return self._f(*args, **kwargs)
-        mode = MODE.get()
+        mode = current_mode()
         if mode is not None and mode.anomalies:
             return _record(self._f, leaves, rebuild).result()
         recorded = self._recording((args, kwargs), leaves, rebuild, odd)

@@ -31,7 +31,7 @@ from operator import add, attrgetter, mul
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from autograd import scalar_math
-from autograd.modes import MODE, AnomalyError, Mode, Note, refuse_branch, scope
+from autograd.modes import AnomalyError, Mode, Note, current_mode, refuse_branch, scope
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
 from autograd.validation import kind, number, plain, short, text_of
@@ -117,7 +117,7 @@ class Value(Methods):
         op: str = "",
         requires_grad: bool = True,
     ) -> None:
-        mode = MODE.get()
+        mode = current_mode()
         self._data = data if type(data) is float else number(data, "Value takes")
         self.grad: Any = 0.0
         self._left = self._right = None
@@ -136,7 +136,7 @@ class Value(Methods):
         if not (parents or partials or op):
             return
         _check_operation(parents, partials, op)
-        mode = MODE.get()
+        mode = current_mode()
         recording = mode is None or mode.recording
         if not (self.requires_grad and recording and any(p.requires_grad for p in parents)):
             self.requires_grad = False
@@ -150,13 +150,13 @@ class Value(Methods):
     @property
     def data(self) -> float:
         """The number. Assigning changes this node alone, not what was computed from it."""
-        if MODE.get() is not None and self.requires_grad:
+        if current_mode() is not None and self.requires_grad:
             refuse_branch(".data looks at")
         return self._data
 
     @data.setter
     def data(self, data: SupportsFloat) -> None:
-        if MODE.get() is not None:
+        if current_mode() is not None:
             refuse_branch("assigning .data changes", "assign it before or after recording")
         self._data = data if type(data) is float else number(data, "data takes")
 
@@ -171,7 +171,7 @@ class Value(Methods):
     @property
     def partials(self) -> tuple[float, ...]:
         """The local derivative of this node to each parent, captured in the forward pass."""
-        if MODE.get() is not None and self.requires_grad:
+        if current_mode() is not None and self.requires_grad:
             refuse_branch(".partials looks at", _TRACED_GRADIENT)
         return captured_partials(self)
 
@@ -213,13 +213,13 @@ class Value(Methods):
 
     def item(self) -> float:
         """The number as a plain float; same as ``data``."""
-        if MODE.get() is not None and self.requires_grad:
+        if current_mode() is not None and self.requires_grad:
             refuse_branch(".item() looks at")
         return self._data
 
     def detach(self) -> Value:
         """A constant with the same number: no gradient flows through it."""
-        if MODE.get() is not None and self.requires_grad:
+        if current_mode() is not None and self.requires_grad:
             refuse_branch(
                 "detach() keeps", "a parameter is left out of the gradient by requires_grad=False"
             )
@@ -356,7 +356,7 @@ class Value(Methods):
         return right if right is NotImplemented else self._data >= right._data
 
     def __eq__(self, other: object) -> bool:
-        if self is not other and MODE.get() is not None:
+        if self is not other and current_mode() is not None:
             self._compared(other, "==", "equal(a, b)")
         return NotImplemented  # so that Python goes by identity
 
@@ -364,8 +364,10 @@ class Value(Methods):
 
     def _compared(self, other: Any, sign: str, traced: str) -> Any:
         """The other side of a comparison as a Value, or NotImplemented."""
-        right = lift(other)
-        if right is not NotImplemented and (self.requires_grad or right.requires_grad):
+        right = other if type(other) is Value else lift(other)
+        if current_mode() is None or right is NotImplemented:
+            return right
+        if self.requires_grad or right.requires_grad:
             refuse_branch(f"a {sign} b compares", f"choose with where({traced}, this, that)")
         return right
 
@@ -451,7 +453,7 @@ def _node(
     data: float, left: Any, right: Value | None, by_left: Any, by_right: float, operation: Primitive
 ) -> Value:
     """A new node that requires a gradient; what speed depends on."""
-    mode = MODE.get()
+    mode = current_mode()
     if mode is not None and not mode.recording:
         refuse_branch("no_grad() keeps", "compute it outside of no_grad()")
         return constant(data, operation, left, right)
@@ -515,7 +517,7 @@ def constant(
     node._left = node._right = None
     node._made_by = ""
     node.requires_grad = False
-    mode = MODE.get()
+    mode = current_mode()
     if mode is None:
         node._note = None
     else:
@@ -574,7 +576,7 @@ def affine(
         raise ValueError(
             f"affine takes a bias for each row, got {len(weights)} rows and {len(biases)} biases"
         )
-    xs, outer = as_values(inputs, "affine"), MODE.get()
+    xs, outer = as_values(inputs, "affine"), current_mode()
     x_data = [x._data for x in xs]
     usual = outer is None or (outer.recording and not outer.anomalies)
     nodes = []

@@ -296,6 +296,8 @@ def count(name: str, given: Any) -> int:
 
 def _input(given: Any) -> Value:
     """A number as a constant, True as 1; a Value of the user's own kind as it is."""
+    if type(given) is float:
+        return Value(given, requires_grad=False)
     if isinstance(given, Value):
         return given
     truth = isinstance(given, bool) or getattr(getattr(given, "dtype", None), "kind", "") == "b"

@@ -14,6 +14,7 @@ The numbers are those of ``torch.optim``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -102,19 +103,23 @@ class Optimizer:
 
         A parameter frozen meanwhile, by ``requires_grad = False``, stays, and so does its state.
         """
-        hyper = self.hyper(self.steps + 1, self.lr if lr is None else lr)
-        moved = [
-            self.rule(scalar_math, p.data, p.grad, *memory, *hyper)
-            if p.requires_grad
-            else (p.data, *memory)
-            for p, *memory in zip(self.params, *self.state)
-        ]
+        moved = self._moved(self.hyper(self.steps + 1, self.lr if lr is None else lr))
         numbers, *state = map(list, zip(*moved))
         with undisturbed():
             self.steps += 1
             self.state = state
             for parameter, number in zip(self.params, numbers):
                 parameter.data = number
+
+    def _moved(self, hyper: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Number and state of each parameter after a step."""
+        learns = [p.requires_grad for p in self.params]
+        slopes = [p.grad if p.requires_grad else 0.0 for p in self.params]
+        now = [p.data for p in self.params], *self.state
+        moved = map(self.rule, repeat(scalar_math), now[0], slopes, *now[1:], *map(repeat, hyper))
+        if all(learns):
+            return list(moved)
+        return [new if one else old for one, new, old in zip(learns, moved, zip(*now))]
 
     def zero_grad(self) -> None:
         """Set every parameter's ``grad`` to 0."""
