@@ -56,7 +56,7 @@ INITIALISERS: Mapping[str, Initialiser] = {
     "zeros": zeros,
 }
 
-RECTIFIERS = ("relu", "leaky_relu", "silu", "gelu", "softplus")
+RECTIFIERS = ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")
 SQUASHERS = ("sigmoid", "tanh", "arctan", "erf")
 
 

@@ -25,7 +25,7 @@ def linear(z: Value) -> Value:
     return z
 
 
-_NAMES = "relu leaky_relu sigmoid tanh softplus silu gelu sin arctan erf".split()
+_NAMES = "relu leaky_relu elu sigmoid tanh softplus silu gelu log_sigmoid sin arctan erf".split()
 ACTIVATIONS: Mapping[str, Activation] = {"linear": linear} | {
     name: getattr(autograd, name) for name in _NAMES
 }

@@ -65,7 +65,7 @@ def test_widths_are_pytorchs(init, torchs):
 @pytest.mark.parametrize(
     ("activation", "expected"),
     [
-        *[(name, he) for name in ("relu", "leaky_relu", "silu", "gelu", "softplus")],
+        *[(name, he) for name in ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")],
         *[(name, xavier) for name in ("sigmoid", "tanh", "arctan", "erf")],
         *[(name, lecun) for name in ("linear", "sin", "custom")],
     ],
