@@ -144,7 +144,7 @@ def placed(program: ArrayProgram) -> tuple[ArrayProgram, Integers]:
     alive = needed_for([k for k in ends if k >= 0], program)
     place = np.where(np.append(alive, False), np.append(np.cumsum(alive), 0), 0) - 1
     kept = np.flatnonzero(alive)
-    codes, operands = program.codes[kept], program.operands[kept].copy()
+    codes, operands = program.codes[kept], program.operands[kept]
     arity = _ARITY[codes]
     for column in range(3):
         blocks = column < arity
@@ -170,19 +170,27 @@ def needed_for(ends: Sequence[int], program: ArrayProgram) -> npt.NDArray[np.boo
     needed = bytearray(len(program))
     for k in (PARAMETERS, INPUTS, CONSTANTS, *ends):
         needed[k] = 1
-    arities = _ARITY[program.codes].tolist()
-    operands, pieces = program.operands.tolist(), program.pieces[:, 0].tolist()
-    collect = CODE["collect"]
-    for k in np.flatnonzero(program.codes >= len(LEAVES))[::-1].tolist():
+    first, second, third = (blocks.data for blocks in _blocks_of(program))
+    pieces = program.pieces[:, 0].tolist()
+    collects = {
+        k: program.operands[k, :2].tolist()
+        for k in np.flatnonzero(program.codes == CODE["collect"]).tolist()
+    }
+    for k in range(len(program) - 1, CONSTANTS, -1):
         if needed[k]:
-            if program.codes[k] == collect:
-                first, stop, *_ = operands[k]
-                for j in pieces[first:stop]:
-                    needed[j] = 1
-            for j in operands[k][: arities[k]]:
-                if j >= 0:
+            needed[first[k]] = needed[second[k]] = needed[third[k]] = 1
+            if k in collects:
+                for j in pieces[slice(*collects[k])]:
                     needed[j] = 1
     return np.frombuffer(needed, dtype=np.bool_)
+
+
+def _blocks_of(program: ArrayProgram) -> Iterator[Integers]:
+    """The operands that are blocks, column by column; block 0 stands for none."""
+    arities = _ARITY[program.codes]
+    for column in range(3):
+        blocks = program.operands[:, column]
+        yield np.where((column < arities) & (blocks >= 0), blocks, 0)
 
 
 def last_uses(program: ArrayProgram) -> Integers:

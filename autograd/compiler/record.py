@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from math import copysign
 from typing import Any
 
@@ -25,6 +26,7 @@ from autograd.compiler.arrays import (
     INPUTS,
     LEAVES,
     PARAMETERS,
+    VIEWS,
     ArrayProgram,
     Integers,
 )
@@ -49,6 +51,10 @@ GENERATION = 2**15
 """Operations are remembered until so many others, at least, have been recorded."""
 
 _VIEW, _TABLE, _COLLECT = CODE["view"], CODE["table"], CODE["collect"]
+_ADD, _SUB, _NEG = CODE["add"], CODE["sub"], CODE["neg"]
+
+FIRST_COMPUTED = max(CODE[word] for word in (*LEAVES, *VIEWS)) + 1
+"""The codes from here on are those of operations that compute something."""
 
 
 class Recorder:
@@ -123,6 +129,15 @@ class Recorder:
         self.shapes.append(shape)
         self.varies.append(bool(varies))
         return len(self.codes) - 1
+
+    def added(self, a: int, b: int) -> Block:
+        """The sum of two single numbers, which is not looked up."""
+        codes, code = self.codes, _ADD
+        if codes[b] == _NEG:
+            code, b = _SUB, self.operands[4 * b]
+        elif codes[a] == _NEG:
+            code, a, b = _SUB, b, self.operands[4 * a]
+        return Block(self, self._append(code, (a, b, 0, 0), ONE, self.varies[a] | self.varies[b]))
 
     def _emit_unlike(self, word: str, operands: Sequence[Number]) -> Number:
         """Where not all operands are plain blocks."""
@@ -393,10 +408,11 @@ class Recorder:
         """The program so far."""
         ends = [self.index(end) for end in (*roots, loss)]
         self.shapes[CONSTANTS] = (len(self.constants), 1)
+        operands, self.operands = self.operands, array("q")
         return ArrayProgram(
             codes=np.frombuffer(bytes(self.codes), np.uint8),
-            operands=np.array(self.operands, np.int64).reshape(-1, 4),
-            shapes=np.array(self.shapes, np.int64),
+            operands=np.frombuffer(operands, np.int64).reshape(-1, 4),
+            shapes=np.fromiter(chain.from_iterable(self.shapes), np.int64).reshape(-1, 2),
             varying=np.frombuffer(bytes(self.varies), np.bool_),
             tables=tuple(self.tables),
             pieces=np.array(self.pieces, np.int64).reshape(-1, 4),
@@ -408,7 +424,6 @@ class Recorder:
 
     def let_go(self) -> None:
         """Blocks and recorder hold one another: do not leave them to the collector."""
-        del self.operands[:]
         for records in (self.codes, self.shapes, self.varies, self.pieces, self.tables):
             records.clear()
         for known in (self._known, self._known_before, self._numbers, self._known_tables):

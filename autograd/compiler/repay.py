@@ -14,11 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiler.arrays import PARAMETERS
+from autograd.compiler.arrays import CODE, PARAMETERS
 from autograd.compiler.blocks import ONE, Block, Column, Known, Number, Shape, places_of
 from autograd.compiler.families import FEW, TAKE
-from autograd.compiler.record import Recorder
+from autograd.compiler.record import FIRST_COMPUTED, Recorder
+from autograd.compiler.singles import NEGATIVE, Forms, Single
 from autograd.primitive import Primitive
+
+_NEG = CODE["neg"]
+_OWN, _LATE = (None, ONE, False), (None, ONE, True)
+"""Where a debt of a single number is noted: as it is, or with the mean still to be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ class Tape:
         self.recorder = recorder
         self.leading = {PARAMETERS}
         """Blocks with parameters behind them: all others are not paid."""
-        self._steps: list[Step | Product | Join] = []
+        self.forms = Forms(recorder)
+        self._steps: list[Step | Product | Join | Single] = []
         self._debts: dict[int, dict[Any, Number]] = {}
 
     def note(self, step: Step | Product | Join, *operands: Number) -> None:
@@ -71,7 +77,11 @@ class Tape:
 
     def repay(self) -> None:
         """Pay back, from the last step to the first."""
-        for step in reversed(self._steps):
+        while self._steps:
+            step = self._steps.pop()
+            if isinstance(step, Single):
+                self._repay_single(step)
+                continue
             debt = self.debt(step.result)
             if debt is not None:
                 _REPAY[type(step)](self, step, debt)
@@ -145,6 +155,65 @@ class Tape:
         every = np.concatenate(places)
         once = len(np.unique(every)) == len(every)
         return recorder.collect(parts, block.shape, once)
+
+    def note_single(self, single: Single) -> None:
+        """As `note`, for a node of a form."""
+        if single.form.owes:
+            self.leading.add(single.first + single.form.result)
+            self._steps.append(single)
+
+    def _repay_single(self, step: Single) -> None:
+        recorder, form, first = self.recorder, step.form, step.first
+        result = first + form.result
+        pile = self._debts.get(result)
+        if pile is None:
+            return
+        if len(pile) == 1 and _OWN in pile:
+            debt: Number | None = self._debts.pop(result)[_OWN]
+        else:
+            debt = self.debt(Block(recorder, result))
+        assert debt is not None
+        given, repayment = step.given, None
+        seen = (*given, *range(first, first + len(form.copied.codes)))
+        if type(debt) is float:
+            repayment = self.forms.repayment(form, (debt,))
+        elif type(debt) is Block and recorder.shapes[k := debt.index] == ONE:
+            kind = recorder.varies[k]
+            if recorder.codes[k] == _NEG:
+                kind |= NEGATIVE
+                seen = (*seen, recorder.operands[4 * k])
+            seen = (*seen, k)
+            repayment = self.forms.repayment(form, kind)
+        if repayment is None:
+            operands = form.operands(recorder, given)
+            whole = Step(form.row, operands, (0,) * len(operands), Block(recorder, result))
+            return self._repay_step(whole, debt)
+        if repayment.copied is not None:
+            seen = repayment.copied.record(recorder, seen)
+        for operand, amount in repayment.amounts:
+            self._pay_single(
+                given[operand],
+                amount if isinstance(amount, float) else Block(recorder, seen[amount]),
+            )
+
+    def _pay_single(self, k: int, amount: Number) -> None:
+        """As `pay`, where operand and amount are single numbers."""
+        recorder = self.recorder
+        varies, codes = recorder.varies, recorder.codes
+        base, place = (k, None) if codes[k] >= FIRST_COMPUTED else recorder.place_of(k)
+        late = isinstance(amount, Block) and bool(varies[amount.index]) and not varies[base]
+        key = (_LATE if late else _OWN) if place is None else (place, ONE, late)
+        pile = self._debts.get(base)
+        if pile is None:
+            self._debts[base] = {key: amount}
+            return
+        before = pile.get(key)
+        if before is None:
+            pile[key] = amount
+        elif type(before) is Block and type(amount) is Block:
+            pile[key] = recorder.added(before.index, amount.index)
+        elif not (isinstance(amount, float) and amount == 0.0):
+            pile[key] = before + amount
 
     def _repay_step(self, step: Step, debt: Number) -> None:
         if step.row is TAKE and any(step.widths):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autograd.backward import topological_order
-from autograd.compiler.arrays import CONSTANTS, INPUTS, PARAMETERS, ArrayProgram, placed
+from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, ArrayProgram, placed
 from autograd.compiler.blocks import ONE, Block, Number, Shape
 from autograd.compiler.families import (
     DOT,
@@ -32,8 +32,14 @@ from autograd.compiler.families import (
 )  # fmt: skip
 from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Join, Product, Step, Tape, spread
+from autograd.compiler.singles import LEADS, NEGATIVE, Kind, Single
 from autograd.primitive import Primitive
 from autograd.value import Value
+
+MANY = 1000
+"""Families from which single nodes are copied, not searched for common parts."""
+
+_NEG = CODE["neg"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,10 @@ def roll(
         found = (n for n in order if n.is_leaf and n.requires_grad and n not in known)
         parameters = (*parameters, *found)
         roller = Roller(parameters, inputs)
-        for family in families(order, roller.family_of, roots):
-            roller.compute(family)
+        groups = families(order, roller.family_of, roots)[::-1]
+        roller.is_large = len(groups) > MANY
+        while groups:  # and let go of each: there may be a million
+            roller.compute(groups.pop())
         return roller.finish(roots, parameters)
 
 
@@ -73,6 +81,9 @@ class Roller:
         self.family_of = dict.fromkeys(parameters, PARAMETERS) | dict.fromkeys(inputs, INPUTS)
         self.slots = {leaf: k for leaves in (parameters, inputs) for k, leaf in enumerate(leaves)}
         self.blocks = [recorder.parameters, recorder.inputs, recorder.known]
+        self.singles = [0 if len(parameters) == 1 else -1, 1 if len(inputs) == 1 else -1, -1]
+        """The block of each family of one node, as long as it is one; else -1."""
+        self.is_large = False
         self.tape = Tape(recorder)
         self._rows: dict[int, Primitive | None] = dict.fromkeys((PARAMETERS, INPUTS, CONSTANTS))
         """Which row each block is the value of."""
@@ -81,6 +92,8 @@ class Roller:
 
     def compute(self, family: Family) -> None:
         """Record the value of a family."""
+        if self.is_large and len(family.members) == 1 and self._copy(family):
+            return
         if family.row is DOT and len(family.parents[0]) > 1:
             regions = self._regions(family)
             if regions is not None:
@@ -148,6 +161,40 @@ class Roller:
         self.slots.update(zip(members, range(len(family.members))))
         self.blocks.append(block)
         self._rows[block.index] = family.row
+        self.singles.append(block.index if block.shape == ONE else -1)
+
+    def _copy(self, family: Family) -> bool:
+        """Record the value of a single node as others of its form were, if that can be done."""
+        if family.row.variadic:
+            return False
+        recorder, leading = self.recorder, self.tape.leading
+        codes, varies, operands = recorder.codes, recorder.varies, recorder.operands
+        kinds: list[Kind] = []
+        given: list[int] = []
+        for node in family.parents[0]:
+            source = self.family_of[node]
+            if source == CONSTANTS:
+                kinds.append((node.data,))
+                continue
+            k = base = self.singles[source]
+            if k < 0:
+                k = recorder.element(self.blocks[source], self.slots[node]).index
+                base = operands[4 * k]
+            kind = varies[k] | (LEADS if base in leading else 0)
+            if codes[k] == _NEG:
+                kind |= NEGATIVE
+                given.append(operands[4 * k])
+            kinds.append(kind)
+            given.append(k)
+        form = self.tape.forms.form(family.row, tuple(kinds))
+        if form is None:
+            return False
+        single = Single(form, tuple(given), len(codes))
+        form.copied.record(recorder, single.given)
+        self._settle(family, family.members, Block(recorder, single.first + form.result))
+        if family.paid:
+            self.tape.note_single(single)
+        return True
 
     def _taken(self, values: Number, index: Number) -> Number:
         recorder = self.recorder
