@@ -14,6 +14,7 @@ import numpy as np
 
 from autograd.compiler.arrays import (
     ARITIES,
+    CODE,
     ELEMENTWISE,
     INPUTS,
     LEAVES,
@@ -22,9 +23,11 @@ from autograd.compiler.arrays import (
     VIEWS,
     WORDS,
     ArrayProgram,
+    Integers,
 )  # fmt: skip
 from autograd.compiler.native_tables import (
     AFTER,
+    ARITY,
     BEFORE,
     FIRST_REGISTER,
     KINDS,
@@ -53,7 +56,8 @@ class Planner:
         self.program = program
         self.words = [WORDS[code] for code in program.codes.tolist()]
         self.operands = list(zip(*program.operands.T.tolist()))
-        self.shapes = list(zip(*program.shapes.T.tolist()))
+        shapes: dict[tuple[int, int], tuple[int, int]] = {}
+        self.shapes = [shapes.setdefault(shape, shape) for shape in zip(*program.shapes.T.tolist())]
         self.varying = program.varying.tolist()
         self.pieces = program.pieces.tolist()
         self.out = Plan((array("q"), array("q"), array("q")), 0, 0)
@@ -63,6 +67,7 @@ class Planner:
         self.placed: dict[int, tuple[int, int, int]] = {}
         self.scratch: list[tuple[int, int]] = []
         self._count_readers()
+        self._find_singles()
 
     def planned(self) -> Plan:
         out, inputs = self.out, self.shapes[INPUTS][0]
@@ -80,8 +85,8 @@ class Planner:
 
     def _operation(self, k: int) -> None:
         word = self.words[k]
-        if self.shapes[k] == (1, 1) and self.varying[k] and word in KINDS:
-            self._single(k)
+        if kernel := self.singles[k]:
+            self._single(k, kernel - 1)
         elif word in OVER_ROWS:
             getattr(self, f"_{word}")(k)
         elif word == "collect":
@@ -97,24 +102,14 @@ class Planner:
                 getattr(self, f"_{word}")(k, table)
         self._release(k)
 
-    def _single(self, k: int) -> None:
+    def _single(self, k: int, kernel: int) -> None:
         """An element-wise operation on single numbers: there may be a million of these."""
-        kind, word = "", self.words[k]
-        places: list[int] = []
-        for j in self.operands[k][: ELEMENTWISE[word]]:
-            base, start = self.operands[j][:2] if self.words[j] == "view" else (j, 0)
-            if self.words[j] == "table":
-                kind = "?"
-                break
-            varies = self.varying[base]
-            kind += "v" if varies else "u"
-            places += [self.place[base] + start * R if varies else self.place[base] + start, 0]
-        if kind not in KINDS[word]:
-            self.place[k] = self._room(k)
-            self._elementwise(k, ROWS)
-            return
-        self.place[k] = place = self._heir(k) or self._registers(1)
-        self._emit(ROWS, f"{word}.{kind}", 1, R, place, *places)
+        place, bases, offsets = self.place, self.bases, self.offsets
+        here = place[k] = self._heir(k) or self._registers(1)
+        row = [kernel, 1, R, here]
+        for j in self.operands[k][: self.arities[k]]:
+            row += place[bases[j]] + offsets[j], 0
+        self.out.tables[ROWS].extend(row)
 
     def _elementwise(self, k: int, table: int) -> None:
         word, (n, m), varies = self.words[k], self.shapes[k], self.varying[k]
@@ -249,9 +244,9 @@ class Planner:
 
     def _place_sums(self) -> None:
         """Let sums over the rows go straight to the places where they are collected."""
-        for k, word in enumerate(self.words):
+        for k in np.flatnonzero(self.program.codes == CODE["collect"]).tolist():
             first, stop, once, _ = self.operands[k]
-            pieces = self.pieces[first:stop] if word == "collect" and once else []
+            pieces = self.pieces[first:stop] if once else []
             if self.varying[k] or any(start < 0 for _, start, *_ in pieces):
                 continue
             for block, start, s, t in pieces:
@@ -436,6 +431,28 @@ class Planner:
         falling = falling[np.argsort(last[falling], kind="stable")]
         self.falling, self.when, self.fallen = falling.tolist(), [*last[falling].tolist(), -1], 0
 
+    def _find_singles(self) -> None:
+        """Note which kernel does an operation on single numbers, plus 1, and where these are."""
+        program, codes = self.program, self.program.codes
+        first, start = program.operands[:, :2].T
+        is_view = codes == CODE["view"]
+        bases = np.where(is_view, first, np.arange(len(codes)))
+        varies = program.varying[bases]
+        self.bases = bases.data
+        self.offsets = np.where(is_view, start * np.where(varies, R, 1), 0).data
+        self.arities = ARITY[codes].tolist()
+        kinds = np.where(codes == CODE["table"], 3, np.where(varies, 2, 1))
+        here = (program.shapes == 1).all(axis=1) & program.varying
+        forms = codes.astype(np.int64)
+        for column in range(3):
+            has = ARITY[codes] > column
+            forms = 4 * forms + np.where(
+                has, kinds[np.where(has, program.operands[:, column], 0)], 0
+            )
+        singles = np.where(here, _SINGLE[forms], 0)
+        self.out.kernels |= {kernel - 1 for kernel in np.unique(singles).tolist() if kernel}
+        self.singles = singles.tolist()
+
     def _ends(self) -> None:
         out, program = self.out, self.program
         for root in program.roots:
@@ -451,3 +468,18 @@ class Planner:
             if line.t == 0 and shape[0] > 1:
                 out.gradient = self._uniform(shape[0])
                 self._emit(AFTER, "fill1", shape[0], out.gradient, line.place)
+
+
+def _kernels_of_singles() -> Integers:
+    """Per code and kinds of operands (1 uniform, 2 varying) the number of the kernel, plus 1."""
+    kernels = np.zeros(len(WORDS) * 64, np.int64)
+    for word, kinds in KINDS.items():
+        for kind in kinds:
+            form = CODE[word]
+            for each in kind.ljust(3):
+                form = 4 * form + " uv".index(each)
+            kernels[form] = 1 + NUMBER[f"{word}.{kind}"]
+    return kernels
+
+
+_SINGLE = _kernels_of_singles()
