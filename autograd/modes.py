@@ -304,7 +304,8 @@ class scope(_Blocks):
             return function(*args)
         finally:
             MODE.set(outer)  # at once, in one call that no interrupt can divide
-            MODE.set(still_open(outer))
+            if outer is not None:
+                MODE.set(still_open(outer))
 
     @staticmethod
     def run_each(
@@ -325,7 +326,8 @@ class scope(_Blocks):
                 results.append(function(argument))
         finally:
             MODE.set(outer)  # at once, in one call that no interrupt can divide
-            MODE.set(still_open(outer))
+            if outer is not None:
+                MODE.set(still_open(outer))
         return results
 
     def inside(self, outer: Mode | None) -> Mode:
