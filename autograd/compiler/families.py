@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -34,9 +34,9 @@ class Family:
     """Nodes of one primitive whose operands come from the same families."""
 
     row: Primitive
-    members: list[Value] = field(default_factory=list)
-    parents: list[tuple[Value, ...]] = field(default_factory=list)
-    paid: bool = True
+    members: list[Value]
+    parents: list[tuple[Value, ...]]
+    paid: bool
     """Whether its nodes require a gradient."""
 
 
@@ -65,14 +65,13 @@ def families(
         elif row is POW and sources[1] == CONSTANTS:
             sources.append(parents[1].data)
         key = row, node.requires_grad, *sources
-        number = known.get(key)
-        if number is None:
-            number = known[key] = len(found)
-            found.append(Family(row, paid=node.requires_grad))
+        number = known.setdefault(key, len(found))
         family_of[node] = number + 3
-        family = found[number]
-        family.members.append(node)
-        family.parents.append(parents)
+        if number == len(found):
+            found.append(Family(row, [node], [parents], node.requires_grad))
+        else:
+            found[number].members.append(node)
+            found[number].parents.append(parents)
     return found
 
 

@@ -77,17 +77,17 @@ class Planner:
         out.params, out.copy_stride = self.place[PARAMETERS], -(-inputs // PAD) * PAD
         out.constants = [(self.place[2], self.program.constants)]
         self._place_sums()
-        for k in range(len(LEAVES), len(self.words)):
+        k = self._singles(len(LEAVES))
+        while k < len(self.words):
             if self.words[k] not in VIEWS:
                 self._operation(k)
+            k = self._singles(k + 1)
         self._ends()
         return out
 
     def _operation(self, k: int) -> None:
         word = self.words[k]
-        if kernel := self.singles[k]:
-            self._single(k, kernel - 1)
-        elif word in OVER_ROWS:
+        if word in OVER_ROWS:
             getattr(self, f"_{word}")(k)
         elif word == "collect":
             self._collect(k)
@@ -102,14 +102,22 @@ class Planner:
                 getattr(self, f"_{word}")(k, table)
         self._release(k)
 
-    def _single(self, k: int, kernel: int) -> None:
-        """An element-wise operation on single numbers: there may be a million of these."""
-        place, bases, offsets = self.place, self.bases, self.offsets
-        here = place[k] = self._heir(k) or self._registers(1)
-        row = [kernel, 1, R, here]
-        for j in self.operands[k][: self.arities[k]]:
-            row += place[bases[j]] + offsets[j], 0
-        self.out.tables[ROWS].extend(row)
+    def _singles(self, k: int) -> int:
+        """Element-wise operations on single numbers, up to the first other: maybe a million."""
+        place, bases, offsets, operands = self.place, self.bases, self.offsets, self.operands
+        singles, arities, when = self.singles, self.arities, self.when
+        free, extend = self.free.setdefault(1, []), self.out.tables[ROWS].extend
+        while kernel := singles[k]:
+            here = self._heir(k) if when[self.fallen] == k else 0
+            here = place[k] = here or (free.pop() if free else self._new_registers(1))
+            row = [kernel - 1, 1, R, here]
+            for j in operands[k][: arities[k]]:
+                row += place[bases[j]] + offsets[j], 0
+            extend(row)
+            if when[self.fallen] == k:
+                self._release(k)
+            k += 1
+        return k
 
     def _elementwise(self, k: int, table: int) -> None:
         word, (n, m), varies = self.words[k], self.shapes[k], self.varying[k]
@@ -451,7 +459,7 @@ class Planner:
             )
         singles = np.where(here, _SINGLE[forms], 0)
         self.out.kernels |= {kernel - 1 for kernel in np.unique(singles).tolist() if kernel}
-        self.singles = singles.tolist()
+        self.singles = [*singles.tolist(), 0]
 
     def _ends(self) -> None:
         out, program = self.out, self.program

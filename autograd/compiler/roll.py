@@ -191,7 +191,11 @@ class Roller:
             return False
         single = Single(form, tuple(given), len(codes))
         form.copied.record(recorder, single.given)
-        self._settle(family, family.members, Block(recorder, single.first + form.result))
+        result = single.first + form.result
+        self.slots[family.members[0]] = 0
+        self.singles.append(result)
+        self.blocks.append(Block(recorder, result))
+        self._rows[result] = family.row
         if family.paid:
             self.tape.note_single(single)
         return True

@@ -108,19 +108,21 @@ class Forms:
     def form(self, row: Primitive, kinds: tuple[Kind, ...]) -> Form | None:
         """The form, if there is one for this row and these kinds of operands."""
         key = row, kinds
-        if key not in self._known:
+        form = self._known.get(key)
+        if form is None and key not in self._known:
             if len(self._known) == MANY_FORMS or not all(map(_is_plain, kinds)):
                 return None
-            self._known[key] = self._tried(row, kinds)
-        return self._known[key]
+            form = self._known[key] = self._tried(row, kinds)
+        return form
 
     def repayment(self, form: Form, debt: Kind) -> Repayment | None:
         """What a node of this form pays for a debt of this kind, if that can be copied."""
-        if debt not in form.repayments:
+        repayment = form.repayments.get(debt)
+        if repayment is None and debt not in form.repayments:
             if len(form.repayments) == MANY_FORMS or not _is_plain(debt):
                 return None
-            form.repayments[debt] = self._repaid(form, debt)
-        return form.repayments[debt]
+            repayment = form.repayments[debt] = self._repaid(form, debt)
+        return repayment
 
     def _tried(self, row: Primitive, kinds: tuple[Kind, ...]) -> Form | None:
         trial = Recorder(0, 0)
