@@ -261,16 +261,83 @@ def _curves(
     twins: dict[tuple[str, str], list[str]] = {}
     for name, tail, head, _ in links:
         twins.setdefault((tail, head), []).append(name)
+    aisles = _Aisles(at, blocks)
     curves: dict[str, Curve] = {}
     for (tail, head), names in twins.items():
         x0, x1 = at[tail][0] + blocks[tail].width / 2, at[head][0] - blocks[head].width / 2
-        away = max(24.0, abs(x1 - x0) / 2)
         for k, name in enumerate(names):
             aside = (k - (len(names) - 1) / 2) * BESIDE
-            y0, y1 = at[tail][1] + aside, at[head][1] + aside
-            points = ((x0, y0), (x0 + away, y0), (x1 - away, y1), (x1, y1))
-            curves[name] = Curve(points, None, None)
+            start, end = (x0, at[tail][1] + aside), (x1, at[head][1] + aside)
+            curves[name] = Curve(aisles.way(start, end), None, None)
     return curves
+
+
+def _bow(start: Point, end: Point) -> tuple[Point, ...]:
+    """A piece of a curve that leaves and arrives level."""
+    (x0, y0), (x1, y1) = start, end
+    away = min(max(24.0, abs(x1 - x0) / 2), 160.0)
+    return start, (x0 + away, y0), (x1 - away, y1), end
+
+
+class _Aisles:
+    """The free ways through columns of blocks: between two of them, above, or below all."""
+
+    def __init__(self, at: dict[str, Point], blocks: dict[str, Block]) -> None:
+        self.columns: list[_Column] = []
+        for key in sorted(at, key=lambda key: at[key][0] - blocks[key].width / 2):
+            (x, y), block = at[key], blocks[key]
+            box = (
+                x - block.width / 2,
+                y - block.height / 2,
+                x + block.width / 2,
+                y + block.height / 2,
+            )
+            if not self.columns or box[0] > self.columns[-1].right:
+                self.columns.append(_Column(box[0], box[2], [], {}))
+            self.columns[-1].take(box)
+
+    def way(self, start: Point, end: Point) -> tuple[Point, ...]:
+        """A chain of curves that passes every column on its way where that is free."""
+        points, at = [start], start
+        for column in self.columns:
+            if at[0] <= column.left and column.right <= end[0]:
+                aisle = column.aisle(_bow(at, end))
+                if aisle is not None:
+                    left, right = (column.left - 6, aisle), (column.right + 6, aisle)
+                    points += [*_bow(at, left)[1:], *_bow(left, right)[1:]]
+                    at = right
+        return (*points, *_bow(at, end)[1:])
+
+
+@dataclass(slots=True)
+class _Column:
+    """Blocks one below the other, and how many lines pass each aisle by now."""
+
+    left: float
+    right: float
+    spans: list[tuple[float, float]]
+    lines: dict[int, int]
+
+    def take(self, box: Box) -> None:
+        self.right = max(self.right, box[2])
+        self.spans.append((box[1], box[3]))
+
+    def aisle(self, curve: tuple[Point, ...]) -> float | None:
+        """The height at which to pass, nearest to where the curve would; None if it is free."""
+        inside = [y for x, y in points_of(Curve(curve, None, None)) if self.left <= x <= self.right]
+        if not any(a - 3 < y < b + 3 for y in inside for a, b in self.spans):
+            return None
+        spans = sorted(self.spans)
+        above = max(-24.0, spans[0][0] - 2 * PADDING - TITLE)
+        tops = [above, *(b for _, b in spans)]
+        ends = [*(a for a, _ in spans), spans[-1][1] + 2 * ROW_GAP]
+        gaps = [(k, a, b) for k, (a, b) in enumerate(zip(tops, ends)) if b - a >= ROW_GAP - 1]
+        wanted = (inside[0] + inside[-1]) / 2
+        k, a, b = min(gaps, key=lambda gap: abs((gap[1] + gap[2]) / 2 - wanted))
+        count = self.lines[k] = self.lines.get(k, -1) + 1
+        half = min((b - a) / 2, PADDING)  # below the upper block: titles stand above the lower one
+        apart = half / 3 * ((count + 1) // 2) * (1 if count % 2 else -1)
+        return a + half + max(2 - half, min(half - 2, apart))
 
 
 # -- by Graphviz -----------------------------------------------------------------------------------

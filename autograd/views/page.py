@@ -20,6 +20,7 @@ from autograd.views.moment import moment
 from autograd.views.painter import colours, paint, static
 from autograd.views.plays import shared_example, shares_an_inner_node
 from autograd.views.scene import levels, scene, suiting
+from autograd.views.text import typeset
 from autograd.views.trace import Lang, Trace, as_records, sentences, trace
 from autograd.views.words import HOLE, template
 
@@ -86,7 +87,9 @@ def shown_levels(story: Trace) -> list[int]:
 
 def title(story: Trace) -> str:
     """What the page is about: the root and what it computes."""
-    return f"{story.root.name} = {story.expression}" if story.expression else story.root.name
+    return (
+        f"{story.root.name} = {typeset(story.expression)}" if story.expression else story.root.name
+    )
 
 
 def example_board(example: Trace) -> str:
@@ -162,7 +165,7 @@ def page_style() -> str:
     rules = re.sub(r"/\*.*?\*/", "", static("board.css") + static("page.css"), flags=re.DOTALL)
     return (
         f":root{{{fonts}{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
-        + re.sub(r"\s*([{};,])\s*|(?<=[\w-]:) ", r"\1", rules)
+        + re.sub(r"\s*([{};,])\s*|(?<=[\w-]:) ", r"\1", rules).replace(";}", "}")
     )
 
 

@@ -33,6 +33,7 @@ from autograd.views.scene import (
     Wire,
     equations,
     heat_side,
+    listed,
     pill_width,
     tooltip,
     wire_text,
@@ -41,6 +42,8 @@ from autograd.views.text import number, shorten
 from autograd.views.words import sum_of
 
 CELL_DIGITS = 3
+STRONGEST = 0.4
+"""The ground of a number at its darkest: ink on it keeps a contrast of 4.5, in both schemes."""
 THEMES = ("auto", "light", "dark")
 
 
@@ -140,9 +143,18 @@ class _Painter:
             tag("title", shorten(" / ".join(scope), 200)),
             tag("rect", x=x0, y=y0, width=x1 - x0, height=y1 - y0, rx=12),
             tag("text", shorten(scope[-1]), x=x0 + 10, y=y0 + 16),
+            *self._headings(scope, y0 + 28),
             class_="scope",
             data_scope=shorten("/".join(scope), 200),
         )
+
+    def _headings(self, scope: Scope, y: float) -> Iterator[Markup]:
+        """What the numbers of units of one row are, once above them all."""
+        card = next((card for card in self.told.cards if card.scope == scope and flat(card)), None)
+        if card:
+            middle = self.places.nodes[card.key][0]
+            for (key, slot, _), x in zip(self._cells(card.units[0]), self._columns(card)):
+                yield tag("text", key, class_=f"head {slot}", x=middle + x, y=y)
 
     # -- wires
 
@@ -289,16 +301,15 @@ class _Painter:
 
     def _pile(self, card: Card, of: int) -> str:
         """The payments as a sum, or where there is no room for that, their total."""
-        pile, room = self.now.piles.get(of, []), (card.width - 2 * 14 - PILE_FROM - 18) / 7.8
+        pile, room = self.now.piles.get(of, []), (card.width - 2 * 14 - PILE_FROM - 18) / 8.4
         total = self.now.totals.get(of)
         if total is None:
             return ""
-        if of in self.now.settled:
-            return next(
-                (t for d in (6, 5, 4) if len(t := number(total, d)) <= room), number(total, 3)
-            )
-        text = sum_of([number(amount) for amount in pile])
-        return text if len(text) <= room else f"Σ {number(total, 4)}"
+        sign = "" if of in self.now.settled else "Σ "
+        room -= len(sign) / 2
+        whole = [sum_of([number(amount) for amount in pile])] if sign else []
+        texts = [*whole, *(sign + number(total, digits) for digits in (6, 5, 4, 3))]
+        return next((text for text in texts if len(text) <= room), f"{sign}{number(total, 2)}")
 
     def _heard(self, of: int) -> str:
         if of in self.now.settled:
@@ -332,39 +343,50 @@ class _Painter:
         left, right = sides(card)
         top = -card.height / 2 + 20
         yield tag("text", card.title, class_="name", x=left, y=top)
-        for k, i in enumerate(card.nodes[:ROWS_AT_MOST]):
+        for k, i in enumerate(card.nodes[: listed(len(card.nodes))]):
             node, y = self.graph.nodes[i], top + 4 + LINE * (k + 1)
             named = node.name if node.label or not node.constant else ""
             yield tag("text", named, class_="key-name", x=left, y=y)
             yield self._slot("value", i, right - CELL * (not node.constant), y, CELL_DIGITS)
             if not node.constant:
                 yield self._slot("grad", i, right, y, CELL_DIGITS)
+        yield self._more(len(card.nodes), left, top + 4)
+
+    def _more(self, rows: int, x: float, y: float) -> Markup:
+        """How many rows there was no room for, in place of the last one."""
+        hidden = rows - listed(rows)
+        text = self.words["more"].format(hidden)
+        return (
+            tag("text", text, class_="more", x=x, y=y + LINE * ROWS_AT_MOST) if hidden else Markup()
+        )
 
     def _unit(self, card: Card) -> Iterator[Markup]:
         unit, [left, right] = card.units[0], sides(card)
         z, a = unit.sums[0], unit.outputs[0]
         name = self.graph.nodes[z].name
         delta = "δ" + name[1:] if name[0] == "z" else "δ"
-        if card.height < TALL - 20:
-            step = CELL
+        if flat(card):
             yield tag("text", name, class_="key-name", x=left, y=5)
-            for k, (slot, of) in enumerate(self._cells(unit)):
-                yield self._slot(
-                    slot, of, right - step * (len(self._cells(unit)) - 1 - k), 5, CELL_DIGITS
-                )
+            for (_, slot, of), x in zip(self._cells(unit), self._columns(card)):
+                yield self._slot(slot, of, x, 5, CELL_DIGITS)
             return
         top = -card.height / 2 + 22
         bent = f"{self.graph.nodes[a].name} = {card.badge}"
         keys = [name, *[bent] * (a != z), delta]
-        for k, (key, (slot, of)) in enumerate(zip(keys, self._cells(unit))):
+        for k, (key, (_, slot, of)) in enumerate(zip(keys, self._cells(unit))):
             yield tag("text", key, class_="key-name", x=left, y=top + LINE * k)
             yield self._slot(slot, of, right, top + LINE * k, 4)
 
-    def _cells(self, unit: Unit) -> list[tuple[str, int]]:
+    def _columns(self, card: Card) -> list[float]:
+        """Where the columns of a unit of one row end."""
+        count, right = len(self._cells(card.units[0])), sides(card)[1]
+        return [right - CELL * (count - 1 - k) for k in range(count)]
+
+    def _cells(self, unit: Unit) -> list[tuple[str, str, int]]:
         """What the card of a unit says: z, a where it differs, and δ where there are gradients."""
         z, a = unit.sums[0], unit.outputs[0]
-        owed = [("grad", z)] if self.told.gradients else []
-        return [("value", z), *[("value", a)] * (a != z), *owed]
+        owed = [("δ", "grad", z)] if self.told.gradients else []
+        return [("z", "value", z), *[("a", "value", a)] * (a != z), *owed]
 
     def _layer(self, card: Card) -> Iterator[Markup]:
         assert card.layer is not None
@@ -375,11 +397,15 @@ class _Painter:
         for k, (key, slot) in enumerate((("z", "value"), ("a", "value"), ("δ", "grad"))):
             x = left + 22 + CELL * (k + 1)
             yield tag("text", key, class_=f"head {slot}", x=x - 8, y=top + 18)
-            of = [(u.outputs if key == "a" else u.sums)[0] for u in card.units[:ROWS_AT_MOST]]
+            of = [
+                (u.outputs if key == "a" else u.sums)[0]
+                for u in card.units[: listed(len(card.units))]
+            ]
             yield tag("g", *self._column(slot, of, x, top + 24), class_="heatmap")
-        for k, unit in enumerate(card.units[:ROWS_AT_MOST]):
+        for k, unit in enumerate(card.units[: listed(len(card.units))]):
             y = top + 24 + LINE * k + 14
             yield tag("text", str(unit.number), class_="key-name", x=left, y=y)
+        yield self._more(len(card.units), left, top + 24 + 14 - LINE)
         below = top + 24 + LINE * min(len(card.units), ROWS_AT_MOST) + 16
         side = heat_side(card.layer)
         across = max(len(unit.weights) + 1.6 for unit in card.units) * side
@@ -437,7 +463,7 @@ class _Painter:
         return tag(
             "rect",
             class_=f"heat {slot}{minus}",
-            fill_opacity=f"{0.05 + 0.55 * part:.3f}",
+            opacity=f"{0.05 + STRONGEST * part:.3f}",
             data_slot=slot,
             data_of=str(i),
             **place,
@@ -456,6 +482,11 @@ class _Painter:
             if step.edge in wire.edges:
                 x, y = point_on(backwards(self.places.curves[wire.key]), 0.82)
                 yield coin(number(step.amount), x, y)
+
+
+def flat(card: Card) -> bool:
+    """Whether a card is a unit of one row."""
+    return card.kind == "unit" and card.height < TALL - 20
 
 
 def _listed(bias: int | None) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from autograd.views.layout import (
 from autograd.views.moment import Moment
 from autograd.views.network import Layer, Unit
 from autograd.views.records import Graph, TraceEdge, TraceNode
-from autograd.views.text import clean, columns, number, shorten
+from autograd.views.text import clean, columns, number, shorten, typeset
 
 Scope = tuple[str, ...]
 Fold = int | str | Sequence[str] | None
@@ -289,10 +289,7 @@ def _cards(
             height = TALL if gradients else FLAT
             yield Card(key, "loss", root, nodes, graph.root.name, "", (), width, height)
         elif scope in units and len(units[scope].sums) == 1:
-            layer = layers[scope[:-1]]
-            yield _unit_card(
-                graph, key, nodes, units[scope], len(layer.units) > MANY_UNITS, gradients
-            )
+            yield _unit_card(graph, key, nodes, units[scope], layers[scope[:-1]], gradients)
         elif scope in layers and all(len(unit.sums) == 1 for unit in layers[scope].units):
             yield _layer_card(graph, key, nodes, layers[scope])
         else:
@@ -311,7 +308,7 @@ def _node_card(graph: Graph, node: TraceNode, gradients: bool) -> Card:
     kind = "constant" if node.constant else kind
     room = _wide(title, 17) + _wide(badge, 13) + _wide(number(node.value), 15) + 66
     height = TALL if gradients and not node.constant else FLAT
-    width = max(room, 148.0 if height == TALL else 60.0)
+    width = max(room, 158.0 if height == TALL else 60.0)
     return Card(key, kind, root, nodes, title, badge, node.scope, width, height)
 
 
@@ -326,19 +323,24 @@ def _list_card(graph: Graph, key: str, nodes: tuple[int, ...]) -> Card:
     return Card(key, "inputs", False, nodes, "x", "", (), named + CELL * 2 + 24, height)
 
 
+def listed(rows: int) -> int:
+    """How many of so many rows a card shows: where there are too many, the last says so."""
+    return rows if rows <= ROWS_AT_MOST else ROWS_AT_MOST - 1
+
+
 def _given_name(graph: Graph, i: int) -> str:
     return graph.nodes[i].name if graph.nodes[i].label or not graph.nodes[i].constant else ""
 
 
 def _unit_card(
-    graph: Graph, key: str, nodes: tuple[int, ...], unit: Unit, flat: bool, gradients: bool
+    graph: Graph, key: str, nodes: tuple[int, ...], unit: Unit, layer: Layer, gradients: bool
 ) -> Card:
     bent = unit.outputs[0] != unit.sums[0]
     badge = symbol(graph.nodes[unit.outputs[0]]) if bent else ""
     root = graph.root.id in nodes
-    wide = _wide(graph.nodes[unit.sums[0]].name, 14)
+    wide = max(_wide(graph.nodes[other.sums[0]].name, 14) for other in layer.units)
     rows = 1 + bent + gradients
-    if flat:
+    if len(layer.units) > MANY_UNITS:
         size = wide + CELL * rows + 40, 30.0
     else:
         size = wide + _wide(badge, 14) + CELL + 58, 14 + LINE * rows
@@ -434,7 +436,7 @@ def _before(graph: Graph, debt: TraceEdge) -> str:
     short = columns(consumer.name) <= 4 and columns(parent.name) <= 4
     once = sum(operand.id == parent.id for operand in consumer.parents) == 1
     symbol_ = f"∂{consumer.name}/∂{parent.name}" if short and once else "∂"
-    words = debt.words if columns(debt.words) <= 14 and debt.worded else ""
+    words = typeset(debt.words) if columns(debt.words) <= 14 and debt.worded else ""
     return f"{symbol_} = {words} = " if words else f"{symbol_} = "
 
 
@@ -488,7 +490,7 @@ def pill_width(wire: Wire, graph: Graph) -> float:
 
 # --- what stands on wires -------------------------------------------------------------------------
 
-PARTS = (0.5, 0.38, 0.62, 0.28, 0.72, 0.2, 0.8, 0.12, 0.88)
+PARTS = tuple(sorted((k / 40 for k in range(3, 38)), key=lambda part: abs(part - 0.5)))
 
 
 def _pills(told: Scene) -> dict[str, Point]:
@@ -497,6 +499,7 @@ def _pills(told: Scene) -> dict[str, Point]:
         (told.places.nodes[card.key], card.width, card.height) for card in told.cards
     ]
     found: dict[str, Point] = {}
+    lines = _strips(told)
     for wire in told.wires:
         width = pill_width(wire, told.graph)
         if not width:
@@ -509,11 +512,35 @@ def _pills(told: Scene) -> dict[str, Point]:
             on_line = min(points_of(curve), key=lambda point: abs(point[axis] - level))
             spots = [on_line, curve.label, *spots]
         spots = [_on_picture(spot, width, told) for spot in spots]
-        free = (s for s in spots if not any(_overlap(s, width, *other) for other in taken))
-        found[wire.key] = next(free, spots[0])
+        free = [s for s in spots if not any(_overlap(s, width, *other) for other in taken)]
+        found[wire.key] = min(free or spots, key=lambda spot: _struck(spot, width, wire, lines))
         if not (told.crowded or wire.weight):
             taken.append((found[wire.key], width, 18.0))
     return found
+
+
+STRIP = 20
+Strips = Mapping[int, Sequence[tuple[Point, str]]]
+
+
+def _strips(told: Scene) -> Strips:
+    """The points of all lines in upright strips, so that those near a text are found quickly."""
+    found: dict[int, list[tuple[Point, str]]] = {}
+    for wire in () if told.crowded else told.wires:
+        for point in points_of(told.places.curves[wire.key]):
+            found.setdefault(int(point[0] // STRIP), []).append((point, wire.key))
+    return found
+
+
+def _struck(centre: Point, width: float, wire: Wire, lines: Strips) -> int:
+    """How far other lines run through a text there."""
+    (x, y), half = centre, width / 2
+    near = range(int((x - half) // STRIP), int((x + half) // STRIP) + 1)
+    return sum(
+        key != wire.key and abs(at[0] - x) < half and abs(at[1] - y) < 10
+        for strip in near
+        for at, key in lines.get(strip, ())
+    )
 
 
 def _on_picture(centre: Point, width: float, told: Scene) -> Point:

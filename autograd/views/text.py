@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from math import copysign
 
@@ -19,6 +20,15 @@ def number(x: float, digits: int = 6) -> str:
     if x == 0 and copysign(1, x) < 0:
         return "−0"
     return show(x, digits).replace("inf", "∞").replace("-", "−")
+
+
+def typeset(text: str) -> str:
+    """A formula with true minus signs; a hyphen inside a name stays one.
+
+    >>> typeset("-x-1 - 2.5e-7 · (-y)")
+    '−x-1 − 2.5e−7 · (−y)'
+    """
+    return re.sub(r"(^|[\s([{^,|√]|\de)-", r"\1−", text)
 
 
 def shorten(text: str, limit: int = LABEL_COLUMNS) -> str:

@@ -7,6 +7,9 @@ const LARGEST = 1.5;
 const COINS_AT_MOST = 60;
 const REST = 0.82;
 const PILE_FROM = 34;
+const STRONGEST = 0.4;
+const DOTS_AT_MOST = 3;
+const DOT = 7;
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 /** Whether what moves goes up the debts: a walker, or a change on its way forward. */
@@ -35,6 +38,7 @@ function partsOf(svg) {
   const all = (selector) => [...svg.querySelectorAll(selector)];
   const parts = {
     cards: all("g.node").map((group) => [group, numbersOf(group, "node")]),
+    curves: new Map(all("g.edge .wire").flatMap((wire) => numbersOf(wire.parentNode, "edge").map((id) => [id, wire]))),
     wires: all("g.edge").map((group) => [group, numbersOf(group, "edge")]),
     slots: all("text[data-slot]").map((text) => [text, Number(text.dataset.of)]),
     maps: all("g.heatmap").map((map) => [...map.querySelectorAll("rect.heat")].map((cell) => [cell, Number(cell.dataset.of), cell.dataset.slot])),
@@ -66,13 +70,13 @@ function heardText(id, now) {
 function pileText(element, id, now) {
   const pile = now.pile(id);
   if (!pile.length) return "";
-  const room = (element.closest("g.node").querySelector(".card").getAttribute("width") - 2 * 14 - PILE_FROM - 18) / 7.8;
-  if (now.state(id) === "settled") {
-    const texts = [6, 5, 4].map((digits) => number(now.gradient(id), digits));
-    return texts.find((text) => text.length <= room) ?? number(now.gradient(id), 3);
-  }
-  const text = sumOf(pile.map((amount) => number(amount)));
-  return text.length <= room ? text : `Σ ${number(pile.reduce((sum, x) => sum + x), 4)}`;
+  const wide = (element.closest("g.node").querySelector(".card").getAttribute("width") - 2 * 14 - PILE_FROM - 18) / 8.4;
+  const settled = now.state(id) === "settled";
+  const total = settled ? now.gradient(id) : pile.reduce((sum, x) => sum + x);
+  const short = (digits) => (settled ? "" : "Σ ") + number(total, digits);
+  const room = settled ? wide : wide - 1;
+  const texts = [...(settled ? [] : [sumOf(pile.map((amount) => number(amount)))]), ...[6, 5, 4, 3].map(short)];
+  return texts.find((text) => text.length <= room) ?? short(2);
 }
 
 const owingOf = (ids, now) => ids.filter((id) => !now.story.nodes[id].constant);
@@ -85,8 +89,19 @@ function countText(ids, now) {
 function partialText(element, id, now) {
   if (!now.known(now.story.edges[id].from)) return "";
   const times = now.mode === "naive" || now.mode === "impatient" ? now.times(id) : 0;
-  const walked = times ? ` ${times < 6 ? "•".repeat(times) : `•${times}`}` : "";
+  const walked = times ? ` ${times <= DOTS_AT_MOST ? "•".repeat(times) : `×${times}`}` : "";
+  makeRoom(element, walked.length * DOT);
   return element.dataset.before + number(now.story.locals[id]) + walked;
+}
+
+/** Widen a pill for the count of its uses. */
+function makeRoom(text, more) {
+  const rect = text.previousSibling;
+  rect.dataset.home ??= rect.getAttribute("width");
+  const width = Number(rect.dataset.home) + more;
+  if (Number(rect.getAttribute("width")) === width) return;
+  rect.setAttribute("width", width);
+  rect.setAttribute("x", text.getAttribute("x") - width / 2);
 }
 
 function paintCard(group, ids, now) {
@@ -112,8 +127,8 @@ function paintHeat(cells, now) {
   cells.forEach(([cell], k) => {
     const x = numbers[k];
     const part = x === undefined ? 0 : !Number.isFinite(x) ? 1 : scale ? Math.abs(x) / scale : 0;
-    const opacity = (0.05 + 0.55 * part).toFixed(3);
-    if (cell.getAttribute("fill-opacity") !== opacity) cell.setAttribute("fill-opacity", opacity);
+    const opacity = (0.05 + STRONGEST * part).toFixed(3);
+    if (cell.getAttribute("opacity") !== opacity) cell.setAttribute("opacity", opacity);
     cell.classList.toggle("minus", x < 0);
   });
 }
@@ -316,7 +331,7 @@ export function coinsOf(svg, now) {
   if (now.step?.kind === "seed") return [seedCoin(svg, now)].filter(Boolean);
   const wires = new Map();
   for (const { id } of now.edges) {
-    const wire = svg.querySelector(`g.edge[data-edge="${id}"] .wire, g.edge[data-edges~="${id}"] .wire`);
+    const wire = partsOf(svg).curves.get(id);
     if (wire) wires.set(wire, [...(wires.get(wire) ?? []), id]);
   }
   return [...wires].slice(0, COINS_AT_MOST).map(([wire, ids]) => coinOn(svg, wire, ids, now));

@@ -46,7 +46,7 @@ export function paintCompare(section, columns, say) {
 /** What a leaf holds, and once all is paid whether that is right. */
 function held(now, id, say) {
   const total = now.total(id);
-  const text = total === undefined ? "" : minus(show(total, 6));
+  const text = total === undefined ? "" : minus(show(total, 4));
   if (now.taken < now.steps.length) return text;
   return `${text} ${differs(total ?? 0, now.story.totals[id]) ? `≠ ${say("wrong")}` : "✓"}`;
 }

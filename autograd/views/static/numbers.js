@@ -17,6 +17,9 @@ export function number(x, digits = 6) {
   return show(x, digits).replace("inf", "∞").replaceAll("-", "−");
 }
 
+/** A formula with true minus signs; a hyphen inside a name stays one (as views/text.py has it). */
+export const typeset = (text) => text.replace(/(^|[\s([{^,|√]|\de)-/g, "$1−");
+
 /** Digits with the decimal point after the first `point` of them, or with an exponent. */
 function placed(digits, point, most) {
   if (point <= -4 || point > most) {

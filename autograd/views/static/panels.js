@@ -1,5 +1,5 @@
 // The panels beside the board: the table, the program, the counters, the leaves to play with.
-import { grouped, show, sumOf } from "./numbers.js";
+import { grouped, show, sumOf, typeset } from "./numbers.js";
 
 /** An element with attributes and children; text becomes text, never markup. */
 export function make(name, attributes = {}, ...children) {
@@ -13,9 +13,13 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Keep an element of a scrolling list in sight, moving nothing but the list. */
+/** Keep an element of a scrolling list in sight, moving nothing but the list: in the next frame, when all is written. */
 function reveal(list, element) {
-  if (!element) return;
+  cancelAnimationFrame(list.revealing);
+  if (element) list.revealing = requestAnimationFrame(() => scrollTo(list, element));
+}
+
+function scrollTo(list, element) {
   const head = list.querySelector("thead")?.offsetHeight ?? 0;
   const [top, bottom] = [element.offsetTop - head, element.offsetTop + element.offsetHeight];
   if (top < list.scrollTop) list.scrollTop = top;
@@ -31,7 +35,7 @@ export class Table {
   }
 
   #row(node) {
-    const small = make("small", {}, node.constant || node.leaf ? "" : ` = ${node.formula}`);
+    const small = make("small", {}, node.constant || node.leaf ? "" : ` = ${typeset(node.formula)}`);
     const cells = ["value", "pile", "grad", "heard"].map((name) => make("td", { "data-cell": name }));
     const ask = make("button", { class: "text", "data-ask": node.id });
     const element = make("tr", { "data-node": node.id }, make("th", { scope: "row" }, node.name, small), ...cells);
@@ -86,8 +90,8 @@ export class Program {
     for (const id of now.changed?.nodes ?? this.lines.keys()) {
       const [line, node] = [this.lines.get(id), now.story.nodes[id]];
       if (!line) continue;
-      const known = now.known(id) ? show(now.story.values[id], 6) : "";
-      write(line.said, node.leaf ? `${node.name} = ${known || "…"}` : `${node.name} = ${node.formula}`);
+      const known = now.known(id) ? typeset(show(now.story.values[id], 6)) : "";
+      write(line.said, node.leaf ? `${node.name} = ${known || "…"}` : `${node.name} = ${typeset(node.formula)}`);
       write(line.value, node.leaf ? "" : known);
       this.#light(line.element, now.step !== undefined && now.lines.has(id), now.step?.kind === "eval");
     }

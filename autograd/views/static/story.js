@@ -90,6 +90,7 @@ export class Story {
 
   /** Whether the page can work out a node anew when this leaf changes. */
   canRetell(leaf) {
+    if (!this.nodes.some((node) => node.custom)) return true;
     const reached = new Set([leaf]);
     for (const node of this.nodes) {
       if (!node.parents.some((parent) => reached.has(parent.id))) continue;

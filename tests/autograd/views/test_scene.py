@@ -214,7 +214,7 @@ READ = """() => {
     slots: all("text[data-slot]").map((e) => [of(e), e.textContent]),
     groups: all("g.node, g.edge").map((e) =>
       [ids(e).flat().join(" "), classes(e), e.dataset.state ?? ""]),
-    heat: all("rect.heat").map((e) => [of(e), e.getAttribute("fill-opacity"), classes(e)]),
+    heat: all("rect.heat").map((e) => [of(e), e.getAttribute("opacity"), classes(e)]),
   };
 }"""
 
@@ -261,7 +261,7 @@ def browserless(svg):
         "slots": [[of(t), t.text or ""] for t in tree.iter(f"{SVG}text") if t.get("data-slot")],
         "groups": [[name(g), classes(g), g.get("data-state", "")] for g in groups],
         "heat": [
-            [of(r), r.get("fill-opacity"), classes(r)]
+            [of(r), r.get("opacity"), classes(r)]
             for r in tree.iter(f"{SVG}rect")
             if "heat" in r.get("class", "")
         ],
