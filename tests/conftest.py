@@ -10,7 +10,7 @@ so that a second run with everything installed can take up exactly those; there
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,17 @@ class _Skips:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
             self.names.append(report.nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A file of tests that cannot be imported fails; pytest passes it over for its doctests."""
+    report = yield
+    if report.skipped and "unable to import module" in str(report.longrepr):
+        report.outcome = "failed"
+    return report
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import assume, given
 
-from autograd import Value, abs, check_grads, maximum, relu, sqrt  # noqa: A004
+from autograd import Value, absolute, check_grads, maximum, relu, sqrt
 from autograd.differences import differences
 from tests.strategies import payback_operations, programs, result
 
@@ -45,7 +45,7 @@ def test_a_wrong_rule_is_a_mistake_and_no_kink():
         (lambda x: maximum(x * x, x), 1.0, "ok", []),
         (lambda x: relu(x - 1.0) * x, 1.0, "kink", ["relu"]),
         (lambda x: sqrt(x), 0.0, "kink", ["sqrt"]),
-        (lambda x: abs(x) + relu(x), 0.0, "kink", ["absolute", "relu"]),
+        (lambda x: absolute(x) + relu(x), 0.0, "kink", ["absolute", "relu"]),
     ],
 )
 def test_which_operation_has_the_kink(build, at, verdict, kinks):
