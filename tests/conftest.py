@@ -9,6 +9,7 @@ so that a second run with everything installed can take up exactly those; there
 `--nothing-left-out` makes a skip a failure.
 """
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.pop("COLUMNS", None)  # several workers at once are told a width, our output is not
     config.stash[LEFT_OUT] = []
     config.pluginmanager.register(_Skips(config.stash[LEFT_OUT]))
 
