@@ -207,3 +207,20 @@ def _near_trouble(step: Step, operands: Sequence[float]) -> bool:
 
 def _gathered(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *xs: function(list(xs))
+
+
+def shared() -> autograd.Value:
+    """c = b + b of b = a + a: the smallest graph on which impatience shows."""
+    a = autograd.Value(1.0, label="a")
+    b = a + a
+    c = b + b
+    b.label, c.label = "b", "c"
+    return c
+
+
+def ladder(rungs: int) -> autograd.Value:
+    """x + x again and again: two edges a rung, and twice the paths."""
+    x = autograd.Value(1.0, label="x")
+    for _ in range(rungs):
+        x = x + x
+    return x

@@ -20,7 +20,7 @@ import nn
 from autograd import Value, scope, topological_order, trace
 from autograd.views.page import joined_modules, page_data, page_script
 from autograd.views.plays import Passes, impatient, path_by_path, paying_back
-from tests.strategies import payback_operations, programs, result, wild_programs
+from tests.strategies import ladder, payback_operations, programs, result, shared, wild_programs
 
 LOGIC = ("basis", "numbers", "story", "plays", "narrator", "panels", "lessons", "link")
 ANSWER = Path(__file__).with_name("answer.js")
@@ -58,21 +58,6 @@ def graph_of(program):
     root = result(program, leaves, payback_operations())
     assume(isinstance(root, Value) and root.requires_grad)
     return root
-
-
-def shared():
-    a = Value(1.0, label="a")
-    b = a + a
-    c = b + b
-    b.label, c.label = "b", "c"
-    return c
-
-
-def ladder(rungs):
-    x = Value(1.0, label="x")
-    for _ in range(rungs):
-        x = x + x
-    return x
 
 
 def network():

@@ -15,7 +15,7 @@ from autograd.views.plays import (
     retold,
     shares_an_inner_node,
 )
-from tests.strategies import payback_operations, programs, result
+from tests.strategies import ladder, payback_operations, programs, result, shared
 
 
 def graph_of(program):
@@ -28,21 +28,6 @@ def graph_of(program):
 def close(a, b):
     """Up to another order of adding up."""
     return (math.isnan(a) and math.isnan(b)) or a == b or abs(a - b) <= 1e-9 * max(abs(a), abs(b))
-
-
-def shared():
-    a = Value(1.0, label="a")
-    b = a + a
-    c = b + b
-    b.label, c.label = "b", "c"
-    return c
-
-
-def ladder(rungs):
-    x = Value(1.0, label="x")
-    for _ in range(rungs):
-        x = x + x
-    return x
 
 
 def ends_with(play, name):
