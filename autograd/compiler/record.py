@@ -74,7 +74,7 @@ class Recorder:
         self._known_tables: dict[bytes, int] = {}
         self.namespace = namespace({name: self._function(name) for name in BASIS})
         for word, count in zip(LEAVES, (parameters, inputs, 0)):
-            self._append(CODE[word], (0, 0, 0, 0), (count, 1), word == "inputs")
+            self.append(CODE[word], (0, 0, 0, 0), (count, 1), word == "inputs")
         self.parameters, self.inputs, self.known = (
             Block(self, k) for k in (PARAMETERS, INPUTS, CONSTANTS)
         )
@@ -121,9 +121,8 @@ class Recorder:
                 self._known_before, self._known = self._known, {}
         return Block(self, index)
 
-    def _append(
-        self, code: int, operands: tuple[int, ...], shape: Shape, varies: int | bool
-    ) -> int:
+    def append(self, code: int, operands: tuple[int, ...], shape: Shape, varies: int | bool) -> int:
+        """A new operation, though it may have been recorded before; its block's place."""
         self.codes.append(code)
         self.operands.extend(operands)
         self.shapes.append(shape)
@@ -137,7 +136,7 @@ class Recorder:
             code, b = _SUB, self.operands[4 * b]
         elif codes[a] == _NEG:
             code, a, b = _SUB, b, self.operands[4 * a]
-        return Block(self, self._append(code, (a, b, 0, 0), ONE, self.varies[a] | self.varies[b]))
+        return Block(self, self.append(code, (a, b, 0, 0), ONE, self.varies[a] | self.varies[b]))
 
     def _emit_unlike(self, word: str, operands: Sequence[Number]) -> Number:
         """Where not all operands are plain blocks."""
@@ -242,7 +241,7 @@ class Recorder:
             self.pieces.append((block.index, *where))
             varies |= block.varying
         operands = (first, len(self.pieces), int(once), 0)
-        return Block(self, self._append(_COLLECT, operands, shape, varies))
+        return Block(self, self.append(_COLLECT, operands, shape, varies))
 
     # -- views ----------------------------------------------------------------------------------
 
@@ -276,7 +275,7 @@ class Recorder:
         known = (*key, *shape)
         index = self._known.get(known)
         if index is None:
-            index = self._known[known] = self._append(key[0], key[1:], shape, self.varies[key[1]])
+            index = self._known[known] = self.append(key[0], key[1:], shape, self.varies[key[1]])
         return Block(self, index)
 
     def table(self, block: Block, places: Integers, shape: Shape) -> Block:

@@ -202,9 +202,9 @@ def _stand_ins(trial: Recorder, kinds: Iterable[Kind]) -> tuple[list[Number], li
         if isinstance(kind, tuple):
             operands.append(kind[0])
             continue
-        k = trial._append(_UNKNOWN, (0, 0, 0, 0), ONE, kind & VARIES)
+        k = trial.append(_UNKNOWN, (0, 0, 0, 0), ONE, kind & VARIES)
         if kind & NEGATIVE:
-            k = trial._append(_NEG, (k, 0, 0, 0), ONE, kind & VARIES)
+            k = trial.append(_NEG, (k, 0, 0, 0), ONE, kind & VARIES)
         operands.append(Block(trial, k))
     return operands, list(range(start, len(trial.codes)))
 
