@@ -113,7 +113,6 @@ loaded = Program.load(OUTPUT / "08_digits.npz")
 assert loaded.value_and_grad(params, rows)[0] == program.value_and_grad(params, rows)[0]
 assert (value, grads.tolist()) == (8.0, [6.0])
 assert program.counts().ratio < 4
-assert history.seconds < 1 or history.backend != "native"
 assert accuracy > 0.95
 assert reading > 0.9
-print("One graph, recorded once, learned to read in less time than you needed to read this line.")
+print(f"One graph, recorded once, learned to read in {history.seconds:.2f} seconds.")

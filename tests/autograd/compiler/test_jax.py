@@ -1,7 +1,5 @@
 """The JAX backend's own promises: few operations, pure functions, and JAX left as it was."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -29,12 +27,12 @@ def network(sizes: list[int], backend: str = "jax") -> Program:
     return compile(loss, [*inputs, *target], parameters=parameters, backend=backend)
 
 
-def test_a_large_network_compiles_fast() -> None:
-    start = time.process_time()
+def test_a_large_network_is_few_operations() -> None:
     program = network([784, 50, 10])
     batch = np.random.default_rng(0).normal(size=(64, 794))
+    traced = jax.make_jaxpr(program.to_jax())(program.pack(), batch)
+    assert len(traced.eqns) < 200  # unrolled, 120,000, which XLA never ends compiling
     value, grads = program.value_and_grad(program.pack(), batch)
-    assert time.process_time() - start < 60  # about 3 on an idle machine; unrolled it never ends
     expected = network([784, 50, 10], "numpy").value_and_grad(program.pack(), batch)
     assert value == pytest.approx(expected[0], rel=1e-12)
     np.testing.assert_allclose(grads, expected[1], rtol=1e-10, atol=1e-13)

@@ -2,8 +2,9 @@
 
 import gc
 import math
-import time
+import sys
 import tracemalloc
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -243,20 +244,26 @@ def test_a_deep_chain() -> None:
     assert words.count("cos") == 100_000
 
 
-def test_time_is_linear() -> None:
-    """At most 600 bytes per instruction while recording, and nothing left to the collector."""
-    short, long = (min(recording_time(n) for _ in range(3)) for n in (10_000, 40_000))
-    assert long < 8 * short
+def test_work_is_linear() -> None:
+    """Four times the nodes take four times the calls, on any machine, however busy it is."""
+    short, long = calls_of_rolling(1_000), calls_of_rolling(4_000)
+    assert 3.5 * short < long < 4.5 * short
 
 
-def recording_time(length: int) -> float:
+def calls_of_rolling(length: int) -> int:
+    """How many functions, of Python and of C, are called while a chain is rolled."""
     x, w = Value(0.5), Value(1.0)
     y = x
     for _ in range(length):
         y = y * w + x
-    start = time.process_time()
-    roll([y], [x])
-    return time.process_time() - start
+    calls = Counter[str]()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, argument: calls.update([event]))
+    try:
+        roll([y], [x])
+    finally:
+        sys.setprofile(before)
+    return calls["call"] + calls["c_call"]
 
 
 def test_memory_is_let_go() -> None:
