@@ -5,6 +5,9 @@ topological order a node's family is known when its operands' families are, so t
 them all, in an order in which they can be computed.  Parameters, inputs and constants are the first
 three.  A graph in which nothing repeats has families of one node, in recorded order.
 
+*Kind*: families that differ in nothing but how many operands their nodes have, such as the softmax
+of one letter, of two, of three.  What is done to all of them alike is one family again.
+
 Additions that nobody else sees are one long sum, and a sum of products is a ``dot``.
 """
 
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from autograd.compiler.arrays import CONSTANTS
+from autograd.compiler.arrays import CONSTANTS, INPUTS, PARAMETERS
 from autograd.primitive import Primitive
 from autograd.rules import TABLE
 from autograd.value import Value, constant
@@ -45,6 +48,7 @@ def families(
 ) -> list[Family]:
     """The families of a graph after those of the leaves; ``family_of`` gets every node's number."""
     sums = _sums(order, roots)
+    kinds = _Kinds()
     known: dict[Any, int] = {}
     found: list[Family] = []
     for node in order:
@@ -59,20 +63,54 @@ def families(
             if not parents:  # a part of a longer sum
                 continue
         row = row or _refuse(node)
-        sources: Any = [family_of.setdefault(parent, CONSTANTS) for parent in parents]
+        sources: Any = [kinds.of[family_of.setdefault(parent, CONSTANTS)] for parent in parents]
+        form: Any = ()
         if len(parents) > FEW:
-            sources = len(parents), *sorted({*sources})
+            form, sources = (len(parents),), sorted({*sources})
         elif row is POW and sources[1] == CONSTANTS:
-            sources.append(parents[1].data)
-        key = row, node.requires_grad, *sources
+            form = (parents[1].data,)
+        key = row, node.requires_grad, *sources, form
         number = known.setdefault(key, len(found))
         family_of[node] = number + 3
         if number == len(found):
             found.append(Family(row, [node], [parents], node.requires_grad))
+            kinds.add(row, node.requires_grad, sources)
         else:
             found[number].members.append(node)
             found[number].parents.append(parents)
-    return found
+    return kinds.in_order(found, family_of)
+
+
+class _Kinds:
+    """The kind of each family, by number, and how deep in the graph it is."""
+
+    def __init__(self) -> None:
+        self.of = [PARAMETERS, INPUTS, CONSTANTS]
+        self.depths = [0, 0, 0]
+        self._known: dict[Any, int] = {}
+
+    def add(self, row: Primitive, paid: bool, sources: Sequence[int]) -> None:
+        """Note the next family; its sources are kinds."""
+        kind = len(self.of)
+        if row.variadic:
+            kind = self._known.setdefault((row, paid, *sorted({*sources})), kind)
+        self.of.append(kind)
+        self.depths.append(1 + max([self.depths[source] for source in sources], default=0))
+
+    def in_order(self, found: list[Family], family_of: dict[Value, int]) -> list[Family]:
+        """The families such that each comes after those of its operands.
+
+        Where a kind has several, the first that was seen of what is done to them all came too soon.
+        """
+        if len({*self.of}) == len(self.of):
+            return found
+        order = sorted(range(len(found)), key=lambda k: self.depths[k + 3])
+        place = [PARAMETERS, INPUTS, CONSTANTS, *[0] * len(found)]
+        for new, old in enumerate(order):
+            place[old + 3] = new + 3
+        for node, family in family_of.items():
+            family_of[node] = place[family]
+        return [found[k] for k in order]
 
 
 def lengths_of(row: Primitive, count: int) -> list[int]:

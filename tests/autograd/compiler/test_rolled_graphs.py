@@ -94,7 +94,19 @@ def joined(draw: st.DrawFn, pool: list[Vector]) -> Vector:
     return [*seen(draw, pool), *seen(draw, pool)][:12]
 
 
-STEPS = [mapped, mapped, paired, paired, with_numbers, chunked, layered, joined]
+def looking_back(draw: st.DrawFn, pool: list[Vector]) -> Vector:
+    """For each place what is done to those up to it, and then to all results alike."""
+    fold = draw(st.sampled_from([
+        autograd.sum, autograd.logsumexp, lambda c: autograd.dot(c, c[::-1]),
+        lambda c: autograd.dot(autograd.softmax(c), c), lambda c: autograd.softmax(c)[-1],
+    ]))  # fmt: skip
+    vector = seen(draw, pool)
+    folded = [fold(vector[: k + 1]) for k in range(len(vector))]
+    then = draw(st.sampled_from([autograd.tanh, lambda v: v * vector[0], lambda v: v + 0.5]))
+    return [then(v) for v in folded]
+
+
+STEPS = [mapped, mapped, paired, paired, with_numbers, chunked, layered, joined, looking_back]
 
 
 def check(root: Value, x: Vector, w: Vector, rows: np.ndarray, backend: str) -> None:
