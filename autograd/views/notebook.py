@@ -64,15 +64,11 @@ def trace_bundle(story: Trace) -> dict[str, str]:
 
 def _pictures(svg: str, in_light: Callable[[], str]) -> dict[str, str]:
     """A picture by its types; a PNG cannot follow the reader's scheme, so it is a light one."""
+    from autograd.views.formats import png
+
     told = {"image/svg+xml": svg.replace("<svg ", f'<svg style="{FITTING}" ', 1)}
     with suppress(ImportError):
-        import resvg_py
-
-        from autograd.views.painter import colours
-
-        paper = colours()["light"]["paper"]
-        zoom = 2 if len(svg) < SHARP_UP_TO else 1
-        image = bytes(resvg_py.svg_to_bytes(in_light(), background=paper, zoom=zoom))
+        image = png(in_light(), "light", zoom=2 if len(svg) < SHARP_UP_TO else 1)
         told["image/png"] = base64.b64encode(image).decode()
     return told
 

@@ -84,9 +84,7 @@ def paint(
     """
     width = max(told.places.width, 6.6 * len(foot)) + 2 * MARGIN
     height = told.places.height + 2 * MARGIN + (24.0 if foot else 0.0)
-    graph, words = told.graph, picture_words(lang)
-    sizes = len(graph.nodes), len(graph.edges)
-    title = words["graph"].format(shorten(graph.root.name), *sizes)
+    title = title_of(told, lang)
     below = tag("text", foot, class_="foot", x=0, y=told.places.height + MARGIN + 14)
     return tag(
         "svg",
@@ -102,6 +100,13 @@ def paint(
         height=height,
         viewBox=f"{n(-MARGIN)} {n(-MARGIN)} {n(width)} {n(height)}",
     )
+
+
+def title_of(told: Scene, lang: str) -> str:
+    """What a picture is called for those who hear it."""
+    graph = told.graph
+    sizes = len(graph.nodes), len(graph.edges)
+    return picture_words(lang)["graph"].format(shorten(graph.root.name), *sizes)
 
 
 def painted(told: Scene, now: Moment, lang: str = "en") -> Markup:

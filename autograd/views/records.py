@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
+from operator import attrgetter
 
 from autograd.graph import Edge, edges
 from autograd.value import Value
@@ -190,15 +192,18 @@ def _written(order: Sequence[Value], names: Sequence[str], spelled_out: set[Valu
 def _edges(
     graph_edges: Iterable[Edge], number_of: Mapping[Value, int], nodes: Sequence[TraceNode]
 ) -> Iterator[TraceEdge]:
-    for number, edge in enumerate(graph_edges):
-        consumer, parent = nodes[number_of[edge.consumer]], nodes[number_of[edge.parent]]
-        words, local = _local_words(edge.consumer, nodes, consumer)[edge.slot], show(edge.partial)
-        symbol = f"∂{consumer.name}/∂{parent.name}"
-        worded = words not in ("", local)
-        said = f"{symbol} = {words} = {local}" if worded else f"{symbol} = {local}"
-        yield TraceEdge(
-            number, consumer.id, parent.id, edge.slot, edge.partial, words, said, worded
-        )
+    count = itertools.count()
+    for node, owed in itertools.groupby(graph_edges, key=attrgetter("consumer")):
+        consumer = nodes[number_of[node]]
+        told = _local_words(node, nodes, consumer)
+        for edge, number in zip(owed, count):
+            parent, words = nodes[number_of[edge.parent]], told[edge.slot]
+            local, symbol = show(edge.partial), f"∂{consumer.name}/∂{parent.name}"
+            worded = words not in ("", local)
+            said = f"{symbol} = {words} = {local}" if worded else f"{symbol} = {local}"
+            yield TraceEdge(
+                number, consumer.id, parent.id, edge.slot, edge.partial, words, said, worded
+            )
 
 
 def _local_words(node: Value, nodes: Sequence[TraceNode], told: TraceNode) -> list[str]:
