@@ -14,7 +14,7 @@ gradient, like the parameters of a model, are read again at each call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from numbers import Number
@@ -24,7 +24,7 @@ from typing import Any
 from autograd.compiler import Program
 from autograd.compiler import compile as compiled
 from autograd.modes import changed_mode, current_mode, no_branches
-from autograd.transforms import inside_a_transform, transforming
+from autograd.transforms import Compiled, Transform, inside_a_transform, transforming
 from autograd.trees import Rebuild, flatten, quiet_arrays, structure
 from autograd.validation import number
 from autograd.value import Value, as_value
@@ -41,16 +41,19 @@ def jit(f: Callable[..., Any], *, backend: str = "auto") -> Jitted:
     >>> slope([2.0, 3.0]), slope([5.0, 1.0])
     ([9.0, 12.0], [1.0, 10.0])
 
-    It composes: a transform of a jitted function, and a jitted function that is called on Values,
-    go through f itself, so derivatives of any order are right; to run them compiled, put ``jit``
-    outside.  A branch on a number of the arguments (``if x > 0``, ``.data``, ``float``) is a
-    TypeError with its file and line, and what to write.  The module `autograd.jitted` says what is
-    fixed when f is recorded.  ``backend`` is as for `autograd.compile`.
+    It composes: ``grad(jit(f))`` is ``jit(grad(f))``, and so with `value_and_grad`, `jacobian` and
+    `hessian`.  Where somebody else differentiates (a jitted function called on Values, or inside a
+    function that is transformed, or by `jvp` and `vjp`) f itself is called, and derivatives of any
+    order are right.
+
+    A branch on a number of the arguments (``if x > 0``, ``.data``, ``float``) is a TypeError with
+    its file and line, and what to write.  The module `autograd.jitted` says what is fixed when f is
+    recorded.  ``backend`` is as for `autograd.compile`.
     """
     return Jitted(f, backend)
 
 
-class Jitted:
+class Jitted(Compiled):
     """A function that records itself once per structure of its arguments; see `jit`."""
 
     def __init__(self, f: Callable[..., Any], backend: str = "auto") -> None:
@@ -59,6 +62,7 @@ class Jitted:
         update_wrapper(self, f, updated=())
         self._f, self._backend = f, backend
         self._recorded: dict[Hashable, _Recorded] = {}
+        self._derivatives: dict[Hashable, Jitted] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten((args, kwargs))
@@ -89,6 +93,17 @@ class Jitted:
         if program is None:
             raise ValueError(f"{self!r} returns the same for all arguments: there is no program")
         return program
+
+    def transformed(
+        self, transform: Transform, argnums: int | Sequence[int], has_aux: bool
+    ) -> Jitted:
+        """``jit(transform(f))``, the same one each time: a loop may ask anew at every step."""
+        chosen = tuple(argnums) if isinstance(argnums, Iterable) else argnums
+        key = (transform, repr(chosen), has_aux)
+        if key not in self._derivatives:
+            derivative = Jitted(transform(self._f, chosen, has_aux=has_aux), self._backend)
+            self._derivatives.setdefault(key, derivative)  # a thread may have been quicker
+        return self._derivatives[key]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)

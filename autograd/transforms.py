@@ -9,14 +9,18 @@ A function that returns a pair, its result and something else to look at, is tra
 
 Results are floats.  They are Values, with a graph, where an argument was a Value or where f is
 itself being differentiated: that is why transforms nest to any order.
+
+A function that runs *compiled* (`autograd.jit`) takes a transform inside: its derivative runs
+compiled too.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import reduce, wraps
 from operator import add, index
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, Protocol, SupportsIndex
 
 from autograd.backward import gradients, topological_order, traced_partials
 from autograd.functions import VALUES
@@ -37,6 +41,39 @@ from autograd.value import Value, as_value, captured_partials
 _NESTING: ContextVar[int] = ContextVar("nesting", default=0)
 
 
+class Transform(Protocol):
+    """From a function to a derivative of it."""
+
+    def __call__(
+        self, f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+    ) -> Callable[..., Any]: ...
+
+
+class Compiled(ABC):
+    """A function that runs compiled, and its derivatives with it."""
+
+    @abstractmethod
+    def transformed(
+        self, transform: Transform, argnums: int | Sequence[int], has_aux: bool
+    ) -> Callable[..., Any]:
+        """The transform of what is compiled, compiled."""
+
+
+def _taken_inside(transform: Transform) -> Transform:
+    """The transform, which of a compiled function makes a compiled one."""
+
+    @wraps(transform)
+    def either(
+        f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+    ) -> Callable[..., Any]:
+        if isinstance(f, Compiled):
+            return f.transformed(transform, argnums, has_aux)
+        return transform(f, argnums, has_aux=has_aux)
+
+    return either
+
+
+@_taken_inside
 def grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
 ) -> Callable[..., Any]:
@@ -62,6 +99,7 @@ def grad(
     return gradient
 
 
+@_taken_inside
 def value_and_grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
 ) -> Callable[..., Any]:
@@ -83,6 +121,7 @@ def value_and_grad(
     return value_and_gradient
 
 
+@_taken_inside
 def jacobian(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
 ) -> Callable[..., Any]:

@@ -284,6 +284,35 @@ def test_modes() -> None:
     assert math.isnan(root(-1.0))
 
 
+def test_transforms_of_jitted_functions_run_compiled() -> None:
+    counting = Counting(lambda p, v: p["w"] * v[0] ** 3 * v[1])
+    jitted = jit(counting)
+    transforms = [grad, value_and_grad, jacobian, hessian, lambda f: grad(f, (0, 1))]
+    for transform in transforms:
+        calls = counting.calls
+        for x in (2.0, 3.0, -1.0):  # asked for anew at each step, as training loops do
+            given = {"w": 5.0}, np.array([x, 0.5])
+            found, expected = transform(jitted)(*given), transform(counting.f)(*given)
+            assert type(found) is type(expected)
+            assert_same(found, expected)
+        assert counting.calls == calls + 1
+    third = grad(grad(grad(jit(lambda x: x**5))))
+    assert [third(x) for x in (1.0, 2.0)] == [60.0, 240.0]
+    assert isinstance(third(Value(2.0)), Value)
+    assert grad(lambda x: x * grad(jit(lambda y: y**3))(x))(2.0) == 36.0  # (3 x³)' = 9 x²
+
+
+def test_transforms_of_jitted_functions_carry_what_else_is_returned() -> None:
+    jitted = jit(lambda x, y: (x * y, {"sum": x + y}))
+    for x in (2.0, 3.0):
+        assert grad(jitted, has_aux=True)(x, 5.0) == (5.0, {"sum": x + 5.0})
+        assert grad(jitted, argnums=-1, has_aux=True)(x, 5.0) == (x, {"sum": x + 5.0})
+    with pytest.raises(TypeError, match="did you mean jacobian"):
+        grad(jitted)(2.0, 5.0)
+    with pytest.raises(ValueError, match="called with 2 arguments"):
+        grad(jitted, argnums=2)(2.0, 5.0)
+
+
 def test_finite_differences_agree() -> None:
     assert check_grads(jit(rosenbrock), [np.linspace(-1, 1, 4)], order=2).ok
 
