@@ -14,8 +14,9 @@ gradient, like the parameters of a model, are read again at each call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import update_wrapper
 from numbers import Number
 from types import MethodType
@@ -26,7 +27,7 @@ from autograd.compiler import compile as compiled
 from autograd.modes import changed_mode, current_mode, no_branches
 from autograd.transforms import Compiled, Transform, inside_a_transform, transforming
 from autograd.trees import Rebuild, flatten, quiet_arrays, structure
-from autograd.validation import number
+from autograd.validation import kind, number
 from autograd.value import Value, as_value
 
 
@@ -98,10 +99,9 @@ class Jitted(Compiled):
         self, transform: Transform, argnums: int | Sequence[int], has_aux: bool
     ) -> Jitted:
         """``jit(transform(f))``, the same one each time: a loop may ask anew at every step."""
-        chosen = tuple(argnums) if isinstance(argnums, Iterable) else argnums
-        key = (transform, repr(chosen), has_aux)
+        key = (transform, repr(argnums), has_aux)
         if key not in self._derivatives:
-            derivative = Jitted(transform(self._f, chosen, has_aux=has_aux), self._backend)
+            derivative = Jitted(transform(self._f, argnums, has_aux=has_aux), self._backend)
             self._derivatives.setdefault(key, derivative)  # a thread may have been quicker
         return self._derivatives[key]
 
@@ -176,7 +176,14 @@ def _record(f: Callable[..., Any], leaves: list[Any], rebuild: Rebuild) -> _Trac
 
 
 def _output(leaf: Any) -> Any:
-    return as_value(leaf, "jit") if _is_number(leaf) else leaf
+    if _is_number(leaf):
+        return as_value(leaf, "jit")
+    if leaf is None or isinstance(leaf, (bool, str, bytes, Enum)):
+        return leaf
+    raise TypeError(
+        f"a function for jit returns numbers, arrays, texts and containers of them, got "
+        f"{kind(leaf)}, which may hold numbers of this one call: did you mean a list or a tuple?"
+    )
 
 
 def _is_traced(leaf: Any) -> bool:

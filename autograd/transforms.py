@@ -66,9 +66,10 @@ def _taken_inside(transform: Transform) -> Transform:
     def either(
         f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
     ) -> Callable[..., Any]:
+        chosen = tuple(argnums) if isinstance(argnums, Iterator) else argnums
         if isinstance(f, Compiled):
-            return f.transformed(transform, argnums, has_aux)
-        return transform(f, argnums, has_aux=has_aux)
+            return f.transformed(transform, chosen, has_aux)
+        return transform(f, chosen, has_aux=has_aux)
 
     return either
 
@@ -144,6 +145,7 @@ def jacobian(
     return derivatives
 
 
+@_taken_inside
 def hessian(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
 ) -> Callable[..., Any]:

@@ -3,7 +3,8 @@
 A *tree* is a number (its only *leaf*) or a container of trees: a list, a tuple, a dict or a kind of
 these (named tuples, ``OrderedDict``, ``defaultdict``), a dataclass, a NumPy array.  What is put
 back together has the type it had before.  Fields of a dataclass that are None, or marked
-``field(metadata={"static": True})``, hold no numbers and stay as they are.
+``field(metadata={"static": True})``, hold no numbers and stay as they are; what a dataclass holds
+beside its fields (a cached property, an attribute of ``__post_init__``) is left behind.
 
 NumPy is not imported here: where nobody has, nothing is an array.
 """
@@ -31,7 +32,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     leaves: list[Any] = []
     _collect(tree, leaves)
 
-    def rebuild(new: Iterable[Any], shape: tuple[int, ...] = ()) -> Any:
+    def rebuild(new: Iterable[Any], shape: tuple[int, ...] | None = None) -> Any:
         return _replace(tree, iter(new), shape)
 
     return leaves, rebuild
@@ -128,15 +129,24 @@ def _like(tree: Any, branches: list[Any]) -> Any:
         return branches
     if isinstance(tree, tuple):
         return tuple.__new__(type(tree), branches)
+    if is_dataclass(tree):
+        return _dataclass_like(tree, branches)
     new = copy(tree)
     if isinstance(tree, list):
         new[:] = branches
-    elif isinstance(tree, dict):
+    else:
         for key, branch in zip(tree, branches, strict=True):
             new[key] = branch
-    else:
-        for field, branch in zip(_branching(tree), branches, strict=True):
-            object.__setattr__(new, field.name, branch)  # it may be frozen
+    return new
+
+
+def _dataclass_like(tree: Any, branches: list[Any]) -> Any:
+    """The fields and nothing else: what was computed from the old ones would be wrong here."""
+    new = object.__new__(type(tree))
+    values = {field.name: getattr(tree, field.name) for field in fields(tree)}
+    values |= {field.name: branch for field, branch in zip(_branching(tree), branches, strict=True)}
+    for name, value in values.items():
+        object.__setattr__(new, name, value)  # it may be frozen
     return new
 
 
@@ -173,7 +183,7 @@ def _collect(tree: Any, leaves: list[Any]) -> None:
         _collect(branch, leaves)
 
 
-def _replace(tree: Any, leaves: Iterator[Any], shape: tuple[int, ...]) -> Any:
+def _replace(tree: Any, leaves: Iterator[Any], shape: tuple[int, ...] | None) -> Any:
     if is_array(tree):
         return _array([next(leaves) for _ in range(tree.size)], tree.shape, shape)
     inside = _children(tree)
@@ -218,17 +228,18 @@ def _numbers(array: Any) -> list[Any]:
     return numbers
 
 
-def _array(parts: list[Any], shape: tuple[int, ...], shape_of_parts: tuple[int, ...] = ()) -> Any:
-    """The parts as an array of this shape; the axes of the parts, if they have any, come first."""
+def _array(
+    parts: list[Any], shape: tuple[int, ...], shape_of_parts: tuple[int, ...] | None = None
+) -> Any:
+    """The parts as an array of this shape; their own axes, where they are arrays, come first."""
     numpy = sys.modules["numpy"]
-    if shape_of_parts:
-        return (
-            numpy.stack(parts, axis=-1).reshape(shape_of_parts + shape)
-            if parts
-            else numpy.zeros(shape_of_parts + shape)
-        )
+    if shape_of_parts is not None:
+        whole = shape_of_parts + shape
+        return numpy.stack(parts, axis=-1).reshape(whole) if parts else numpy.zeros(whole)
     if all(isinstance(part, float) for part in parts):
         return numpy.array(parts, dtype=numpy.float64).reshape(shape)
+    if all(isinstance(part, bool) for part in parts):
+        return numpy.array(parts).reshape(shape)  # a mask
     array = numpy.empty(len(parts), dtype=object)
     array[:] = parts
     return array.reshape(shape)

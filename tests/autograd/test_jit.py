@@ -200,6 +200,20 @@ def test_constants_and_arguments_returned() -> None:
     assert array.shape == (2, 0)
 
 
+def test_masks_are_part_of_the_structure() -> None:
+    total = jit(grad(lambda x, chosen: (x[chosen] ** 2).sum()))
+    x = np.array([1.0, 2.0, 3.0])
+    assert total(x, np.array([True, False, True])).tolist() == [2.0, 0.0, 6.0]
+    assert total(x, np.array([False, True, True])).tolist() == [0.0, 4.0, 6.0]
+    assert jit(lambda x: (x, np.array([True])))(1.0)[1].dtype == bool
+
+
+@pytest.mark.parametrize("hide", [lambda x: {x}, lambda x: (y for y in [x]), lambda x: lambda: x])
+def test_what_may_hide_numbers_is_not_returned(hide: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match=r"may hold numbers of this one call"):
+        jit(lambda x: [x, hide(x)])(1.0)
+
+
 def test_results_are_new_each_time() -> None:
     f = jit(lambda x: ([x], np.array([1.0]), OrderedDict(a=2.0)))
     first = f(1.0)

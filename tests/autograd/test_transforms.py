@@ -78,6 +78,13 @@ def test_argnums_choose_the_arguments(argnums: Any, expected: Any) -> None:
     assert grad(lambda a, b, c: 4 * a + 9 * b + 5 * c, argnums)(1.0, 2.0, 3.0) == expected
 
 
+@pytest.mark.parametrize("transform", [grad, jacobian, hessian])
+def test_argnums_are_kept_whatever_lists_them(transform: Callable[..., Any]) -> None:
+    listed, passing = (transform(lambda a, b: a * b * b, n) for n in ([0, 1], iter([0, 1])))
+    for _ in range(2):
+        assert passing(2.0, 3.0) == listed(2.0, 3.0)
+
+
 def test_argnums_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="called with 1 argument"):
         grad(lambda x: x, 1)(2.0)

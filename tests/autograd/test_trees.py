@@ -7,6 +7,7 @@ import sys
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from autograd import Value, check_grads, grad, hessian, jacobian, jvp, value_and_grad, vjp
+from autograd import Value, check_grads, grad, hessian, jacobian, jit, jvp, value_and_grad, vjp
 from autograd.trees import described, flatten, names, structure
 
 
@@ -111,6 +112,37 @@ def test_a_dataclass_may_check_what_it_is_made_of() -> None:
             assert type(self.x) is float
 
     assert grad(lambda p: p.x**3)(Positive(2.0)).x == 12.0
+
+
+def test_what_a_dataclass_computed_from_its_fields_is_computed_anew() -> None:
+    @dataclass
+    class Vector:
+        x: Any
+        y: Any
+
+        def __post_init__(self) -> None:
+            self.kept = self.x + self.y
+
+        @cached_property
+        def square(self) -> Any:
+            return self.x * self.x + self.y * self.y
+
+    v = Vector(3.0, 4.0)
+    assert v.square == 25.0
+    for f in (lambda v: v.square, jit(lambda v: v.square)):
+        assert (grad(f)(v).x, grad(f)(v).y) == (6.0, 8.0)
+    with pytest.raises(AttributeError, match="kept"):  # rather than a derivative of 0
+        grad(lambda v: v.kept)(v)
+
+
+def test_numbers_in_arrays_of_no_axes() -> None:
+    x, v = np.array(2.0), np.array([1.0, 3.0])
+    for curved in (hessian, lambda f: hessian(jit(f)), lambda f: jit(hessian(f))):
+        (xx, xv), (vx, vv) = curved(lambda p: (p[0].item() * p[1] ** 2).sum())((x, v))
+        assert (xx.shape, xv.shape, vx.shape, vv.shape) == ((), (2,), (2,), (2, 2))
+        assert {found.dtype for found in (xx, xv, vx, vv)} == {np.dtype(np.float64)}
+        assert (xx.tolist(), xv.tolist()) == (0.0, [2.0, 6.0])
+        assert (vx.tolist(), vv.tolist()) == ([2.0, 6.0], [[4.0, 0.0], [0.0, 4.0]])
 
 
 def test_nothing_but_numbers_in_containers() -> None:
