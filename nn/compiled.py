@@ -7,7 +7,8 @@ Python looks in now and then.
 What Python decides while the example is recorded would stay so in the program.  Two nets catch
 that: `autograd.no_branches` around the recording refuses to show Python a number that depends on
 anything, and the program is held against the eager engine on other rows, before the training and
-after it, since a random draw or a counter in Python escapes the first net.
+after it, since a random draw or a counter in Python escapes the first net.  The second one is as
+fine as the model allows: 256 rows of a small one, 4 of one that takes longer than that for a row.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, compress, zip_longest
 from math import isfinite
 from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import autograd
-from autograd import BranchError, Value, no_branches, topological_order
+from autograd import BranchError, Value, gradients, no_branches, topological_order
 from autograd.optional import require
 from nn.data import Examples, Row, order_array, plain
 from nn.ema import average
 from nn.engines import Checkpoint, Metric, NotAsEagerError, NotFiniteError, Task, numbers_of
+from nn.graphs import edges, learns
 from nn.optim import Rule
 
 if TYPE_CHECKING:
@@ -39,9 +43,11 @@ if TYPE_CHECKING:
 CALL_SECONDS = 0.1
 """How long a call may take before Python looks in again, for the bar and for Ctrl-C."""
 
-FEWEST_ROWS_TO_CHECK, MOST_ROWS_TO_CHECK = 16, 256
-EDGES_TO_CHECK = 100_000
-"""How many edges of graphs to build for the comparison: some hundredths of a second."""
+ROWS_WITHIN_EDGES = {256: 100_000, 16: 2_000_000}
+"""How many rows are compared where their graphs have no more edges than that together: a hundredth
+of a second's work for the small, some tenths for the large."""
+FEWEST_ROWS = 4
+"""How many in any case."""
 
 
 Recorded = Callable[[], tuple[list[Value], list[Value]]]
@@ -68,12 +74,16 @@ class CompiledEngine:
     def __init__(self, task: Task, backend: str) -> None:
         self._numpy = require("numpy", extra="fast")
         self.task, self._backend = task, backend
-        self._program = compiled_loss(task, backend)
         self._rows = table(task.examples)
+        self._program = compiled_loss(task, backend)
+        self.start = Checkpoint.of(task)
+        self._take(self.start)
+        _hold_against_eager(task, self._program, self._params, self._rows)
+        if self._program.backend != "jax":
+            _hold_gradient_against_eager(task, self._program, self._params, self._rows)
         self._outputs: Program | None = None
         self._steps_per_call = self._program.steps_per_call or 1
         self.name, self.note = str(self._program.backend), str(self._program.note)
-        self.load()
 
     def span(self, epochs: int) -> int:
         """As many as one call may take, where no batch is cut short by the end of an epoch."""
@@ -106,7 +116,7 @@ class CompiledEngine:
     def check(self) -> None:
         """Compare with the eager engine, where training ended."""
         self.save()
-        _hold_against_eager(self.task, self._program)
+        _hold_against_eager(self.task, self._program, self._params, self._rows)
 
     def save(self) -> None:
         """Put the numbers into the parameters, the optimiser and the average."""
@@ -119,14 +129,19 @@ class CompiledEngine:
 
     def load(self) -> None:
         """Take the numbers from where ``save`` puts them."""
-        checkpoint = Checkpoint.of(self.task)
-        moves = [float(parameter.requires_grad) for parameter in self.task.optimizer.params]
+        self._take(Checkpoint.of(self.task))
+
+    def _take(self, checkpoint: Checkpoint) -> None:
+        moves = [parameter.requires_grad for parameter in self.task.optimizer.params]
         frozen = not all(moves)
-        state = [*checkpoint.state, *([checkpoint.averages] if self.task.ema else [])]
-        state = [*state, moves] if frozen else state
+        state: list[Sequence[float]] = [*checkpoint.state]
+        state += [checkpoint.averages] if self.task.ema else []
+        state += [moves] if frozen else []
         self._rule = rule_of(self.task, frozen)
         self._params: Array = self._numpy.array(checkpoint.params)
-        self._state: Array = self._numpy.array(state).reshape(len(state), len(checkpoint.params))
+        self._state: Array = self._numpy.array(state, dtype=float).reshape(
+            len(state), len(checkpoint.params)
+        )
         self._steps, self._offset = checkpoint.steps, checkpoint.updates - checkpoint.steps
         self._previous, self._moved = self._numpy.vstack([self._params, self._state]), False
 
@@ -192,10 +207,7 @@ class CompiledEngine:
 
 
 def compiled_loss(task: Task, backend: str) -> Program:
-    """The program of one example's loss: its inputs are a row and its target.
-
-    Raises ValueError where it differs from the eager engine on other rows.
-    """
+    """The program of one example's loss: its inputs are a row and its target."""
 
     def recorded() -> tuple[list[Value], list[Value]]:
         row, target = task.examples.row(0)
@@ -203,31 +215,33 @@ def compiled_loss(task: Task, backend: str) -> Program:
         y = _target_values(target)
         return [task.loss(task.model(x), y)], [*x, *(y if isinstance(y, list) else [y])]
 
-    program = _compiled(recorded, task.optimizer.params, backend)
-    _hold_against_eager(task, program)
-    return program
+    return _compiled(recorded, task.optimizer.params, backend)
 
 
 def compiled_outputs(
-    model: Callable[[Any], Any], row: Row, params: Iterable[Value], backend: str
+    model: Callable[[Any], Any], row: Row, params: list[Value] | None, backend: str
 ) -> Program:
-    """The program of a model's outputs: its inputs are a row."""
+    """The program of a model's outputs: its inputs are a row; see ``_compiled`` for ``params``."""
 
     def recorded() -> tuple[list[Value], list[Value]]:
         x = [Value(number, label=f"x{i}") for i, number in enumerate(row)]
         return _listed(model(x)), x
 
-    return _compiled(recorded, list(params), backend)
+    return _compiled(recorded, params, backend)
 
 
 def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]:
     """The model's outputs for every row; ValueError where they differ from the eager engine's."""
     numpy = require("numpy", extra="fast")
-    program = compiled_outputs(model, plain(rows[0]), (), backend)
-    outputs = per_row(program(program.pack(), numpy.asarray(rows)))
-    work = _edges(model(plain(rows[0])))
-    for i in _telling_rows(Examples(rows, [0.0] * len(rows)), work):
-        _same(f"output for X[{i}]", outputs[i], numbers_of(model(plain(rows[i]))))
+    program = compiled_outputs(model, plain(rows[0]), None, backend)
+    numbers: Array = numpy.asarray(rows, dtype=float)
+    outputs = per_row(program(program.pack(), numbers))
+    _compare(
+        "output for",
+        numbers,
+        compiled=lambda chosen: [outputs[i] for i in chosen],
+        eager=lambda i: model(plain(rows[i])),
+    )
     return outputs
 
 
@@ -267,14 +281,18 @@ def per_row(outputs: Array) -> list[Any]:
     return [row[0] for row in rows] if outputs.shape[1] == 1 else rows
 
 
-def _compiled(recorded: Recorded, params: list[Value], backend: str) -> Program:
+def _compiled(recorded: Recorded, params: list[Value] | None, backend: str) -> Program:
     """The program of a graph in which only these parameters learn; other leaves are constants.
 
-    Those frozen for the time being are parameters too: a callback may free them.
+    Those frozen for the time being are parameters too: a callback may free them.  Without
+    ``params`` nothing is to be learned, and all leaves are what they are.
     """
-    with _requiring_gradient(True, [p for p in params if not p.requires_grad]):
-        roots, inputs = _without_branches(recorded, params)
-        with _requiring_gradient(False, _strangers(roots, inputs, params)):
+    with _requiring_gradient(True, [p for p in params or () if not p.requires_grad]):
+        roots, inputs = _without_branches(recorded, params or [])
+        program = autograd.compile(roots, inputs=inputs, parameters=params or (), backend=backend)
+        if params is None or len(program.names.parameters) == len(params):
+            return program
+        with _requiring_gradient(False, program.parameters[len(params) :]):
             return autograd.compile(roots, inputs=inputs, parameters=params, backend=backend)
 
 
@@ -285,15 +303,11 @@ def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Val
             return recorded()
     except BranchError:
         with suppress(Exception):
-            strangers = _strangers(*recorded(), params)
+            roots, inputs = recorded()
+            strangers = {*filter(learns, topological_order(roots))} - {*params} - {*inputs}
             with _requiring_gradient(False, strangers), no_branches():
                 return recorded()
         raise
-
-
-def _strangers(roots: list[Value], inputs: list[Value], params: list[Value]) -> set[Value]:
-    """The leaves of a graph that require a gradient and are neither inputs nor parameters."""
-    return {*filter(_learns, topological_order(roots))} - {*params} - {*inputs}
 
 
 def _target_values(target: Any) -> Value | list[Value]:
@@ -302,48 +316,92 @@ def _target_values(target: Any) -> Value | list[Value]:
     return Value(target, label="y")
 
 
-def _hold_against_eager(task: Task, program: Program) -> None:
-    params = [parameter.data for parameter in task.optimizer.params]
-    x, y = task.examples.row(0)
-    chosen = _telling_rows(task.examples, _edges(task.loss(task.model(x), y)))
-    examples = [task.examples.row(i) for i in chosen]
-    losses = program(params, table(Examples(*map(list, zip(*examples)))))[:, 0].tolist()
-    for i, (x, y), loss in zip(chosen, examples, losses):
-        _same(f"loss of X[{i}]", loss, task.loss(task.model(x), y).data)
+def _hold_against_eager(task: Task, program: Program, params: Array, rows: Array) -> None:
+    """NotAsEagerError where the losses of some rows differ."""
+    _compare(
+        "loss of",
+        rows,
+        compiled=lambda chosen: program(params, rows[chosen])[:, 0].tolist(),
+        eager=partial(_loss, task),
+    )
 
 
-def _telling_rows(examples: Examples, work: int) -> list[int]:
-    """Indices of rows to compare on: the least and the greatest of each column, and others."""
-    most = min(max(EDGES_TO_CHECK // max(1, work), FEWEST_ROWS_TO_CHECK), MOST_ROWS_TO_CHECK)
-    numbers = table(examples)
-    extreme = [*numbers.argmin(axis=0).tolist(), *numbers.argmax(axis=0).tolist()]
-    others = Random(0).sample(range(len(numbers)), min(len(numbers), most))
-    return list(dict.fromkeys([*extreme[: most // 2], *others]))[:most]
+def _hold_gradient_against_eager(task: Task, program: Program, params: Array, rows: Array) -> None:
+    """NotAsEagerError where the gradient of a row differs; of a large model, this would take long.
+
+    Not exact to the last digits: the terms of a derivative may cancel.
+    """
+    enough = ROWS_WITHIN_EDGES[256]
+    row, *_ = _telling_rows(rows)
+    loss = _loss(task, row)
+    if not loss.requires_grad or edges([loss], enough) >= enough:
+        return
+    moving = [parameter.requires_grad for parameter in task.optimizer.params]
+    _, compiled = program.value_and_grad(params, rows[[row]])
+    eager = gradients(loss, task.optimizer.params)
+    scale = max(map(abs, filter(isfinite, eager)), default=0.0)
+    pairs = zip(compiled[moving].tolist(), compress(eager, moving))
+    for ours, theirs in pairs:
+        _same(f"derivative for X[{row}]", ours, theirs, 1e-9 + 1e-6 * scale)
 
 
-def _edges(outputs: Any) -> int:
-    """How much work a model's outputs were."""
-    roots = [out for out in _listed(outputs) if isinstance(out, Value)]
-    return sum(len(node.parents) for node in topological_order(roots))
+def _loss(task: Task, row: int) -> Value:
+    x, y = task.examples.row(row)
+    return task.loss(task.model(x), y)
+
+
+def _compare(
+    what: str,
+    rows: Array,
+    *,
+    compiled: Callable[[list[int]], list[Any]],
+    eager: Callable[[int], Any],
+) -> None:
+    """Compiled numbers with eager ones, on as many rows as the first one's graph allows."""
+    telling = _telling_rows(rows)
+    first = eager(telling[0])
+    chosen = telling[: _rows_to_compare(_listed(first))]
+    for i, ours, theirs in zip(
+        chosen, compiled(chosen), chain([first], map(eager, chosen[1:])), strict=True
+    ):
+        _same(f"{what} X[{i}]", ours, numbers_of(theirs))
+
+
+def _rows_to_compare(outputs: list[Any]) -> int:
+    """How many rows to compare where these are the outputs of one."""
+    enough = max(ROWS_WITHIN_EDGES.values()) // FEWEST_ROWS
+    work = edges([output for output in outputs if isinstance(output, Value)], enough)
+    affordable = [min(rows, limit // max(work, 1)) for rows, limit in ROWS_WITHIN_EDGES.items()]
+    return max(FEWEST_ROWS, *affordable)
+
+
+def _telling_rows(rows: Array) -> list[int]:
+    """Indices of rows to compare on, the first ones first: by turns an extreme and any.
+
+    Extreme are the least and the greatest of a column, the last columns, with the targets, before
+    others.
+    """
+    most = max(ROWS_WITHIN_EDGES)
+    columns = rows[:, ::-1][:, : most // 4]
+    extreme = chain.from_iterable(zip(columns.argmin(0).tolist(), columns.argmax(0).tolist()))
+    others = Random(0).sample(range(len(rows)), min(len(rows), most))
+    mixed = chain.from_iterable(zip_longest(extreme, others))
+    return list(dict.fromkeys(row for row in mixed if row is not None))[:most]
 
 
 def _listed(outputs: Any) -> list[Any]:
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
-def _same(what: str, compiled: Any, eager: Any) -> None:
+def _same(what: str, compiled: Any, eager: Any, within: float = 1e-9) -> None:
     import numpy
 
-    if not numpy.allclose(compiled, eager, rtol=1e-9, atol=1e-9, equal_nan=True):
+    if not numpy.allclose(compiled, eager, rtol=1e-9, atol=within, equal_nan=True):
         raise NotAsEagerError(
             f"the compiled {what} is {compiled}, the eager one {eager}: the model or the loss "
             "decides something in Python, by a number or at random, which a program cannot repeat; "
             'use autograd.where for that, or backend="eager"'
         )
-
-
-def _learns(node: Value) -> bool:
-    return node.is_leaf and node.requires_grad
 
 
 @contextmanager

@@ -95,6 +95,8 @@ class Engine(Protocol):
     """Trains, measures, and keeps the model up to date."""
 
     name: str
+    start: Checkpoint
+    """Where everything stood when the engine was made."""
 
     def span(self, epochs: int) -> int:
         """How many of so many epochs to train before anyone looks."""
@@ -125,7 +127,7 @@ class EagerEngine:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self._good = Checkpoint.of(task)
+        self.start = self._good = Checkpoint.of(task)
 
     def span(self, epochs: int) -> int:
         """One: every step comes back to Python anyway."""

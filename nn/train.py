@@ -13,12 +13,11 @@ from math import isfinite
 from time import perf_counter
 from typing import Any, SupportsIndex
 
-from autograd import Value, topological_order
+from autograd import Value
 from nn.callbacks import Callback, Epoch
 from nn.data import Examples, examples, is_array, orders, plain, rows
 from nn.ema import EMA
 from nn.engines import (
-    Checkpoint,
     EagerEngine,
     Engine,
     Metric,
@@ -27,6 +26,7 @@ from nn.engines import (
     Task,
     numbers_of,
 )
+from nn.graphs import depends
 from nn.history import DivergedError, History
 from nn.layers import count
 from nn.losses import Loss, check_target
@@ -117,12 +117,12 @@ def fit(
     training = TrainingRun(
         task, engine, history, epochs, held_out, tuple(metrics), tuple(callbacks)
     )
-    start, settings = Checkpoint.of(task), optimizer.state_dict()
+    settings = optimizer.state_dict()
     try:
         return training.run(progress)
     except NotAsEagerError as error:  # what was learned is worth nothing
         optimizer.load_state_dict(settings)
-        start.restore(task)
+        engine.start.restore(task)
         if backend != "auto":
             raise
         order = orders(seed, len(learned), trained) if shuffle else None
@@ -310,11 +310,6 @@ def _check(model: Any, optimizer: Any, ema: EMA | None, backend: str) -> None:
         raise TypeError(
             f"optimizer is an instance such as nn.Adam(model.parameters()), got {optimizer!r:.60}"
         )
-    moved = {*optimizer.params}
-    if isinstance(model, Module) and not moved & {*model.parameters()}:
-        raise ValueError(
-            "the optimizer holds none of the model's parameters: was it made for another?"
-        )
     if not isinstance(ema, EMA | None):
         raise TypeError(f"ema is an instance such as nn.EMA(model.parameters()), got {ema!r:.60}")
     if ema and ema.params != optimizer.params:
@@ -360,11 +355,15 @@ def _try_out(task: Task, data: Examples, name: str) -> Value:
 
 def _check_dependence(task: Task, first_loss: Value) -> None:
     """ValueError where no parameter changes the loss of the first row, nor that of the next few."""
-    moving = {parameter for parameter in task.optimizer.params if parameter.requires_grad}
     others = task.examples.rows(range(1, min(len(task.examples), ROWS_LOOKED_AT)))
-    for loss in chain([first_loss], (task.loss(task.model(x), y) for x, y in others)):
-        if moving.intersection(topological_order(loss)):
-            return
+    losses = chain([first_loss], (task.loss(task.model(x), y) for x, y in others))
+    if any(depends(loss, task.optimizer.params) for loss in losses):
+        return
+    model = task.model
+    if isinstance(model, Module) and {*task.optimizer.params}.isdisjoint(model.parameters()):
+        raise ValueError(
+            "the optimizer holds none of the model's parameters: was it made for another?"
+        )
     raise ValueError(
         "the loss depends on no parameter that the optimizer moves: are they frozen or another "
         "model's, or is a number taken out of the graph by .data, detach() or no_grad()?"

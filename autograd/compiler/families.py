@@ -63,11 +63,13 @@ def families(
             if not parents:  # a part of a longer sum
                 continue
         row = row or _refuse(node)
-        sources: Any = [kinds.of[family_of.setdefault(parent, CONSTANTS)] for parent in parents]
         form: Any = ()
         if len(parents) > FEW:
-            form, sources = (len(parents),), sorted({*sources})
-        elif row is POW and sources[1] == CONSTANTS:
+            among = _families_among(parents, family_of)
+            form, sources = (len(parents),), sorted({kinds.of[family] for family in among})
+        else:
+            sources = [kinds.of[family_of.setdefault(parent, CONSTANTS)] for parent in parents]
+        if row is POW and sources[1] == CONSTANTS:
             form = (parents[1].data,)
         key = row, node.requires_grad, *sources, form
         number = known.setdefault(key, len(found))
@@ -111,6 +113,14 @@ class _Kinds:
         for node, family in family_of.items():
             family_of[node] = place[family]
         return [found[k] for k in order]
+
+
+def _families_among(nodes: Sequence[Value], family_of: dict[Value, int]) -> set[int]:
+    """The families of these nodes: of some that are not known, they are constants."""
+    found = {*map(family_of.get, nodes)}
+    if None in found:
+        found = {family_of.setdefault(node, CONSTANTS) for node in nodes}
+    return found  # type: ignore[return-value]
 
 
 def lengths_of(row: Primitive, count: int) -> list[int]:
@@ -160,7 +170,7 @@ def _sums(order: Sequence[Value], roots: Sequence[Value]) -> Rewritten:
 
     A sum of products is a ``dot``.
     """
-    adds = [node for node in order if node.primitive is ADD]
+    adds = [node for node in order if node._made_by is ADD]
     if not any(p.primitive is ADD for node in adds for p in node.parents):
         return {}
     uses = Counter(chain.from_iterable([node.parents for node in order]))

@@ -37,12 +37,23 @@ _OPERATORS = {"add": add, "sub": sub, "mul": mul, "neg": neg}
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Labels of inputs, parameters and roots in order, and of numbers in blocks; "" for none."""
+    """Labels of inputs, parameters and roots in order, "" for none, and of numbers in blocks."""
 
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
     roots: tuple[str, ...]
     places: dict[tuple[int, int], str]
+    """Of computed numbers, by block and place in it."""
+
+    def everywhere(self) -> dict[tuple[int, int], str]:
+        """``places``, and those of the leaves."""
+        leaves = ((PARAMETERS, self.parameters), (INPUTS, self.inputs))
+        return self.places | {
+            (block, place): label
+            for block, labels in leaves
+            for place, label in enumerate(labels)
+            if label
+        }
 
 
 @dataclass(frozen=True, slots=True)

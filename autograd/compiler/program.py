@@ -74,7 +74,7 @@ def compile(  # noqa: A001
     _check_roots(roots)
     _check_leaves(leaves, "input")
     _check_leaves(first, "parameter")
-    if both := {*leaves} & {*first}:
+    if both := {*leaves}.intersection(first):
         raise ValueError(f"{both.pop()!r} is both an input and a parameter")
     rolled = roll(roots, leaves, first)
     return Program(
@@ -228,7 +228,7 @@ class Program:
 
     @cached_property
     def _listing(self) -> Listing:
-        return unrolled(self.arrays, self.names.places)
+        return unrolled(self.arrays, self.names.everywhere())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the program and the numbers in its parameters to a file, wholly or not at all."""
@@ -335,7 +335,7 @@ def _check_roots(roots: Sequence[Value]) -> None:
 
 def _check_leaves(leaves: Sequence[Value], what: str) -> None:
     for leaf in leaves:
-        if not leaf.is_leaf:
+        if leaf._left is not None:
             raise ValueError(f"{leaf!r} is computed by {leaf.op!r}: {what}s must be leaves")
         if not leaf.requires_grad:
             raise ValueError(

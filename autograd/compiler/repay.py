@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiler.arrays import CODE, PARAMETERS
+from autograd.compiler.arrays import CODE, PARAMETERS, Integers
 from autograd.compiler.blocks import ONE, Block, Column, Known, Number, Shape, places_of
 from autograd.compiler.families import FEW, TAKE
 from autograd.compiler.record import FIRST_COMPUTED, Recorder
@@ -152,9 +152,7 @@ class Tape:
             recorder.tables[place] if isinstance(place, int) else places_of(place, part.shape)
             for part, place in parts
         ]
-        every = np.concatenate(places)
-        once = len(np.unique(every)) == len(every)
-        return recorder.collect(parts, block.shape, once)
+        return recorder.collect(parts, block.shape, _is_disjoint(places))
 
     def note_single(self, single: Single) -> None:
         """As `note`, for a node of a form."""
@@ -302,6 +300,14 @@ def spread(operands: Sequence[Number], widths: Sequence[int]) -> list[Number]:
         else:
             spread.append(operand)
     return spread
+
+
+def _is_disjoint(places: Sequence[Integers]) -> bool:
+    """Whether no place is there twice."""
+    every = np.concatenate(places)
+    taken = np.zeros(int(every.max()) + 1, bool)
+    taken[every] = True  # in linear time: there may be a place for each parameter
+    return int(taken.sum()) == len(every)
 
 
 def _start(place: Any, shape: Shape) -> Any:

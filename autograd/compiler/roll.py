@@ -13,6 +13,7 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Rolled:
     program: ArrayProgram
     parameters: tuple[Value, ...]
     labels: dict[tuple[int, int], str]
-    """The label of each place in a block whose node had one."""
+    """The label of each computed number whose node had one, by block and place in it."""
 
 
 def roll(
@@ -62,10 +63,12 @@ def roll(
     """
     with uncollected():
         order = topological_order(roots)
-        known = {*inputs, *parameters}
-        found = (n for n in order if n.is_leaf and n.requires_grad and n not in known)
+        family_of = dict.fromkeys(parameters, PARAMETERS)
+        family_of.update(dict.fromkeys(inputs, INPUTS))
+        found = [n for n in order if n not in family_of and n.is_leaf and n.requires_grad]
+        family_of.update(dict.fromkeys(found, PARAMETERS))
         parameters = (*parameters, *found)
-        roller = Roller(parameters, inputs)
+        roller = Roller(parameters, inputs, family_of)
         groups = families(order, roller.family_of, roots)[::-1]
         roller.is_large = len(groups) > MANY
         while groups:  # and let go of each: there may be a million
@@ -76,10 +79,14 @@ def roll(
 class Roller:
     """Records families as they come, and then what they owe."""
 
-    def __init__(self, parameters: Sequence[Value], inputs: Sequence[Value]) -> None:
+    def __init__(
+        self, parameters: Sequence[Value], inputs: Sequence[Value], family_of: dict[Value, int]
+    ) -> None:
         self.recorder = recorder = Recorder(len(parameters), len(inputs))
-        self.family_of = dict.fromkeys(parameters, PARAMETERS) | dict.fromkeys(inputs, INPUTS)
-        self.slots = {leaf: k for leaves in (parameters, inputs) for k, leaf in enumerate(leaves)}
+        self.family_of = family_of
+        places = chain(range(len(parameters)), range(len(inputs)))
+        self.slots = dict(zip(chain(parameters, inputs), places))
+        self._leaves = len(self.slots)
         self.blocks = [recorder.parameters, recorder.inputs, recorder.known]
         self.singles = [0 if len(parameters) == 1 else -1, 1 if len(inputs) == 1 else -1, -1]
         """The block of each family of one node, as long as it is one; else -1."""
@@ -216,7 +223,7 @@ class Roller:
             if family == CONSTANTS:
                 return first.data
             return self.recorder.view(self.blocks[family], (self.slots[first], 0, 0), ONE)
-        sources = {self.family_of[node] for node in nodes}
+        sources = {*map(self.family_of.__getitem__, nodes)}
         shape = shape or (len(nodes), 1)
         if len(sources) > 1:
             return self._join(nodes, shape)
@@ -226,7 +233,7 @@ class Roller:
             if shape[1] == 1 or isinstance(numbers, float):
                 return numbers
             return self.recorder.reshaped(Block(self.recorder, numbers.index), shape)
-        places = np.array([self.slots[node] for node in nodes])
+        places = np.fromiter(map(self.slots.__getitem__, nodes), np.int64, len(nodes))
         if (places == places[0]).all():
             return self.recorder.view(self.blocks[family], (int(places[0]), 0, 0), ONE)
         return self.recorder.table(self.blocks[family], places, shape)
@@ -321,14 +328,19 @@ class Roller:
         else:
             whole = recorder.reshaped(recorder.block(gradient), shape)
         program, place = placed(recorder.finish(values, loss, whole))
-        labels = {
-            (int(place[self.blocks[self.family_of[node]].index]), self.slots[node]): node.label
-            for node in self.slots
-            if node._note is not None and node.label
-        }
-        labels = {at: label for at, label in labels.items() if at[0] >= 0}
+        labels = self._labels([int(place[block.index]) for block in self.blocks])
         recorder.let_go()
         return Rolled(program, tuple(parameters), labels)
+
+    def _labels(self, place_of: Sequence[int]) -> dict[tuple[int, int], str]:
+        """The labels of what was computed; those of leaves the program has in order."""
+        computed = islice(self.slots.items(), self._leaves, None)
+        labels = {
+            (place_of[self.family_of[node]], slot): node.label
+            for node, slot in computed
+            if node._note is not None and node.label
+        }
+        return {at: label for at, label in labels.items() if at[0] >= 0}
 
 
 def _sides(n: int, swapped: bool) -> tuple[slice, slice]:

@@ -23,7 +23,7 @@ from autograd.compiler.arrays import (
     for_values,
     placed,
 )
-from autograd.compiler.listing import Listing, unrolled
+from autograd.compiler.listing import Listing, Names, unrolled
 from autograd.compiler.record import Recorder
 from autograd.compiler.roll import Rolled, roll
 from autograd.rules import BASIS
@@ -45,7 +45,8 @@ def operations(program: ArrayProgram) -> list[str]:
 
 def flat(root: Value, inputs: list[Value]) -> Listing:
     rolled = roll([root], inputs)
-    return unrolled(rolled.program, rolled.labels)
+    leaves = [tuple(leaf.label for leaf in each) for each in (inputs, rolled.parameters)]
+    return unrolled(rolled.program, Names(*leaves, (root.label,), rolled.labels).everywhere())
 
 
 def test_a_small_network_as_blocks() -> None:
