@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+import autograd
 import nn
 from autograd import Value, less, no_grad, where
 
@@ -162,8 +163,6 @@ def test_an_interrupted_training_is_not_begun_anew():
 
 
 def test_a_loss_of_derivatives_trains_and_validates_on_every_engine():
-    import autograd
-
     def steep(s, t):
         return nn.hinge_loss(s, t) + autograd.gradients(s**3, s, create_graph=True) * 0.1
 
@@ -172,8 +171,6 @@ def test_a_loss_of_derivatives_trains_and_validates_on_every_engine():
 
 
 def test_nan_is_nan_on_every_engine():
-    import autograd
-
     def model(x):
         return autograd.log(x[0]) * 1.0
 
@@ -182,6 +179,46 @@ def test_nan_is_nan_on_every_engine():
     assert sum(map(math.isnan, eager)) == 150
     compiled = nn.predict(model, table, backend="numpy")
     assert compiled == pytest.approx(eager, nan_ok=True)
+
+
+def test_a_slope_that_is_another_is_seen_before_the_training():
+    """Half of the loss taken out of the graph, once recorded: the numbers stay as they were."""
+    calls = count()
+
+    def loss(s, t):
+        whole = nn.hinge_loss(s, t)
+        return whole if next(calls) < 2 else 0.5 * whole + 0.5 * whole._data
+
+    with pytest.raises(ValueError, match="the compiled derivative of the loss of X"):
+        trained("numpy", loss)
+    calls = count()
+    model, history = trained("auto", loss)
+    assert history.backend == "eager"
+    assert model.state_dict() == trained("eager", loss)[0].state_dict()
+
+
+def test_rows_with_the_least_and_the_greatest_target_are_compared_first():
+    """Of a model for which there is time for four rows only."""
+    seen = []
+
+    def loss(outputs, t):
+        seen.append(t)
+        return autograd.sum(outputs) * t
+
+    def model(x):
+        return autograd.affine([weights] * 251, [x[0]] * 1_000, [weights[0]] * 251)
+
+    targets = [0.5] * 300
+    targets[7], targets[201] = -4.0, 9.0
+    weights = [Value(0.001 * k) for k in range(1_000)]
+    optimizer = nn.SGD(weights, lr=0.0)
+    nn.fit(
+        model, X, targets, loss=loss, optimizer=optimizer, epochs=1, batch_size=None,
+        backend="numpy", progress=False,
+    )  # fmt: skip
+    compared = [t for t in seen if not isinstance(t, Value)][1:]
+    assert len(compared) == 4 + 4, "before, and after"
+    assert {-4.0, 9.0} < {*compared[:4]}
 
 
 @pytest.mark.parametrize(("inputs", "rows"), [(1, 256), (6000, 16)])
