@@ -43,10 +43,10 @@ A layer of two neurons and tanh over three inputs, squared and summed up, for in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,8 @@ from autograd.rules import BASIS
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
+
+Shape: TypeAlias = tuple[int, int]
 
 PARAMETERS, INPUTS, CONSTANTS = range(3)
 LEAVES = ("parameters", "inputs", "constants")
@@ -83,7 +85,7 @@ class Operation:
 
     word: str
     operands: tuple[int, ...]
-    shape: tuple[int, int]
+    shape: Shape
     varying: bool
 
 
@@ -133,6 +135,19 @@ def for_gradient(program: ArrayProgram) -> ArrayProgram:
     return pruned(replace(program, roots=()))
 
 
+def places_of(steps: tuple[int, int, int], shape: Shape) -> Integers:
+    """The places of a view, in C order."""
+    start, s, t = steps
+    places: Integers = (start + s * np.arange(shape[0])[:, None] + t * np.arange(shape[1])).ravel()
+    return places
+
+
+def through(shape: Shape) -> tuple[int, int]:
+    """The steps of a block from number to number."""
+    n, m = shape
+    return m if n > 1 else 0, 1 if m > 1 else 0
+
+
 def pruned(program: ArrayProgram) -> ArrayProgram:
     """The program without what nobody needs."""
     return placed(program)[0]
@@ -140,12 +155,11 @@ def pruned(program: ArrayProgram) -> ArrayProgram:
 
 def placed(program: ArrayProgram) -> tuple[ArrayProgram, Integers]:
     """The program without what nobody needs, and where each block has gone (gone astray: -1)."""
-    ends = [*program.roots, program.loss, program.gradient]
-    alive = needed_for([k for k in ends if k >= 0], program)
+    alive = needed_for(ends_of(program), program)
     place = np.where(np.append(alive, False), np.append(np.cumsum(alive), 0), 0) - 1
     kept = np.flatnonzero(alive)
     codes, operands = program.codes[kept], program.operands[kept]
-    arity = _ARITY[codes]
+    arity = ARITY[codes]
     for column in range(3):
         blocks = column < arity
         operands[blocks, column] = place[operands[blocks, column]]
@@ -165,32 +179,53 @@ def placed(program: ArrayProgram) -> tuple[ArrayProgram, Integers]:
     return rest, place
 
 
-def needed_for(ends: Sequence[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
+def ends_of(program: ArrayProgram) -> list[int]:
+    """The blocks that a program is there for."""
+    return [k for k in (*program.roots, program.loss, program.gradient) if k >= 0]
+
+
+def readings(program: ArrayProgram) -> tuple[Integers, Integers]:
+    """Who reads which block: the readers in order, each as often as it reads, and what it reads."""
+    arity, first, stop = ARITY[program.codes], *program.operands[:, :2].T
+    collects = np.flatnonzero(program.codes == CODE["collect"])
+    readers = [np.repeat(collects, (stop - first)[collects])]
+    pieces = [np.arange(first[k], stop[k]) for k in collects.tolist()]
+    blocks = [program.pieces[np.concatenate([readers[0][:0], *pieces]), 0]]
+    for column in range(3):
+        operands = program.operands[:, column]
+        readers.append(np.flatnonzero((arity > column) & (operands >= 0)))
+        blocks.append(operands[readers[-1]])
+    who = np.concatenate(readers)
+    order = np.argsort(who, kind="stable")
+    return who[order], np.concatenate(blocks)[order]
+
+
+def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
     """Per block whether the ends need it; the leaves always."""
     needed = bytearray(len(program))
     for k in (PARAMETERS, INPUTS, CONSTANTS, *ends):
         needed[k] = 1
-    first, second, third = (blocks.data for blocks in _blocks_of(program))
-    pieces = program.pieces[:, 0].tolist()
-    collects = {
-        k: program.operands[k, :2].tolist()
-        for k in np.flatnonzero(program.codes == CODE["collect"]).tolist()
-    }
-    for k in range(len(program) - 1, CONSTANTS, -1):
-        if needed[k]:
-            needed[first[k]] = needed[second[k]] = needed[third[k]] = 1
-            if k in collects:
-                for j in pieces[slice(*collects[k])]:
-                    needed[j] = 1
-    return np.frombuffer(needed, dtype=np.bool_)
+    for reader, block in zip(*(each[::-1].tolist() for each in readings(program))):
+        if needed[reader]:
+            needed[block] = 1
+    return np.frombuffer(needed, np.bool_)
 
 
-def _blocks_of(program: ArrayProgram) -> Iterator[Integers]:
-    """The operands that are blocks, column by column; block 0 stands for none."""
-    arities = _ARITY[program.codes]
-    for column in range(3):
-        blocks = program.operands[:, column]
-        yield np.where((column < arities) & (blocks >= 0), blocks, 0)
+def sums_over_rows(program: ArrayProgram) -> npt.NDArray[np.bool_]:
+    """Per block whether it adds up what varies: what is uniform is its own mean."""
+    readers, blocks = readings(program)
+    varies = np.zeros(len(program), np.bool_)
+    varies[readers[program.varying[blocks]]] = True
+    return varies & np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
+
+
+def late(program: ArrayProgram) -> npt.NDArray[np.bool_]:
+    """Per block whether it is added up over the rows, or waits for what is."""
+    waits = bytearray(sums_over_rows(program).tobytes())
+    for reader, block in zip(*(each.tolist() for each in readings(program))):
+        if waits[block]:
+            waits[reader] = 1
+    return np.frombuffer(waits, np.bool_)
 
 
 def last_uses(program: ArrayProgram) -> Integers:
@@ -198,92 +233,12 @@ def last_uses(program: ArrayProgram) -> Integers:
     last = np.arange(len(program))
     bases = last.copy()
     bases[program.codes == CODE["view"]] = program.operands[program.codes == CODE["view"], 0]
-    for column in range(3):
-        used = _ARITY[program.codes] > column
-        users = np.flatnonzero(used & (program.operands[:, column] >= 0))
-        np.maximum.at(last, program.operands[users, column], users)
-    for k in np.flatnonzero(program.codes == CODE["collect"]).tolist():
-        first, stop, *_ = program.operands[k].tolist()
-        np.maximum.at(last, program.pieces[first:stop, 0], k)
-    ends = [k for k in (*program.roots, program.loss, program.gradient) if k >= 0]
-    last[[PARAMETERS, INPUTS, CONSTANTS, *ends]] = len(program)
+    readers, blocks = readings(program)
+    np.maximum.at(last, blocks, readers)
+    last[[PARAMETERS, INPUTS, CONSTANTS, *ends_of(program)]] = len(program)
     np.maximum.at(last, bases, last.copy())
     return last
 
 
-_ARITY = np.array([*ARITIES.values()], dtype=np.int64)
-
-
-def follow(program: ArrayProgram, params: Array, batch: Array) -> list[Any]:
-    """Every block of the program for a batch, (n, m, 1 or rows): slow, and plain to see."""
-    given = {"parameters": params[:, None, None], "inputs": np.ascontiguousarray(batch.T)[:, None]}
-    given["constants"] = program.constants[:, None, None]
-    blocks: list[Any] = []
-    with np.errstate(all="ignore"):
-        for word, (a, b, c, d), (n, m), _ in map(_fields, program):
-            flat: Any = blocks[a].reshape(-1, blocks[a].shape[-1]) if word in VIEWS else None
-            if word in LEAVES:
-                block = given[word]
-            elif word == "view":
-                block = flat[b + c * np.arange(n)[:, None] + d * np.arange(m)]
-            elif word == "table":
-                block = flat[program.tables[b]].reshape(n, m, -1)
-            elif word == "collect":
-                block = _collected(program, blocks, program.pieces[a:b].tolist(), (n, m), c)
-            else:
-                operands = [blocks[k] for k in (a, b, c)[: ARITIES[word]] if k >= 0]
-                block = _COMPUTE[word](*operands)
-            blocks.append(block)
-    return blocks
-
-
-def _fields(operation: Operation) -> tuple[Any, ...]:
-    return operation.word, operation.operands, operation.shape, operation.varying
-
-
-def _collected(
-    program: ArrayProgram, blocks: Any, pieces: Any, shape: tuple[int, int], once: int
-) -> Any:
-    rows = max([blocks[k].shape[-1] for k, *_ in pieces], default=1)
-    block = np.zeros((shape[0] * shape[1], rows))
-    for k, start, s, t in pieces:
-        n, m, _ = blocks[k].shape
-        place = start + s * np.arange(n)[:, None] + t * np.arange(m)
-        place = program.tables[-1 - start] if start < 0 else place.ravel()
-        if once:  # and not added to 0, for -0 is to stay what it is
-            block[place] = blocks[k].reshape(n * m, -1)
-        else:
-            np.add.at(block, place, blocks[k].reshape(n * m, -1))
-    return block.reshape(*shape, rows)
-
-
-def _taken(a: Array, index: Array) -> Array:
-    whole = np.where((index >= 0) & (index < a.shape[1]) & (index == np.floor(index)), index, -1)
-    place = np.broadcast_to(whole.astype(int), (*a.shape[:1], 1, max(a.shape[2], index.shape[2])))
-    taken = np.take_along_axis(np.broadcast_to(a, (*a.shape[:2], place.shape[2])), place, 1)
-    return np.where(place < 0, np.nan, taken)
-
-
-def _each(name: str) -> Any:
-    function = np.frompyfunc(getattr(scalar_math, name), ELEMENTWISE[name], 1)
-    return lambda *operands: function(*operands).astype(np.float64)
-
-
-_COMPUTE: dict[str, Any] = {
-    **{name: _each(name) for name in BASIS},
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "neg": np.negative,
-    "sum": lambda a: a.sum(axis=1, keepdims=True),
-    "max": lambda a: a.max(axis=1, keepdims=True),
-    "matmul": lambda a, b, bias=0.0: np.einsum("ikr,wkr->wir", *_as_long(a, b)) + bias,
-    "take": _taken,
-    "mean": lambda a: a.mean(axis=2, keepdims=True),
-    "outer": lambda a, b: np.einsum("wir,wkr->ikr", *_as_long(a, b)).mean(axis=2, keepdims=True),
-}
-
-
-def _as_long(a: Array, b: Array) -> tuple[Array, Array]:
-    rows = max(a.shape[2], b.shape[2])
-    return tuple(np.broadcast_to(x, (*x.shape[:2], rows)) for x in (a, b))  # type: ignore[return-value]
+ARITY = np.array([*ARITIES.values()], dtype=np.int64)
+"""How many operands are blocks, by code."""

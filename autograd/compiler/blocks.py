@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import numpy as np
 
-from autograd.compiler.arrays import CODE, Integers
+from autograd.compiler.arrays import CODE, Integers, Shape, places_of
 
 if TYPE_CHECKING:
     from autograd.compiler.record import Recorder
 
-Shape: TypeAlias = tuple[int, int]
 ONE: Shape = (1, 1)
 _NEG = CODE["neg"]
 
@@ -198,19 +197,6 @@ def steps_of(places: Integers, shape: Shape) -> tuple[int, int, int] | None:
     t = int(places[1]) - start if m > 1 else 0
     s = int(places[m]) - start if n > 1 else 0
     return (start, s, t) if np.array_equal(places, places_of((start, s, t), shape)) else None
-
-
-def places_of(steps: tuple[int, int, int], shape: Shape) -> Integers:
-    """The places of a view, in C order."""
-    start, s, t = steps
-    places: Integers = (start + s * np.arange(shape[0])[:, None] + t * np.arange(shape[1])).ravel()
-    return places
-
-
-def through(shape: Shape) -> tuple[int, int]:
-    """The steps of a block from number to number."""
-    n, m = shape
-    return m if n > 1 else 0, 1 if m > 1 else 0
 
 
 def _is_negative_zero(number: float) -> bool:

@@ -8,15 +8,38 @@ operation of the instruction.  Slower per instruction, and its price per instruc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
+import jax
 import jax.numpy as jnp
 import jax.scipy.special
 import numpy as np
 from jax import lax
 
-from autograd.compiler.arrays import ARITIES, CODE, LEAVES, VIEWS, WORDS, ArrayProgram, last_uses
+from autograd.compiler.arrays import (
+    ARITIES,
+    CODE,
+    CONSTANTS,
+    INPUTS,
+    PARAMETERS,
+    VIEWS,
+    WORDS,
+    ArrayProgram,
+    Shape,
+    places_of,
+)
+from autograd.compiler.follow import (
+    Functions,
+    Place,
+    flat,
+    follow,
+    functions_of,
+    registers_of,
+    steps_of,
+    sums_of_products,
+)
 from autograd.compiler.listing import unrolled
 from autograd.rules import BASIS
 
@@ -31,58 +54,26 @@ Run: TypeAlias = Callable[[Traced, Traced, Traced | None], tuple[list[Traced], T
 
 
 def runner(program: ArrayProgram) -> Run:
-    """The function that follows a program."""
+    """The function that follows a program; the loss and the gradient that it lacks are 0."""
     operations = int((program.codes > CODE[VIEWS[-1]]).sum())
-    return Blocks(program).run if operations <= MOST_OPERATIONS else Loop(program).run
+    return partial(_traced, program) if operations <= MOST_OPERATIONS else Loop(program).run
 
 
-class Blocks:
-    """Follows a program block by block: (n, m, 1 or rows)."""
-
-    def __init__(self, program: ArrayProgram) -> None:
-        self._program = program
-
-    def run(
-        self, params: Traced, batch: Traced, real: Traced | None
-    ) -> tuple[list[Traced], Traced, Traced]:
-        """The roots, the loss and the gradient; what the program lacks is 0."""
-        program = self._program
-        given = _given(program, params, batch)
-        blocks: list[Traced] = []
-        for word, operands, shape in map(_fields, program):
-            if word in LEAVES:
-                block = given[LEAVES.index(word)]
-            elif word == "view":
-                block = _seen(blocks[operands[0]], operands[1:], shape)
-            elif word == "table":
-                flat = _flat(blocks[operands[0]])
-                block = flat[program.tables[operands[1]]].reshape(*shape, -1)
-            elif word == "collect":
-                block = self._collected(blocks, operands, shape)
-            else:
-                arrays = [blocks[j] for j in operands[: ARITIES[word]] if j >= 0]
-                rule = _OVER_ROWS.get(word)
-                block = rule(*arrays, real) if rule else _COMPUTE[word](*arrays)
-            blocks.append(block.astype(given[0].dtype))
-        rows = (len(batch),)
-        roots = [jnp.broadcast_to(blocks[k].reshape(-1), rows) for k in program.roots]
-        loss = blocks[program.loss].reshape(()) if program.loss >= 0 else jnp.zeros(())
-        slopes = blocks[program.gradient].ravel() if program.gradient >= 0 else jnp.zeros(0)
-        return roots, loss, slopes
-
-    def _collected(self, blocks: list[Traced], operands: Any, shape: Any) -> Traced:
-        program, (first, stop, once, _) = self._program, operands
-        pieces = program.pieces[first:stop].tolist()
-        count = shape[0] * shape[1]
-        if not pieces:
-            return jnp.zeros((*shape, 1))
-        places = np.concatenate([_places(program, piece) for piece in pieces])
-        rows = max(blocks[k].shape[2] for k, *_ in pieces)
-        parts = [_flat(blocks[k]) for k, *_ in pieces]
-        whole = jnp.concatenate([jnp.broadcast_to(part, (len(part), rows)) for part in parts])
-        if once and len(places) == count:  # XLA gathers faster than it scatters
-            return _pick(whole, np.argsort(places)).reshape(*shape, rows)
-        return jnp.zeros((count, rows), whole.dtype).at[places].add(whole).reshape(*shape, rows)
+def _traced(
+    program: ArrayProgram, params: Traced, batch: Traced, real: Traced | None
+) -> tuple[list[Traced], Traced, Traced]:
+    blocks: list[Traced] = [*_given(program, params, batch), *[None] * len(program)]
+    over_rows: Functions = {
+        "mean": partial(_mean, real=real),
+        "outer": partial(_outer, real=real),
+    }
+    every = range(len(program)), np.arange(len(program))
+    with jax.default_matmul_precision("highest"):
+        follow(steps_of(program, {**_FUNCTIONS, **over_rows}, *every), blocks)
+    roots = [jnp.broadcast_to(blocks[k].reshape(-1), len(batch)) for k in program.roots]
+    loss = blocks[program.loss].reshape(()) if program.loss >= 0 else jnp.zeros(())
+    slopes = blocks[program.gradient].ravel() if program.gradient >= 0 else jnp.zeros(0)
+    return roots, loss, slopes
 
 
 def _given(program: ArrayProgram, params: Traced, batch: Traced) -> tuple[Traced, ...]:
@@ -92,19 +83,28 @@ def _given(program: ArrayProgram, params: Traced, batch: Traced) -> tuple[Traced
     return tuple(jnp.asarray(leaf, dtype) for leaf in leaves)
 
 
-def _fields(operation: Any) -> tuple[str, tuple[int, ...], tuple[int, int]]:
-    return operation.word, operation.operands, operation.shape
+def _view(steps: tuple[int, int, int], shape: Shape, whole: Shape) -> Callable[[Traced], Traced]:
+    places = places_of(steps, shape)
+    return lambda base: _pick(flat(base), places).reshape(*shape, -1)
 
 
-def _flat(block: Traced) -> Traced:
-    return block.reshape(-1, block.shape[2])
+def _collect(
+    places: Sequence[Place], shapes: Sequence[Shape], once: bool, shape: Shape
+) -> Callable[..., Traced]:
+    count = shape[0] * shape[1]
+    parts = [places_of(x, piece) if isinstance(x, tuple) else x for x, piece in zip(places, shapes)]
 
+    def collected(*blocks: Traced) -> Traced:
+        if not blocks:
+            return jnp.zeros((*shape, 1))
+        every, rows = np.concatenate(parts), max(block.shape[2] for block in blocks)
+        lines = [jnp.broadcast_to(flat(x), (x.shape[0] * x.shape[1], rows)) for x in blocks]
+        whole = jnp.concatenate(lines)
+        if once and len(every) == count:  # XLA gathers faster than it scatters
+            return _pick(whole, np.argsort(every)).reshape(*shape, rows)
+        return jnp.zeros((count, rows), whole.dtype).at[every].add(whole).reshape(*shape, rows)
 
-def _seen(block: Traced, steps: Any, shape: Any) -> Traced:
-    """A view, by slicing where XLA can, for it gathers slowly."""
-    (start, s, t), (n, m) = steps, shape
-    places = (start + s * np.arange(n)[:, None] + t * np.arange(m)).ravel()
-    return _pick(_flat(block), places).reshape(n, m, -1)
+    return collected
 
 
 def _pick(table: Traced, places: Any) -> Traced:
@@ -128,96 +128,50 @@ def _pick(table: Traced, places: Any) -> Traced:
     return table[places]
 
 
-def _places(program: ArrayProgram, piece: Any) -> Any:
-    k, start, s, t = piece
-    if start < 0:
-        return program.tables[-1 - start]
-    n, m = program.shapes[k].tolist()
-    return (start + s * np.arange(n)[:, None] + t * np.arange(m)).ravel()
-
-
 class Loop:
     """Runs the instructions of an unrolled program one by one; a register is a row of one array."""
 
     def __init__(self, program: ArrayProgram) -> None:
         listing = unrolled(program, {})
-        flat, first = listing.program, len(LEAVES)
-        codes, operands = flat.codes.tolist(), flat.operands.tolist()
-        self._flat = flat
-        self._leaves = [
-            [k for k in listing.registers if codes[k] == CODE["view"] and operands[k][0] == leaf]
-            for leaf in range(first)
-        ]
-        self._roots = _integers(flat.roots)
-        self._slopes = _integers(listing.gradients)
-        computed = [k for k in listing.registers if codes[k] > CODE["table"]]
-        self._place, self._columns = _columns(
-            flat, [k for each in self._leaves for k in each], computed
-        )
-        names = sorted({WORDS[codes[k]] for k in computed})
-        self._branches = [_of_three(_COMPUTE[name], ARITIES[name]) for name in names]
-        self._code = _integers([names.index(WORDS[codes[k]]) for k in computed])
-        used = [operands[k][: ARITIES[WORDS[codes[k]]]] for k in computed]
-        self._operands = self._place[_integers([(each * 3)[:3] for each in used])].reshape(-1, 3)
-        self._result = self._place[_integers(computed)]
+        self._flat = flat = listing.program
+        is_leaf = flat.codes <= CODE["view"]
+        registers, self._count = registers_of(flat, is_leaf)
+        places = np.array(registers, np.int32)
+        views = np.flatnonzero(flat.codes == CODE["view"])
+        of = [views[flat.operands[views, 0] == leaf] for leaf in (PARAMETERS, INPUTS, CONSTANTS)]
+        self._given = [(places[each], flat.operands[each, 1]) for each in of]
+        computed = np.flatnonzero(~is_leaf)[:-1]  # all but the gradient, which is collected
+        codes, kinds = np.unique(flat.codes[computed], return_inverse=True)
+        self._branches = [_of_three(WORDS[code]) for code in codes.tolist()]
+        self._kinds = kinds.astype(np.int32)
+        self._operands, self._results = places[flat.operands[computed, :3]], places[computed]
+        self._ends = places[[*flat.roots, flat.loss, *listing.gradients]]
 
     def run(
         self, params: Traced, batch: Traced, real: Traced | None
     ) -> tuple[list[Traced], Traced, Traced]:
         """The roots, the loss and the gradient."""
         given = _given(self._flat, params, batch)
-        rows = len(batch)
-        columns = jnp.zeros((self._columns, rows), given[0].dtype)
-        for leaf, blocks in zip(given, self._leaves):
-            numbers = leaf[self._flat.operands[blocks, 1], 0]
-            columns = columns.at[self._place[blocks]].set(
-                jnp.broadcast_to(numbers, (len(numbers), rows))
-            )
-        codes, operands, results = map(jnp.asarray, (self._code, self._operands, self._result))
+        registers = jnp.zeros((self._count, len(batch)), given[0].dtype)
+        for block, (places, which) in zip(given, self._given):
+            registers = registers.at[places].set(block[which, 0])
+        kinds, operands, results = map(jnp.asarray, (self._kinds, self._operands, self._results))
 
-        def body(k: Traced, columns: Traced) -> Traced:
-            arrays = [columns[place] for place in operands[k]]
-            return columns.at[results[k]].set(lax.switch(codes[k], self._branches, *arrays))
+        def body(k: Traced, registers: Traced) -> Traced:
+            result = lax.switch(kinds[k], self._branches, *registers[operands[k]])
+            return registers.at[results[k]].set(result)
 
-        if len(self._code):
-            columns = lax.fori_loop(0, len(self._code), body, columns)
-        roots = columns[self._place[self._roots]]
-        slopes = _mean(columns[self._place[self._slopes]][:, None], real)[:, 0, 0]
-        loss = _mean(columns[self._place[self._flat.loss]][None, None], real)[0, 0, 0]
-        return list(roots), loss, slopes
+        if len(self._kinds):
+            registers = lax.fori_loop(0, len(self._kinds), body, registers)
+        ends = registers[self._ends]
+        means = _mean(ends[len(self._flat.roots) :, None], real)[:, 0, 0]
+        return list(ends[: len(self._flat.roots)]), means[0], means[1:]
 
 
-def _columns(flat: ArrayProgram, leaves: Any, computed: Any) -> tuple[Any, int]:
-    """The column of each register, handed on after its last use, and their number."""
-    last = last_uses(flat)
-    ends = iter(np.argsort(last, kind="stable").tolist())
-    place, count = np.zeros(len(flat), np.int32), len(leaves)
-    place[leaves] = np.arange(count)
-    free: list[int] = []
-    mine, end = {*computed}, next(ends)
-    for k in computed:
-        while last[end] < k:
-            if end in mine:
-                free.append(int(place[end]))
-            end = next(ends)
-        place[k] = free.pop() if free else count
-        count += int(place[k] == count)
-    return place, count
-
-
-def _integers(numbers: Any) -> Any:
-    return np.array(numbers, dtype=np.int32)
-
-
-def _of_three(
-    function: Callable[..., Traced], arity: int
-) -> Callable[[Traced, Traced, Traced], Traced]:
-    """A function of one, two or three columns as one of three, so that all are called alike."""
-
-    def on_columns(a: Traced, b: Traced, c: Traced) -> Traced:
-        return function(*(a, b, c)[:arity]).astype(a.dtype)
-
-    return on_columns
+def _of_three(word: str) -> Callable[[Traced, Traced, Traced], Traced]:
+    """A word as a function of three registers, so that all are called alike."""
+    function, arity = _FUNCTIONS[word], ARITIES[word]
+    return lambda *registers: function(*registers[:arity])
 
 
 def _counted(block: Traced, real: Traced | None) -> Traced:
@@ -226,59 +180,27 @@ def _counted(block: Traced, real: Traced | None) -> Traced:
 
 
 def _mean(a: Traced, real: Traced | None) -> Traced:
-    rows = a.shape[2] if real is None else real.sum()
-    if a.shape[2] == 1 and real is not None and len(real) > 1:
+    if a.shape[2] == 1:
         return a
+    rows = a.shape[2] if real is None else real.sum()
     return _counted(a, real).sum(axis=2, keepdims=True) / rows
 
 
 def _outer(a: Traced, b: Traced, real: Traced | None) -> Traced:
-    rows = max(a.shape[2], b.shape[2])
-    a, b = (jnp.broadcast_to(x, (*x.shape[:2], rows)) for x in (a, b))
-    count: Any = rows
-    if real is not None and rows == len(real):
+    count: Any = max(a.shape[2], b.shape[2])
+    if real is not None:
         a, b, count = _counted(a, real), _counted(b, real), real.sum()
-    (n, i, _), k = a.shape, b.shape[1]
-    a, b = (x.transpose(1, 0, 2).reshape(-1, n * rows) for x in (a, b))
-    return (_matrix_product(a, b.T) / count).reshape(i, k, 1)
+    return sums_of_products(jnp, a, b) / count
 
 
-def _matmul(a: Traced, b: Traced, bias: Any = 0.0) -> Traced:
-    return _matrix_product(a[:, :, 0], b) + bias
-
-
-def _take(a: Traced, index: Traced) -> Traced:
-    n, m, rows = jnp.broadcast_shapes(a.shape, (*index.shape[:1], 1, index.shape[2]))
-    sound = (index >= 0) & (index < m) & (index == jnp.floor(index))
-    places = jnp.broadcast_to(jnp.where(sound, index, 0).astype(int), (n, 1, rows))
-    taken = jnp.take_along_axis(jnp.broadcast_to(a, (n, m, rows)), places, axis=1)
-    return jnp.where(sound, taken, jnp.nan)
-
-
-def _matrix_product(a: Traced, b: Traced) -> Traced:
-    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
-
-
-def _by_name(name: str) -> Any:
-    return getattr(jnp, name, None) or getattr(jax.scipy.special, name)
-
-
-_COMPUTE: dict[str, Callable[..., Traced]] = {
-    **{name: _by_name(name) for name in BASIS},
-    "add": jnp.add,
-    "sub": jnp.subtract,
-    "mul": jnp.multiply,
-    "neg": jnp.negative,
-    "where": lambda condition, a, b: jnp.where(condition != 0.0, a, b),
-    "sum": lambda a: a.sum(axis=1, keepdims=True),
-    "max": lambda a: a.max(axis=1, keepdims=True),
-    "matmul": _matmul,
-    "take": _take,
+_FUNCTIONS: Functions = {
+    **{name: getattr(jax.scipy.special, name) for name in BASIS if not hasattr(jnp, name)},
+    **functions_of(jnp),
+    "view": _view,
+    "collect": _collect,
 }
-"""Every operation on arrays; comparisons give booleans.
+"""Every operation on arrays.
 
 Where 0 and -0 tie, the larger is 0 and the smaller -0: the engine's choice, the first of the two,
 would have XLA write out the operands of a chain of maxima again and again, in exponential time.
 """
-
-_OVER_ROWS: dict[str, Callable[..., Traced]] = {"mean": _mean, "outer": _outer}

@@ -29,6 +29,9 @@ from autograd.compiler.arrays import (
     VIEWS,
     ArrayProgram,
     Integers,
+    Shape,
+    places_of,
+    through,
 )
 from autograd.compiler.blocks import (
     FOLDED,
@@ -40,10 +43,7 @@ from autograd.compiler.blocks import (
     Known,
     Number,
     Partial,
-    Shape,
-    places_of,
     steps_of,
-    through,
 )
 from autograd.rules import BASIS, namespace
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiler.arrays import CODE, PARAMETERS, Integers
-from autograd.compiler.blocks import ONE, Block, Column, Known, Number, Shape, places_of
+from autograd.compiler.arrays import CODE, PARAMETERS, Integers, Shape, places_of
+from autograd.compiler.blocks import ONE, Block, Column, Known, Number
 from autograd.compiler.families import FEW, TAKE
 from autograd.compiler.record import FIRST_COMPUTED, Recorder
 from autograd.compiler.singles import NEGATIVE, Forms, Single

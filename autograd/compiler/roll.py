@@ -18,8 +18,16 @@ from itertools import chain, islice
 import numpy as np
 
 from autograd.backward import topological_order
-from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, ArrayProgram, placed
-from autograd.compiler.blocks import ONE, Block, Number, Shape
+from autograd.compiler.arrays import (
+    CODE,
+    CONSTANTS,
+    INPUTS,
+    PARAMETERS,
+    ArrayProgram,
+    Shape,
+    placed,
+)
+from autograd.compiler.blocks import ONE, Block, Number
 from autograd.compiler.families import (
     DOT,
     FEW,

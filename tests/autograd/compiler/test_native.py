@@ -22,11 +22,12 @@ import autograd
 import nn
 from autograd import Value, compile  # noqa: A004
 from autograd.compiler import native, native_library
-from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram, follow
+from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram
 from autograd.compiler.native import NativeExecutor
 from autograd.compiler.native_kernels import PLAIN
 from autograd.compiler.native_signatures import SIMPLE, names, signature
 from autograd.rules import BASIS
+from tests.autograd.compiler.reference import follow
 
 ROOT = Path(autograd.__file__).parents[1]
 ROWS = [1, 7, 8, 33, 300]

@@ -18,7 +18,6 @@ from autograd.compiler.arrays import (
     LEAVES,
     VIEWS,
     ArrayProgram,
-    follow,
     for_gradient,
     for_values,
     placed,
@@ -27,6 +26,7 @@ from autograd.compiler.listing import Listing, Names, unrolled
 from autograd.compiler.record import Recorder
 from autograd.compiler.roll import Rolled, roll
 from autograd.rules import BASIS
+from tests.autograd.compiler.reference import follow
 
 NAN = math.nan
 

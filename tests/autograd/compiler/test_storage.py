@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 import autograd
 from autograd import Program, Value, compile  # noqa: A004
-from autograd.compiler.arrays import ArrayProgram, follow
+from autograd.compiler.arrays import ArrayProgram
 from autograd.compiler.numpy_backend import NumpyExecutor
 from autograd.compiler.storage import Stored, from_bytes
+from tests.autograd.compiler.reference import follow
 
 BATCH = [[1.0, 2.0], [2.0, -1.0], [0.5, 0.0]]
 
