@@ -1,9 +1,11 @@
 """The native backend: an array program as a table of kernels, and loops that follow it.
 
 A program is planned when it is first run, once for values and once for gradients; that compiles
-nothing, however large it is, because the kernels are the same for every program.  A *machine* has
-the tables for one block length, and a memory; whoever runs a program takes one that is free and
-gives it back, so that threads do not meet, and a fork finds nothing locked.
+nothing, however large it is, because the kernels are the same for every program.  One that has run
+for a while is planned again, with kernels of its own for its element-wise *regions*, which changes
+no digit.  A *machine* has the tables for one block length, and a memory; whoever runs a program
+takes one that is free and gives it back, so that threads do not meet, and a fork finds nothing
+locked.
 
 Large batches are cut into *slabs* that run in parallel.  Where the cuts are depends on the program
 and the number of rows alone, and sums are added slab after slab: results are the same whatever the
@@ -27,6 +29,7 @@ from autograd.compiler.arrays import (
     PARAMETERS,
     Array,
     ArrayProgram,
+    Integers,
     for_gradient,
     for_values,
 )  # fmt: skip
@@ -44,6 +47,12 @@ CACHE = 32768
 SLABS = 16
 LARGE = 20_000_000
 """Numbers in registers times rows from which threads pay: some milliseconds."""
+
+MUCH = 20_000_000
+"""Numbers in registers times rows, in all runs, from which a program gets kernels of its own."""
+
+MOST_COMPILED = 500
+"""Operations in these: some seconds of compiling, once per machine."""
 
 MOST_MEMORY = 2**25
 """Numbers that the memories of all slabs may take: 256 MB."""
@@ -70,17 +79,17 @@ class NativeExecutor:
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
-        if self._value is None:
-            self._value = Runner(for_values(self._program))
-        return self._value.outputs(params, batch)
+        runner = self._value or Runner(for_values(self._program))
+        self._value = runner = runner.ready_for(len(batch))
+        return runner.outputs(params, batch)
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
-        return self._for_gradient().value_and_grad(params, batch)
+        return self._for_gradient(len(batch)).value_and_grad(params, batch)
 
     def train(self, training: Training) -> Array:
         """A step per batch, in one native loop where a batch is small."""
-        runner = self._for_gradient()
+        runner = self._for_gradient(training.batch_size * len(training.hyper))
         if runner.slabs(min(training.batch_size, len(training.order))) > 1:
             return train_step_by_step(self, self._stepper(training.update), training)
         if self._rule is None or self._rule[0] is not training.update:
@@ -92,16 +101,19 @@ class NativeExecutor:
             self._update = update, NativeExecutor(update)
         return self._update[1]
 
-    def _for_gradient(self) -> Runner:
-        if self._gradient is None:
-            self._gradient = Runner(for_gradient(self._program))
-        return self._gradient
+    def _for_gradient(self, rows: int) -> Runner:
+        runner = self._gradient or Runner(for_gradient(self._program))
+        self._gradient = runner = runner.ready_for(rows)
+        return runner
 
 
 class Machine:
     """The tables of a plan for one block length, and a memory."""
 
-    def __init__(self, planned: Plan, length: int, inputs: int, params: int) -> None:
+    def __init__(
+        self, planned: Plan, length: int, inputs: int, params: int, kernels: Integers
+    ) -> None:
+        self._kernels = kernels
         self._tables = [_words(table, length) for table in planned.tables]
         self._zero = -(-(planned.uniforms + PAD) // PAD) * PAD
         beyond = FIRST_REGISTER + planned.registers * length + 4 * PAD
@@ -113,7 +125,7 @@ class Machine:
         ends = [(_address(table), _address(table) + table.nbytes) for table in self._tables]
         (before, before_end), (rows, rows_end), (after, after_end) = ends
         self.fields = {
-            "kernels": _address(library().addresses),
+            "kernels": _address(kernels),
             "memory": _address(self._memory) + 8 * self._zero,
             "before": before, "before_end": before_end, "rows": rows, "rows_end": rows_end,
             "after": after, "after_end": after_end,
@@ -144,13 +156,30 @@ class Machine:
 class Runner:
     """A planned program and its machines."""
 
-    def __init__(self, program: ArrayProgram) -> None:
-        self._plan = plan(program)
+    def __init__(self, program: ArrayProgram, fused: Plan | None = None) -> None:
+        self._program, self._plan, self._done = program, fused or plan(program), 0
         library().need(self._plan.kernels)
+        regions = library().regions(self._plan.regions)
+        self._kernels = np.concatenate([library().addresses, np.array(regions, np.int64)])
         self._params, self._inputs = (int(program.shapes[k, 0]) for k in (PARAMETERS, INPUTS))
         self._work = max(1, self._plan.registers, len(self._plan.tables[ROWS]) // 8)
         self._longest = _longest_block(self._plan.registers)
+        self._final = fused is not None
         self._free: dict[int, deque[Machine]] = {}
+
+    def ready_for(self, rows: int) -> Runner:
+        """One that is worth its making for so many more rows."""
+        self._done += rows * self._work
+        if self._final or self._done < MUCH:
+            return self
+        self._final = True
+        planned = plan(self._program, fuse=True)
+        if not 0 < sum(text.count(";") + 1 for text in planned.regions) < MOST_COMPILED:
+            return self
+        runner = Runner(self._program, planned)
+        # where rows are cut is seen in the last digits: they are to stay as they were
+        runner._work, runner._longest = self._work, self._longest
+        return runner
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
@@ -229,7 +258,7 @@ class Runner:
         try:
             return self._free.setdefault(length, deque()).pop()
         except IndexError:
-            return Machine(self._plan, length, self._inputs, self._params)
+            return Machine(self._plan, length, self._inputs, self._params, self._kernels)
 
     def _give_back(self, machines: Iterable[Machine]) -> None:
         for machine in machines:

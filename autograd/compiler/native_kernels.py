@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from llvmlite import ir
@@ -38,14 +39,16 @@ C_NAMES = {"power": "pow", "arctan2": "atan2", "absolute": "fabs"}
 
 def symbol(name: str) -> str:
     """A kernel's name in object code."""
-    return f"kernel.{name}"
+    return f"kernel.{sha256(name.encode()).hexdigest()[:20] if '|' in name else name}"
 
 
 def emit_kernel(module: Any, name: str, lanes: int) -> None:
     """A kernel as a function of the module."""
     kernel = _Kernel(module, name, lanes)
     word, _, kind = name.partition(".")
-    if kind:
+    if "|" in name:
+        _region(kernel, name)
+    elif kind:
         _elementwise(kernel, word, kind)
     else:
         BODIES[name](kernel)
@@ -103,6 +106,8 @@ class _Kernel:
         self.at = dict(zip(given, self.e.load_wholes(self.words, len(given))))
         self.count, self.has_index = len(given), "*index" in signature(name)
         self.index = self.e.builder.gep(self.words, [self.e.whole(self.count)])
+        self.last = self.e.sum(self.count, self["n"] if self.has_index else 0)
+        """How many words it has."""
 
     def __getitem__(self, name: str) -> Whole:
         return self.at[name]
@@ -131,9 +136,7 @@ class _Kernel:
         self.e.builder.store(number, self.e.at(self.memory, *terms))
 
     def finish(self) -> None:
-        more = self["n"] if self.has_index else 0
-        b = self.e.builder
-        b.ret(b.gep(self.words, [self.e.sum(self.count, more)]))
+        self.e.builder.ret(self.e.builder.gep(self.words, [self.last]))
 
 
 def _elementwise(k: _Kernel, word: str, kind: str) -> None:
@@ -151,6 +154,41 @@ def _elementwise(k: _Kernel, word: str, kind: str) -> None:
         k.each_vector(vector)
 
     k.each("n", element)
+
+
+def _region(k: _Kernel, name: str) -> None:
+    """dst[i, j] = what the text says of the a[i, j]; those of a table are at a + index."""
+    e, (kinds, text, stored) = k.e, name.split("|")
+    tables = [q for q, kind in enumerate(kinds) if kind.isupper()]
+    k.last = e.sum(k.count, (e.sum((k["n"], k["m"])), len(tables)))
+
+    def element(i: Whole, j: Whole) -> None:
+        here = e.sum((i, k["m"]), j)
+        starts = [
+            e.sum(
+                k[f"a{q}"], k.load_index(e.sum((tables.index(q), (e.sum((k["n"], k["m"])))), here))
+            )
+            if q in tables
+            else e.sum(k[f"a{q}"], (i, k[f"s{q}"]), (j, k[f"t{q}"]))
+            for q in range(len(kinds))
+        ]
+        same = {
+            f"a{q}": e.load_all(k.memory, starts[q]) for q, kind in enumerate(kinds) if kind in "uU"
+        }
+
+        def vector(r: Whole) -> None:
+            known = same | {
+                f"a{q}": k.load(starts[q], r) for q, kind in enumerate(kinds) if kind in "vV"
+            }
+            for number, operation in enumerate(text.split(";")):
+                word, *operands = operation.split()
+                known[f"r{number}"] = compute(e, word, *[known[each] for each in operands])
+            for q, result in enumerate(stored.split()):
+                k.store(known[result], k[f"dst{q}"], (here, k["R"]), r)
+
+        k.each_vector(vector)
+
+    k.each("n", lambda i: k.each("m", lambda j: element(i, j)))
 
 
 def _reduce(k: _Kernel, combine: Callable[..., Vector]) -> None:

@@ -49,6 +49,7 @@ class Library:
         self.lanes, self._key = lanes(), _key()
         self._engine = new_engine()
         self._others: dict[str, Any] = {}
+        self._regions: dict[str, int] = {}
         self.addresses = np.zeros(len(NUMBER), np.int64)
         """Of the kernels, by number; 0 of those that nobody has asked for."""
         self._add("core", CORE)
@@ -67,6 +68,16 @@ class Library:
         self._engine.finalize_object()
         for name in kernels:
             self.addresses[NUMBER[name]] = self._address(symbol(name))
+
+    def regions(self, texts: Sequence[str]) -> list[int]:
+        """The addresses of the kernels that these texts describe, made together where they lack."""
+        missing = sorted({*texts} - self._regions.keys())
+        if missing:
+            name = sha256("\n".join(missing).encode()).hexdigest()[:40]
+            make = partial(_compiled, missing, self.lanes)
+            for text in missing:
+                self._regions[text] = self.address_of(name, make, symbol(text))
+        return [self._regions[text] for text in texts]
 
     def address_of(self, module: str, make: Callable[[], bytes], name: str) -> int:
         """A function in object code of its own, which is kept under the name of the module."""

@@ -25,6 +25,7 @@ from autograd.compiler.arrays import (
     ArrayProgram,
     Integers,
 )  # fmt: skip
+from autograd.compiler.native_regions import Regions, described, fused, places_in
 from autograd.compiler.native_tables import (
     AFTER,
     ARITY,
@@ -43,16 +44,18 @@ from autograd.compiler.native_tables import (
 )  # fmt: skip
 
 
-def plan(program: ArrayProgram) -> Plan:
+def plan(program: ArrayProgram, *, fuse: bool = False) -> Plan:
     """The tables of a program, in time that is linear in its length."""
     check_reach(program)
-    return Planner(program).planned()
+    return Planner(fused(program) if fuse else Regions(program)).planned()
 
 
 class Planner:
     """Goes through a program once, from the first operation to the last."""
 
-    def __init__(self, program: ArrayProgram) -> None:
+    def __init__(self, regions: Regions) -> None:
+        self.regions, program = regions, regions.program
+        self.members = {k for members in regions.members.values() for k in members}
         self.program = program
         self.words = [WORDS[code] for code in program.codes.tolist()]
         self.operands = list(zip(*program.operands.T.tolist()))
@@ -95,6 +98,9 @@ class Planner:
             late = any(map(self._late, self._blocks(k)))
             self.is_late[k] = late
             table = ROWS if self.varying[k] else AFTER if late else BEFORE
+            if k in self.members:
+                self._region(self.regions.members.get(k, ()))
+                return self._release(k)
             self.place[k] = self._room(k)
             if word in ELEMENTWISE:
                 self._elementwise(k, table)
@@ -118,6 +124,37 @@ class Planner:
                 self._release(k)
             k += 1
         return k
+
+    def _region(self, members: Sequence[int]) -> None:
+        """Operations of a region, when the first has its turn; of the others nothing is left."""
+        if not members:
+            return
+        shape = self.regions.shapes[members[0]]
+        text, reads, stored = described(self.program, members, self.regions.inner)
+        for k in stored:
+            self.place[k] = self._room(k)
+        operands: list[Operand] = []
+        index: list[int] = []
+        for read, own in reads:
+            unit = R if self.varying[read.base] else 1
+            place = self.place[read.base] + read.start * unit
+            if read.table >= 0:
+                index += (unit * places_in(self.program, read.table, own)).tolist()
+                operands.append(Operand(unit == R, place, 0, 0))
+            else:
+                s, t = read.steps(own, shape)
+                operands.append(Operand(unit == R, place, s * unit, t * unit))
+        n, m, length = *shape, R
+        if not index:
+            n, m, length, operands = _joined(shape, operands)
+        kinds = zip(operands, text)
+        numbers = [x for o, kind in kinds for x in (o[1:2] if kind.isupper() else o[1:])]
+        regions = self.out.regions
+        if text not in regions:
+            regions.append(text)
+        number = len(NUMBER) + regions.index(text)
+        places = [self.place[k] for k in stored]
+        self.out.tables[ROWS].extend((number, n, m, length, *places, *numbers, *index))
 
     def _elementwise(self, k: int, table: int) -> None:
         word, (n, m), varies = self.words[k], self.shapes[k], self.varying[k]
@@ -434,7 +471,7 @@ class Planner:
         self.uses = np.bincount([*blocks.tolist(), *kept, *kept], minlength=len(self.words))
         last = np.zeros(len(self.words), np.int64)
         np.maximum.at(last, blocks, readers)
-        last[[INPUTS, *kept]] = 0
+        last[[INPUTS, *kept, *self.regions.inner]] = 0
         falling = np.flatnonzero(self.program.varying & (last > 0))
         falling = falling[np.argsort(last[falling], kind="stable")]
         self.falling, self.when, self.fallen = falling.tolist(), [*last[falling].tolist(), -1], 0
@@ -457,6 +494,7 @@ class Planner:
             forms = 4 * forms + np.where(
                 has, kinds[np.where(has, program.operands[:, column], 0)], 0
             )
+        here[[*self.members]] = False
         singles = np.where(here, _SINGLE[forms], 0)
         self.out.kernels |= {kernel - 1 for kernel in np.unique(singles).tolist() if kernel}
         self.singles = [*singles.tolist(), 0]
@@ -476,6 +514,19 @@ class Planner:
             if line.t == 0 and shape[0] > 1:
                 out.gradient = self._uniform(shape[0])
                 self._emit(AFTER, "fill1", shape[0], out.gradient, line.place)
+
+
+def _joined(
+    shape: tuple[int, int], operands: Sequence[Operand]
+) -> tuple[int, int, int, list[Operand]]:
+    """Elements that follow one another in all operands are taken together, rows and all."""
+    (n, m), length = shape, R
+    if n == 1 or m == 1 or all(o.s == m * o.t for o in operands):
+        operands = [Operand(o.varies, o.place, 0, o.s if m == 1 else o.t) for o in operands]
+        n, m = 1, n * m
+        if all(m == 1 or o.t == (R if o.varies else 0) for o in operands):
+            m, length = 1, m * R
+    return n, m, length, list(operands)
 
 
 def _kernels_of_singles() -> Integers:

@@ -39,6 +39,10 @@ SIGNATURES: Mapping[str, str] = {
 }
 
 
+READS = {"v": "ast", "u": "ast", "V": "a", "U": "a"}
+"""What a region has to know of each kind of operand; of those in capitals a table, too."""
+
+
 def kinds(word: str) -> list[str]:
     """The variants of an element-wise kernel: per operand v(arying) or u(niform)."""
     if ELEMENTWISE[word] == 1:
@@ -50,6 +54,10 @@ def kinds(word: str) -> list[str]:
 
 def signature(kernel: str) -> list[str]:
     """The names of a kernel's arguments."""
+    if "|" in kernel:
+        kinds, _, stored = kernel.split("|")
+        reads = [f"{name}{k}" for k, kind in enumerate(kinds) for name in READS[kind]]
+        return ["n", "m", "R", *(f"dst{k}" for k, _ in enumerate(stored.split())), *reads]
     if kernel in SIGNATURES:
         return SIGNATURES[kernel].split()
     operands = [f"{name}{k}" for k in range(len(kernel.split(".")[1])) for name in "as"]

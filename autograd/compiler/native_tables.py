@@ -60,6 +60,8 @@ class Plan:
     sums: list[tuple[int, int]] = field(default_factory=list)
     """Places and lengths of what is summed over the rows."""
     kernels: set[int] = field(default_factory=set)
+    regions: list[str] = field(default_factory=list)
+    """The texts of further kernels, whose numbers follow those of the library."""
 
 
 def readings(program: ArrayProgram) -> tuple[Integers, Integers]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -182,6 +183,14 @@ def tangles(draw: st.DrawFn, leaves: Vector) -> Value:
         else:
             pool += [autograd.sum(some(2, 2)), autograd.sum(some(2, 2))]
     return autograd.sum([autograd.tanh(value) for value in pool[-4:]])
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_vectors_in_kernels_of_their_own(data: st.DataObject) -> None:
+    need("native")
+    with patch("autograd.compiler.native.MUCH", 0):
+        test_vectors.hypothesis.inner_test("native", data)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native"])

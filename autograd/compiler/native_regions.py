@@ -1,0 +1,283 @@
+"""Element-wise neighbours in one kernel: what passes between them never goes through memory.
+
+*Region*: operations of a program that work element by element on as many numbers, each of which
+reads an earlier one of them, or reads what another reads.  They are moved together, and become one
+kernel, which is described by a text and compiled when a program first needs it, such as
+
+    vu|mul a0 a1;exp r0|r1
+
+for exp(a b): the *kinds* of what is read (v: varying, u: uniform, and V or U where it is looked up
+in a table), the operations (a: what is read, r: earlier results), and which results are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from autograd.compiler.arrays import (
+    ARITIES,
+    ELEMENTWISE,
+    LEAVES,
+    VIEWS,
+    WORDS,
+    ArrayProgram,
+    Integers,
+    Operation,
+)  # fmt: skip
+from autograd.compiler.native_tables import ARITY
+
+Shape: TypeAlias = tuple[int, int]
+
+MOST_OPERATIONS = 4000
+"""A longer program stays as it is: compiling what does not repeat takes longer than to run it."""
+
+MOST_MEMBERS, MOST_READ = 32, 12
+"""Operations of a region, and what they read: all should be in registers at once."""
+
+
+class Read(NamedTuple):
+    """Element (i, j) of an operand is the base's start + i s + j t, or as a block of word table
+    says."""
+
+    base: int
+    start: int
+    s: int
+    t: int
+    table: int = -1
+
+    def steps(self, shape: Shape, wanted: Shape) -> tuple[int, int]:
+        """The steps where elements are counted in another shape, which they then follow through."""
+        step = self.step(shape)
+        if shape == wanted or step is None:
+            return self.s, self.t
+        return (step * wanted[1] if wanted[0] > 1 else 0), (step if wanted[1] > 1 else 0)
+
+    def step(self, shape: tuple[int, int]) -> int | None:
+        """From each element to the next, where that is always the same."""
+        n, m = shape
+        if n == 1 or m == 1:
+            return self.t if n == 1 else self.s
+        return self.t if self.s == m * self.t else None
+
+
+@dataclass(slots=True, eq=False)
+class Region:
+    """Operations that are computed together, when one is needed by somebody else."""
+
+    count: int
+    """How many numbers each of them has per row."""
+    shape: tuple[int, int] | None
+    """How their elements are counted, where that matters."""
+    members: list[int]
+    reads: set[Read]
+    """What they read that is none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """A program in which the members of a region follow one another, by the first of them."""
+
+    program: ArrayProgram
+    members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    shapes: Mapping[int, Shape] = field(default_factory=dict)
+    inner: frozenset[int] = frozenset()
+    """Members that nobody else reads: they have no place in the memory."""
+
+
+def fused(program: ArrayProgram) -> Regions:
+    """The program in regions."""
+    if len(program) > MOST_OPERATIONS:
+        return Regions(program)
+    return _Fusing(program).fused()
+
+
+def described(
+    program: ArrayProgram, members: Sequence[int], inner: frozenset[int]
+) -> tuple[str, list[tuple[Read, Shape]], list[int]]:
+    """The text of a region, what it reads, seen in which shapes, and which members are stored."""
+    results = {k: f"r{number}" for number, k in enumerate(members)}
+    reads: dict[tuple[Read, Shape], str] = {}
+    operations = []
+    for k in members:
+        word, blocks, shape, _ = fields(program[k])
+        names = [word]
+        for j in blocks[: ARITIES[word]]:
+            one, numbers, own, _ = fields(program[j])
+            read = read_of(one, j, numbers, own)
+            known = results.get(read.base)
+            names.append(known or reads.setdefault((read, shape), f"a{len(reads)}"))
+        operations.append(" ".join(names))
+    kinds = ["uUvV"[2 * bool(program.varying[read.base]) + (read.table >= 0)] for read, _ in reads]
+    stored = [k for k in members if k not in inner]
+    ends = " ".join(results[k] for k in stored)
+    return f"{''.join(kinds)}|{';'.join(operations)}|{ends}", [*reads], stored
+
+
+def fields(operation: Operation) -> tuple[str, tuple[int, ...], Shape, bool]:
+    return operation.word, operation.operands, operation.shape, operation.varying
+
+
+def places_in(program: ArrayProgram, k: int, shape: Shape) -> Integers:
+    """The places of a block of word table, stretched to a shape, in C order."""
+    table = program.tables[program.operands[k, 1]].reshape(*program.shapes[k])
+    places: Integers = np.broadcast_to(table, shape).ravel()
+    return places
+
+
+def read_of(word: str, j: int, operands: Sequence[int], shape: Shape) -> Read:
+    """How an operand is read; where its shape is stretched, the steps are 0."""
+    if word == "table":
+        return Read(operands[0], 0, 0, 0, j)
+    base, start, s, t = operands if word == "view" else (j, 0, shape[1], 1)
+    return Read(base, start, s if shape[0] > 1 else 0, t if shape[1] > 1 else 0)
+
+
+class _Fusing:
+    """Goes through a program once; operations wait in regions until somebody else needs them."""
+
+    def __init__(self, program: ArrayProgram) -> None:
+        self.program = program
+        self.words = [WORDS[code] for code in program.codes.tolist()]
+        self.operands = program.operands.tolist()
+        self.shapes: list[Shape] = [(n, m) for n, m in program.shapes.tolist()]
+        self.region_of: dict[int, Region] = {}
+        self.waiting: dict[int, Region] = {}
+        self.order: list[int] = []
+
+    def fused(self) -> Regions:
+        for k, word in enumerate(self.words):
+            if word in ELEMENTWISE and self.program.varying[k]:
+                self._join(k)
+            elif word not in VIEWS:
+                for base in self._bases(k):
+                    self._flush(base)
+                self.order.append(k)
+        for region in [*self.waiting.values()]:
+            self._flush(region.members[0])
+        return self._regions()
+
+    def _join(self, k: int) -> None:
+        """Put an operation into the region that it has to do with, or into one of its own."""
+        shape = self.shapes[k]
+        region = Region(shape[0] * shape[1], None, [k], set())
+        whole: list[Read] = []
+        for j in self._blocks(k):
+            read = read_of(self.words[j], j, self.operands[j], self.shapes[j])
+            if self._is_whole(read, shape) and self._waits(read.base):
+                whole.append(read)
+                continue
+            self._flush(read.base)
+            region.reads.add(read)
+            if read.table < 0 and read.step(shape) is None:
+                region.shape = shape
+        for read in whole:
+            source = self.region_of[read.base]
+            if source is not region and not (
+                self._waits(read.base) and self._merge(region, source)
+            ):
+                self._flush(read.base)
+                region.reads.add(read)
+        for other in [*self.waiting.values()]:
+            if other.count == region.count and other.reads & region.reads:
+                self._merge(region, other)
+        self.waiting[id(region)] = region
+        self.region_of[k] = region
+
+    def _merge(self, region: Region, other: Region) -> bool:
+        """Take the other in, if both fit together."""
+        shapes = {shape for shape in (region.shape, other.shape) if shape}
+        reads = region.reads | other.reads
+        if len(shapes) > 1 or len(reads) > MOST_READ:
+            return False
+        if len(region.members) + len(other.members) > MOST_MEMBERS:
+            return False
+        region.members, region.reads = sorted(region.members + other.members), reads
+        region.shape = next(iter(shapes), None)
+        del self.waiting[id(other)]
+        for member in other.members:
+            self.region_of[member] = region
+        return True
+
+    def _waits(self, base: int) -> bool:
+        return base in self.region_of and id(self.region_of[base]) in self.waiting
+
+    def _flush(self, base: int) -> None:
+        """Compute the region of a block now, if it waits."""
+        if self._waits(base):
+            region = self.waiting.pop(id(self.region_of[base]))
+            self.order += region.members
+
+    def _is_whole(self, read: Read, shape: Shape) -> bool:
+        """Whether an operand is all of a block in its own order."""
+        (n, m), count = self.shapes[read.base], shape[0] * shape[1]
+        plain = read.table < 0 and read.start == 0 and n * m == count
+        return plain and (count == 1 or read.step(shape) == 1)
+
+    def _blocks(self, k: int) -> list[int]:
+        return [j for j in self.operands[k][: ARITIES[self.words[k]]] if j >= 0]
+
+    def _bases(self, k: int) -> Iterator[int]:
+        """The real blocks that an operation reads."""
+        blocks: Iterable[int] = self._blocks(k)
+        if self.words[k] == "collect":
+            first, stop, *_ = self.operands[k]
+            blocks = self.program.pieces[first:stop, 0].tolist()
+        for j in blocks:
+            yield self.operands[j][0] if self.words[j] in VIEWS else j
+
+    def _regions(self) -> Regions:
+        """The program in the new order, each view behind its base."""
+        views: dict[int, list[int]] = {}
+        for k, word in enumerate(self.words):
+            if word in VIEWS:
+                views.setdefault(self.operands[k][0], []).append(k)
+        leaves, rest = self.order[: len(LEAVES)], self.order[len(LEAVES) :]
+        moved = [*leaves, *(view for k in leaves for view in views.get(k, ()))]
+        moved += [each for k in rest for each in (k, *views.get(k, ()))]
+        order = np.array(moved, np.int64)
+        place = np.full(len(order) + 1, -1)
+        place[order] = np.arange(len(order))
+        elsewhere = self._read_elsewhere()
+        inner = [place[k] for k in self.region_of if k not in elsewhere]
+        members, shapes = {}, {}
+        for region in {id(region): region for region in self.region_of.values()}.values():
+            first, *others = place[region.members].tolist()
+            members[first] = first, *others
+            shapes[first] = region.shape or (1, region.count)
+        return Regions(_reordered(self.program, order, place), members, shapes, frozenset(inner))
+
+    def _read_elsewhere(self) -> set[int]:
+        """What is not only read within its region."""
+        program = self.program
+        ends = [k for k in (*program.roots, program.loss, program.gradient) if k >= 0]
+        found = {self.operands[k][0] if self.words[k] in VIEWS else k for k in ends}
+        for k in self.order:
+            here = self.region_of.get(k)
+            found.update(b for b in self._bases(k) if self.region_of.get(b) is not here)
+        return found
+
+
+def _reordered(program: ArrayProgram, order: Integers, place: Integers) -> ArrayProgram:
+    """The operations in another order; the last place is that of nothing."""
+    operands, pieces = program.operands[order], program.pieces.copy()
+    arities = ARITY[program.codes[order]]
+    for column in range(3):
+        operands[:, column] = np.where(
+            column < arities, place[operands[:, column] * (column < arities)], operands[:, column]
+        )
+    pieces[:, 0] = place[pieces[:, 0]]
+    return replace(
+        program,
+        codes=program.codes[order],
+        operands=operands,
+        shapes=program.shapes[order],
+        varying=program.varying[order],
+        pieces=pieces,
+        roots=tuple(int(place[k]) for k in program.roots),
+        loss=int(place[program.loss]),
+        gradient=int(place[program.gradient]),
+    )
