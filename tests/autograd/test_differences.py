@@ -1,12 +1,14 @@
 """Differences on a recorded graph: the numbers of `check_grads`, and kinks told from mistakes."""
 
+import functools
 import math
 
 import pytest
 from hypothesis import assume, given
 
-from autograd import Value, absolute, check_grads, maximum, relu, sqrt
+from autograd import Value, absolute, check_grads, exp, maximum, relu, sqrt, tanh
 from autograd.differences import differences
+from autograd.value import FLOATS
 from tests.strategies import payback_operations, programs, result
 
 
@@ -66,3 +68,109 @@ def test_a_leaf_used_twice():
     [found] = differences(x * x + x, [x])
     assert (found.analytic, found.verdict) == (7.0, "ok")
     assert found.numeric == pytest.approx(7.0)
+
+
+# -- long formulas ---------------------------------------------------------------------------------
+
+
+def chain(step):
+    """A function that takes its numbers up one after the other."""
+    return lambda *xs: functools.reduce(step, xs)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        chain(lambda so_far, x: so_far + x),
+        chain(lambda so_far, x: so_far * x),
+        chain(lambda so_far, x: x - so_far),
+        chain(lambda so_far, x: so_far / x),
+        chain(lambda so_far, x: tanh(so_far + x)),
+        chain(lambda so_far, x: maximum(so_far * 0.5, x)),
+        lambda *xs: xs[0] * chain(lambda so_far, x: so_far * x)(*xs) + exp(xs[7]) * xs[-1],
+        lambda *xs: chain(lambda so_far, x: so_far + x * x)(*xs) ** -2,
+        lambda *xs: 1.0 / chain(lambda so_far, x: so_far * x * 0.75)(*xs),
+        lambda *xs: chain(lambda so_far, x: so_far + x)(*xs) * 0.0,
+    ],
+)
+def test_a_long_chain_is_checked_as_if_moved_as_a_whole(f):
+    numbers = [math.cos(k) + 1.5 for k in range(260)]
+    leaves = [Value(x) for x in numbers]
+    report = check_grads(f, numbers)
+    for ours, theirs in zip(differences(f(*leaves), leaves), report.inputs, strict=True):
+        assert ours.verdict == theirs.verdict == "ok"
+        assert ours.numeric == pytest.approx(theirs.numeric, rel=1e-6, abs=1e-8)
+        assert ours.sides == pytest.approx((theirs.numeric,) * 2, rel=1e-3, abs=1e-4)
+
+
+def test_the_time_for_a_chain_is_linear(monkeypatch):
+    asked = 0
+
+    def counted(x):
+        nonlocal asked
+        asked += 1
+        return math.tanh(x)
+
+    monkeypatch.setattr(FLOATS, "tanh", counted)
+    counts = []
+    for length in (500, 1_000, 2_000):
+        leaves = [Value(1.0) for _ in range(length)]
+        root = chain(lambda so_far, x: tanh(so_far) + x)(*leaves)
+        asked = 0
+        assert all(found.verdict == "ok" for found in differences(root, leaves))
+        counts.append(asked)
+    assert counts[1] < 2.2 * counts[0]
+    assert counts[2] < 2.2 * counts[1]
+
+
+@pytest.mark.parametrize(
+    ("last", "sides", "op"),
+    [
+        (relu, (0.0, 1.0), "relu"),
+        (lambda total: relu(-total), (-1.0, 0.0), "relu"),
+        (lambda total: 3.0 * relu(total) - total - 1.0, (-1.0, 2.0), "relu"),
+    ],
+)
+def test_a_kink_at_the_far_end_of_a_chain_is_everybody_s(last, sides, op):
+    up, down = ([Value(1.0) for _ in range(200)] for _ in range(2))
+    pairs = [x for pair in zip(up, down, strict=True) for x in pair]
+    total = functools.reduce(lambda so_far, x: so_far - x if x in set(down) else so_far + x, pairs)
+    for x in up[::23]:
+        [found] = differences(last(total), [x])
+        assert found.verdict == "kink"
+        assert found.sides == pytest.approx(sides)
+        assert [node.op for node in found.kinks] == [op]
+    [found] = differences(last(total), [down[3]])
+    assert found.sides == pytest.approx((-sides[1], -sides[0]))
+
+
+def test_a_kink_at_the_near_end_of_a_chain_is_one_leaf_s_alone():
+    leaves = [Value(float(k % 2)) for k in range(300)]
+    root = -chain(lambda so_far, x: so_far + x)(relu(leaves[0]), *leaves[1:])
+    found = differences(root, leaves)
+    assert [one.verdict for one in found] == ["kink"] + ["ok"] * 299
+    assert found[0].sides == pytest.approx((0.0, -1.0))
+    assert [node.op for node in found[0].kinks] == ["relu"]
+
+
+def test_what_does_not_come_through_moves_nothing_however_steep_the_rest():
+    x, rest = Value(2.0), [Value(1.0) for _ in range(200)]
+    start = sum(rest, start=x * 0.0) - 200.0
+    [found] = differences(start + sqrt(functools.reduce(lambda a, b: a * b, rest, start)), [x])
+    assert (found.numeric, found.sides) == (0.0, (0.0, 0.0))
+
+
+def test_slopes_beyond_a_float_on_the_way_are_no_slopes_of_the_leaves():
+    x, rest = Value(2.0), [Value(0.2) for _ in range(280)]
+    tiny = chain(lambda so_far, x: so_far * x)(x, *rest)
+    [found] = differences(1e-80 / tiny, [x])
+    assert found.numeric == pytest.approx(-1e-80 / (2.0 * tiny.data), rel=1e-8)
+    assert found.verdict == "wrong"  # the gradient itself is infinite on the way
+
+
+def test_an_overflow_on_the_way_is_what_the_formula_gives():
+    x, rest = Value(709.78), [Value(1.0) for _ in range(200)]
+    total = sum(rest, start=exp(x))
+    [found] = differences(1.0 / functools.reduce(lambda a, b: a + b, rest, total), [x])
+    report = check_grads(lambda x: 1.0 / (exp(x) + 400.0), [709.78])
+    assert found.numeric == report.inputs[0].numeric
