@@ -22,7 +22,7 @@ from typing import Any, overload
 
 from autograd.functions import VALUES
 from autograd.modes import AnomalyError, current_mode, refuse_branch, unchecked
-from autograd.validation import kind, number, plain
+from autograd.validation import kind, named, number, plain, short
 from autograd.value import Operand, Value, captured_partials, constant, describe_anomaly
 
 
@@ -120,7 +120,7 @@ def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
     """
     mode = current_mode()
     if mode is not None:
-        refuse_branch("backward() keeps the derivative of", "take gradients(…, create_graph=True)")
+        refuse_branch("backward() keeps the derivative of", _TRACED, root.label)
     if create_graph or (mode is not None and mode.anomalies) or not root.requires_grad:
         piles = adjoints(root, gradient, create_graph)
         _all_or_nothing([*piles], lambda held: _store(piles, held))
@@ -145,6 +145,7 @@ def _all_or_nothing(nodes: list[Value], change: Callable[[list[Any]], None]) -> 
 
 
 _STORING = RLock()
+_TRACED = "take gradients(…, create_graph=True)"
 
 
 def _store(piles: Mapping[Value, Any], held: list[Any]) -> None:
@@ -218,7 +219,7 @@ def adjoints(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -
     if create_graph:
         seed = gradient if isinstance(gradient, Value) else constant(_number_of(gradient))
         return repay({root: seed}, traced_partials)
-    refuse_branch("gradients() keeps the derivative of", "take gradients(…, create_graph=True)")
+    refuse_branch("gradients() keeps the derivative of", _TRACED, root.label)
     piles = repay({root: _number_of(gradient)}, captured_partials)
     _raise_at_first_anomaly(root, piles)
     return piles
@@ -233,8 +234,9 @@ def traced_partials(node: Value) -> tuple[Any, ...]:
     rule = node.primitive
     if rule is None:
         raise TypeError(
-            f"the operation {node.op!r} was given its partials as numbers, so it cannot be "
-            "differentiated twice or compiled; write it with the functions of autograd instead"
+            f"the operation {short(node.op)!r} was given its partials as numbers"
+            f"{named(node.label)}, so it cannot be differentiated twice or compiled; "
+            "write it with the functions of autograd instead"
         )
     # what is never paid may well be nan: a partial to a constant, a branch that is not taken
     partials = unchecked(rule.partials, VALUES, *node.parents, node)

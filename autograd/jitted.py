@@ -59,7 +59,7 @@ class Jitted(Compiled):
 
     def __init__(self, f: Callable[..., Any], backend: str = "auto") -> None:
         if not callable(f):
-            raise TypeError(f"jit takes a function, got {f!r}; did you mean jit(f)(…)?")
+            raise TypeError(f"jit takes a function, got {kind(f)}; did you mean jit(f)(…)?")
         update_wrapper(self, f, updated=())
         self._f, self._backend = f, backend
         self._recorded: dict[Hashable, _Recorded] = {}

@@ -26,6 +26,8 @@ from traceback import extract_tb
 from types import FrameType
 from typing import Any, TypeVar
 
+from autograd.validation import named
+
 T = TypeVar("T")
 Result = TypeVar("Result")
 
@@ -242,8 +244,8 @@ class no_branches(changed_mode):
             )
 
 
-def refuse_branch(deed: str, instead: str = "") -> None:
-    """BranchError under ``no_branches``; ``deed`` is what Python does with a number.
+def refuse_branch(deed: str, instead: str = "", label: str = "") -> None:
+    """BranchError under ``no_branches``; ``deed`` is what Python does with a number so labelled.
 
     Callers have seen that the number depends on something, and that a mode is set: looking for the
     line of the user is slow.
@@ -251,9 +253,9 @@ def refuse_branch(deed: str, instead: str = "") -> None:
     mode = current_mode()
     if mode is not None and not mode.branches:
         raise BranchError(
-            f"{line_of_user()}: {deed} a number that depends on an input or a parameter; Python "
-            "sees it once, while a program is recorded, and the program would keep it for all "
-            f"numbers to come: {instead or _INSTEAD}"
+            f"{line_of_user()}: {deed} a number{named(label)} that depends on an input or a "
+            "parameter; Python sees it once, while a program is recorded, and the program would "
+            f"keep it for all numbers to come: {instead or _INSTEAD}"
         )
 
 

@@ -27,7 +27,8 @@ def text_of(given: Any, name: str) -> str:
 
 def kind(data: Any) -> str:
     """What was given, in a few words: its type and what it looks like."""
-    return "None" if data is None else f"{type(data).__name__} {short(repr(data))}"
+    name, text = type(data).__name__, plain(repr(data))
+    return text if data is None or text.startswith(name) else f"{name} {text}"
 
 
 def short(text: str, width: int = 40) -> str:
@@ -43,6 +44,11 @@ def plain(text: str, width: int = 40) -> str:
     """
     cut = short(text, width)
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+
+
+def named(label: str) -> str:
+    """What a message about a node adds: its label, if it has one."""
+    return f" (label {short(label)!r})" if label else ""
 
 
 def _advice(data: Any) -> str:

@@ -34,7 +34,7 @@ from autograd import scalar_math
 from autograd.modes import AnomalyError, Mode, Note, current_mode, refuse_branch, scope
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
-from autograd.validation import kind, number, plain, short, text_of
+from autograd.validation import kind, named, number, plain, short, text_of
 
 if TYPE_CHECKING:
     import os
@@ -144,20 +144,22 @@ class Value(Methods):
         slopes = tuple(number(partial, "a partial is") for partial in partials)
         self._left, self._right, self._by_left, self._by_right = _edges_of(parents, slopes)
         self._made_by = op
-        if mode is not None:
-            _checked_note(mode, self)
+        if mode is not None and mode.refuses(self._data):
+            raise AnomalyError(describe_anomaly(self))
 
     @property
     def data(self) -> float:
         """The number. Assigning changes this node alone, not what was computed from it."""
         if current_mode() is not None and self.requires_grad:
-            refuse_branch(".data looks at")
+            refuse_branch(".data looks at", label=self.label)
         return self._data
 
     @data.setter
     def data(self, data: SupportsFloat) -> None:
         if current_mode() is not None:
-            refuse_branch("assigning .data changes", "assign it before or after recording")
+            refuse_branch(
+                "assigning .data changes", "assign it before or after recording", self.label
+            )
         self._data = data if type(data) is float else number(data, "data takes")
 
     @property
@@ -172,7 +174,7 @@ class Value(Methods):
     def partials(self) -> tuple[float, ...]:
         """The local derivative of this node to each parent, captured in the forward pass."""
         if current_mode() is not None and self.requires_grad:
-            refuse_branch(".partials looks at", _TRACED_GRADIENT)
+            refuse_branch(".partials looks at", _TRACED_GRADIENT, self.label)
         return captured_partials(self)
 
     @property
@@ -214,14 +216,16 @@ class Value(Methods):
     def item(self) -> float:
         """The number as a plain float; same as ``data``."""
         if current_mode() is not None and self.requires_grad:
-            refuse_branch(".item() looks at")
+            refuse_branch(".item() looks at", label=self.label)
         return self._data
 
     def detach(self) -> Value:
         """A constant with the same number: no gradient flows through it."""
         if current_mode() is not None and self.requires_grad:
             refuse_branch(
-                "detach() keeps", "a parameter is left out of the gradient by requires_grad=False"
+                "detach() keeps",
+                "a parameter is left out of the gradient by requires_grad=False",
+                self.label,
             )
         return constant(self._data)
 
@@ -368,7 +372,8 @@ class Value(Methods):
         if current_mode() is None or right is NotImplemented:
             return right
         if self.requires_grad or right.requires_grad:
-            refuse_branch(f"a {sign} b compares", f"choose with where({traced}, this, that)")
+            label = self.label if self.requires_grad else right.label
+            refuse_branch(f"a {sign} b compares", f"choose with where({traced}, this, that)", label)
         return right
 
     # -- a node never turns into a plain number unasked -----------------------------------------
@@ -384,9 +389,10 @@ class Value(Methods):
 
     def _number_of_constant(self, kind: str) -> float:
         if self.requires_grad:
-            refuse_branch(f"{kind}() looks at")
+            refuse_branch(f"{kind}() looks at", label=self.label)
             raise TypeError(
-                f"{kind}() of a Value that requires a gradient would lose the gradient; "
+                f"{kind}() of a Value{named(self.label)} that requires a gradient would lose the "
+                "gradient; "
                 "use .data or .item() for the number, and autograd.exp rather than math.exp"
             )
         return self._data
@@ -404,7 +410,7 @@ class Value(Methods):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.requires_grad:
-            refuse_branch("copying keeps")
+            refuse_branch("copying keeps", label=self.label)
         if not self.is_leaf:
             raise TypeError(
                 f"{self!r} is part of a graph and cannot be copied or pickled alone; "
@@ -693,7 +699,7 @@ def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: An
             f"a partial per parent: got {len(parents)} parents and {len(partials)} partials"
         )
     if op and not parents:
-        raise ValueError(f"op={op!r} names an operation, which needs parents and partials")
+        raise ValueError(f"op={short(op)!r} names an operation, which needs parents and partials")
 
 
 def _restored(
@@ -721,6 +727,6 @@ def describe_anomaly(node: Value) -> str:
         for parent in node.parents[:8]
     )
     more = ", …" if len(node.parents) > 8 else ""
-    name = f" (label {short(node.label)!r})" if node.label else ""
     where = node.source or "a line unknown: build the graph inside detect_anomaly() to learn it"
-    return f"the value of {plain(node.op)}({operands}{more}){name} is {node._data}, made at {where}"
+    call = f"{plain(node.op)}({operands}{more}){named(node.label)}"
+    return f"the value of {call} is {node._data}, made at {where}"
