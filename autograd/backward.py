@@ -104,7 +104,7 @@ def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
     return order
 
 
-def backward(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -> None:
+def backward(root: Value, gradient: Operand, create_graph: bool) -> None:
     """Set ``grad`` of every node below ``root`` to the derivative of the root, times ``gradient``.
 
     Leaves add it to what they hold, so gradients accumulate over calls until they are set back to
@@ -149,7 +149,7 @@ _TRACED = "take gradients(…, create_graph=True)"
 
 
 def _store(piles: Mapping[Value, Any], held: list[Any]) -> None:
-    for (node, adjoint), before in zip(piles.items(), held, strict=True):
+    for (node, adjoint), before in zip(piles.items(), held):
         node.grad = adjoint if before is None or not node.is_leaf else before + adjoint
 
 
@@ -171,7 +171,7 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
         elif type(left) is tuple:
             if debt == 0.0 and isfinite(sum(node._by_left)):
                 continue  # 0 for everyone: quicker said than paid
-            for parent, partial in zip(left, node._by_left, strict=True):
+            for parent, partial in zip(left, node._by_left):
                 if parent.requires_grad:
                     parent.grad += debt * partial
         elif left is None:
@@ -181,9 +181,9 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
 
 
 @overload
-def gradients(output: Value, inputs: Value, create_graph: bool = False) -> Any: ...
+def gradients(output: Value, inputs: Value, create_graph: bool = ...) -> Any: ...
 @overload
-def gradients(output: Value, inputs: Iterable[Value], create_graph: bool = False) -> list[Any]: ...
+def gradients(output: Value, inputs: Iterable[Value], create_graph: bool = ...) -> list[Any]: ...
 def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool = False) -> Any:
     """The derivatives of the output to each input, leaving every ``grad`` as it is.
 
@@ -209,7 +209,7 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
     return [piles[x] if x in piles else _zero(create_graph) for x in inputs]
 
 
-def adjoints(root: Value, gradient: Operand = 1.0, create_graph: bool = False) -> dict[Value, Any]:
+def adjoints(root: Value, gradient: Operand, create_graph: bool) -> dict[Value, Any]:
     """The adjoint of every node below the root; floats, or Values with ``create_graph``."""
     if not root.requires_grad:
         raise ValueError(
@@ -263,7 +263,7 @@ def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
     if mode is None or not mode.anomalies:
         return
     for node in reverse_topological_order([root]):
-        for parent, partial in zip(node.parents, node.partials, strict=True):
+        for parent, partial in zip(node.parents, node.partials):
             if parent.requires_grad and mode.refuses(piles[node] * partial):
                 to = plain(parent.label or parent.op) or "a leaf"
                 raise AnomalyError(

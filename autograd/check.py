@@ -68,7 +68,7 @@ class CheckReport:
         for c in self.inputs:
             numbers = [f"{x:.8g}" for x in (c.value, c.analytic, c.numeric)]
             rows.append([c.name, *numbers, f"{c.error:.1e}", f"{c.step:.1e}", c.verdict])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        widths = [max(map(len, column)) for column in zip(*rows)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         return "\n".join(
             [*lines, f"{self.evaluations} evaluations of f ({self.method} differences)"]
@@ -119,7 +119,7 @@ def check_grads(
     differences = _differences(counted, numbers, method, step)
     labels = [name for i, arg in enumerate(args) for name in names(arg, f"x{i}")]
     checks = []
-    for i, (slope, (numeric, h)) in enumerate(zip(analytic, differences, strict=True)):
+    for i, (slope, (numeric, h)) in enumerate(zip(analytic, differences)):
         error = 0.0 if _same(slope, numeric) else abs(slope - numeric)
         close = atol + rtol * abs(numeric)
         verdict: Literal["ok", "kink", "wrong"] = "ok"

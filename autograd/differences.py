@@ -58,7 +58,7 @@ def differences(root: Value, leaves: Sequence[Value]) -> list[Difference]:
     """
     replay = _Replay(root)
     exact = gradients(root, leaves) if leaves else []
-    return [_compared(replay, leaf, slope) for leaf, slope in zip(leaves, exact, strict=True)]
+    return [_compared(replay, leaf, slope) for leaf, slope in zip(leaves, exact)]
 
 
 def _compared(replay: _Replay, leaf: Value, analytic: float) -> Difference:
@@ -220,5 +220,5 @@ def _jumps(left: Sequence[float], right: Sequence[float]) -> bool:
     """Whether any partial is another one on the other side, or none at all."""
     return any(
         not (isfinite(a) and isfinite(b)) or abs(a - b) > JUMP * max(1.0, abs(a), abs(b))
-        for a, b in zip(left, right, strict=True)
+        for a, b in zip(left, right)
     )

@@ -59,7 +59,7 @@ def edges_of(node: Value) -> list[Edge]:
     """The edges from one node to its parents."""
     return [
         Edge(node, parent, slot, partial)
-        for slot, (parent, partial) in enumerate(zip(node.parents, node.partials, strict=True))
+        for slot, (parent, partial) in enumerate(zip(node.parents, node.partials))
         if parent.requires_grad
     ]
 

@@ -137,7 +137,7 @@ class _Recorded:
         leaves = self.template.copy()
         if self.program is not None:
             outputs = self.program(self.program.pack(), [numbers])[0].tolist()
-            for place, output in zip(self.places, outputs, strict=True):
+            for place, output in zip(self.places, outputs):
                 leaves[place] = output
         return self.rebuild(leaves)
 

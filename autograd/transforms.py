@@ -250,12 +250,12 @@ class _Call(NamedTuple):
     def push_forward(self, ys: list[Value], directions: list[Any]) -> list[Any]:
         """The slopes of ys along the directions: each node sums partial × tangent over parents."""
         partials_of = traced_partials if self.as_values else captured_partials
-        tangents: dict[Value, Any] = dict(zip(self.variables, directions, strict=True))
+        tangents: dict[Value, Any] = dict(zip(self.variables, directions))
         with enable_grad():
             for node in topological_order(ys):
                 moving = node not in tangents and any(parent in tangents for parent in node.parents)
                 if moving:
-                    slopes = zip(node.parents, partials_of(node), strict=True)
+                    slopes = zip(node.parents, partials_of(node))
                     terms = [partial * tangents[p] for p, partial in slopes if p in tangents]
                     tangents[node] = reduce(add, terms)
         return [tangents.get(y, 0.0) for y in ys]
@@ -275,7 +275,7 @@ def _run(
     leaves, rebuild = flatten(tree)
     variables = [_variable(leaf) for leaf in leaves]
     replaced = rebuild(variables)
-    given = dict(zip(chosen, (replaced,) if alone else replaced, strict=True))
+    given = dict(zip(chosen, (replaced,) if alone else replaced))
     with enable_grad(), transforming(), quiet_arrays():
         output = f(*[given.get(i, arg) for i, arg in enumerate(args)], **kwargs)
     as_values = inside_a_transform() or any(isinstance(leaf, Value) for leaf in leaves)

@@ -135,7 +135,7 @@ def _like(tree: Any, branches: list[Any]) -> Any:
     if isinstance(tree, list):
         new[:] = branches
     else:
-        for key, branch in zip(tree, branches, strict=True):
+        for key, branch in zip(tree, branches):
             new[key] = branch
     return new
 
@@ -144,7 +144,7 @@ def _dataclass_like(tree: Any, branches: list[Any]) -> Any:
     """The fields and nothing else: what was computed from the old ones would be wrong here."""
     new = object.__new__(type(tree))
     values = {field.name: getattr(tree, field.name) for field in fields(tree)}
-    values |= {field.name: branch for field, branch in zip(_branching(tree), branches, strict=True)}
+    values |= {field.name: branch for field, branch in zip(_branching(tree), branches)}
     for name, value in values.items():
         object.__setattr__(new, name, value)  # it may be frozen
     return new

@@ -468,3 +468,15 @@ def test_threads_that_share_leaves_lose_no_payment() -> None:
     finally:
         sys.setswitchinterval(before)
     assert [x.grad for x in shared] == [2.0 * k * rounds * 4 for k in range(20)]
+
+
+def test_as_many_partials_as_parents_are_paid() -> None:
+    a = Value(3.0)
+    with pytest.raises(ValueError, match="zip"):
+        repay({a * a: 1.0}, lambda _: (1.0,))
+
+
+def test_a_dot_of_nothing_is_its_bias() -> None:
+    bias = Value(2.0)
+    autograd.dot([], [], bias).backward()
+    assert bias.grad == 1.0

@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 import autograd
-from autograd import AnomalyError, Value, detect_anomaly, enable_grad, modes, no_grad, scope
+from autograd import (
+    AnomalyError,
+    Value,
+    affine,
+    detect_anomaly,
+    enable_grad,
+    modes,
+    no_grad,
+    scope,
+)
 from autograd.modes import MODE, no_branches
 
 # -- no_grad, detach -------------------------------------------------------------------------------
@@ -275,6 +284,18 @@ def test_a_generator_closed_while_a_scope_runs() -> None:
     assert MODE.get() is None
 
 
+def test_a_generator_closed_while_one_of_several_scopes_runs() -> None:
+    silent, boxed = held_open(no_grad()), held_open(scope("outer"))
+    next(silent), next(boxed)
+    pair = [scope("a"), scope("b")]
+    scopes = scope.run_each(pair, [lambda _: silent.close(), lambda _: Value(1.0).scope], [0, 1])
+    assert scopes == [None, ("outer", "b")]
+    assert recording()
+    assert Value(1.0).scope == ("outer",)
+    scope.run_each(pair, [lambda _: boxed.close()], [0])
+    assert MODE.get() is None
+
+
 def test_generators_closed_in_the_order_of_their_making() -> None:
     held = [held_open(mode) for mode in (scope("a"), no_grad(), scope("b"), enable_grad())]
     for one in held:
@@ -328,6 +349,38 @@ def test_one_manager_can_be_entered_within_itself() -> None:
     with box, box:
         assert Value(1.0).scope == ("box", "box")
     assert MODE.get() is None
+
+
+def test_a_manager_used_again_and_again_keeps_nothing() -> None:
+    quietly = no_grad()
+    for _ in range(100):
+        with quietly:
+            pass
+    gc.collect()
+    assert sum(isinstance(thing, modes.Block) for thing in gc.get_objects()) == 0
+
+
+def test_one_scope_stands_for_a_box_in_whatever_it_runs_in() -> None:
+    box = scope("b")
+
+    def made() -> list[tuple[str, ...]]:
+        [z] = affine([[Value(1.0)]], [Value(1.0)], [Value(1.0)], [box])
+        [y] = scope.run_each([box], [Value], [1.0])
+        return [box.run(Value, 1.0).scope, y.scope, z.scope]
+
+    for _ in range(2):
+        assert made() == [("b",)] * 3
+        assert made() == [("b",)] * 3
+        with scope("a"):
+            assert made() == [("a", "b")] * 3
+            assert made() == [("a", "b")] * 3
+    assert box.inside(None) is box.inside(None)
+
+
+def test_a_scope_travels_and_shows_its_name() -> None:
+    box = pickle.loads(pickle.dumps(scope("layer 1")))
+    assert box.run(Value, 1.0).scope == ("layer 1",)
+    assert repr(box) == "scope('layer 1')"
 
 
 def test_modes_leave_no_cycles_behind() -> None:

@@ -105,6 +105,7 @@ def a_wrong_partial(v: Value) -> Value:
         (lambda: Value(1.0, (x,), "tanh"), TypeError, "partials is a tuple, got str 'tanh'; did you mean op='tanh'?"),
         (lambda: Value(1.0, (2.0,), (1.0,), op="f"), TypeError, "parents are Values, got float 2.0"),
         (lambda: Value(1.0, (x,), ("a",)), TypeError, f"a partial is {NO_NUMBER}"),
+        (lambda: Value(1.0, partials=(1.0,)), ValueError, "a partial per parent: got 0 parents and 1 partials"),
         (lambda: Value(1.0, (x,), ()), ValueError, "a partial per parent: got 1 parents and 0 partials"),
         (lambda: Value(1.0, op="f"), ValueError, "op='f' names an operation, which needs parents and partials"),
         (lambda: Value(1.0, (x,), (1.0,), op=3), TypeError, "op is a str, got int 3"),
