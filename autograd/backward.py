@@ -231,15 +231,15 @@ def _number_of(gradient: Operand) -> float:
 
 def traced_partials(node: Value) -> tuple[Any, ...]:
     """The partials of a node as functions of its operands: Values where they depend on any."""
-    rule = node.primitive
-    if rule is None:
+    row = node.primitive
+    if row is None:
         raise TypeError(
             f"the operation {short(node.op)!r} was given its partials as numbers"
             f"{named(node.label)}, so it cannot be differentiated twice or compiled; "
             "write it with the functions of autograd instead"
         )
     # what is never paid may well be nan: a partial to a constant, a branch that is not taken
-    partials = unchecked(rule.partials, VALUES, *node.parents, node)
+    partials = unchecked(row.partials, VALUES, *node.parents, node)
     if not all(map(_same, partials, captured_partials(node))):
         raise RuntimeError(
             f"an operand of {node!r} was given new data after the graph was built: its derivatives "

@@ -46,7 +46,7 @@ class InputCheck:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `check_grads` found; prints as a table."""
+    """What `check_grads` found; prints in columns."""
 
     inputs: tuple[InputCheck, ...]
     evaluations: int
@@ -59,7 +59,7 @@ class CheckReport:
         return all(check.ok for check in self.inputs)
 
     def raise_on_failure(self) -> None:
-        """Raise AssertionError with the table unless every derivative agrees."""
+        """Raise AssertionError with the whole report unless every derivative agrees."""
         if not self.ok:
             raise AssertionError(f"derivatives disagree with finite differences\n{self}")
 
@@ -92,7 +92,7 @@ def check_grads(
     right when ``|analytic - numeric| <= atol + rtol * |numeric|``.  ``order=2`` checks the
     derivative of the sum of all first derivatives, and so on.  ``method`` is "central" (2n
     evaluations for n numbers) or "forward" (n + 1), and ``step`` the h of either for every number.
-    With ``raise_on_failure`` a disagreement raises AssertionError with the table.
+    With ``raise_on_failure`` a disagreement raises AssertionError with the report.
 
     Where the two disagree, five more evaluations look at both sides: at a kink, as of ``abs`` at
     0, a derivative between the slopes there is a convention; the verdict says so.

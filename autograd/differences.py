@@ -199,17 +199,17 @@ class _Replay:
         return tuple(
             self.order[i]
             for i in sides.above
-            if i != sides.start and (rule := self.order[i].primitive) and rule.conventions
+            if i != sides.start and (row := self.order[i].primitive) and row.conventions
             if _jumps(self._partials(i, sides.below), self._partials(i, sides.above))
         )
 
     def _value(self, i: int, changed: dict[int, float]) -> float:
-        rule = self.order[i].primitive
-        return float(rule.forward(FLOATS, *self._given(i, changed))) if rule else self.values[i]
+        row = self.order[i].primitive
+        return float(row.forward(FLOATS, *self._given(i, changed))) if row else self.values[i]
 
     def _partials(self, i: int, changed: dict[int, float]) -> tuple[float, ...]:
-        rule, y = self.order[i].primitive, changed.get(i, self.values[i])
-        return rule.partials(FLOATS, *self._given(i, changed), y) if rule else ()
+        row, y = self.order[i].primitive, changed.get(i, self.values[i])
+        return row.partials(FLOATS, *self._given(i, changed), y) if row else ()
 
     def _given(self, i: int, changed: dict[int, float]) -> Iterable[float]:
         values = self.values

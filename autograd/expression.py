@@ -1,7 +1,7 @@
 """Formulas typed by people: a small language, parsed by hand, never by Python.
 
 An *expression* is numbers, names, ``+ - * / **``, comparisons, parentheses, lists and the functions
-of the engine.  It is read once into a *program* for a stack machine, so that neither reading nor
+of the engine.  It is read once into *instructions* for a stack machine, so that neither reading nor
 evaluating grows Python's own stack with the length of the text, and nothing else can be said.
 
 >>> e = parse("(a + b) * (b + 1)").evaluate({"a": 2, "b": 1})
@@ -78,7 +78,7 @@ class Expression:
 
     text: str
     names: tuple[str, ...]
-    program: tuple[Instruction | str, ...]
+    instructions: tuple[Instruction | str, ...]
 
     def evaluate(self, values: Mapping[str, Value | float]) -> Value:
         """The root of the formula's graph; numbers become leaves labelled with their names.
@@ -112,7 +112,7 @@ class Expression:
 
     def _run(self, leaves: Mapping[str, Value]) -> Value:
         stack: list[Any] = []
-        for step in self.program:
+        for step in self.instructions:
             if isinstance(step, str):
                 stack.append(leaves[step])
             else:
@@ -129,7 +129,7 @@ def parse(text: str) -> Expression:
         raise ExpressionError(["long"], n=f"{len(text):,}", most=f"{LONGEST:,}")
     parser = _Parser(text, list(_tokens(text)))
     parser.whole()
-    return Expression(text, tuple(parser.names), tuple(parser.program))
+    return Expression(text, tuple(parser.names), tuple(parser.instructions))
 
 
 def parse_number(text: str) -> float:
@@ -231,11 +231,11 @@ class Function:
 
 
 def _function(name: str) -> Function:
-    rule = TABLE.get(name)
+    row = TABLE.get(name)
     run = getattr(functions, name)
-    if rule is None or rule.variadic:
-        return Function(run, 1, None, lists=True, gives_list=rule is None)
-    return Function(run, len(rule.domain) - len(rule.defaults), len(rule.domain))
+    if row is None or row.variadic:
+        return Function(run, 1, None, lists=True, gives_list=row is None)
+    return Function(run, len(row.domain) - len(row.defaults), len(row.domain))
 
 
 def _take(values: list[Value], index: Value) -> Value:
@@ -277,7 +277,7 @@ _COMPARISON, _UNARY, _POWER = 1, 4, 5
 
 
 class _Parser:
-    """Precedence climbing: emits the program while reading, operands before their operator."""
+    """Precedence climbing: emits instructions while reading, operands before their operator."""
 
     def __init__(self, text: str, tokens: list[Token]) -> None:
         self.text = text
@@ -285,7 +285,7 @@ class _Parser:
         self.position = 0
         self.depth = 0
         self.names: dict[str, None] = {}
-        self.program: list[Instruction | str] = []
+        self.instructions: list[Instruction | str] = []
 
     @property
     def token(self) -> Token:
@@ -361,7 +361,7 @@ class _Parser:
         if token.text in FUNCTIONS:
             raise self.wrong("is function", token, name=token.text)
         self.names[token.text] = None
-        self.program.append(token.text)
+        self.instructions.append(token.text)
         return None
 
     def list_of(self, opening: Token) -> Shape:
@@ -442,7 +442,7 @@ class _Parser:
         return None
 
     def emit(self, takes: int, run: Callable[..., Any]) -> None:
-        self.program.append(Instruction(takes, run))
+        self.instructions.append(Instruction(takes, run))
 
     def advance(self) -> Token:
         token = self.token

@@ -77,16 +77,16 @@ def shifted_logsumexp(xs: Sequence[Value]) -> tuple[Value, Value]:
     return shift, apply(TABLE["_log_total"], *xs, shift)
 
 
-def _of_many(rule: Primitive) -> Callable[..., Value]:
+def _of_many(row: Primitive) -> Callable[..., Value]:
     """The function of a variadic primitive: takes an iterable of operands, or the operands."""
 
     def function(*operands: Operand | Iterable[Operand]) -> Value:
-        return apply(rule, *_some(rule.name, operands, rule.fewest))
+        return apply(row, *_some(row.name, operands, row.fewest))
 
-    function.__name__ = function.__qualname__ = rule.name
+    function.__name__ = function.__qualname__ = row.name
     function.__doc__ = (
-        f"{rule.name} of an iterable of Values or numbers, or of the operands, as one node.\n\n"
-        f"{rule.note}"
+        f"{row.name} of an iterable of Values or numbers, or of the operands, as one node.\n\n"
+        f"{row.note}"
     ).strip()
     return function
 
@@ -105,7 +105,7 @@ def _some(name: str, operands: tuple[Any, ...], fewest: int = 1) -> list[Value]:
 
 
 VALUES: Any = SimpleNamespace(
-    **{name: operation_of(rule) for name, rule in TABLE.items() if name != "where"},
+    **{name: operation_of(row) for name, row in TABLE.items() if name != "where"},
     divide=operation_of(TABLE["div"]),
     power=operation_of(TABLE["pow"]),
     where=where,
@@ -115,9 +115,9 @@ WRITTEN_OUT = {"affine", "dot", "log_softmax", "softmax", "take", "where"}
 """What takes its arguments in its own way; every other function is its row of the table."""
 
 _OF_THE_TABLE = {
-    name: _of_many(rule) if rule.variadic else getattr(Value, name)
-    for name, rule in TABLE.items()
-    if rule.public and name not in WRITTEN_OUT
+    name: _of_many(row) if row.variadic else getattr(Value, name)
+    for name, row in TABLE.items()
+    if row.public and name not in WRITTEN_OUT
 }
 globals().update(_OF_THE_TABLE)
 

@@ -1,7 +1,7 @@
 """The graph seen from outside: its edges, and the naive method that walks every path.
 
 The derivative of the root to a leaf is the sum over all *paths* between them of the product of
-the partials along each.  That is true and hopeless: the number of paths doubles with every level
+the partials along each.  That is true and hopeless: the number of paths doubles with every rung
 of a ladder x + x.  ``count_paths`` says how many there are without walking them.
 """
 

@@ -52,19 +52,19 @@ FLOATS = namespace(vars(scalar_math))
 """Every function of the table on floats."""
 
 
-def operation_of(rule: Primitive) -> Callable[..., Value]:
+def operation_of(row: Primitive) -> Callable[..., Value]:
     """The function that records one primitive: takes Values and numbers, returns a Value."""
-    arity = rule.arity
+    arity = row.arity
 
     def operation(*operands: Operand, **named: Operand) -> Value:
         if named or len(operands) != arity:
-            operands = _arguments(rule, operands, named)
-        return apply(rule, *operands)
+            operands = _arguments(row, operands, named)
+        return apply(row, *operands)
 
-    operation.__name__ = operation.__qualname__ = rule.name
+    operation.__name__ = operation.__qualname__ = row.name
     operation.__module__ = "autograd.functions"  # where pickle finds it
-    operation.__doc__ = f"{rule.name} of Values or numbers, as a Value. {rule.note}".strip()
-    operation.__signature__ = _signature(rule)  # type: ignore[attr-defined]
+    operation.__doc__ = f"{row.name} of Values or numbers, as a Value. {row.note}".strip()
+    operation.__signature__ = _signature(row)  # type: ignore[attr-defined]
     return operation
 
 
@@ -262,12 +262,12 @@ class Value(Methods):
     @property
     def _op(self) -> str:
         """The operation's symbol: + * **k ReLU, else its name; "" for a leaf."""
-        rule = self.primitive
-        if rule is None:
+        row = self.primitive
+        if row is None:
             return self.op
-        if rule is _POW:
+        if row is _POW:
             return f"**{self.parents[1].data:g}"
-        return "ReLU" if rule is _RELU else rule.operator or rule.name
+        return "ReLU" if row is _RELU else row.operator or row.name
 
     def _backward(self) -> None:
         """Alias of ``pay``."""
@@ -534,12 +534,12 @@ def constant(
     return node
 
 
-def apply(rule: Primitive, *operands: Operand) -> Value:
+def apply(row: Primitive, *operands: Operand) -> Value:
     """Evaluate one primitive and record its node; numbers among the operands become constants."""
-    parents = tuple([x if type(x) is Value else as_value(x, rule.name) for x in operands])
+    parents = tuple([x if type(x) is Value else as_value(x, row.name) for x in operands])
     arguments = [parent._data for parent in parents]
-    y = rule.forward(FLOATS, *arguments)
-    return record(y, parents, rule.partials(FLOATS, *arguments, y), rule)
+    y = row.forward(FLOATS, *arguments)
+    return record(y, parents, row.partials(FLOATS, *arguments, y), row)
 
 
 def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value:
@@ -610,27 +610,27 @@ def affine(
 
 
 def _arguments(
-    rule: Primitive, operands: tuple[Operand, ...], named: dict[str, Operand]
+    row: Primitive, operands: tuple[Operand, ...], named: dict[str, Operand]
 ) -> tuple[Operand, ...]:
     """The operands of a call in order: those given by name in their places, and the defaults."""
-    names = rule.arguments
-    if rule.variadic and not named:
+    names = row.arguments
+    if row.variadic and not named:
         return operands
     given = dict(zip(names, operands)) | named
-    operands_of = dict(zip(names[::-1], rule.defaults[::-1])) | given
+    operands_of = dict(zip(names[::-1], row.defaults[::-1])) | given
     if len(given) != len(operands) + len(named) or {*operands_of} != {*names}:
         many = "1 operand" if len(names) == 1 else f"{len(names)} operands ({', '.join(names)})"
         got = ", ".join([f"{len(operands)}", *named])
-        raise TypeError(f"{rule.name} takes {many}, got {got}")
+        raise TypeError(f"{row.name} takes {many}, got {got}")
     return tuple(operands_of[name] for name in names)
 
 
-def _signature(rule: Primitive) -> Signature:
+def _signature(row: Primitive) -> Signature:
     """How a function of the table is called, for ``help`` and editors."""
-    if rule.variadic:
+    if row.variadic:
         return Signature([Parameter("operands", Parameter.VAR_POSITIONAL)])
-    names = rule.arguments
-    defaults = [Parameter.empty] * (len(names) - len(rule.defaults)) + [*rule.defaults]
+    names = row.arguments
+    defaults = [Parameter.empty] * (len(names) - len(row.defaults)) + [*row.defaults]
     either = Parameter.POSITIONAL_OR_KEYWORD
     return Signature([Parameter(n, either, default=d) for n, d in zip(names, defaults)])
 
@@ -672,10 +672,10 @@ _add_up = sum if sys.version_info < (3, 12) else partial(reduce, add)
 
 def _add_methods() -> None:
     """Give Value a method for each function of the table that has a fixed number of arguments."""
-    for rule in TABLE.values():
-        written_elsewhere = rule.variadic or rule.name == "where" or hasattr(Value, rule.name)
-        if rule.public and not written_elsewhere:
-            setattr(Value, rule.name, operation_of(rule))
+    for row in TABLE.values():
+        written_elsewhere = row.variadic or row.name == "where" or hasattr(Value, row.name)
+        if row.public and not written_elsewhere:
+            setattr(Value, row.name, operation_of(row))
 
 
 _add_methods()
