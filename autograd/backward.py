@@ -21,7 +21,7 @@ from threading import RLock
 from typing import Any, overload
 
 from autograd.functions import VALUES
-from autograd.modes import AnomalyError, current_mode, refuse_branch, unchecked
+from autograd.modes import AnomalyError, current_mode, enable_grad, refuse_branch, unchecked
 from autograd.validation import kind, named, number, plain, short
 from autograd.value import Operand, Value, captured_partials, constant, describe_anomaly
 
@@ -149,8 +149,9 @@ _TRACED = "take gradients(…, create_graph=True)"
 
 
 def _store(piles: Mapping[Value, Any], held: list[Any]) -> None:
-    for (node, adjoint), before in zip(piles.items(), held):
-        node.grad = adjoint if before is None or not node.is_leaf else before + adjoint
+    with enable_grad():  # the sum of two gradients belongs to the graph of the gradient
+        for (node, adjoint), before in zip(piles.items(), held):
+            node.grad = adjoint if before is None or not node.is_leaf else before + adjoint
 
 
 def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
@@ -218,7 +219,8 @@ def adjoints(root: Value, gradient: Operand, create_graph: bool) -> dict[Value, 
         )
     if create_graph:
         seed = gradient if isinstance(gradient, Value) else constant(_number_of(gradient))
-        return repay({root: seed}, traced_partials)
+        with enable_grad():  # asked for, even in no_grad()
+            return repay({root: seed}, traced_partials)
     refuse_branch("gradients() keeps the derivative of", _TRACED, root.label)
     piles = repay({root: _number_of(gradient)}, captured_partials)
     _raise_at_first_anomaly(root, piles)

@@ -14,7 +14,7 @@ import mpmath
 import pytest
 
 import autograd
-from autograd import Value, detect_anomaly, gradients, topological_order
+from autograd import Value, detect_anomaly, gradients, no_grad, topological_order
 from autograd.backward import repay
 
 
@@ -480,3 +480,13 @@ def test_a_dot_of_nothing_is_its_bias() -> None:
     bias = Value(2.0)
     autograd.dot([], [], bias).backward()
     assert bias.grad == 1.0
+
+
+def test_a_graph_asked_for_is_made_under_no_grad_too() -> None:
+    x = Value(2.0)
+    cube = x * x * x
+    with no_grad():
+        slope = gradients(cube, x, create_graph=True)
+        cube.backward(create_graph=True)
+    assert gradients(slope, x) == 12.0  # as torch.autograd.grad
+    assert gradients(x.grad, x) == 12.0
