@@ -370,12 +370,11 @@ def _callers(frame: FrameType | None) -> Iterator[tuple[str, int]]:
 
 def _line_among(lines: Iterable[tuple[str, int]]) -> str:
     """The first line that is the user's own; if there is none, the first of another library."""
-    found = ("<unknown>", 0)
+    of_a_library = ""
     for file, line in lines:
         if file.startswith(_OURS):
             continue
         if not (file.startswith(_LIBRARIES) or _PACKAGES in file):
             return f"{file}:{line}"
-        if found[1] == 0:
-            found = file, line
-    return f"{found[0]}:{found[1]}"
+        of_a_library = of_a_library or f"{file}:{line}"
+    return of_a_library or "<unknown>:0"

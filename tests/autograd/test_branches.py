@@ -129,12 +129,22 @@ def test_other_errors_are_told_where_they_happened() -> None:
     with pytest.raises(TypeError) as caught, no_branches():
         [1, 2][x]  # type: ignore[call-overload]
     [note] = caught.value.__notes__
-    assert f"at {__file__}:" in note
+    line = caught.tb.tb_lineno
+    assert note == (
+        f"at {__file__}:{line}, where a program is being recorded: numbers are Values there"
+    )
 
 
 def test_the_standard_library_is_not_the_user_s_line() -> None:
     with no_branches(), pytest.raises(BranchError, match=__file__):
         copy.deepcopy([Value(1.0)])
+
+
+def test_a_block_that_is_kept_is_over_all_the_same() -> None:
+    block, x = no_branches(), Value(1.0)
+    with block:
+        pass
+    assert x.data == 1.0
 
 
 def test_the_block_ends_and_nests() -> None:

@@ -1,18 +1,24 @@
 """What a block of code says about the nodes made in it: no_grad, detect_anomaly, scope."""
 
+import _thread
 import asyncio
+import contextvars
 import gc
 import itertools
 import math
+import operator
+import os
 import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 import autograd
+import nn
 from autograd import (
     AnomalyError,
     Value,
@@ -247,6 +253,38 @@ def test_labels_cannot_rewrite_a_message(label: str) -> None:
         assert label not in str(error.value)
         assert str(error.value).isprintable()
         assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
+
+
+def called_from(file: str, function: Callable[..., Any]) -> Callable[[], Any]:
+    """A function that calls another in line 3 of a file of this name."""
+    code = compile("def caller(function):\n\n    return function()", file, "exec")
+    exec(code, names := {})
+    return partial(names["caller"], function)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["/home/site-packages/lib.py", "/home/mine.py"], "/home/mine.py:3"),
+        (["/home/mine.py", "/home/main.py"], "/home/mine.py:3"),
+        (["/site-packages/a.py", "/site-packages/b.py"], "/site-packages/a.py:3"),
+        ([autograd.__file__, "<frozen importlib>", autograd.__file__], "<frozen importlib>:3"),
+        ([autograd.__file__, nn.__file__, os.__file__], f"{os.__file__}:3"),
+        ([], "<unknown>:0"),
+    ],
+)  # fmt: skip
+def test_the_line_is_the_user_s_if_there_is_one(files: list[str], expected: str) -> None:
+    made: list[Value] = []
+    make: Callable[[], Any] = partial(made.extend, map(Value, [1.0]))  # without a frame of Python
+    for file in files:
+        make = called_from(file, make)
+    done = _thread.allocate_lock()
+    done.acquire()
+    with detect_anomaly():  # in a thread as bare as can be: no frame but those of the files
+        here = contextvars.copy_context()
+        _thread.start_new_thread(here.run, (list, map(operator.call, [make, done.release])))
+        assert done.acquire(timeout=30)
+    assert made[0].source == expected
 
 
 # -- blocks that end out of turn -------------------------------------------------------------------

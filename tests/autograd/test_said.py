@@ -64,7 +64,9 @@ class Odd:
 
 
 class Even(Odd):
-    __array__ = None
+    """One number in an array, as a tensor of another library."""
+
+    __array__ = detach = None
     ndim = 0
 
 
