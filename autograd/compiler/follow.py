@@ -23,7 +23,9 @@ from autograd.compiler.arrays import (
     WORDS,
     ArrayProgram,
     Integers,
+    Shape,
     last_uses,
+    places_of,
 )
 
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
@@ -79,6 +81,11 @@ def _picker(places: list[int]) -> Callable[[Any], Sequence[Any]]:
 
 def _place(program: ArrayProgram, start: int, s: int, t: int) -> Place:
     return (start, s, t) if start >= 0 else program.tables[-1 - start]
+
+
+def every_place(places: Sequence[Place], shapes: Sequence[Shape]) -> list[Integers]:
+    """The places of pieces of these shapes, one by one."""
+    return [places_of(x, shape) if isinstance(x, tuple) else x for x, shape in zip(places, shapes)]
 
 
 def registers_of(program: ArrayProgram, keep: Any) -> tuple[list[int], int]:

@@ -33,6 +33,7 @@ from autograd.compiler.arrays import (
 from autograd.compiler.follow import (
     Functions,
     Place,
+    every_place,
     flat,
     follow,
     functions_of,
@@ -91,8 +92,7 @@ def _view(steps: tuple[int, int, int], shape: Shape, whole: Shape) -> Callable[[
 def _collect(
     places: Sequence[Place], shapes: Sequence[Shape], once: bool, shape: Shape
 ) -> Callable[..., Traced]:
-    count = shape[0] * shape[1]
-    parts = [places_of(x, piece) if isinstance(x, tuple) else x for x, piece in zip(places, shapes)]
+    count, parts = shape[0] * shape[1], every_place(places, shapes)
 
     def collected(*blocks: Traced) -> Traced:
         if not blocks:

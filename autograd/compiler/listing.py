@@ -1,38 +1,51 @@
 """A program as a list of scalar instructions that people read, and how much work it is.
 
-The list is the array program *unrolled*: followed with blocks of recorded numbers in place of
-arrays, so that every operation becomes as many instructions as it has numbers.
+The list is the array program *unrolled*: followed with arrays of numbers that are being recorded,
+so that every operation becomes as many instructions as it has numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add, mul, neg, sub
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autograd.compiler.arrays import (
     ARITIES,
+    ARITY,
     CODE,
     CONSTANTS,
+    ELEMENTWISE,
     INPUTS,
     LEAVES,
     PARAMETERS,
     ArrayProgram,
+    Shape,
     needed_for,
     placed,
+    places_of,
+    readings,
 )
 from autograd.compiler.blocks import Block
+from autograd.compiler.follow import (
+    Functions,
+    every_place,
+    flat,
+    follow,
+    functions_of,
+    steps_of,
+    sums_of_products,
+)
 from autograd.compiler.record import Recorder
+from autograd.rules import BASIS
 
 _SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "divide": "/", "less": "<", "less_equal": "<=",
     "equal": "==",
 }  # fmt: skip
-_OPERATORS = {"add": add, "sub": sub, "mul": mul, "neg": neg}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,7 @@ class Listing:
 def unrolled(program: ArrayProgram, places: Mapping[tuple[int, int], str]) -> Listing:
     """The program as scalar instructions."""
     recorder = Recorder(*program.shapes[:2, 0].tolist())
-    blocks = _blocks(program, recorder)
+    blocks = _recorded(program, recorder)
     roots = [recorder.block(blocks[k].flat[0]) for k in program.roots]
     loss = recorder.block(blocks[program.loss].flat[0] if program.loss >= 0 else 0.0)
     slopes = [] if program.gradient < 0 else blocks[program.gradient].ravel().tolist()
@@ -125,118 +138,81 @@ def unrolled(program: ArrayProgram, places: Mapping[tuple[int, int], str]) -> Li
     return Listing(flat, flat.pieces[flat.operands[-1, 0] :, 0].tolist(), labels)
 
 
-def _blocks(program: ArrayProgram, recorder: Recorder) -> list[Any]:
-    """Every block as an array of recorded numbers."""
-    blocks: list[Any] = []
-    for k, (word, operands, shape, _) in enumerate(map(_fields, program)):
-        a, b, c, d = operands
-        if k == CONSTANTS:
-            block = program.constants.tolist()
-        elif word in LEAVES:
-            leaf = (recorder.parameters, recorder.inputs)[k]
-            block = [recorder.element(leaf, place) for place in range(shape[0])]
-        elif word == "view":
-            places = b + c * np.arange(shape[0])[:, None] + d * np.arange(shape[1])
-            block = blocks[a].ravel()[places]
-        elif word == "table":
-            block = blocks[a].ravel()[program.tables[b]]
-        elif word == "collect":
-            block = _collected(program, blocks, operands, shape)
-        else:
-            arrays = [blocks[j] for j in operands[: ARITIES[word]] if j >= 0]
-            block = _computed(word, arrays, recorder.namespace)
-        blocks.append(_array(block, shape))
+def _recorded(program: ArrayProgram, recorder: Recorder) -> list[Any]:
+    """Every block as an array of numbers that are being recorded, (n, m, 1)."""
+    blocks: list[Any] = [None] * len(program)
+    for k, leaf in ((PARAMETERS, recorder.parameters), (INPUTS, recorder.inputs)):
+        elements = [recorder.element(leaf, place) for place in range(leaf.shape[0])]
+        blocks[k] = np.array(elements, dtype=object)[:, None, None]
+    blocks[CONSTANTS] = program.constants.astype(object)[:, None, None]
+    every = range(len(program)), np.arange(len(program))
+    with np.errstate(all="ignore"):
+        follow(steps_of(program, _functions(recorder.namespace), *every), blocks)
     return blocks
 
 
-def _fields(operation: Any) -> tuple[Any, ...]:
-    return operation.word, operation.operands, operation.shape, operation.varying
+def _functions(m: Any) -> Functions:
+    """What the words do to arrays of objects that add, multiply, and are what ``m`` works on."""
+    named = {name: np.frompyfunc(getattr(m, name), ELEMENTWISE[name], 1) for name in BASIS}
+
+    def taken(values: Any, index: Any) -> Any:
+        choice: Any = np.nan
+        for k in range(values.shape[1]):
+            here = named["equal"](index, float(k))
+            choice = named["where"](here, values[:, k : k + 1], choice)
+        return choice
+
+    return {
+        **functions_of(np),
+        **named,
+        "max": lambda a: named["maximum"].reduce(a, axis=1, keepdims=True),
+        "take": taken,
+        "mean": lambda a: a,
+        "outer": partial(sums_of_products, np),
+        "view": lambda steps, shape, _: partial(_seen, places_of(steps, shape), shape),
+        "collect": lambda *parts: partial(_collected, *parts),
+    }
 
 
-def _array(numbers: Any, shape: tuple[int, int]) -> Any:
-    array = np.empty(shape, dtype=object)
-    array[...] = np.array(numbers, dtype=object).reshape(shape)
-    return array
+def _seen(places: Any, shape: Shape, base: Any) -> Any:
+    return flat(base)[places].reshape(*shape, 1)
 
 
-def _computed(word: str, arrays: list[Any], m: Any) -> Any:
-    if word in ("sum", "max"):
-        fold = add if word == "sum" else m.maximum
-        return [reduce(fold, row) for row in arrays[0]]
-    if word == "matmul":
-        a, b, *bias = arrays
-        products = [[[x * y for x, y in zip(row, column)] for row in a] for column in b]
-        if not bias:
-            return [[reduce(add, terms) for terms in each] for each in products]
-        amounts = np.broadcast_to(bias[0], (len(b), len(a)))
-        return [
-            [reduce(add, terms, amount) for terms, amount in zip(each, row)]
-            for each, row in zip(products, amounts)
-        ]
-    if word == "outer":
-        a, b = arrays
-        return [[reduce(add, (x * y for x, y in zip(i, k))) for k in zip(*b)] for i in zip(*a)]
-    if word == "mean":
-        return arrays[0]
-    if word == "take":
-        return [_taken(m, values, index) for values, (index,) in zip(*arrays)]
-    function: Any = _OPERATORS.get(word) or getattr(m, word)
-    return np.frompyfunc(function, len(arrays), 1)(*arrays)
-
-
-def _taken(m: Any, values: Sequence[Any], index: Any) -> Any:
-    choice = float("nan")
-    for k, value in enumerate(values):
-        choice = m.where(m.equal(index, float(k)), value, choice)
-    return choice
-
-
-def _collected(program: ArrayProgram, blocks: Any, operands: Any, shape: Any) -> Any:
-    first, stop, *_ = operands
-    collected: list[Any] = [None] * (shape[0] * shape[1])
-    for k, start, s, t in program.pieces[first:stop].tolist():
-        n, m = blocks[k].shape
-        places = (start + s * np.arange(n)[:, None] + t * np.arange(m)).ravel()
-        places = program.tables[-1 - start] if start < 0 else places
-        for place, number in zip(places.tolist(), blocks[k].ravel().tolist()):
-            old = collected[place]
-            collected[place] = number if old is None else old + number
-    return [0.0 if number is None else number for number in collected]
+def _collected(places: Any, shapes: Any, once: bool, shape: Shape, *blocks: Any) -> Any:
+    whole = np.full((shape[0] * shape[1], 1), 0.0 if once else -0.0, dtype=object)
+    for part, block in zip(every_place(places, shapes), blocks):
+        if once:
+            whole[part] = flat(block)
+        else:  # adding to -0 records nothing
+            np.add.at(whole, part, flat(block))
+    if not once:
+        whole[whole == 0.0] = 0.0
+    return whole.reshape(*shape, 1)
 
 
 def count(listing: Listing) -> Counts:
     """How much work one row of the program is."""
     program = listing.program
-    for_value = needed_for(program.roots, program)
+    needed = needed_for(program.roots, program)
     computed = [k for k in listing.registers if program.codes[k] > CODE["table"]]
-    arities = [*ARITIES.values()]
     return Counts(
         instructions=len(computed),
-        of_value=int(for_value[computed].sum()),
+        of_value=int(needed[computed].sum()),
         uniform=int((~program.varying[computed]).sum()),
         registers=_most_alive(listing),
-        bytes=sum(8 * (1 + arities[code]) for code in program.codes[computed].tolist()),
+        bytes=8 * int((1 + ARITY[program.codes[computed]]).sum()),
     )
 
 
 def _most_alive(listing: Listing) -> int:
     """Registers in use at the busiest instruction; one is given back after its last use."""
-    program, first = listing.program, len(LEAVES)
-    last_use = list(range(len(program)))
-    operands = program.operands.tolist()
-    for k in listing.registers:
-        if program.codes[k] > CODE["table"]:
-            for j in operands[k][: [*ARITIES.values()][program.codes[k]]]:
-                last_use[j] = k
-    ends = [0] * (len(program) + 1)
-    for k in last_use[first:]:
-        ends[k] += 1
-    alive = most = 0
-    for k in listing.registers:
-        alive += 1
-        most = max(most, alive)
-        alive -= ends[k]
-    return most
+    registers, (readers, blocks) = listing.registers, readings(listing.program)
+    last = np.arange(registers.stop)
+    inside = readers < registers.stop
+    np.maximum.at(last, blocks[inside], readers[inside])
+    given_back = np.bincount(last[registers.start :], minlength=registers.stop)[registers.start :]
+    made = np.arange(1, len(registers) + 1)
+    return int(np.max(made - np.cumsum(given_back) + given_back, initial=0))
 
 
 def print_list(listing: Listing, names: Names, limit: int = 200) -> str:
@@ -274,7 +250,8 @@ def _register(k: int) -> str:
 
 
 def _expression(listing: Listing, k: int) -> str:
-    word, operands, *_ = _fields(listing.program[k])
+    operation = listing.program[k]
+    word, operands = operation.word, operation.operands
     if word == "view":
         base, place, *_ = operands
         if base == CONSTANTS:
