@@ -7,19 +7,24 @@ program that passed can trust every number in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from autograd.compiler.arrays import (
     ARITIES,
+    ARITY,
     CODE,
     LEAVES,
     OVER_ROWS,
     VIEWS,
+    WORDS,
     ArrayProgram,
     Integers,
+    late,
+    readings,
+    sums_over_rows,
 )
 
 LARGEST = 2**30
@@ -29,189 +34,140 @@ LARGEST = 2**30
 def check_program(program: ArrayProgram, parameters: int, inputs: int, roots: int) -> None:
     """Raise ValueError unless the program is sound."""
     codes, shapes = program.codes, program.shapes
-    _check(len(codes) >= len(LEAVES), "leaves are missing")
     leaves = [CODE[word] for word in LEAVES]
-    _check(codes[:3].tolist() == leaves and bool((codes[3:] > leaves[-1]).all()), "odd leaves")
+    odd = codes[:3].tolist() != leaves or program.varying[:3].tolist() != [False, True, False]
+    _check(not odd and bool((codes[3:] > leaves[-1]).all()), "odd leaves")
     wanted = [[parameters, 1], [inputs, 1], [len(program.constants), 1]]
     _check(shapes[:3].tolist() == wanted, "leaves of odd shape")
-    _check(program.varying[:3].tolist() == [False, True, False], "odd leaves")
     _check(bool(((shapes >= 0) & (shapes <= LARGEST)).all()), "a shape out of range")
     _check(bool((shapes.prod(axis=1) <= LARGEST).all()), "a block out of range")
     _check(bool((np.abs(program.operands) <= LARGEST).all()), "an operand out of range")
     _check(bool((np.abs(program.pieces) <= LARGEST).all()), "a piece out of range")
     _check_operands(program)
-    for word in np.unique(codes[3:]).tolist():
-        _check_word(program, np.flatnonzero(codes == word), _WORDS[word])
-    _check_order(program)
+    for code in np.unique(codes[3:]).tolist():
+        _check_word(program, WORDS[code], np.flatnonzero(codes == code))
+    readers, blocks = readings(program)
+    of_rows = program.varying | sums_over_rows(program)
+    waits = late(program)[blocks] & of_rows[readers]
+    _check(not waits.any(), "a row that waits for all rows")
     _check_ends(program, parameters, roots)
 
 
 def _check_operands(program: ArrayProgram) -> None:
-    arity = np.array([*ARITIES.values()])[program.codes]
-    place = np.arange(len(program))
+    """Operands are earlier blocks; only a bias may be missing."""
     for column in range(3):
-        used = program.operands[arity > column, column]
-        least = np.where(program.codes[arity > column] == CODE["matmul"], -(column == 2), 0)
-        sound = (used >= least) & (used < place[arity > column])
-        _check(bool(sound.all()), "an operand out of range")
+        users = np.flatnonzero(ARITY[program.codes] > column)
+        blocks = program.operands[users, column]
+        least = np.where(program.codes[users] == CODE["matmul"], -(column == 2), 0)
+        _check(bool(((blocks >= least) & (blocks < users)).all()), "an operand out of range")
 
 
-def _check_word(program: ArrayProgram, where: Integers, word: str) -> None:
+class Blocks(NamedTuple):
+    """Some blocks: their shapes (n, m), and whether they vary, in columns."""
+
+    n: Any
+    m: Any
+    varies: Any
+
+    @classmethod
+    def of(cls, program: ArrayProgram, which: Integers) -> Blocks:
+        """These blocks; a missing one (-1) is as a uniform number."""
+        n, m = np.where(which[:, None] < 0, 1, program.shapes[which]).T
+        return cls(n, m, (which >= 0) & program.varying[which])
+
+    def fit(self, n: Any, m: Any) -> Any:
+        """Whether they can be stretched to these shapes."""
+        return ((self.n == 1) | (self.n == n)) & ((self.m == 1) | (self.m == m))
+
+
+def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     """Check the operations of one word, all at once."""
-    operands, shapes = program.operands[where], program.shapes
-    rule = _RULES.get(word)
-    if rule:
-        rule(program, where)
-        return
-    of = [shapes[operands[:, column]] for column in range(ARITIES[word])]
-    varies = np.zeros(len(where), dtype=bool)
-    for column in range(ARITIES[word]):
-        varies |= program.varying[operands[:, column]]
-    result = of[0]
-    for other in of[1:]:
-        _check(_fits(other, result) or _stretch(result, other), f"{word} of odd shapes")
-        result = np.maximum(result, other)
-    _same(program, where, result, varies, word)
+    operands = [Blocks.of(program, each) for each in program.operands[where, : ARITIES[word]].T]
+    result = Blocks.of(program, where)
+    _check(bool((result.n * result.m > 0).all()) or word == "collect", f"{word} without numbers")
+    varies = np.any([block.varies for block in operands], axis=0) & (word not in OVER_ROWS)
+    if word == "collect":
+        varies = _check_pieces(program, where)
+    elif word in VIEWS:
+        _check_seen(program, word, where)
+    else:
+        rule: _Rule = _RULES.get(word, _each)
+        n, m, sound = rule(*operands)
+        _check(bool(np.all(sound)), f"{word} of odd shapes")
+        _check(bool(((result.n == n) & (result.m == m)).all()), f"{word} of odd shape")
+    _check(bool((result.varies == varies).all()), f"{word} of odd kind")
 
 
-def _stretch(a: Integers, b: Integers) -> bool:
-    return bool(((a == b) | (a == 1) | (b == 1)).all())
+def _each(*operands: Blocks) -> tuple[Any, Any, Any]:
+    n, m = (np.max([block[axis] for block in operands], axis=0) for axis in (0, 1))
+    return n, m, np.all([block.fit(n, m) for block in operands], axis=0)
 
 
-def _fits(a: Integers, b: Integers) -> bool:
-    """Whether a is b, or 1, all along."""
-    return bool(((a == b) | (a == 1)).all())
+_Rule: TypeAlias = Callable[..., tuple[Any, Any, Any]]
+_RULES: dict[str, _Rule] = {
+    "sum": lambda a: (a.n, 1, True),
+    "max": lambda a: (a.n, 1, True),
+    "mean": lambda a: (a.n, a.m, True),
+    "take": lambda a, index: (a.n, 1, (index.n == a.n) & (index.m == 1)),
+    "matmul": lambda a, b, bias: (b.n, a.n, (a.m == b.m) & ~a.varies & bias.fit(b.n, a.n)),
+    "outer": lambda a, b: (a.m, b.m, (a.n == b.n) & (a.varies | b.varies)),
+}
+"""The shape of the result, and whether the operands are such as the word takes; else `_each`."""
 
 
-def _same(program: ArrayProgram, where: Integers, shape: Any, varies: Any, word: str) -> None:
-    _check(bool((program.shapes[where] == shape).all()), f"{word} of odd shape")
-    _check(bool((program.varying[where] == varies).all()), f"{word} of odd kind")
-    _check(bool((program.shapes[where] > 0).all()), f"{word} without numbers")
+def _check_seen(program: ArrayProgram, word: str, where: Integers) -> None:
+    """Views and tables stay within their base, which is not another."""
+    base, *steps = program.operands[where].T
+    _check(
+        not np.isin(program.codes[base], [CODE[word] for word in VIEWS]).any(), "a view of a view"
+    )
+    seen, whole = Blocks.of(program, where), Blocks.of(program, base)
+    if word == "view":
+        _check_steps(steps, seen, whole, "a view")
+    else:
+        _check_tables(program, steps[0], seen, whole)
 
 
-def _view(program: ArrayProgram, where: Integers) -> None:
-    base, start, s, t = program.operands[where].T
-    _check_base(program, base)
-    _same(program, where, program.shapes[where], program.varying[base], "view")
-    n, m = program.shapes[where].T
-    down, along = s * (n - 1), t * (m - 1)
-    least = start + np.minimum(down, 0) + np.minimum(along, 0)
-    most = start + np.maximum(down, 0) + np.maximum(along, 0)
-    _check_within(least, most, program.shapes[base].prod(axis=1), "a view")
-
-
-def _table(program: ArrayProgram, where: Integers) -> None:
-    base, table = program.operands[where, :2].T
-    _check_base(program, base)
-    _same(program, where, program.shapes[where], program.varying[base], "table")
-    _check_tables(program, table, program.shapes[where].prod(axis=1), program.shapes[base])
-
-
-def _check_base(program: ArrayProgram, base: Integers) -> None:
-    views = [CODE[word] for word in VIEWS]
-    _check(not np.isin(program.codes[base], views).any(), "a view of a view")
-
-
-def _check_within(least: Integers, most: Integers, count: Integers, what: str) -> None:
-    _check(bool(((least >= 0) & (most < count)).all()), f"{what} out of range")
-
-
-def _check_tables(
-    program: ArrayProgram, table: Integers, lengths: Integers, shapes: Integers
-) -> None:
-    """Check that these tables exist, are so long, and stay within blocks of these shapes."""
-    _check(bool(((table >= 0) & (table < len(program.tables))).all()), "a table is missing")
-    ends = [(len(x), int(x.min()), int(x.max())) for x in program.tables if len(x)]
-    _check(len(ends) == len(program.tables), "a table without numbers")
-    length, least, most = np.array(ends, dtype=np.int64).reshape(-1, 3)[table].T
-    _check(bool((length == lengths).all()), "a table of odd length")
-    _check_within(least, most, shapes.prod(axis=1), "a table")
-
-
-def _fold(program: ArrayProgram, where: Integers) -> None:
-    a = program.operands[where, 0]
-    shape = np.column_stack([program.shapes[a, 0], np.ones_like(a)])
-    _check(bool((program.shapes[a] > 0).all()), "a sum of nothing")
-    _same(program, where, shape, program.varying[a], "sum")
-
-
-def _matmul(program: ArrayProgram, where: Integers) -> None:
-    a, b, bias, _ = program.operands[where].T
-    shapes, varying = program.shapes, program.varying
-    shape = np.column_stack([shapes[b, 0], shapes[a, 0]])
-    _check(bool((shapes[a, 1] == shapes[b, 1]).all()), "matmul of odd shapes")
-    _check(not varying[a].any(), "matmul of odd kind")
-    has = bias >= 0
-    _check(_fits(shapes[bias[has]], shape[has]), "matmul of odd shapes")
-    _same(program, where, shape, varying[b] | (has & varying[bias]), "matmul")
-
-
-def _take(program: ArrayProgram, where: Integers) -> None:
-    a, index, *_ = program.operands[where].T
-    shapes, varying = program.shapes, program.varying
-    shape = np.column_stack([shapes[a, 0], np.ones_like(a)])
-    _check(bool((shapes[index] == shape).all()), "take of odd shapes")
-    _same(program, where, shape, varying[a] | varying[index], "take")
-
-
-def _mean(program: ArrayProgram, where: Integers) -> None:
-    a = program.operands[where, 0]
-    _same(program, where, program.shapes[a], np.zeros(len(a), dtype=bool), "mean")
-
-
-def _outer(program: ArrayProgram, where: Integers) -> None:
-    a, b, *_ = program.operands[where].T
-    shapes = program.shapes
-    _check(bool((shapes[a, 0] == shapes[b, 0]).all()), "outer of odd shapes")
-    _check(bool((program.varying[a] | program.varying[b]).all()), "outer of odd kind")
-    shape = np.column_stack([shapes[a, 1], shapes[b, 1]])
-    _same(program, where, shape, np.zeros(len(a), dtype=bool), "outer")
-
-
-def _collect(program: ArrayProgram, where: Integers) -> None:
+def _check_pieces(program: ArrayProgram, where: Integers) -> Any:
+    """Pieces are earlier blocks and stay within the whole, which varies where one of them does."""
     first, stop, once, _ = program.operands[where].T
     sound = (first >= 0) & (first <= stop) & (stop <= len(program.pieces)) & (once >> 1 == 0)
     _check(bool(sound.all()), "pieces out of range")
-    lengths = stop - first
-    _check(int(lengths.sum()) <= len(program.pieces), "pieces used twice")
-    owner = np.repeat(where, lengths)
-    order = np.concatenate([np.zeros(0, np.int64), *map(np.arange, first, stop)])
-    block, start, s, t = program.pieces[order].T
+    _check(int((stop - first).sum()) <= len(program.pieces), "pieces used twice")
+    owner = np.repeat(where, stop - first)
+    order = np.concatenate([first[:0], *map(np.arange, first, stop)])
+    block, *steps = program.pieces[order].T
     _check(bool(((block >= 0) & (block < owner)).all()), "a piece out of range")
-    counts = program.shapes.prod(axis=1)
-    n, m = program.shapes[block].T
-    plain = start >= 0
-    down, along = s * (n - 1), t * (m - 1)
+    for one_by_one in (False, True):
+        chosen = (steps[0] < 0) == one_by_one
+        part, whole = (Blocks.of(program, each[chosen]) for each in (block, owner))
+        start, s, t = (step[chosen] for step in steps)
+        if one_by_one:
+            _check_tables(program, -1 - start, part, whole)
+        else:
+            _check_steps((start, s, t), part, whole, "a piece")
+            apart = ((s != 0) | (part.n == 1)) & ((t != 0) | (part.m == 1))
+            _check(bool(apart.all()), "a piece on itself")
+    return np.isin(where, owner[program.varying[block]])
+
+
+def _check_steps(steps: Sequence[Any], part: Blocks, whole: Blocks, what: str) -> None:
+    """Check that parts which lie in these steps stay within the whole."""
+    start, s, t = steps
+    down, along = s * (part.n - 1), t * (part.m - 1)
     least = start + np.minimum(down, 0) + np.minimum(along, 0)
     most = start + np.maximum(down, 0) + np.maximum(along, 0)
-    _check_within(least[plain], most[plain], counts[owner[plain]], "a piece")
-    others = ~plain
-    if others.any():
-        shapes = program.shapes[owner[others]]
-        _check_tables(program, -1 - start[others], counts[block[others]], shapes)
-    varies = np.zeros(len(program), dtype=bool)
-    np.logical_or.at(varies, owner, program.varying[block])
-    _check(bool((program.varying[where] == varies[where]).all()), "collect of odd kind")
+    _check(bool(((least >= 0) & (most < whole.n * whole.m)).all()), f"{what} out of range")
 
 
-def _check_order(program: ArrayProgram) -> None:
-    """Nothing that has a number per row may wait for what is added up over the rows."""
-    over = np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
-    if not over.any():
-        return
-    after = bytearray(len(program))
-    codes, operands, varying = (
-        x.tolist() for x in (program.codes, program.operands, program.varying)
-    )
-    pieces, arities, collect = program.pieces[:, 0].tolist(), [*ARITIES.values()], CODE["collect"]
-    for k in range(int(np.argmax(over)), len(program)):
-        blocks = operands[k][: arities[codes[k]]]
-        if codes[k] == collect:
-            blocks = pieces[operands[k][0] : operands[k][1]]
-        late = any(after[j] for j in blocks if j >= 0)
-        sums = bool(over[k]) and any(varying[j] for j in blocks)
-        _check(not (late and (varying[k] or sums)), "a row that waits for all rows")
-        after[k] = late or sums
+def _check_tables(program: ArrayProgram, table: Any, part: Blocks, whole: Blocks) -> None:
+    """Check that these tables exist, are as long as the parts, and stay within the whole."""
+    _check(bool(((table >= 0) & (table < len(program.tables))).all()), "a table is missing")
+    _check(all(map(len, program.tables)), "a table without numbers")
+    ends = [(len(x), x.min(), x.max()) for x in program.tables]
+    length, least, most = np.array(ends, dtype=np.int64).reshape(-1, 3)[table].T
+    _check(bool((length == part.n * part.m).all()), "a table of odd length")
+    _check(bool(((least >= 0) & (most < whole.n * whole.m)).all()), "a table out of range")
 
 
 def _check_ends(program: ArrayProgram, parameters: int, roots: int) -> None:
@@ -227,10 +183,3 @@ def _check_ends(program: ArrayProgram, parameters: int, roots: int) -> None:
 def _check(sound: bool, complaint: str) -> None:
     if not sound:
         raise ValueError(complaint)
-
-
-_WORDS = [*ARITIES]
-_RULES: dict[str, Callable[[ArrayProgram, Integers], None]] = {
-    "view": _view, "table": _table, "sum": _fold, "max": _fold, "matmul": _matmul, "take": _take,
-    "mean": _mean, "outer": _outer, "collect": _collect,
-}  # fmt: skip

@@ -28,12 +28,16 @@ from autograd.compiler.listing import Names
 
 FORMAT = "payback program 2"
 
-_TYPES = {
-    "codes": "uint8", "operands": "int64", "shapes": "int64", "varying": "bool",
-    "tables": "int64", "table_ends": "int64", "pieces": "int64", "constants": "float64",
-    "ends": "int64", "numbers": "float64", "header": "uint8",
+_PLAIN = {
+    "codes": ("uint8", ()), "operands": ("int64", (4,)), "shapes": ("int64", (2,)),
+    "varying": ("bool", ()), "pieces": ("int64", (4,)), "constants": ("float64", ()),
 }  # fmt: skip
-_DATED = (1980, 1, 1, 0, 0, 0)
+"""The columns of a program that are stored as they are: the types, and the widths."""
+
+_FORMS = _PLAIN | {
+    "tables": ("int64", ()), "table_ends": ("int64", ()), "ends": ("int64", ()),
+    "numbers": ("float64", ()), "header": ("uint8", ()),
+}  # fmt: skip
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
@@ -58,12 +62,7 @@ def to_bytes(stored: Stored) -> bytes:
     }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            with archive.open(
-                zipfile.ZipInfo(f"{name}.npy", _DATED), "w", force_zip64=True
-            ) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+    np.savez(stream, allow_pickle=False, **arrays)
     return stream.getvalue()
 
 
@@ -107,14 +106,9 @@ _DAMAGE = (
 def _arrays(program: ArrayProgram, numbers: Array) -> Arrays:
     lengths = [len(table) for table in program.tables]
     return {
-        "codes": program.codes,
-        "operands": program.operands,
-        "shapes": program.shapes,
-        "varying": program.varying,
+        **{name: getattr(program, name) for name in _PLAIN},
         "tables": np.concatenate([np.zeros(0, np.int64), *program.tables]),
         "table_ends": np.cumsum(lengths, dtype=np.int64),
-        "pieces": program.pieces,
-        "constants": program.constants,
         "ends": np.array([program.loss, program.gradient, *program.roots], dtype=np.int64),
         "numbers": np.ascontiguousarray(numbers, dtype=np.float64),
     }
@@ -123,12 +117,8 @@ def _arrays(program: ArrayProgram, numbers: Array) -> Arrays:
 def _program(arrays: Arrays, words: tuple[str, ...]) -> ArrayProgram:
     """The arrays as a program, not yet to be believed."""
     codes, ends = arrays["codes"], arrays["table_ends"]
-    for name, wide in (("operands", 4), ("shapes", 2), ("pieces", 4)):
-        _check(arrays[name].ndim == 2 and arrays[name].shape[1] == wide, f"{name} of odd shape")
-    plain = [arrays[name] for name in ("codes", "varying", "tables", "table_ends", "constants")]
-    _check(all(array.ndim == 1 for array in (*plain, arrays["ends"])), "arrays of odd shape")
-    _check(len(codes) == len(arrays["varying"]) == len(arrays["shapes"]), "arrays of odd length")
-    _check(len(codes) == len(arrays["operands"]), "arrays of odd length")
+    lengths = {len(arrays[name]) for name in ("codes", "operands", "shapes", "varying")}
+    _check(len(lengths) == 1, "arrays of odd length")
     _check(not len(codes) or int(codes.max()) < len(words), "an unknown operation")
     unknown = sorted({words[code] for code in np.unique(codes).tolist()} - CODE.keys())
     _check(not unknown, f"operations that this version does not know: {', '.join(unknown)}")
@@ -137,18 +127,10 @@ def _program(arrays: Arrays, words: tuple[str, ...]) -> ArrayProgram:
     _check(int(bounds[-1]) == len(arrays["tables"]), "tables are missing")
     _check(len(arrays["ends"]) >= 2, "ends are missing")
     loss, gradient, *roots = arrays["ends"].tolist()
-    return ArrayProgram(
-        codes=np.array([CODE.get(word, 0) for word in words], dtype=np.uint8)[codes],
-        operands=arrays["operands"],
-        shapes=arrays["shapes"],
-        varying=arrays["varying"],
-        tables=tuple(np.split(arrays["tables"], ends[:-1]) if len(ends) else ()),
-        pieces=arrays["pieces"],
-        constants=arrays["constants"],
-        roots=tuple(roots),
-        loss=loss,
-        gradient=gradient,
-    )
+    plain: dict[str, Any] = {name: arrays[name] for name in _PLAIN}
+    plain["codes"] = np.array([CODE.get(word, 0) for word in words], dtype=np.uint8)[codes]
+    tables = tuple(np.split(arrays["tables"], ends[:-1]) if len(ends) else ())
+    return ArrayProgram(**plain, tables=tables, roots=tuple(roots), loss=loss, gradient=gradient)
 
 
 def _check_places(names: Names, program: ArrayProgram) -> None:
@@ -161,20 +143,19 @@ def _read_arrays(data: bytes) -> Arrays:
     _check(data.startswith(b"PK\x03\x04"), "it does not start like a zip file")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
-        wanted = sorted(f"{name}.npy" for name in _TYPES)
-        _check(
-            sorted(member.filename for member in members) == wanted, "other arrays than expected"
-        )
+        found = sorted(member.filename for member in members)
+        _check(found == sorted(f"{name}.npy" for name in _FORMS), "other arrays than expected")
         for member in members:
             plain = member.compress_type == zipfile.ZIP_STORED and member.file_size <= len(data)
             _check(plain, f"{member.filename} is compressed")
-        return {name: _read_array(archive, name, kind) for name, kind in _TYPES.items()}
+        return {name: _read_array(archive, name) for name in _FORMS}
 
 
-def _read_array(archive: zipfile.ZipFile, name: str, kind: str) -> npt.NDArray[Any]:
-    content = io.BytesIO(archive.read(f"{name}.npy"))
+def _read_array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
+    content, (kind, width) = io.BytesIO(archive.read(f"{name}.npy")), _FORMS[name]
     array: npt.NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
     _check(array.dtype == kind and not content.read(1), f"{name} is not an array of {kind}")
+    _check(array.ndim > 0 and array.shape[1:] == width, f"{name} of odd shape")
     return array
 
 
