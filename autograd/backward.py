@@ -94,9 +94,16 @@ def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
             elif type(left) is tuple:
                 if seen.issuperset(left):  # and in order: only consumers of the node wait for it
                     order.append(node)
+                    continue
+                new = [*filterfalse(seen.__contains__, left[::-1] if left_first else left)]
+                if len(new) > MANY and not [parent for parent in new if parent._left is not None]:
+                    leaves = dict.fromkeys(new[::-1])
+                    seen.update(leaves)
+                    order += leaves
+                    order.append(node)
                 else:
                     stack += (node, None)
-                    stack += filterfalse(seen.__contains__, left[::-1] if left_first else left)
+                    stack += new
             elif left is None or left in seen:
                 order.append(node)
             else:
@@ -146,6 +153,9 @@ def _all_or_nothing(nodes: list[Value], change: Callable[[list[Any]], None]) -> 
 
 _STORING = RLock()
 _TRACED = "take gradients(…, create_graph=True)"
+
+MANY = 64
+"""So many new leaves, the weights of a neuron say, are put in order together."""
 
 
 def _store(piles: Mapping[Value, Any], held: list[Any]) -> None:

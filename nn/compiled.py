@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import autograd
 from autograd import BranchError, Value, gradients, no_branches, topological_order
+from autograd.collector import uncollected
 from autograd.optional import require
 from nn.data import Examples, Row, order_array, plain
 from nn.ema import average
@@ -115,6 +116,7 @@ class CompiledEngine:
             scores.append(sum(each) / len(each))
         return scores
 
+    @uncollected()
     def check(self) -> None:
         """Compare with the eager engine, where training ended."""
         self.save()
@@ -232,6 +234,7 @@ def compiled_outputs(
     return _compiled(recorded, params, backend)
 
 
+@uncollected()
 def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]:
     """The model's outputs for every row; ValueError where they differ from the eager engine's."""
     numpy = require("numpy", extra="fast")

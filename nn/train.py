@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any, SupportsIndex
 
 from autograd import Value
+from autograd.collector import uncollected
 from nn.callbacks import Callback, Epoch
 from nn.data import Examples, examples, is_array, orders, plain, rows
 from nn.ema import EMA
@@ -37,6 +38,7 @@ from nn.schedules import as_schedule
 
 BACKENDS = ("auto", "eager", "native", "numpy", "jax")
 INTERRUPTED = "interrupted by the user"
+COMPILING = "compiling (takes a while only the first time)"
 ROWS_LOOKED_AT = 16
 COMPILE_FROM = 256
 """``predict`` compiles by default for this many rows: fewer are done sooner than compiled."""
@@ -105,12 +107,13 @@ def fit(
     trained = optimizer.steps // -(-len(learned) // size)
     order = orders(seed, len(learned), trained) if shuffle else None
     task = Task(model, learned, loss, optimizer, ema, size, order, rate)
-    _check_dependence(task, _try_out(task, learned, "y"))
-    if held_out:
-        _try_out(task, held_out, names[1])
     try:
-        with busy("compiling (takes a while only the first time)", progress and backend != "eager"):
-            engine, note = _engine(task, backend)
+        with uncollected():  # which would walk through the graphs of a large model again and again
+            _check_dependence(task, _try_out(task, learned, "y"))
+            if held_out:
+                _try_out(task, held_out, names[1])
+            with busy(COMPILING, progress and backend != "eager"):
+                engine, note = _engine(task, backend)
     except KeyboardInterrupt:  # while compiling: nothing is learned yet
         return History(backend=backend, stopped=INTERRUPTED)
     history = History(backend=engine.name, note=note)

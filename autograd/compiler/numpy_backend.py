@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from autograd import scalar_math
+from autograd.collector import uncollected
 from autograd.compiler.arrays import (
     CODE,
     CONSTANTS,
@@ -41,7 +42,6 @@ from autograd.compiler.follow import (
     steps_of,
     sums_of_products,
 )
-from autograd.compiler.roll import uncollected
 from autograd.rules import BASIS
 
 LONGEST_STRETCH = 1024

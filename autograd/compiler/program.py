@@ -350,7 +350,7 @@ def _check_leaves(leaves: Sequence[Value], what: str) -> None:
 def _names(rolled: Rolled, roots: Sequence[Value], inputs: Sequence[Value]) -> Names:
     return Names(
         inputs=tuple(leaf.label for leaf in inputs),
-        parameters=tuple(leaf.label for leaf in rolled.parameters),
+        parameters=tuple([note.label if (note := p._note) else "" for p in rolled.parameters]),
         roots=tuple(root.label for root in roots),
         places=rolled.labels,
     )

@@ -9,15 +9,14 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
 
 from autograd.backward import topological_order
+from autograd.collector import uncollected
 from autograd.compiler.arrays import (
     CODE,
     CONSTANTS,
@@ -359,15 +358,3 @@ def _sides(n: int, swapped: bool) -> tuple[slice, slice]:
 
 def _is_zero(bias: Number) -> bool:
     return isinstance(bias, float) and bias == 0.0
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Leave the cycle collector out: in a million new records it finds nothing, slowly."""
-    was_enabled = gc.isenabled()
-    try:  # an interrupt may come as soon as the collector is off
-        gc.disable()
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("autograd/**/*.py"), *ROOT.glob("nn/**/*.py")])
 
 FLOORS = [
-    {"primitive", "scalar_math", "validation", "files", "optional", "messages", "trees"},
+    {"primitive", "scalar_math", "collector", "validation", "files", "optional", "messages"}
+    | {"trees"},
     {"rules", "modes"},
     {"value"},
     {"functions"},
@@ -52,7 +53,10 @@ DOORS = {
     ("__init__", "jitted"),  # autograd.jit
 }
 # Open to nn beside `autograd.__all__`: the namespaces that update rules are written over, tools.
-TOOLS = {"autograd.functions", "autograd.scalar_math", "autograd.optional", "autograd.files"}
+TOOLS = {
+    "autograd.functions", "autograd.scalar_math", "autograd.collector", "autograd.optional",
+    "autograd.files",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

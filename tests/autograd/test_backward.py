@@ -15,7 +15,7 @@ import pytest
 
 import autograd
 from autograd import Value, detect_anomaly, gradients, no_grad, topological_order
-from autograd.backward import repay
+from autograd.backward import repay, reverse_topological_order
 
 
 def ladder(x: Value, levels: int) -> Value:
@@ -490,3 +490,14 @@ def test_a_graph_asked_for_is_made_under_no_grad_too() -> None:
         cube.backward(create_graph=True)
     assert gradients(slope, x) == 12.0  # as torch.autograd.grad
     assert gradients(x.grad, x) == 12.0
+
+
+@pytest.mark.parametrize("width", [3, 200])
+def test_operands_come_in_their_order_however_many(width: int) -> None:
+    """Repeated ones at their first place; seen from the end, at their last."""
+    weights, shared = [Value(float(k)) for k in range(width)], Value(2.0)
+    y = autograd.sum([*weights, shared, *weights[:2]])
+    z = autograd.sum([shared, y, *weights])
+    assert topological_order(y) == [*weights, shared, y]
+    assert topological_order(z) == [shared, *weights, y, z]
+    assert reverse_topological_order([y]) == [y, *weights[2:], shared, *weights[:2]]
