@@ -16,7 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from math import prod
+from operator import add
 from typing import Literal
 
 from autograd.modes import scope
@@ -221,7 +223,7 @@ class _Walk:
             actor=leaf.id,
             payee=leaf.id,
             amount=amount,
-            held=sum(pile[1:], pile[0]),
+            held=reduce(add, pile),  # sum() would round otherwise from Python 3.12 on
         )
 
     def _paths(self) -> Iterator[list[TraceEdge]]:

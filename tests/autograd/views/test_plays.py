@@ -70,6 +70,15 @@ def test_walking_every_path_collects_the_gradients(program):
             assert number in end.settled
 
 
+def test_walked_products_are_added_up_one_by_one() -> None:
+    x = Value(1.0, label="x")
+    root = 0.1 * x
+    for _ in range(9):
+        root = root + 0.1 * x
+    play = path_by_path(trace(root))
+    assert ends_with(play, "x") == 0.9999999999999999  # exactly added up and rounded once, 1.0
+
+
 @given(programs())
 def test_only_the_news_is_right_and_uses_edges_again(program):
     root = graph_of(program)
