@@ -4,15 +4,14 @@ Hypothesis draws from a fixed seed and keeps no database, so a run depends on th
 `pytest --hypothesis-profile=nightly` draws fresh examples, many more of them, and prints for a
 failure the line (`@reproduce_failure`) that brings it back: for a machine that has the night.
 
-A file of tests that imports an optional package is left out where that is missing, as
-`pytest.importorskip` leaves out a test. What is left out for want of a package is written down by
-`--left-out=FILE`, one test id a line, so that a second run with everything installed can take up
-exactly those; there `--nothing-left-out` makes a skip a failure.
+What a missing optional package leaves out is written down by `--left-out=FILE`, one test id a line,
+so that a second run with everything installed can take up exactly those; there
+`--nothing-left-out` makes a skip a failure.
 """
 
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,6 @@ from hypothesis import HealthCheck, settings
 
 collect_ignore_glob = ["benchmarks/[!t]*.py"]
 """Contenders set the environment of the whole process: one core, and JAX in double precision."""
-
-OPTIONAL = {
-    *("numpy", "scipy", "sklearn", "llvmlite", "jax", "torch", "matplotlib", "safetensors"),
-    *("resvg_py", "micrograd", "playwright", "nbclient", "nbformat", "mpmath"),
-}
 
 LEFT_OUT = pytest.StashKey[list[str]]()
 
@@ -86,33 +80,6 @@ class _Skips:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
             self.names.append(report.nodeid)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """A file of tests that cannot be imported fails, where pytest passes it over for its doctests;
-    one that lacks an optional package is left out, where pytest fails.
-    """
-    report = yield
-    if missing := _missing_package(report):
-        report.outcome = "skipped"
-        report.longrepr = (str(collector.path), 1, f"Skipped: could not import {missing!r}")
-        report.result = []
-    elif report.skipped and "unable to import module" in str(report.longrepr):
-        report.outcome = "failed"
-    return report
-
-
-def _missing_package(report: pytest.CollectReport) -> str | None:
-    """The optional package for want of which a file was not imported."""
-    raised = report.call.excinfo
-    error = raised.value if raised else None
-    while error and not isinstance(error, ModuleNotFoundError):
-        error = error.__cause__ or error.__context__
-    name = error.name if error else None
-    return name if name and name.partition(".")[0] in OPTIONAL else None
 
 
 @pytest.fixture

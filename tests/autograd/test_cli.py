@@ -154,10 +154,16 @@ def test_check_of_very_many_names_is_quick_enough_to_wait_for(capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "start"),
-    [("e.svg", b"<svg"), ("e.png", b"\x89PNG"), ("e.pdf", b"%PDF"), ("e.dot", b"di")],
+    ("name", "start", "needed"),
+    [
+        ("e.svg", b"<svg", "graphviz"),
+        ("e.png", b"\x89PNG", "resvg_py"),
+        ("e.pdf", b"%PDF", "typst"),
+        ("e.dot", b"di", "graphviz"),
+    ],
 )
-def test_draw(capsys, tmp_path, name, start):
+def test_draw(capsys, tmp_path, name, start, needed):
+    pytest.importorskip(needed)
     path = tmp_path / name
     code, out, _ = run(capsys, "draw", *SEED, "-o", str(path))
     assert code == 0

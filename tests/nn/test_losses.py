@@ -283,6 +283,7 @@ def test_cross_entropy_keeps_its_digits_under_an_offset(offset: float, compiled:
     expected = log(sum(exp(x - numbers[1]) for x in numbers))
     p = [exp(x - numbers[1] - expected) for x in numbers]
     if compiled:
+        pytest.importorskip("numpy")
         loss = autograd.compile(nn.cross_entropy(logits, 1), [], backend="numpy")
         value, slopes = loss.value_and_grad(numbers, [[]])
     else:

@@ -649,6 +649,7 @@ def test_a_pdf_is_the_svg(options, tmp_path):
 
 
 def test_a_pdf_says_what_it_shows(tmp_path):
+    pytest.importorskip("typst")
     save(seed_graph(), tmp_path / "e.pdf", lang="zh")
     document = pages_of(tmp_path / "e.pdf")
     assert document.get_metadata_dict()["Title"] == to_svg(seed_graph(), lang="zh").split('"')[7]
