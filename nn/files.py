@@ -72,7 +72,7 @@ def _unpacked(tensor: str, names: list[str], array: Any) -> dict[str, float]:
     if array.shape != shape or array.dtype.kind != "f":
         given = f"{array.dtype} of shape {array.shape}"
         raise ValueError(f"{tensor} should be float64 of shape {shape}, the file has {given}")
-    return dict(zip(names, array.reshape(-1).tolist()))
+    return dict(zip(names, array.ravel().tolist()))
 
 
 def _checksum(numbers: Mapping[str, float]) -> str:

@@ -239,7 +239,7 @@ def inputs_of(x: Any, nin: int, taker: str) -> list[Value]:
     return [v if type(v) is Value else _input(v) for v in row]
 
 
-def chosen(activation: str | Activation | bool, nonlin: bool = True) -> str | Activation:
+def chosen(activation: str | Activation | bool, nonlin: bool) -> str | Activation:
     """The activation, where False is micrograd's word for none and True for its own, relu."""
     if not nonlin or activation is False:
         return "linear"

@@ -151,20 +151,17 @@ def _picked(logits: Sequence[Any], target: Any) -> Any:
 
 
 def _class_index(target: Any, classes: int) -> int:
-    if isinstance(target, bool | str) or not _is_whole(target):
-        raise TypeError(f"a class is named by its index, 0 to {classes - 1}, got {target!r}")
-    if not 0 <= target < classes:
-        raise IndexError(
-            f"class {int(target)} is out of range: there are {classes} logits, 0 to {classes - 1}"
-        )
-    return int(target)
-
-
-def _is_whole(number: Any) -> bool:
     try:
-        return bool(int(number) == number)
+        index = None if isinstance(target, bool) else int(target)
     except (TypeError, ValueError, OverflowError):
-        return False
+        index = None
+    if index is None or index != target:
+        raise TypeError(f"a class is named by its index, 0 to {classes - 1}, got {target!r}")
+    if not 0 <= index < classes:
+        raise IndexError(
+            f"class {index} is out of range: there are {classes} logits, 0 to {classes - 1}"
+        )
+    return index
 
 
 def _expect_probabilities(target: Sequence[Any], classes: int) -> None:
@@ -172,7 +169,7 @@ def _expect_probabilities(target: Sequence[Any], classes: int) -> None:
         raise ValueError(f"one probability per class: got {len(target)} for {classes} logits")
     if any(isinstance(p, Value) for p in target):
         return  # a graph is recorded: the numbers are still to come
-    if not (all(0 <= p <= 1 for p in target) and abs(sum(target) - 1.0) < ROUNDING):
+    if not (all(p >= 0 for p in target) and abs(sum(target) - 1.0) < ROUNDING):
         raise ValueError(f"the probabilities of the classes add up to 1, got {[*target]!r:.60}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -182,3 +183,26 @@ def test_a_lone_number_of_a_list_is_a_vector_of_one(tmp_path):
     other = MLP(1, [1], seed=2)
     other.load(tmp_path / "one")
     assert other.state_dict() == model.state_dict()
+
+
+def test_a_file_says_what_wrote_it(path):
+    with safetensors_metadata(path) as metadata:
+        assert metadata["format"] == "payback"
+
+
+def test_a_tensor_nobody_expects_is_a_name_without_a_number(path):
+    from nn import files
+
+    expected = ["layers.1.neurons.0.b"]
+    numbers = files.load(path, names=expected)
+    assert numbers.keys() - expected == {
+        *grouped(MLP(2, [3, 1], seed=1).state_dict()).keys() - expected
+    }
+    assert {numbers[name] for name in numbers.keys() - expected} == {0.0}
+
+
+@pytest.mark.parametrize("package", ["numpy", "safetensors.numpy"])
+def test_what_is_not_installed_is_named_with_how_to_get_it(model, tmp_path, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=r"\[train\]"):
+        model.save(tmp_path / "model")

@@ -50,7 +50,8 @@ def test_the_variance_is_the_one_of_the_paper(init, square, nin, nout):
 @pytest.mark.parametrize("torchs", [True, False])
 def test_widths_are_pytorchs(init, torchs):
     if not torchs:
-        assert init(Ends(), 0, 0) > 0, "no inputs: nothing to draw, and no division by 0"
+        wide = {he: 6.0, xavier: 6.0, lecun: 3.0}[init]  # as for one input: no division by 0
+        assert init(Ends(), 0, 0) == sqrt(wide)
         return
     torch = pytest.importorskip("torch")
     theirs = {

@@ -1,6 +1,7 @@
 """Neurons, layers and networks: their shapes, their draws, their pictures, their complaints."""
 
 import random
+from functools import partial
 from math import sqrt, tanh
 from random import Random
 
@@ -150,6 +151,14 @@ def test_signals_neither_die_nor_explode_in_a_deep_network():
     assert 0.1 < sum(v * v for v in outputs) / len(outputs) < 10
 
 
+def test_a_neuron_alone_is_a_layer_of_one():
+    told = []
+    Neuron(3, init=lambda *given: told.append(given[1:]) or 0.5, seed=0)
+    assert {*told} == {(3, 1)}
+    Layer(3, 2, init=lambda *given: told.append(given[1:]) or 0.5, seed=0)
+    assert {*told} == {(3, 1), (3, 2)}
+
+
 def test_an_initialiser_of_ones_own():
     model = MLP(2, [3], init=lambda rng, nin, nout: nin + nout / 10, seed=0)
     assert set(weights(model)) == {2.3}
@@ -201,6 +210,13 @@ def test_nodes_and_parameters_lie_in_the_boxes_of_their_layer_and_neuron():
         (lambda: MLP(0, [3]), ValueError, "nin is 1 or more"),
         (lambda: MLP(2, [3, 0]), ValueError, "a layer size is 1 or more"),
         (lambda: MLP(2.0, [3]), TypeError, "nin is a whole number"),
+        (lambda: Neuron(0), ValueError, "^nin is 1 or more"),
+        (lambda: Layer(0, 3), ValueError, "^nin is 1 or more"),
+        (lambda: Layer(3, 0), ValueError, "^nout is 1 or more"),
+        (lambda: Layer(3, True), TypeError, "^nout is a whole number, got True"),
+        (lambda: Neuron(2)([]), ValueError, "takes 2 inputs, got 0$"),
+        (lambda: Neuron(2)([1.0]), ValueError, "takes 2 inputs, got 1$"),
+        (lambda: Neuron(1)([[1.0]]), ValueError, "got 1 rows"),
         (
             lambda: MLP(2, [3], output="rleu"),
             ValueError,
@@ -244,3 +260,26 @@ def test_inputs_of_any_kind_of_number(model):
     numpy = pytest.importorskip("numpy")
     assert model([0.5, numpy.bool_(True), numpy.False_]).data == y.data
     assert model(numpy.array([True, True, False])).data == model([1.0, 1.0, 0.0]).data
+
+
+def test_a_neuron_that_holds_more_learns_more():
+    class Scaled(Neuron):
+        def __init__(self):
+            super().__init__(2, seed=1)
+            self.scale = Value(2.0)
+
+    neuron = Scaled()
+    assert neuron.parameters() == [*neuron.w, neuron.b, neuron.scale]
+    assert Neuron(2, seed=1).parameters()[-1].label == "b"
+
+
+def test_numbers_are_constants():
+    for row in ([1, 2], [1.0, 2.0], [True, False]):
+        z = Neuron(2, "linear", seed=1)(row)
+        assert [parent.requires_grad for parent in z.parents] == [True, True, False, False, True]
+
+
+def test_a_function_without_a_name_is_an_activation_too():
+    slope = partial(autograd.leaky_relu, negative_slope=0.5)
+    assert Neuron(1, slope, seed=1).activation == "custom"
+    assert repr(Layer(1, 1, slope, seed=1)) == "Layer(1, 1, activation='custom')"

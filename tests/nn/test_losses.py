@@ -253,7 +253,17 @@ def test_accuracy_counts_right_answers(output, target, right):
 
 
 @pytest.mark.parametrize(
-    "target", [[0.5, 0.6], [-0.5, 1.5], [0.2, 0.2], [nan, 1.0], [0.0, 0.0], [1.0, 1.0]]
+    "target",
+    [
+        [0.5, 0.6],
+        [-0.5, 1.5],
+        [inf, 0.0],
+        [-1e-9, 1.0],
+        [0.2, 0.2],
+        [nan, 1.0],
+        [0.0, 0.0],
+        [1.0, 1.0],
+    ],
 )
 def test_class_probabilities_are_such(target):
     with pytest.raises(ValueError, match="probabilities of the classes add up to 1"):
@@ -310,6 +320,8 @@ def test_of_one_output_nothing_is_averaged(loss, target, operations):
 def test_the_loss_of_no_graph_is_still_a_value():
     for loss in (nn.squared_error, nn.mse_loss, nn.hinge_loss, nn.binary_cross_entropy):
         assert isinstance(loss(0.5, 1.0), Value)
+        assert not loss(0.5, 1.0).requires_grad
+    assert not nn.cross_entropy([0.5, 1.0], 1).requires_grad
 
 
 def test_rounded_probabilities_count_as_they_are():

@@ -110,13 +110,21 @@ def test_a_model_can_be_copied_and_can_travel_to_another_process(activation):
         assert other.layers[0].neurons[1].w[0].scope == ("layer 1", "neuron 1")
 
 
+def test_a_module_without_parts_counts_its_parameters():
+    module = Module()
+    assert repr(module) == "Module(0 parameters)"
+    module.held = [Value(1.0), Value(2.0)]
+    assert repr(module) == "Module(2 parameters)"
+
+
 def test_two_parameters_of_one_name_are_refused():
     module = Module()
+    module.alone = Value(0.0)
     module.held = {0: Value(1.0), "0": Value(2.0)}
     for use in (module.state_dict, lambda: module.load_state_dict({"held.0": 3.0})):
         with pytest.raises(ValueError, match=r"the same name 'held\.0'"):
             use()
-    assert [p.data for p in module.parameters()] == [1.0, 2.0]
+    assert [p.data for p in module.parameters()] == [0.0, 1.0, 2.0]
 
 
 def test_a_frozen_parameter_is_saved_and_loaded_but_does_not_learn():

@@ -7,6 +7,7 @@ import pytest
 
 from autograd import Value
 from nn import SGD, Adam, AdamW
+from nn.optim import Optimizer, descend
 
 OPTIMIZERS = {
     "plain": (SGD, "SGD", {"lr": 0.1}),
@@ -207,7 +208,7 @@ def test_a_damaged_state_is_refused_and_nothing_changes(change):
         (lambda: SGD([Value(1.0)], lr=0.1, nesterov=True), ValueError, "give a momentum"),
         (lambda: Adam([Value(1.0)], betas=(1.0, 0.9)), ValueError, "below 1"),
         (lambda: Adam([Value(1.0)], betas=0.9), TypeError, "betas are two numbers"),
-        (lambda: AdamW([Value(1.0)], weight_decay=-1), ValueError, "weight_decay"),
+        (lambda: AdamW([Value(1.0)], weight_decay=-1), ValueError, "weight_decay is a finite"),
     ],
 )
 def test_what_cannot_be_optimised_is_refused(make, error, message):
@@ -251,3 +252,27 @@ def test_a_state_is_a_copy():
     assert repr(AdamW([w])) == (
         "AdamW(1 parameters, lr=0.001, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-08)"
     )
+
+
+def test_an_optimiser_of_ones_own_needs_a_rule_only():
+    class Descent(Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, lr, weight_decay=0.5)
+            self.start(descend)
+
+    w = Value(2.0)
+    w.grad = 1.0
+    optimizer = Descent([w], lr=0.1)
+    optimizer.step()
+    assert w.data == 2.0 - 0.1 * (1.0 + 0.5 * 2.0)
+    assert (optimizer.state, optimizer.state_names) == ([], ())
+
+
+def test_what_is_remembered_has_a_name():
+    w = Value(1.0)
+    for optimizer, names in (
+        (SGD([w], lr=0.1), ()), (SGD([w], lr=0.1, momentum=0.5), ("velocity",)),
+        (Adam([w]), ("mean", "square")), (AdamW([w]), ("mean", "square")),
+    ):  # fmt: skip
+        assert optimizer.state_names == names
+        assert optimizer.state == [[0.0]] * len(names)

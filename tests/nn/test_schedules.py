@@ -128,3 +128,11 @@ def test_what_a_callable_takes_is_looked_at():
     assert as_schedule(given) is given
     assert as_schedule(given)(1, 2) == 4
     assert warmup(2, lambda step, steps: 10.0 * steps + step)(7, 12) == 105.0
+
+
+@pytest.mark.parametrize(("total", "left"), [(4, 1), (5, 1), (6, 2), (3, 1)])
+def test_what_follows_a_warmup_is_told_how_many_steps_are_left(total, left):
+    """One at least: a schedule may divide by them."""
+    told = warmup(4, lambda step, steps: float(steps))
+    assert told(0, total) == left / 4
+    assert told(4, total) == left
