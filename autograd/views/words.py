@@ -22,7 +22,8 @@ from typing import Any
 from autograd.rules import TABLE
 from autograd.value import FLOATS
 
-SUM, PRODUCT, POWER, ATOM = range(4)
+CHOICE, COMPARISON, SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(7)
+"""How strongly a formula holds together; a quotient less than a product: (a / b) · c."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -38,13 +39,17 @@ class Term:
         """The text, in parentheses if it would fall apart beside something that strong."""
         return self.text if self.strength >= strength else f"({self.text})"
 
+    def behind(self, strength: int) -> str:
+        """The same where a sign stands before it: nothing negative follows a sign."""
+        return enclosed(self.at_least(strength))
+
     def __add__(self, other: Any) -> Term:
         other = term(other)
         if self.number == 0 or other.number == 0:
             return other if self.number == 0 else self
-        if other.text.startswith("-"):
-            return Term(f"{self.text} - {other.text[1:]}", SUM)
-        return Term(f"{self.text} + {other.text}", SUM)
+        added = other.at_least(SUM)
+        joined = f"- {added[1:]}" if added.startswith("-") else f"+ {added}"
+        return Term(f"{self.at_least(SUM)} {joined}", SUM)
 
     def __radd__(self, other: Any) -> Term:
         return term(other) + self
@@ -53,7 +58,9 @@ class Term:
         other = term(other)
         if self.number is not None and other.number is not None:
             return term(self.number - other.number)
-        return self if other.number == 0 else Term(f"{self.text} - {other.at_least(PRODUCT)}", SUM)
+        if other.number == 0:
+            return self
+        return Term(f"{self.at_least(SUM)} - {other.behind(QUOTIENT)}", SUM)
 
     def __rsub__(self, other: Any) -> Term:
         return term(other) - self
@@ -68,7 +75,7 @@ class Term:
             self, other = other, self
         if self == other and self.strength == ATOM:
             return Term(f"{self.text}²", POWER)
-        return Term(f"{self.at_least(PRODUCT)} · {other.at_least(PRODUCT)}", PRODUCT)
+        return Term(f"{self.at_least(PRODUCT)} · {other.behind(PRODUCT)}", PRODUCT)
 
     def __rmul__(self, other: Any) -> Term:
         return term(other) * self
@@ -76,7 +83,7 @@ class Term:
     def __neg__(self) -> Term:
         if self.number is not None:
             return term(-self.number)
-        return Term(f"-{self.at_least(PRODUCT)}", PRODUCT)
+        return Term(f"-{self.behind(PRODUCT)}", PRODUCT)
 
 
 class Words:
@@ -97,7 +104,7 @@ class Words:
             return term(above.number / below.number)
         if below.number == 1:
             return above
-        return Term(f"{above.at_least(PRODUCT)} / {below.at_least(POWER)}", PRODUCT)
+        return Term(f"{above.at_least(PRODUCT)} / {below.at_least(POWER)}", QUOTIENT)
 
     def power(self, a: Any, b: Any) -> Term:
         """a², or a^b where the exponent is no small whole number."""
@@ -119,7 +126,7 @@ class Words:
 
     def sqrt(self, a: Any) -> Term:
         """√a"""
-        return Term(f"√{term(a).at_least(ATOM)}")
+        return Term(f"√{term(a).at_least(ATOM)}", POWER)
 
     def less(self, a: Any, b: Any) -> Term:
         """a < b"""
@@ -144,14 +151,15 @@ class Words:
             return first if c.number else second
         if first.text == second.text:
             return first
-        return Term(f"{first.text} if {c.text} else {second.text}", SUM)
+        parts = first.at_least(COMPARISON), c.at_least(COMPARISON), second.at_least(COMPARISON)
+        return Term("{} if {} else {}".format(*parts), CHOICE)
 
     def _compared(self, a: Any, sign: str, b: Any) -> Term:
         a, b = term(a), term(b)
         if a.number is not None and b.number is not None:
             x, y = a.number, b.number
             return term(float({"<": x < y, ">": x > y, "≤": x <= y, "=": x == y}[sign]))
-        return Term(f"{a.text} {sign} {b.text}", SUM)
+        return Term(f"{a.at_least(SUM)} {sign} {b.at_least(SUM)}", COMPARISON)
 
 
 WORDS = Words()

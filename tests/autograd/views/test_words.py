@@ -1,21 +1,25 @@
 """Formulas in words: readable, and saying what the row computes."""
 
 import math
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograd import Value, maximum, trace
 from autograd.rules import TABLE
-from autograd.value import apply
+from autograd.value import FLOATS, apply
 from autograd.views.words import (
+    WORDS,
+    Term,
     formula,
     local_derivatives,
     show,
     substitute,
     sum_of,
     taught_slopes,
+    term,
 )
 
 LETTERS = ["a", "b", "c", "d", "t"]
@@ -95,3 +99,154 @@ def test_a_convention_is_no_formula():
     assert [edge.text for edge in trace(maximum(a, b)).edges] == ["∂c/∂a = 0.5", "∂c/∂b = 0.5"]
     b.data = 1.0
     assert trace(maximum(a, b)).edges[0].text == "∂c/∂a = 1 if a > b else 0 = 1"
+
+
+# -- read back -------------------------------------------------------------------------------------
+
+RAISED = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
+
+
+class Reader:
+    """Reads a formula as a strict reader would, who knows the rules of precedence and no others.
+
+    What a careful hand avoids is refused: a quotient before a factor (a / b · c), a sign before a
+    sign (a - -b), and a root whose length cannot be seen (√a²).
+    """
+
+    def __init__(self, text, numbers):
+        self.tokens = re.findall(
+            rf"\d[\d.]*(?:e-?\d+)?|[a-z_][a-z_0-9]*|[{RAISED}]+|\S", text.replace("√", " √ ")
+        )
+        self.numbers = numbers
+
+    def read(self):
+        value = self.choice()
+        assert not self.tokens, self.tokens
+        return value
+
+    def here(self):
+        return self.tokens[0] if self.tokens else ""
+
+    def take(self, *wanted):
+        return self.tokens.pop(0) if self.here() in wanted else None
+
+    def choice(self):
+        value = self.comparison()
+        if not self.take("if"):
+            return value
+        condition = self.comparison()
+        assert self.take("else")
+        other = self.comparison()
+        return value if condition else other
+
+    def comparison(self):
+        value = self.sum()
+        sign = self.take("<", ">", "≤", "=")
+        if not sign:
+            return value
+        other = self.sum()
+        return float(
+            {"<": value < other, ">": value > other, "≤": value <= other}.get(sign, value == other)
+        )
+
+    def sum(self):
+        value = self.quotient()
+        while sign := self.take("+", "-"):
+            assert self.here() != "-"
+            other = self.quotient()
+            value = value + other if sign == "+" else value - other
+        return value
+
+    def quotient(self):
+        value = self.product()
+        if not self.take("/"):
+            return value
+        value = FLOATS.divide(value, self.power())
+        assert self.here() not in ("·", "/")
+        return value
+
+    def product(self):
+        value = -self.power() if self.take("-") else self.power()
+        while self.take("·"):
+            value *= self.power()
+        return value
+
+    def power(self):
+        root = self.here() == "√"
+        value = self.atom()
+        if self.here()[:1] in RAISED and self.here():
+            assert not root
+            return FLOATS.power(
+                value, float(self.tokens.pop(0).translate(str.maketrans(RAISED, "-0123456789")))
+            )
+        if self.take("^"):
+            assert not root
+            return FLOATS.power(value, self.atom())
+        return value
+
+    def atom(self):
+        token = self.tokens.pop(0)
+        if token == "√":
+            assert self.here() != "√"
+            return FLOATS.sqrt(self.atom())
+        if token in "(|":
+            value = self.choice()
+            assert self.take(")" if token == "(" else "|")
+            return value if token == "(" else abs(value)
+        if self.take("("):
+            operands = [self.choice()]
+            while self.take(","):
+                operands.append(self.choice())
+            assert self.take(")")
+            return TABLE[token].forward(FLOATS, *operands)
+        return self.numbers[token] if token in self.numbers else float(token)
+
+
+NAMES = ("a", "b", "c")
+CALLS = {
+    **dict.fromkeys(("absolute", "sqrt", "exp"), 1),
+    **dict.fromkeys(("divide", "power", "less", "less_equal", "equal", "greater"), 2),
+    "where": 3,
+}
+
+
+def trees():
+    """Formulas as nested tuples: a name, a number, a sign or a call of something smaller."""
+    ends = st.sampled_from(NAMES) | st.sampled_from([0.0, 1.0, 2.0, -1.0, -2.0, 0.5, 3.0])
+    grown = st.sampled_from([*CALLS, "neg", "+", "-", "*"])
+    return st.recursive(
+        ends,
+        lambda parts: st.tuples(grown, parts, parts, parts),
+        max_leaves=9,
+    )
+
+
+def built(tree, leaves, m):
+    """The same formula in a namespace: of words, or of floats."""
+    if not isinstance(tree, tuple):
+        return leaves.get(tree, tree)
+    op, *parts = tree
+    a, b, c = (built(part, leaves, m) for part in parts)
+    if op in ("+", "-", "*"):
+        return a + b if op == "+" else a - b if op == "-" else a * b
+    if op == "neg":
+        return -a
+    if op == "greater" and m is FLOATS:
+        return m.less(b, a)
+    return getattr(m, op)(*(a, b, c)[: CALLS[op]])
+
+
+@settings(max_examples=300)
+@given(trees(), st.tuples(*[st.sampled_from([-2.0, -1.5, -1.0, 0.5, 1.0, 3.0])] * 3))
+def test_a_formula_reads_as_what_it_says(tree, numbers):
+    known = dict(zip(NAMES, numbers))
+    meant = built(tree, known, FLOATS)
+    text = term(built(tree, {name: Term(name) for name in NAMES}, WORDS)).text
+    if text.count("|") <= 2:  # nested bars say nothing to anybody
+        try:
+            read = Reader(text, known).read()
+        except OverflowError:
+            return
+        assert read == pytest.approx(meant, rel=1e-5, abs=1e-6, nan_ok=True) or not math.isfinite(
+            meant
+        ), text
