@@ -87,6 +87,12 @@ def count_edge_uses(root: Value) -> int:
     return sum(length for node, length in lengths.items() if node.is_leaf)
 
 
+def count_impatient_uses(root: Value) -> int:
+    """How often edges are used when everyone passes on each amount at once: the ways to each."""
+    ways = _ways(root)
+    return sum(ways[edge.consumer] for edge in edges(root))
+
+
 def _ways(root: Value) -> dict[Value, int]:
     """How many paths lead from the root to each node."""
     return repay({root: 1}, lambda node: (1,) * len(node.parents))

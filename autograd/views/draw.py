@@ -241,7 +241,7 @@ def _card_lines(told: Scene, card: Card, now: Moment, words: Mapping[str, str]) 
     first = card.nodes[0]
     if card.kind != "number":
         yield f"{card.title} {card.badge}".strip()
-    if card.key[0] != "n":
+    if card.folded:
         yield words["nodes"].format(len(card.nodes))
         return
     yield number(told.graph.nodes[first].value)

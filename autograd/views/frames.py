@@ -15,9 +15,9 @@ from typing import Literal
 from autograd.files import write_atomically
 from autograd.views.moment import moment
 from autograd.views.page import check
-from autograd.views.painter import Markup, board_style, paint, painted, tag
-from autograd.views.scene import Fold, Scene, scene
-from autograd.views.text import columns
+from autograd.views.painter import Markup, n, paint, painted, style_of, svg, tag
+from autograd.views.scene import MARGIN, Fold, Scene, scene
+from autograd.views.text import columns, typeset
 from autograd.views.trace import Lang, Step, Trace
 
 GAP, CAPTION = 26.0, 64.0
@@ -90,30 +90,15 @@ def _about(story: Trace, step: Step, by: By, payer: Mapping[int, int]) -> Hashab
 def strip(story: Trace, steps: Iterable[int], *, per_row: int = 4, lang: Lang = "en") -> str:
     """Some moments side by side in one SVG, each with its sentence."""
     laid = scene(story)
-    width, height = laid.places.width + 36, laid.places.height + 36 + CAPTION
+    width, height = _cell_size(laid)
     cells = []
     for i, taken in enumerate(steps):
         x, y = (i % per_row) * (width + GAP), (i // per_row) * (height + GAP)
         cell = _cell(story, laid, taken, lang)
         cells.append(tag("g", cell, transform=f"translate({x:.1f} {y:.1f})"))
-    columns_, rows = min(len(cells), per_row), -(-len(cells) // per_row)
-    size = columns_ * (width + GAP) - GAP, rows * (height + GAP) - GAP
-    style = Markup(f"<style>{board_style('auto')}</style>")
-    return (
-        tag(
-            "svg",
-            style,
-            *cells,
-            xmlns="http://www.w3.org/2000/svg",
-            class_="board auto",
-            role="img",
-            width=f"{size[0]:.0f}",
-            height=f"{size[1]:.0f}",
-            viewBox=f"0 0 {size[0]:.0f} {size[1]:.0f}",
-            aria_label=story.root.name,
-        )
-        + "\n"
-    )
+    across, rows = min(len(cells), per_row), -(-len(cells) // per_row)
+    size = across * (width + GAP) - GAP, rows * (height + GAP) - GAP
+    return _sheet(story, style_of("auto"), *cells, size=size)
 
 
 def animation(
@@ -123,44 +108,47 @@ def animation(
 
     Who prefers less motion, and programs that know no animation, see the last of them.
     """
-    laid = scene(story)
-    width, height = laid.places.width + 36, laid.places.height + 36 + CAPTION
-    shown = [*steps]
-    turn = 100 / (len(shown) + 2)  # the last one stays for three turns
+    laid, last = scene(story), len(steps) - 1
+    turn = 100 / (len(steps) + 2)  # the last one stays for three turns
     style = (
-        f"{board_style('auto')}.moment{{opacity:0;animation:turn {seconds * 100 / turn:.1f}s "
+        f".moment{{opacity:0;animation:turn {seconds * 100 / turn:.1f}s "
         f"step-end infinite}}.moment.last{{opacity:1;animation-name:last}}"
         f"@keyframes turn{{0%{{opacity:1}}{turn:.3f}%,to{{opacity:0}}}}"
         f"@keyframes last{{0%{{opacity:0}}{100 - 3 * turn:.3f}%,to{{opacity:1}}}}"
-        + "".join(f".m{i}{{animation-delay:{i * seconds:.1f}s}}" for i in range(len(shown) - 1))
+        + "".join(f".m{i}{{animation-delay:{i * seconds:.1f}s}}" for i in range(last))
         + "@media (prefers-reduced-motion:reduce){.moment{animation:none}}"
     )
-    cells = [
+    cells = (
         tag(
             "g",
             _cell(story, laid, taken, lang),
-            class_=f"moment {'last' if i == len(shown) - 1 else f'm{i}'}",
+            class_=f"moment {'last' if i == last else f'm{i}'}",
         )
-        for i, taken in enumerate(shown)
-    ]
-    size = {"width": f"{width:.0f}", "height": f"{height:.0f}"}
-    box = {"viewBox": f"0 0 {width:.0f} {height:.0f}", "aria_label": story.root.name}
-    named = {"xmlns": "http://www.w3.org/2000/svg", "class_": "board auto", "role": "img"}
-    return tag("svg", Markup(f"<style>{style}</style>"), *cells, **named, **size, **box) + "\n"
+        for i, taken in enumerate(steps)
+    )
+    return _sheet(story, style_of("auto", style), *cells, size=_cell_size(laid))
+
+
+def _sheet(story: Trace, *inside: Markup, size: tuple[float, float]) -> str:
+    return svg(*inside, title=story.root.name, theme="auto", size=size) + "\n"
+
+
+def _cell_size(laid: Scene) -> tuple[float, float]:
+    return laid.places.width + 2 * MARGIN, laid.places.height + 2 * MARGIN + CAPTION
 
 
 def _cell(story: Trace, laid: Scene, taken: int, lang: Lang) -> Markup:
-    width, height = laid.places.width + 36, laid.places.height + 36
-    said = getattr(story.steps[taken - 1].text, lang) if taken else ""
+    width, height = _cell_size(laid)
+    said = typeset(getattr(story.steps[taken - 1].text, lang)) if taken else ""
     lines = [
         tag("tspan", line, x=14, dy=0 if i == 0 else 19)
         for i, line in enumerate(wrapped(said, int(width / 7.6)))
     ]
     picture = painted(laid, moment(story, taken), lang)
     return (
-        tag("rect", class_="frame", width=width, height=height + CAPTION, rx=14)
-        + tag("g", picture, transform="translate(18 18)")
-        + tag("text", *lines, class_="said", x=14, y=height + 8)
+        tag("rect", class_="frame", width=width, height=height, rx=14)
+        + tag("g", picture, transform=f"translate({n(MARGIN)} {n(MARGIN)})")
+        + tag("text", *lines, class_="said", x=14, y=height - CAPTION + 8)
     )
 
 

@@ -50,6 +50,11 @@ class Script:
         return self.known[expression]
 
 
+def _sign(pattern: str) -> Callable[..., Name]:
+    """An operator that writes itself into the script."""
+    return lambda a, *b: a.script.let(pattern.format(a.text, *map(source, b)))
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A number in a script."""
@@ -57,26 +62,10 @@ class Name:
     script: Script
     text: str
 
-    def __add__(self, other: Any) -> Name:
-        return self.script.let(f"{self.text} + {source(other)}")
-
-    def __radd__(self, other: Any) -> Name:
-        return self.script.let(f"{source(other)} + {self.text}")
-
-    def __sub__(self, other: Any) -> Name:
-        return self.script.let(f"{self.text} - {source(other)}")
-
-    def __rsub__(self, other: Any) -> Name:
-        return self.script.let(f"{source(other)} - {self.text}")
-
-    def __mul__(self, other: Any) -> Name:
-        return self.script.let(f"{self.text} * {source(other)}")
-
-    def __rmul__(self, other: Any) -> Name:
-        return self.script.let(f"{source(other)} * {self.text}")
-
-    def __neg__(self) -> Name:
-        return self.script.let(f"-{self.text}")
+    __add__, __radd__ = _sign("{0} + {1}"), _sign("{1} + {0}")
+    __sub__, __rsub__ = _sign("{0} - {1}"), _sign("{1} - {0}")
+    __mul__, __rmul__ = _sign("{0} * {1}"), _sign("{1} * {0}")
+    __neg__ = _sign("-{0}")
 
 
 def kernel(op: str, count: int) -> str:

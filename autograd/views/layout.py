@@ -40,11 +40,10 @@ _one_at_a_time = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A chain of cubic Bézier curves (1 + 3k points) and the tip of its arrow, if it has one."""
+    """A chain of cubic Bézier curves (1 + 3k points), and where room was kept for its text."""
 
     points: tuple[Point, ...]
-    tip: Point | None
-    label: Point | None
+    label: Point | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +63,12 @@ def layout(source: str) -> Layout:
     A skeleton is DOT source without any text, its edges written `tail -> head`.
     """
     told: dict[str, Any] = json.loads(graphviz_output(_paced(source), "json0"))
-    _, _, width, height = _floats(told["bb"])
+    _, _, width, height = _numbers(told["bb"])
     objects = told.get("objects", [])
     return Layout(
         width=width,
         height=height,
-        nodes={o["name"]: _flip(o["pos"], height) for o in objects if "pos" in o},
+        nodes={o["name"]: _point(o["pos"], height) for o in objects if "pos" in o},
         boxes={o["name"]: _box(o["bb"], height) for o in objects if "bb" in o},
         curves={edge["id"]: _curve(edge, height) for edge in told.get("edges", [])},
     )
@@ -268,7 +267,7 @@ def _curves(
         for k, name in enumerate(names):
             aside = (k - (len(names) - 1) / 2) * BESIDE
             start, end = (x0, at[tail][1] + aside), (x1, at[head][1] + aside)
-            curves[name] = Curve(aisles.way(start, end), None, None)
+            curves[name] = Curve(aisles.way(start, end))
     return curves
 
 
@@ -286,12 +285,8 @@ class _Aisles:
         self.columns: list[_Column] = []
         for key in sorted(at, key=lambda key: at[key][0] - blocks[key].width / 2):
             (x, y), block = at[key], blocks[key]
-            box = (
-                x - block.width / 2,
-                y - block.height / 2,
-                x + block.width / 2,
-                y + block.height / 2,
-            )
+            w, h = block.width / 2, block.height / 2
+            box = (x - w, y - h, x + w, y + h)
             if not self.columns or box[0] > self.columns[-1].right:
                 self.columns.append(_Column(box[0], box[2], [], {}))
             self.columns[-1].take(box)
@@ -324,7 +319,7 @@ class _Column:
 
     def aisle(self, curve: tuple[Point, ...]) -> float | None:
         """The height at which to pass, nearest to where the curve would; None if it is free."""
-        inside = [y for x, y in points_of(Curve(curve, None, None)) if self.left <= x <= self.right]
+        inside = [y for x, y in points_of(Curve(curve)) if self.left <= x <= self.right]
         if not any(a - 3 < y < b + 3 for y in inside for a, b in self.spans):
             return None
         spans = sorted(self.spans)
@@ -383,22 +378,8 @@ def _paced(skeleton: str) -> str:
 
 def _ranks_passed(links: Sequence[tuple[str, str]]) -> int:
     """The sum of the edges' lengths in ranks, once everyone without operands stands close by."""
-    after: dict[str, list[str]] = {node: [] for link in links for node in link}
-    before = dict.fromkeys(after, 0)
-    for tail, head in links:
-        after[tail].append(head)
-        before[head] += 1
-    ready = [node for node, count in before.items() if count == 0]
-    sources, rank = set(ready), dict.fromkeys(after, 0)
-    while ready:
-        node = ready.pop()
-        for head in after[node]:
-            rank[head] = max(rank[head], rank[node] + 1)
-            before[head] -= 1
-            if before[head] == 0:
-                ready.append(head)
-    for node in sources:
-        rank[node] = min(rank[head] for head in after[node]) - 1
+    nodes = dict.fromkeys(node for link in links for node in link)
+    rank = _ranks([*nodes], [(*link, 0.0) for link in links])
     return sum(abs(rank[head] - rank[tail]) for tail, head in links)
 
 
@@ -427,26 +408,21 @@ def _quiet_stderr() -> Iterator[None]:
         yield
 
 
-def _floats(text: str) -> list[float]:
+def _numbers(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
 
 
-def _flip(text: str, height: float) -> Point:
-    x, y = _floats(text)
+def _point(text: str, height: float) -> Point:
+    """A point of Graphviz, whose y goes upwards."""
+    x, y = _numbers(text)
     return x, height - y
 
 
 def _box(text: str, height: float) -> Box:
-    x0, y0, x1, y1 = _floats(text)
+    x0, y0, x1, y1 = _numbers(text)
     return x0, height - y1, x1, height - y0
 
 
 def _curve(edge: dict[str, Any], height: float) -> Curve:
-    parts = edge["pos"].split(" ")
-    tips = [part[2:] for part in parts if part.startswith("e,")]
-    points = tuple(_flip(part, height) for part in parts if part[0] not in "es")
-    return Curve(
-        points=points,
-        tip=_flip(tips[0], height) if tips else None,
-        label=_flip(edge["lp"], height) if "lp" in edge else None,
-    )
+    points = tuple(_point(part, height) for part in edge["pos"].split(" "))
+    return Curve(points, _point(edge["lp"], height) if "lp" in edge else None)

@@ -35,6 +35,11 @@ class Unit:
     inputs: tuple[int, ...]
     bias: int | None
 
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        """The weights, then the bias where there is one."""
+        return self.weights if self.bias is None else (*self.weights, self.bias)
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -43,6 +48,21 @@ class Layer:
     scope: Scope
     number: int
     units: tuple[Unit, ...]
+
+    @property
+    def inputs(self) -> set[int]:
+        """All that its units read."""
+        return {i for unit in self.units for i in unit.inputs}
+
+    @property
+    def sums(self) -> set[int]:
+        """The z of all its units."""
+        return {i for unit in self.units for i in unit.sums}
+
+    @property
+    def outputs(self) -> set[int]:
+        """The a of all its units."""
+        return {i for unit in self.units for i in unit.outputs}
 
 
 def network(order: Sequence[Value]) -> tuple[Layer, ...]:

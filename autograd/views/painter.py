@@ -18,7 +18,7 @@ from math import atan2, cos, sin
 
 from autograd.views.layout import Curve, Point, point_on
 from autograd.views.moment import Moment
-from autograd.views.network import Unit
+from autograd.views.network import Layer, Unit, subscribed
 from autograd.views.records import Graph
 from autograd.views.scene import (
     CELL,
@@ -32,7 +32,9 @@ from autograd.views.scene import (
     Scope,
     Wire,
     equations,
+    given_name,
     heat_side,
+    heat_width,
     listed,
     pill_width,
     tooltip,
@@ -66,6 +68,11 @@ def tag(name: str, *inside: str, **attributes: str | float) -> Markup:
     return Markup(f"<{name}{told}>{held}</{name}>" if inside else f"<{name}{told}/>")
 
 
+def say(kind: str, text: str, x: float, y: float, **more: str | float) -> Markup:
+    """A text of a kind, at a place."""
+    return tag("text", text, **{"class_": kind, "x": x, "y": y, **more})
+
+
 def _attribute(value: str | float) -> str:
     return escape(value) if isinstance(value, str) else n(value)
 
@@ -85,21 +92,32 @@ def paint(
     width = max(told.places.width, 6.6 * len(foot)) + 2 * MARGIN
     height = told.places.height + 2 * MARGIN + (24.0 if foot else 0.0)
     title = title_of(told, lang)
-    below = tag("text", foot, class_="foot", x=0, y=told.places.height + MARGIN + 14)
+    below = say("foot", foot, 0, told.places.height + MARGIN + 14)
+    inside = (tag("title", title), style_of(theme), painted(told, now, lang))
+    return svg(*inside, below if foot else Markup(), title=title, theme=theme, corner=-MARGIN,
+               size=(width, height))  # fmt: skip
+
+
+def svg(
+    *inside: Markup, title: str, theme: str | None, size: tuple[float, float], corner: float = 0.0
+) -> Markup:
+    """An SVG element of that size, its upper left corner at (corner, corner)."""
     return tag(
         "svg",
-        tag("title", title),
-        Markup(f"<style>{board_style(theme)}</style>" if theme else ""),
-        painted(told, now, lang),
-        below if foot else Markup(),
+        *inside,
         xmlns="http://www.w3.org/2000/svg",
         class_=f"board {theme}" if theme else "board",
         role="img",
         aria_label=title,
-        width=width,
-        height=height,
-        viewBox=f"{n(-MARGIN)} {n(-MARGIN)} {n(width)} {n(height)}",
+        width=size[0],
+        height=size[1],
+        viewBox=" ".join(map(n, (corner, corner, *size))),
     )
+
+
+def style_of(theme: str | None, more: str = "") -> Markup:
+    """The style sheet inside a picture that stands alone in a theme."""
+    return Markup(f"<style>{board_style(theme)}{more}</style>" if theme else "")
 
 
 def title_of(told: Scene, lang: str) -> str:
@@ -159,7 +177,7 @@ class _Painter:
         if card:
             middle = self.places.nodes[card.key][0]
             for (key, slot, _), x in zip(self._cells(card.units[0]), self._columns(card)):
-                yield tag("text", key, class_=f"head {slot}", x=middle + x, y=y)
+                yield say(f"head {slot}", key, middle + x, y)
 
     # -- wires
 
@@ -230,10 +248,12 @@ class _Painter:
             "layer": self._layer,
             "inputs": self._inputs,
             "fold": self._fold,
-            "loss": self._loss,
         }.get(card.kind, self._node)
-        folded = card.kind in ("fold", "unit", "layer", "inputs", "loss")
-        kinds = [card.kind, *["fold"] * (folded and card.kind != "fold"), *["root"] * card.root]
+        kinds = [
+            card.kind,
+            *["fold"] * (card.folded and card.kind != "fold"),
+            *["root"] * card.root,
+        ]
         acting = "now" if self.payer in card.nodes else "payee" if self.payee in card.nodes else ""
         numbers = " ".join(map(str, card.nodes))
         return tag(
@@ -244,12 +264,12 @@ class _Painter:
             class_=" ".join(filter(None, ["node", *kinds, acting])),
             data_state=self._state(card),
             transform=f"translate({n(x)} {n(y)})",
-            **{"data_nodes" if folded else "data_node": numbers},
+            **{"data_nodes" if card.folded else "data_node": numbers},
         )
 
     def _state(self, card: Card) -> str:
         states = [self.now.state_of(self.graph.nodes[i]) for i in card.nodes]
-        if len(card.nodes) == 1 and card.key[0] == "n":
+        if not card.folded:
             return states[0]
         owing = [s for s, i in zip(states, card.nodes) if not self.graph.nodes[i].constant]
         if owing and all(state == "settled" for state in owing):
@@ -258,7 +278,7 @@ class _Painter:
         return "owed" if paid else "known" if "known" in states else "idle"
 
     def _card_title(self, card: Card) -> str:
-        if card.key[0] == "n":
+        if not card.folded:
             return tooltip(self.graph.nodes[card.nodes[0]], self.words, self.now)
         inside = sum(
             debt.consumer in card.nodes and debt.parent in card.nodes for debt in self.graph.edges
@@ -267,29 +287,22 @@ class _Painter:
         whole = card.units[0].scope if card.kind == "unit" else (*card.scope, card.title)
         return f"{self.words['folded']} {shorten(' / '.join(whole), 200)}\n{size}"
 
-    def _slot(
-        self, slot: str, of: int, x: float, y: float, digits: int = 6, **more: str | float
-    ) -> Markup:
+    def _slot(self, slot: str, of: int, x: float, y: float, digits: int = 6) -> Markup:
         """The text of a slot as it stands now."""
-        shown = {"value": self._value, "grad": self._grad}[slot](of, digits)
+        held = self._number_of(slot, of)
+        shown = "" if held is None else number(held, digits)
         kept = {"data_digits": str(digits)} if digits != 6 else {}
-        place: dict[str, str | float] = {"x": x, "y": y, "data_slot": slot, "data_of": str(of)}
-        return tag("text", shown, **{"class_": slot, **place, **kept, **more})
-
-    def _value(self, i: int, digits: int) -> str:
-        return number(self.graph.nodes[i].value, digits) if i in self.now.known else ""
-
-    def _grad(self, i: int, digits: int) -> str:
-        return number(self.now.totals[i], digits) if i in self.now.settled else ""
+        return say(slot, shown, x, y, data_slot=slot, data_of=str(of), **kept)
 
     def _node(self, card: Card) -> Iterator[Markup]:
-        node, [left, right] = self.graph.nodes[card.nodes[0]], sides(card)
+        """A number's own card; that of the loss is its root's."""
+        of, [left, right] = card.nodes[-1], sides(card)
         line = -9.0 if card.height == TALL else 5.0
         op = tag("tspan", card.badge, class_="op", dx=7)
         yield tag("text", card.title, op if card.badge else "", class_="name", x=left, y=line)
-        yield self._slot("value", node.id, right, line)
+        yield self._slot("value", of, right, line)
         if card.height == TALL:
-            yield from self._tray(card, node.id)
+            yield from self._tray(card, of)
 
     def _tray(self, card: Card, of: int) -> Iterator[Markup]:
         """Where the payments pile up: a word, the pile, and how many have paid."""
@@ -298,11 +311,12 @@ class _Painter:
         yield tag(
             "rect", class_="tray", x=left - 7, y=3, width=right - left + 14, height=22, rx=radius
         )
-        yield tag("text", self.words["grad"], class_="key", x=left, y=18.5)
-        at: dict[str, str | float] = {"y": 18.5, "data_of": str(of)}
-        pile, heard = self._pile(card, of), self._heard(of)
-        yield tag("text", pile, class_="pile", x=left + PILE_FROM, data_slot="pile", **at)
-        yield tag("text", heard, class_="heard", x=right, data_slot="heard", **at)
+        yield say("key", self.words["grad"], left, 18.5)
+        for slot, shown, x in (
+            ("pile", self._pile(card, of), left + PILE_FROM),
+            ("heard", self._heard(of), right),
+        ):
+            yield say(slot, shown, x, 18.5, data_slot=slot, data_of=str(of))
 
     def _pile(self, card: Card, of: int) -> str:
         """The payments as a sum, or where there is no room for that, their total."""
@@ -327,43 +341,28 @@ class _Painter:
 
     def _fold(self, card: Card) -> Iterator[Markup]:
         left, right = sides(card)
-        size = self._count("node", len(card.nodes))
         owing = [i for i in card.nodes if not self.graph.nodes[i].constant]
         settled = f"{sum(i in self.now.settled for i in owing)}/{len(owing)}"
-        yield tag("text", card.title, class_="name", x=left, y=-9)
-        yield tag("text", size, class_="count", x=left, y=18.5)
-        yield tag("text", settled if self.now.step else "", class_="heard", x=right, y=18.5,
-                  data_slot="count")  # fmt: skip
-
-    def _loss(self, card: Card) -> Iterator[Markup]:
-        left, right = sides(card)
-        root = self.graph.root.id
-        line = -9.0 if card.height == TALL else 5.0
-        yield tag("text", card.title, class_="name", x=left, y=line)
-        yield self._slot("value", root, right, line)
-        if card.height == TALL:
-            yield from self._tray(card, root)
+        yield say("name", card.title, left, -9)
+        yield say("count", self._count("node", len(card.nodes)), left, 18.5)
+        yield say("heard", settled if self.now.step else "", right, 18.5, data_slot="count")
 
     def _inputs(self, card: Card) -> Iterator[Markup]:
         left, right = sides(card)
         top = -card.height / 2 + 20
-        yield tag("text", card.title, class_="name", x=left, y=top)
+        yield say("name", card.title, left, top)
         for k, i in enumerate(card.nodes[: listed(len(card.nodes))]):
-            node, y = self.graph.nodes[i], top + 4 + LINE * (k + 1)
-            named = node.name if node.label or not node.constant else ""
-            yield tag("text", named, class_="key-name", x=left, y=y)
-            yield self._slot("value", i, right - CELL * (not node.constant), y, CELL_DIGITS)
-            if not node.constant:
+            y, paid = top + 4 + LINE * (k + 1), not self.graph.nodes[i].constant
+            yield say("key-name", given_name(self.graph, i), left, y)
+            yield self._slot("value", i, right - CELL * paid, y, CELL_DIGITS)
+            if paid:
                 yield self._slot("grad", i, right, y, CELL_DIGITS)
-        yield self._more(len(card.nodes), left, top + 4)
+        yield from self._more(len(card.nodes), left, top + 4)
 
-    def _more(self, rows: int, x: float, y: float) -> Markup:
+    def _more(self, rows: int, x: float, y: float) -> Iterator[Markup]:
         """How many rows there was no room for, in place of the last one."""
-        hidden = rows - listed(rows)
-        text = self.words["more"].format(hidden)
-        return (
-            tag("text", text, class_="more", x=x, y=y + LINE * ROWS_AT_MOST) if hidden else Markup()
-        )
+        if hidden := rows - listed(rows):
+            yield say("more", self.words["more"].format(hidden), x, y + LINE * ROWS_AT_MOST)
 
     def _unit(self, card: Card) -> Iterator[Markup]:
         unit, [left, right] = card.units[0], sides(card)
@@ -371,7 +370,7 @@ class _Painter:
         name = self.graph.nodes[z].name
         delta = "δ" + name[1:] if name[0] == "z" else "δ"
         if flat(card):
-            yield tag("text", name, class_="key-name", x=left, y=5)
+            yield say("key-name", name, left, 5)
             for (_, slot, of), x in zip(self._cells(unit), self._columns(card)):
                 yield self._slot(slot, of, x, 5, CELL_DIGITS)
             return
@@ -379,7 +378,7 @@ class _Painter:
         bent = f"{self.graph.nodes[a].name} = {card.badge}"
         keys = [name, *[bent] * (a != z), delta]
         for k, (key, (_, slot, of)) in enumerate(zip(keys, self._cells(unit))):
-            yield tag("text", key, class_="key-name", x=left, y=top + LINE * k)
+            yield say("key-name", key, left, top + LINE * k)
             yield self._slot(slot, of, right, top + LINE * k, 4)
 
     def _columns(self, card: Card) -> list[float]:
@@ -396,29 +395,29 @@ class _Painter:
     def _layer(self, card: Card) -> Iterator[Markup]:
         assert card.layer is not None
         left, right = sides(card)
-        top = -card.height / 2 + 20
-        yield tag("text", card.title, class_="name", x=left, y=top)
-        yield tag("text", card.badge, class_="count", x=right, y=top)
-        for k, (key, slot) in enumerate((("z", "value"), ("a", "value"), ("δ", "grad"))):
-            x = left + 22 + CELL * (k + 1)
-            yield tag("text", key, class_=f"head {slot}", x=x - 8, y=top + 18)
-            of = [
-                (u.outputs if key == "a" else u.sums)[0]
-                for u in card.units[: listed(len(card.units))]
-            ]
-            yield tag("g", *self._column(slot, of, x, top + 24), class_="heatmap")
-        for k, unit in enumerate(card.units[: listed(len(card.units))]):
-            y = top + 24 + LINE * k + 14
-            yield tag("text", str(unit.number), class_="key-name", x=left, y=y)
-        yield self._more(len(card.units), left, top + 24 + 14 - LINE)
-        below = top + 24 + LINE * min(len(card.units), ROWS_AT_MOST) + 16
-        side = heat_side(card.layer)
-        across = max(len(unit.weights) + 1.6 for unit in card.units) * side
-        yield from self._maps(card, left, max(left + across + 30, 0.0), below, side)
-        forward, backward = equations(self.graph, card.layer)
-        foot = card.height / 2 - 12
-        yield tag("text", forward, class_="eq forward", x=left, y=foot)
-        yield tag("text", backward, class_="eq backward", x=left, y=foot)
+        top, below = -card.height / 2 + 20, LINE * min(len(card.units), ROWS_AT_MOST) + 40
+        yield say("name", card.title, left, top)
+        yield say("count", card.badge, right, top)
+        yield from self._table(card, left, top + 24)
+        yield from self._maps(card.layer, left, top + below)
+        for way, said in zip(("forward", "backward"), equations(self.graph, card.layer)):
+            yield say(f"eq {way}", said, left, card.height / 2 - 12)
+
+    def _table(self, card: Card, left: float, top: float) -> Iterator[Markup]:
+        """z, a and δ of the units, a row for each."""
+        shown = card.units[: listed(len(card.units))]
+        columns = {
+            ("z", "value"): [unit.sums[0] for unit in shown],
+            ("a", "value"): [unit.outputs[0] for unit in shown],
+            ("δ", "grad"): [unit.sums[0] for unit in shown],
+        }
+        for k, ((key, slot), of) in enumerate(columns.items(), 1):
+            x = left + 22 + CELL * k
+            yield say(f"head {slot}", key, x - 8, top - 6)
+            yield tag("g", *self._column(slot, of, x, top), class_="heatmap")
+        for k, unit in enumerate(shown):
+            yield say("key-name", str(unit.number), left, top + LINE * k + 14)
+        yield from self._more(len(card.units), left, top + 14 - LINE)
 
     def _column(self, slot: str, of: list[int], x: float, y: float) -> Iterator[Markup]:
         """Numbers one below the other, each on a ground as strong as it is large."""
@@ -430,27 +429,23 @@ class _Painter:
             )
             yield self._slot(slot, i, x - 4, down + 13.5, CELL_DIGITS)
 
-    def _maps(
-        self, card: Card, left: float, second: float, y: float, side: float
-    ) -> Iterator[Markup]:
+    def _maps(self, layer: Layer, left: float, y: float) -> Iterator[Markup]:
         """W and b, and beside them what is to be learned about them."""
-        assert card.layer is not None
-        sub = "".join(c for c in equations(self.graph, card.layer)[1].split(" =")[0] if c != "δ")
-        root = self.graph.root.name
-        for slot, x, head in (
-            ("value", left, f"W{sub} b{sub}"),
-            ("grad", second, f"∂{root}/∂W{sub} b{sub}"),
-        ):
-            yield tag("text", head, class_=f"head {slot} map", x=x, y=y)
-            ids = [i for u in card.units for i in (*u.weights, *_listed(u.bias))]
-            scale = self._scale(slot, ids)
-            cells = (
-                self._heat(slot, i, scale, x=x + side * (c + 0.6 * (i == unit.bias)),
-                           y=y + 8 + side * r, width=side - 1, height=side - 1)
-                for r, unit in enumerate(card.units)
-                for c, i in enumerate((*unit.weights, *_listed(unit.bias)))
-            )  # fmt: skip
-            yield tag("g", *cells, class_="heatmap")
+        second = max(left + heat_width(layer) + 30, 0.0)
+        w, b = (subscribed(letter, str(layer.number)) for letter in "Wb")
+        for slot, x, of in (("value", left, ""), ("grad", second, f"∂{self.graph.root.name}/∂")):
+            yield say(f"head {slot} map", f"{of}{w} {b}", x, y)
+            yield tag("g", *self._map(layer, slot, x, y + 8), class_="heatmap")
+
+    def _map(self, layer: Layer, slot: str, x: float, y: float) -> Iterator[Markup]:
+        """A row for each unit, its bias a little apart."""
+        side = heat_side(layer)
+        scale = self._scale(slot, [i for unit in layer.units for i in unit.parameters])
+        for row, unit in enumerate(layer.units):
+            for column, i in enumerate(unit.parameters):
+                along, down = x + side * (column + 0.6 * (i == unit.bias)), y + side * row
+                size = {"width": side - 1, "height": side - 1}
+                yield self._heat(slot, i, scale, x=along, y=down, **size)
 
     def _scale(self, slot: str, of: list[int]) -> float:
         sizes = [abs(x) for i in of if (x := self._number_of(slot, i)) is not None and x - x == 0]
@@ -479,7 +474,7 @@ class _Painter:
         step = self.now.step
         if step is None or step.amount is None:
             return
-        card = next((c for c in self.told.cards if c.root and c.key[0] == "n"), None)
+        card = next((c for c in self.told.cards if c.root and not c.folded), None)
         if step.kind == "seed" and card:
             x, y = self.places.nodes[card.key]
             yield coin(number(step.amount), x, y - card.height / 2 - 5)
@@ -492,10 +487,6 @@ class _Painter:
 def flat(card: Card) -> bool:
     """Whether a card is a unit of one row."""
     return card.kind == "unit" and card.height < TALL - 20
-
-
-def _listed(bias: int | None) -> tuple[int, ...]:
-    return () if bias is None else (bias,)
 
 
 def actors(graph: Graph, now: Moment) -> tuple[int | None, int | None]:
@@ -517,7 +508,7 @@ def frames(card: Card) -> Iterator[Markup]:
     w, h = card.width, card.height
     radius = min(h / 2, 24.0) if card.kind in ("leaf", "number") else 9.0
     yield _rect("ring", w + 10, h + 10, radius + 5)
-    if card.kind in ("fold", "unit", "layer", "loss"):
+    if card.folded and card.kind != "inputs":
         yield _rect("sheet", w, h, radius, 3.5)
     yield _rect("card", w, h, radius)
     if card.root:
@@ -542,7 +533,7 @@ def coin(text: str, x: float, y: float) -> Markup:
 
 def backwards(curve: Curve) -> Curve:
     """The way of the money: from the debtor to the creditor."""
-    return Curve(curve.points[::-1], None, curve.label)
+    return Curve(curve.points[::-1], curve.label)
 
 
 def path(curve: Curve) -> str:

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from autograd.graph import Edge, edges
 from autograd.value import Value
-from autograd.views.network import Layer, network, network_names
+from autograd.views.network import Layer, Unit, network, network_names
 from autograd.views.text import shorten
 from autograd.views.words import (
     Term,
@@ -85,6 +85,11 @@ class Graph:
     nodes: tuple[TraceNode, ...]
     edges: tuple[TraceEdge, ...]
     layers: tuple[Layer, ...]
+
+    @property
+    def units(self) -> list[Unit]:
+        """The units of all layers."""
+        return [unit for layer in self.layers for unit in layer.units]
 
     @property
     def root(self) -> TraceNode:

@@ -9,7 +9,7 @@ of all its units and weights, and inputs and loss are cards too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -24,12 +24,13 @@ from autograd.views.layout import (
     points_of,
 )
 from autograd.views.moment import Moment
-from autograd.views.network import Layer, Unit
+from autograd.views.network import Layer, Unit, subscribed
 from autograd.views.records import Graph, TraceEdge, TraceNode
 from autograd.views.text import clean, columns, number, shorten, typeset
 
 Scope = tuple[str, ...]
 Fold = int | str | Sequence[str] | None
+Group = tuple[str, Scope, int]
 Kind = Literal["leaf", "constant", "number", "inner", "fold", "unit", "layer", "inputs", "loss"]
 
 MARGIN = 18.0
@@ -61,6 +62,11 @@ class Card:
     units: tuple[Unit, ...] = ()
     layer: Layer | None = None
 
+    @property
+    def folded(self) -> bool:
+        """Whether it stands for something that could be opened."""
+        return self.kind in ("fold", "unit", "layer", "inputs", "loss")
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
@@ -85,16 +91,18 @@ class Scene:
     folded: bool
     gradients: bool
     rankdir: str = "LR"
-    crowded: bool = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "crowded", len(self.wires) > LABELLED_WIRES)
+    @property
+    def crowded(self) -> bool:
+        """Whether there are too many wires for a text on each."""
+        return len(self.wires) > LABELLED_WIRES
 
     @cached_property
     def places(self) -> Layout:
         """Where everything stands: units in columns, other graphs as Graphviz has it."""
         if self.graph.layers and self.rankdir == "LR":
-            return columns_of([*map(_block, self.cards)], [*map(self._link, self.wires)])
+            blocks = [Block(card.key, card.scope, card.width, card.height) for card in self.cards]
+            return columns_of(blocks, [*map(self._link, self.wires)])
         return layout(skeleton(self))
 
     @cached_property
@@ -105,10 +113,6 @@ class Scene:
     def _link(self, wire: Wire) -> tuple[str, str, str, float]:
         wide = 0.0 if wire.weight else pill_width(wire, self.graph)
         return wire.key, wire.creditor, wire.debtor, min(wide, 160.0) if self.crowded else wide
-
-
-def _block(card: Card) -> Block:
-    return Block(card.key, card.scope, card.width, card.height)
 
 
 # --- folding --------------------------------------------------------------------------------------
@@ -123,62 +127,47 @@ def levels(graph: Graph) -> list[int]:
 def suiting(graph: Graph, most: int = SCREEN) -> int:
     """The finest level that a screen shows, else the coarsest; a network opens at its units."""
     told = levels(graph)
-    units = {len(unit.scope) for layer in graph.layers for unit in layer.units}
+    units = {len(unit.scope) for unit in graph.units}
     finest = [*range(max(units), 0, -1)] if units else [0, *reversed(told[:-1])]
     fitting = (depth for depth in finest if len({*_groups(graph, depth)}) <= most)
     return next(fitting, told[0])
 
 
-def _groups(graph: Graph, fold: Fold) -> list[tuple[str, Scope, int]]:
+def _groups(graph: Graph, fold: Fold) -> list[Group]:
     """For each node what it is drawn in: itself, a folded scope, the inputs, or the loss."""
     folded = _folded(graph, fold)
-    units = {unit.scope: layer for layer in graph.layers for unit in layer.units}
-    hidden = {scope for scope in folded if scope}
-    whole = bool(graph.layers) and all(
-        any(unit[: len(scope)] == scope for scope in hidden) for unit in units
-    )
-    coarse = whole and not any(unit in hidden for unit in units)
-    loss, inputs = _loss(graph) if whole else set(), _inputs(graph) if coarse else set()
-    return [
-        ("fold", folded[node.id], 0)
-        if folded[node.id]
-        else ("loss", (), 0)
-        if node.id in loss
-        else ("inputs", (), 0)
-        if node.id in inputs
-        else ("node", (), node.id)
-        for node in graph.nodes
+    groups: list[Group] = [
+        ("fold", scope, 0) if scope else ("node", (), i) for i, scope in enumerate(folded)
     ]
-
-
-def _loss(graph: Graph) -> set[int]:
-    """What is worked out outside of all scopes, with the constants and leaves only it uses."""
-    made = {node.id for node in graph.nodes if not node.leaf and not node.scope}
-    behind = _descendants(graph)
-    made &= behind
-    if graph.root.id not in made or len(made) < 2:
-        return set()
-    users: dict[int, set[int]] = {}
-    for node in graph.nodes:
-        for operand in node.parents:
-            users.setdefault(operand.id, set()).add(node.id)
-    given = {n.id for n in graph.nodes if n.leaf and not n.scope and users.get(n.id, {-1}) <= made}
-    return made | given
-
-
-def _descendants(graph: Graph) -> set[int]:
-    """Whatever is made of a unit's sum."""
-    found = {i for layer in graph.layers for unit in layer.units for i in unit.sums}
-    for node in graph.nodes:
-        if any(operand.id in found for operand in node.parents):
-            found.add(node.id)
-    return found
+    units, hidden = {unit.scope for unit in graph.units}, {*folded} - {()}
+    if units and all(any(unit[: len(scope)] == scope for scope in hidden) for unit in units):
+        inputs = set() if units & hidden else _inputs(graph)
+        for kind, found in (("inputs", inputs), ("loss", _loss(graph))):
+            for i in found:
+                groups[i] = groups[i] if folded[i] else (kind, (), 0)
+    return groups
 
 
 def _inputs(graph: Graph) -> set[int]:
     """Leaves without scope that units read."""
-    read = {i for layer in graph.layers for unit in layer.units for i in unit.inputs}
+    read = {i for layer in graph.layers for i in layer.inputs}
     return {i for i in read if graph.nodes[i].leaf and not graph.nodes[i].scope}
+
+
+def _loss(graph: Graph) -> set[int]:
+    """What is made of units' sums outside of all scopes, with the leaves that only it uses."""
+    behind = {i for layer in graph.layers for i in layer.sums}
+    users: dict[int, set[int]] = {node.id: set() for node in graph.nodes}
+    for node in graph.nodes:
+        operands = {operand.id for operand in node.parents}
+        behind |= {node.id} if operands & behind else set()
+        for i in operands:
+            users[i].add(node.id)
+    outside = {node.id for node in graph.nodes if not node.scope}
+    made = outside & behind
+    if graph.root.id not in made or len(made) < 2:
+        return set()
+    return made | {i for i in outside if graph.nodes[i].leaf and users[i] <= made}
 
 
 def _folded(graph: Graph, fold: Fold) -> list[Scope]:
@@ -266,13 +255,11 @@ def _way_to_fold(graph: Graph, fold: Fold) -> str:
 # --- cards ----------------------------------------------------------------------------------------
 
 
-def _cards(
-    graph: Graph, groups: Sequence[tuple[str, Scope, int]], gradients: bool
-) -> Iterator[Card]:
-    members: dict[tuple[str, Scope, int], list[int]] = {}
+def _cards(graph: Graph, groups: Sequence[Group], gradients: bool) -> Iterator[Card]:
+    members: dict[Group, list[int]] = {}
     for i, group in enumerate(groups):
         members.setdefault(group, []).append(i)
-    units = {unit.scope: unit for layer in graph.layers for unit in layer.units}
+    units = {unit.scope: unit for unit in graph.units}
     layers = {layer.scope: layer for layer in graph.layers}
     folds = 0
     for (kind, scope, number_), found in members.items():
@@ -318,7 +305,7 @@ def symbol(node: TraceNode) -> str:
 
 
 def _list_card(graph: Graph, key: str, nodes: tuple[int, ...]) -> Card:
-    named = max(_wide(_given_name(graph, i), 14) for i in nodes)
+    named = max(_wide(given_name(graph, i), 14) for i in nodes)
     height = 30 + LINE * min(len(nodes), ROWS_AT_MOST)
     return Card(key, "inputs", False, nodes, "x", "", (), named + CELL * 2 + 24, height)
 
@@ -328,7 +315,8 @@ def listed(rows: int) -> int:
     return rows if rows <= ROWS_AT_MOST else ROWS_AT_MOST - 1
 
 
-def _given_name(graph: Graph, i: int) -> str:
+def given_name(graph: Graph, i: int) -> str:
+    """What an input is called; nothing where its name is its number."""
     return graph.nodes[i].name if graph.nodes[i].label or not graph.nodes[i].constant else ""
 
 
@@ -349,11 +337,9 @@ def _unit_card(
 
 def _layer_card(graph: Graph, key: str, nodes: tuple[int, ...], layer: Layer) -> Card:
     rows = min(len(layer.units), ROWS_AT_MOST)
-    table = 30 + 3 * CELL + 24
-    side = heat_side(layer)
-    across = max(len(unit.weights) + 1.6 for unit in layer.units) * side
+    table, side = 30 + 3 * CELL + 24, heat_side(layer)
     down = len(layer.units) * side
-    width = max(table, 2 * across + 60, 24 + _wide(equations(graph, layer)[1], 12.5))
+    width = max(table, 2 * heat_width(layer) + 60, 24 + _wide(equations(graph, layer)[1], 12.5))
     height = 52 + LINE * rows + 26 + down + 30
     badge = _activation(graph, layer)
     return Card(
@@ -368,47 +354,36 @@ def heat_side(layer: Layer) -> float:
     return max(2.0, min(14.0, 150.0 / most))
 
 
+def heat_width(layer: Layer) -> float:
+    """The width of one of them: weights, a gap and a bias in each row."""
+    return max(len(unit.weights) + 1.6 for unit in layer.units) * heat_side(layer)
+
+
 def _activation(graph: Graph, layer: Layer) -> str:
-    made = {symbol(graph.nodes[unit.outputs[0]]) for unit in layer.units if _bent(unit)}
-    return next(iter(made)) if len(made) == 1 else "" if made else "linear"
-
-
-def _bent(unit: Unit) -> bool:
-    return unit.sums != unit.outputs
+    """What all units that bend their sums do to them; nothing where they differ."""
+    made = {symbol(graph.nodes[u.outputs[0]]) for u in layer.units if u.sums != u.outputs}
+    return "" if len(made) > 1 else next(iter(made), "linear")
 
 
 def equations(graph: Graph, layer: Layer) -> tuple[str, str]:
     """What a layer computes, and what it pays back, with the layers around it named."""
-    digits = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-    sub = str(layer.number).translate(digits)
-    outputs = {i for unit in layer.units for i in unit.outputs}
-    inputs = {i for unit in layer.units for i in unit.inputs}
-    before = [
-        other
-        for other in graph.layers
-        if inputs and inputs <= {i for unit in other.units for i in unit.outputs}
-    ]
-    given = f"a{str(before[0].number).translate(digits)}" if before else "x"
-    users = {node.id for node in graph.nodes if any(p.id in outputs for p in node.parents)}
-    users -= {i for unit in layer.units for i in unit.sums} | {
-        i for unit in layer.units for i in unit.outputs
-    }
-    after = [
-        other for other in graph.layers if users & {i for unit in other.units for i in unit.sums}
-    ]
-    owed = {i for other in after for unit in other.units for i in unit.sums}
-    bent = _activation(graph, layer)
-    f = bent if bent not in ("", "linear") else "f"
-    sums = f"z{sub} = W{sub} {given} + b{sub}"
-    forward = sums if bent == "linear" else f"{sums},  a{sub} = {f}(z{sub})"
-    if len(after) == 1 and users <= owed:
-        to = str(after[0].number).translate(digits)
-        came = f"W{to}ᵀ δ{to}"
-    else:
-        came = f"∂{graph.root.name}/∂{'z' if bent == 'linear' else 'a'}{sub}"
+
+    def at(letter: str, layer: Layer = layer) -> str:
+        return subscribed(letter, str(layer.number))
+
+    read, made, bent = layer.inputs, layer.outputs, _activation(graph, layer) or "f"
+    given = next((at("a", other) for other in graph.layers if read and read <= other.outputs), "x")
+    users = {node.id for node in graph.nodes if any(p.id in made for p in node.parents)}
+    users -= layer.sums | made
+    after = [other for other in graph.layers if users & other.sums]
+    forward = f"{at('z')} = {at('W')} {given} + {at('b')}"
+    came = f"∂{graph.root.name}/∂{at('z' if bent == 'linear' else 'a')}"
+    if len(after) == 1 and users <= after[0].sums:
+        came = f"{at('W', after[0])}ᵀ {at('δ', after[0])}"
     if bent == "linear":
-        return forward, f"δ{sub} = {came}"
-    return forward, f"δ{sub} = {f'({came})' if ' ' in came else came} ⊙ {f}′(z{sub})"
+        return forward, f"{at('δ')} = {came}"
+    came = f"({came})" if " " in came else came
+    return f"{forward},  {at('a')} = {bent}({at('z')})", f"{at('δ')} = {came} ⊙ {bent}′({at('z')})"
 
 
 # --- wires ----------------------------------------------------------------------------------------
@@ -566,7 +541,7 @@ def skeleton(told: Scene) -> str:
         'node [shape=box fixedsize=true label=""]',
         "edge [arrowhead=none]",
         *_inside(told, ()),
-        *(_dot_wire(told, wire) for wire in told.wires),
+        *_dot_wires(told),
     ]
     return "digraph {\n" + "\n".join(lines) + "\n}"
 
@@ -582,13 +557,14 @@ def _inside(told: Scene, scope: Scope) -> Iterator[str]:
             yield "}"
 
 
-def _dot_wire(told: Scene, wire: Wire) -> str:
+def _dot_wires(told: Scene) -> Iterator[str]:
     scope_of = {card.key: card.scope for card in told.cards if card.kind == "inner"}
-    together = wire.debtor in scope_of and scope_of[wire.debtor] == scope_of.get(wire.creditor)
-    wide = 0.0 if told.crowded else pill_width(wire, told.graph)
-    label = f" label={_space(wide + 10, 22)}" if wide else ""
-    weight = "5" if together else "1"  # results of one scope stay in a line
-    return f'{wire.creditor} -> {wire.debtor} [id="{wire.key}" weight={weight}{label}]'
+    for wire in told.wires:
+        together = wire.debtor in scope_of and scope_of[wire.debtor] == scope_of.get(wire.creditor)
+        wide = 0.0 if told.crowded else pill_width(wire, told.graph)
+        label = f" label={_space(wide + 10, 22)}" if wide else ""
+        weight = "5" if together else "1"  # results of one scope stay in a line
+        yield f'{wire.creditor} -> {wire.debtor} [id="{wire.key}" weight={weight}{label}]'
 
 
 def _space(width: float, height: float) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autograd.backward import repay, reverse_topological_order, topological_order
-from autograd.graph import Edge, count_edge_uses, edges
+from autograd.graph import Edge, count_edge_uses, count_impatient_uses, edges
 from autograd.value import Value
 from autograd.views.network import Layer, scope_by_scope
 from autograd.views.records import Graph, expression, graph_of
@@ -171,7 +171,7 @@ def trace(root: Value) -> Trace:
     receipts = _receipts(root, graph_edges)
     settling = [number_of[node] for node in reverse_topological_order([root])]
     steps = tuple(_Storyteller(told.nodes, told.edges, receipts, settling).steps())
-    uses = count_edge_uses(root), _impatient_uses(root, graph_edges)
+    uses = count_edge_uses(root), count_impatient_uses(root)
     return Trace(told.nodes, told.edges, told.layers, steps, *uses, expression(order, told.nodes))
 
 
@@ -224,12 +224,6 @@ def _receipts(root: Value, graph_edges: Sequence[Edge]) -> dict[int, Receipt]:
     receipts: dict[int, Receipt] = {}
     repay({root: _Money(1.0, receipts)}, locals_of)
     return receipts
-
-
-def _impatient_uses(root: Value, graph_edges: Iterable[Edge]) -> int:
-    """How often edges are used when everyone passes on each amount at once."""
-    ways = repay({root: 1}, lambda node: (1,) * len(node.parents))
-    return sum(ways[edge.consumer] for edge in graph_edges)
 
 
 # -- the story -------------------------------------------------------------------------------------
@@ -400,20 +394,7 @@ def _digits(count: int) -> str:
 
 
 def _node_record(node: TraceNode) -> dict[str, Any]:
-    return {
-        "id": node.id,
-        "label": node.label,
-        "name": node.name,
-        "op": node.op,
-        "formula": node.formula,
-        "value": strict(node.value),
-        "parents": [{"id": operand.id, "slot": operand.slot} for operand in node.parents],
-        "leaf": node.leaf,
-        "constant": node.constant,
-        "custom": node.custom,
-        "scope": list(node.scope),
-        "source": node.source,
-    }
+    return {**asdict(node), "value": strict(node.value)}
 
 
 def _edge_record(edge: TraceEdge) -> dict[str, Any]:

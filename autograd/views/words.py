@@ -163,19 +163,7 @@ class Words:
 
 
 WORDS = Words()
-SPELLED_OUT = {
-    "add",
-    "sub",
-    "mul",
-    "div",
-    "pow",
-    "neg",
-    "pos",
-    "less",
-    "less_equal",
-    "equal",
-    "where",
-}
+SPELLED_OUT = {*"add sub mul div pow neg pos less less_equal equal where".split()}
 SPELLED_OUT |= {"sum", "dot", "absolute", "sqrt"}
 """Operations that read better as signs than as a call of their name."""
 MOST_SPELLED_OUT = 9
