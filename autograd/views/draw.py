@@ -25,11 +25,11 @@ from autograd.backward import topological_order
 from autograd.files import write_atomically
 from autograd.value import Value
 from autograd.views.formats import pdf, png, scheme
-from autograd.views.layout import graphviz_output, pace
+from autograd.views.layout import graphviz_output
 from autograd.views.moment import Moment, standing
 from autograd.views.painter import THEMES, paint, picture_words, title_of
 from autograd.views.records import graph_of
-from autograd.views.scene import Card, Fold, Scene, Scope, scene, wire_text
+from autograd.views.scene import Card, Fold, Scene, Wire, fill, scene, wire_text
 from autograd.views.text import number, shorten
 
 MAX_NODES = 300
@@ -134,28 +134,33 @@ def draw(
     >>> picture.source.count("->")
     2
     """
-    drawing = _drawing(root, max_nodes, fold, gradients, names, rankdir, lang, theme)
-    picture = _digraph(drawing.told, drawing.now, picture_words(lang), output=format)
-    picture._drawing, picture._told = drawing, picture.source
+    if not isinstance(root, Value):
+        raise TypeError(f"a picture starts at a Value, not at {type(root).__name__}")
+    for name, given, known in (("rankdir", rankdir, DIRECTIONS), ("theme", theme, THEMES)):
+        if given not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, not {given!r}")
+    order = topological_order(root)
+    owed = {i: _gradient(node) for i, node in enumerate(order) if node.requires_grad}
+    shown = any(owed.values()) if gradients is None else gradients
+    graph = graph_of(order, names)
+    told = scene(graph, fold, max_nodes=max_nodes, gradients=shown, rankdir=rankdir)
+    now = standing(len(order), owed if shown else {})
+    picture = _digraph(told, now, picture_words(lang), output=format)
+    picture._drawing, picture._told = _Drawing(told, now, lang, theme), picture.source
     return picture
 
 
-def to_svg(
-    root: Value,
-    *,
-    max_nodes: int = MAX_NODES,
-    fold: Fold = None,
-    rankdir: str = "LR",
-    lang: str = "en",
-    gradients: bool | None = None,
-    names: Sequence[str] | None = None,
-    theme: str = "auto",
-) -> str:
+def _gradient(node: Value) -> float:
+    """As a number: after backward(create_graph=True) it is a Value."""
+    return node.grad.data if isinstance(node.grad, Value) else float(node.grad)
+
+
+def to_svg(root: Value, **options: Any) -> str:
     """The graph below `root` as SVG text, readable on light and on dark; options as for `draw`.
 
     Node and edge groups carry the numbers of the trace: `g.node[data-node]`, `g.edge[data-edge]`.
     """
-    return _drawing(root, max_nodes, fold, gradients, names, rankdir, lang, theme).svg(theme)
+    return str(draw(root, **options).pipe("svg", encoding="utf-8"))
 
 
 def save(root: Value, path: str | os.PathLike[str], **options: Any) -> None:
@@ -172,68 +177,34 @@ def save(root: Value, path: str | os.PathLike[str], **options: Any) -> None:
     write_atomically(path, picture.source if suffix == ".dot" else picture.pipe(suffix[1:]))
 
 
-def _drawing(
-    root: Value,
-    max_nodes: int,
-    fold: Fold,
-    gradients: bool | None,
-    names: Sequence[str] | None,
-    rankdir: str,
-    lang: str,
-    theme: str,
-) -> _Drawing:
-    if not isinstance(root, Value):
-        raise TypeError(f"a picture starts at a Value, not at {type(root).__name__}")
-    for name, given, known in (("rankdir", rankdir, DIRECTIONS), ("theme", theme, THEMES)):
-        if given not in known:
-            raise ValueError(f"{name} must be one of {', '.join(known)}, not {given!r}")
-    order = topological_order(root)
-    owed = {i: _gradient(node) for i, node in enumerate(order) if node.requires_grad}
-    shown = any(owed.values()) if gradients is None else gradients
-    graph = graph_of(order, names)
-    told = scene(graph, fold, max_nodes=max_nodes, gradients=shown, rankdir=rankdir)
-    return _Drawing(told, standing(len(order), owed if shown else {}), lang, theme)
-
-
-def _gradient(node: Value) -> float:
-    """As a number: after backward(create_graph=True) it is a Value."""
-    return node.grad.data if isinstance(node.grad, Value) else float(node.grad)
-
-
 # --- DOT ------------------------------------------------------------------------------------------
 
 
 def _digraph(told: Scene, now: Moment, words: Mapping[str, str], *, output: str) -> Picture:
     graph = Picture("payback", format=output)
     graph.graph_attr.update(rankdir=told.rankdir, bgcolor="transparent")
-    graph.graph_attr.update(pace([(wire.creditor, wire.debtor) for wire in told.wires]))
     graph.attr("graph", fontname=FONTS, style="rounded,dashed", color=LINE, labeljust="l")
     graph.attr("node", fontname=FONTS, shape="box", style="filled", fillcolor="white", color=LINE)
     graph.attr("edge", fontname=FONTS, fontsize="10", arrowsize="0.7", color=LINE)
-    _fill(graph, told, now, words, ())
-    for wire in told.wires:
-        kind = {"penwidth": "2"} if len(wire.edges) > 1 else {}
-        kind = kind if wire.edges else {"arrowhead": "none", "style": "dashed"}
-        said = _plain(wire_text(wire, told.graph, words))
-        graph.edge(wire.creditor, wire.debtor, id=wire.key, label=said, **kind)
+
+    def of_card(card: Card) -> dict[str, str]:
+        style = {"style": STYLES[card.kind]} if card.kind in STYLES else {}
+        rings = {"peripheries": "2"} if card.root else {}
+        said = "\n".join(map(_plain, _card_lines(told, card, now, words)))
+        return {"label": said, "id": card.key, **style, **rings}
+
+    def of_wire(wire: Wire) -> dict[str, str]:
+        quiet = {} if wire.edges else {"arrowhead": "none", "style": "dashed"}
+        many = {"penwidth": "2"} if len(wire.edges) > 1 else {}
+        return {
+            "label": _plain(wire_text(wire, told.graph, words)),
+            "id": wire.key,
+            **quiet,
+            **many,
+        }
+
+    fill(graph, told, of_card, of_wire, lambda scope: {"label": _plain(shorten(scope[-1]))})
     return graph
-
-
-def _fill(
-    graph: graphviz.Digraph, told: Scene, now: Moment, words: Mapping[str, str], scope: Scope
-) -> None:
-    """The cards directly in a scope, then the boxes directly in it."""
-    for card in told.cards:
-        if card.scope == scope:
-            said = "\n".join(map(_plain, _card_lines(told, card, now, words)))
-            rings = {"peripheries": "2"} if card.root else {}
-            styles = {"style": STYLES[card.kind]} if card.kind in STYLES else {}
-            graph.node(card.key, said, id=card.key, **styles, **rings)
-    for i, inner in enumerate(told.boxes):
-        if inner[:-1] == scope:
-            with graph.subgraph(name=f"cluster_{i}") as box:
-                box.attr(label=_plain(shorten(inner[-1])))
-                _fill(box, told, now, words, inner)
 
 
 def _card_lines(told: Scene, card: Card, now: Moment, words: Mapping[str, str]) -> Iterator[str]:

@@ -62,7 +62,7 @@ def layout(source: str) -> Layout:
 
     A skeleton is DOT source without any text, its edges written `tail -> head`.
     """
-    told: dict[str, Any] = json.loads(graphviz_output(_paced(source), "json0"))
+    told: dict[str, Any] = json.loads(graphviz_output(source, "json0"))
     _, _, width, height = _numbers(told["bb"])
     objects = told.get("objects", [])
     return Layout(
@@ -368,12 +368,6 @@ def pace(links: Sequence[tuple[str, str]]) -> dict[str, str]:
     if _ranks_passed(links) <= PATIENCE:
         return {}
     return {"splines": "line", "nslimit": "1", "nslimit1": "1"}
-
-
-def _paced(skeleton: str) -> str:
-    links: list[tuple[str, str]] = re.findall(r"(\w+) -> (\w+)", skeleton)
-    attributes = " ".join(f"{name}={value}" for name, value in pace(links).items())
-    return skeleton.replace("{", f"{{ graph [{attributes}]", 1)
 
 
 def _ranks_passed(links: Sequence[tuple[str, str]]) -> int:

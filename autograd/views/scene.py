@@ -8,10 +8,12 @@ of all its units and weights, and inputs and loss are cards too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
+
+import graphviz
 
 from autograd.rules import TABLE
 from autograd.views.layout import (
@@ -20,6 +22,7 @@ from autograd.views.layout import (
     Point,
     columns_of,
     layout,
+    pace,
     point_on,
     points_of,
 )
@@ -531,40 +534,55 @@ def _overlap(a: Point, a_width: float, b: Point, b_width: float, b_height: float
     )
 
 
-# --- for Graphviz: sizes and no text, so that nothing of the user's reaches it --------------------
+# --- for Graphviz ---------------------------------------------------------------------------------
+
+Attributes = dict[str, str]
+
+
+def fill(
+    graph: graphviz.Digraph,
+    told: Scene,
+    of_card: Callable[[Card], Attributes],
+    of_wire: Callable[[Wire], Attributes],
+    of_box: Callable[[Scope], Attributes],
+) -> None:
+    """Cards, each in the box of its scope, and wires, with attributes of one's own."""
+
+    def inside(graph: graphviz.Digraph, scope: Scope) -> None:
+        for card in told.cards:
+            if card.scope == scope:
+                graph.node(card.key, **of_card(card))
+        for i, box in enumerate(told.boxes):
+            if box[:-1] == scope:
+                with graph.subgraph(name=f"cluster_{i}", graph_attr=of_box(box)) as within:
+                    inside(within, box)
+
+    graph.graph_attr.update(pace([(wire.creditor, wire.debtor) for wire in told.wires]))
+    inside(graph, ())
+    for wire in told.wires:
+        graph.edge(wire.creditor, wire.debtor, **of_wire(wire))
 
 
 def skeleton(told: Scene) -> str:
-    """DOT source of the sizes alone."""
-    lines = [
-        f'graph [rankdir={told.rankdir} nodesep="0.24" ranksep="0.46" margin="0"]',
-        'node [shape=box fixedsize=true label=""]',
-        "edge [arrowhead=none]",
-        *_inside(told, ()),
-        *_dot_wires(told),
-    ]
-    return "digraph {\n" + "\n".join(lines) + "\n}"
-
-
-def _inside(told: Scene, scope: Scope) -> Iterator[str]:
-    for card in told.cards:
-        if card.scope == scope:
-            yield f'{card.key} [width="{card.width / 72:.4f}" height="{card.height / 72:.4f}"]'
-    for i, box in enumerate(told.boxes):
-        if box[:-1] == scope:
-            yield f'subgraph cluster_{i} {{ margin="14" label={_space(60, 14)}'
-            yield from _inside(told, box)
-            yield "}"
-
-
-def _dot_wires(told: Scene) -> Iterator[str]:
+    """DOT source of sizes and no text, so that nothing of the user's reaches Graphviz."""
+    graph = graphviz.Digraph()
+    graph.attr("graph", rankdir=told.rankdir, nodesep="0.24", ranksep="0.46", margin="0")
+    graph.attr("node", shape="box", fixedsize="true", label="")
+    graph.attr("edge", arrowhead="none")
     scope_of = {card.key: card.scope for card in told.cards if card.kind == "inner"}
-    for wire in told.wires:
+
+    def of_wire(wire: Wire) -> Attributes:
         together = wire.debtor in scope_of and scope_of[wire.debtor] == scope_of.get(wire.creditor)
         wide = 0.0 if told.crowded else pill_width(wire, told.graph)
-        label = f" label={_space(wide + 10, 22)}" if wide else ""
+        label = {"label": _space(wide + 10, 22)} if wide else {}
         weight = "5" if together else "1"  # results of one scope stay in a line
-        yield f'{wire.creditor} -> {wire.debtor} [id="{wire.key}" weight={weight}{label}]'
+        return {"id": wire.key, "weight": weight, **label}
+
+    def of_card(card: Card) -> Attributes:
+        return {"width": f"{card.width / 72:.4f}", "height": f"{card.height / 72:.4f}"}
+
+    fill(graph, told, of_card, of_wire, lambda _: {"margin": "14", "label": _space(60, 14)})
+    return str(graph.source)
 
 
 def _space(width: float, height: float) -> str:
