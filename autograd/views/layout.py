@@ -16,9 +16,11 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 Point = tuple[float, float]
 Scope = tuple[str, ...]
@@ -87,7 +89,9 @@ def point_on(curve: Curve, part: float) -> Point:
 def points_of(curve: Curve) -> Iterator[Point]:
     """Points along the whole of it."""
     for i in range(0, len(curve.points) - 1, 3):
-        yield from (_bezier(curve.points[i : i + 4], t / 24) for t in range(25))
+        piece = curve.points[i : i + 4]
+        steps = max(8, int((abs(piece[3][0] - piece[0][0]) + abs(piece[3][1] - piece[0][1])) / 6))
+        yield from (_bezier(piece, t / steps) for t in range(steps + 1))
 
 
 def _bezier(points: tuple[Point, ...], t: float) -> Point:
@@ -113,7 +117,8 @@ Link = tuple[str, str, str, float]
 """The name of a line, where it starts, where it ends, and how wide its text is."""
 
 GAP, DENSE_GAP, ROW_GAP, PADDING, TITLE = 58.0, 130.0, 12.0, 14.0, 20.0
-DENSE, BESIDE = 30, 12.0
+DENSE, BESIDE = 30, 20.0
+ASIDE, BEND, CLEAR = 12.0, 40.0, 8.0
 
 
 def columns_of(blocks: Sequence[Block], links: Sequence[Link]) -> Layout:
@@ -200,7 +205,7 @@ def _gap(k: int, rank: dict[Item, int], arrows: Sequence[Arrow]) -> float:
     """The room before a column: for what stands on its lines, and for many lines to part."""
     came = [wide for _, head, wide in arrows if rank[head] == k]
     text = max(came, default=0.0)
-    return max(GAP, text + 40 if text else 0.0, DENSE_GAP if len(came) > DENSE else 0.0)
+    return max(GAP, text + GAP if text else 0.0, DENSE_GAP if len(came) > DENSE else 0.0)
 
 
 def _in_order(
@@ -256,52 +261,102 @@ def _ranks(items: Sequence[Item], arrows: Sequence[Arrow]) -> dict[Item, int]:
 def _curves(
     at: dict[str, Point], blocks: dict[str, Block], links: Sequence[Link]
 ) -> dict[str, Curve]:
-    """From the right side of one block to the left side of another; several lie side by side."""
-    twins: dict[tuple[str, str], list[str]] = {}
-    for name, tail, head, _ in links:
-        twins.setdefault((tail, head), []).append(name)
-    aisles = _Aisles(at, blocks)
+    """From the right side of one block to the left side of another, each with a port of its own.
+
+    A line is level beside blocks and below its text, and bends only between columns.  Its text
+    stands at the end at which fewer lines come together.
+    """
+    leaving, coming = _ports(at, blocks, links, 1), _ports(at, blocks, links, 2)
+    out, into = Counter(link[1] for link in links), Counter(link[2] for link in links)
+    columns, place = _columns(at, blocks)
     curves: dict[str, Curve] = {}
-    for (tail, head), names in twins.items():
-        x0, x1 = at[tail][0] + blocks[tail].width / 2, at[head][0] - blocks[head].width / 2
-        for k, name in enumerate(names):
-            aside = (k - (len(names) - 1) / 2) * BESIDE
-            start, end = (x0, at[tail][1] + aside), (x1, at[head][1] + aside)
-            curves[name] = Curve(aisles.way(start, end))
+    for name, tail, head, wide in links:
+        start = at[tail][0] + blocks[tail].width / 2, leaving[name]
+        end = at[head][0] - blocks[head].width / 2, coming[name]
+        first, last = place[tail], place[head]
+        if first < last:
+            early = out[tail] <= into[head]
+            curves[name] = _onward(columns[first : last + 1], start, end, wide, early)
+        else:
+            curves[name] = _around(columns[last : first + 1], start, end)
     return curves
 
 
-def _bow(start: Point, end: Point) -> tuple[Point, ...]:
-    """A piece of a curve that leaves and arrives level."""
-    (x0, y0), (x1, y1) = start, end
-    away = min(max(24.0, abs(x1 - x0) / 2), 160.0)
-    return start, (x0 + away, y0), (x1 - away, y1), end
+def _onward(
+    columns: Sequence[_Column], start: Point, end: Point, wide: float, early: bool
+) -> Curve:
+    """From a block of the first column to one of the last, past those between."""
+    run = wide + 2 * ASIDE if wide else 0.0
+    leave, arrive = max(start[0], columns[0].right), min(end[0], columns[-1].left)
+    if early:
+        leave = max(leave, min(start[0] + run, columns[1].left - BEND))
+    else:
+        arrive = min(arrive, max(end[0] - run, columns[-2].right + BEND))
+    stops, y = [start, (leave, start[1])], start[1]
+    for column in columns[1:-1]:
+        y = column.passage(y, end[1])
+        stops += [(column.left - 6, y), (column.right + 6, y)]
+    stops += [(arrive, end[1]), end]
+    middle = (start[0] + run / 2, start[1]) if early else (end[0] - run / 2, end[1])
+    return Curve(_through(stops), middle if wide else None)
 
 
-class _Aisles:
-    """The free ways through columns of blocks: between two of them, above, or below all."""
+def _around(columns: Sequence[_Column], start: Point, end: Point) -> Curve:
+    """Back to a column that is not further on, above or below all that stands between."""
+    spans = [span for column in columns for span in column.spans]
+    left, right = columns[0].left, columns[-1].right
+    between = _Column(left, right, spans, columns[0].lines)
+    y = between.passage(start[1], end[1])
+    (_, y0), (_, y1), away = start, end, BEND - 6
+    out = (*_through([start, (right, y0)]), (right + away, y0), (right + away, y), (right, y))
+    back = ((left - away, y), (left - away, y1), *_through([(left, y1), end]))
+    return Curve((*out, *_through([(right, y), (left, y)])[1:], *back))
 
-    def __init__(self, at: dict[str, Point], blocks: dict[str, Block]) -> None:
-        self.columns: list[_Column] = []
-        for key in sorted(at, key=lambda key: at[key][0] - blocks[key].width / 2):
-            (x, y), block = at[key], blocks[key]
-            w, h = block.width / 2, block.height / 2
-            box = (x - w, y - h, x + w, y + h)
-            if not self.columns or box[0] > self.columns[-1].right:
-                self.columns.append(_Column(box[0], box[2], [], {}))
-            self.columns[-1].take(box)
 
-    def way(self, start: Point, end: Point) -> tuple[Point, ...]:
-        """A chain of curves that passes every column on its way where that is free."""
-        points, at = [start], start
-        for column in self.columns:
-            if at[0] <= column.left and column.right <= end[0]:
-                aisle = column.aisle(_bow(at, end))
-                if aisle is not None:
-                    left, right = (column.left - 6, aisle), (column.right + 6, aisle)
-                    points += [*_bow(at, left)[1:], *_bow(left, right)[1:]]
-                    at = right
-        return (*points, *_bow(at, end)[1:])
+def _through(stops: Sequence[Point]) -> tuple[Point, ...]:
+    """A chain of curves, level at every stop; stops that coincide count once."""
+    points = [stops[0]]
+    for (x0, y0), (x1, y1) in pairwise(stops):
+        if (x0, y0) != (x1, y1):
+            away = (x1 - x0) / (2 if y0 != y1 else 3)
+            points += [(x0 + away, y0), (x1 - away, y1), (x1, y1)]
+    return (*points, *[stops[0]] * 3) if len(points) == 1 else tuple(points)
+
+
+def _ports(
+    at: dict[str, Point], blocks: dict[str, Block], links: Sequence[Link], side: Literal[1, 2]
+) -> dict[str, float]:
+    """The height at which each line meets its block: in the order of where they lead.
+
+    Lines with text lie side by side as far as there is room; others come together.
+    """
+    told: dict[str, list[Link]] = {}
+    for link in links:
+        told.setdefault(link[side], []).append(link)
+    heights: dict[str, float] = {}
+    for key, met in told.items():
+        met.sort(key=lambda link: at[link[2] if side == 1 else link[1]][1])
+        texts = sum(link[3] > 0 for link in met)
+        apart = min(BESIDE, (blocks[key].height - 16) / (len(met) - 1)) if texts > 1 else 0.0
+        for k, link in enumerate(met):
+            heights[str(link[0])] = at[key][1] + (k - (len(met) - 1) / 2) * apart
+    return heights
+
+
+def _columns(
+    at: dict[str, Point], blocks: dict[str, Block]
+) -> tuple[list[_Column], dict[str, int]]:
+    """Blocks whose sides overlap stand in one column, from left to right; which one of each."""
+    columns: list[_Column] = []
+    place: dict[str, int] = {}
+    for key in sorted(at, key=lambda key: at[key][0] - blocks[key].width / 2):
+        (x, y), w, h = at[key], blocks[key].width / 2, blocks[key].height / 2
+        if not columns or x - w > columns[-1].right:
+            columns.append(_Column(x - w, x + w, [], {}))
+        columns[-1].right = max(columns[-1].right, x + w)
+        columns[-1].spans.append((y - h, y + h))
+        place[key] = len(columns) - 1
+    return columns, place
 
 
 @dataclass(slots=True)
@@ -311,28 +366,27 @@ class _Column:
     left: float
     right: float
     spans: list[tuple[float, float]]
-    lines: dict[int, int]
+    lines: dict[float, int]
 
-    def take(self, box: Box) -> None:
-        self.right = max(self.right, box[2])
-        self.spans.append((box[1], box[3]))
-
-    def aisle(self, curve: tuple[Point, ...]) -> float | None:
-        """The height at which to pass, nearest to where the curve would; None if it is free."""
-        inside = [y for x, y in points_of(Curve(curve)) if self.left <= x <= self.right]
-        if not any(a - 3 < y < b + 3 for y in inside for a, b in self.spans):
-            return None
-        spans = sorted(self.spans)
-        above = max(-24.0, spans[0][0] - 2 * PADDING - TITLE)
-        tops = [above, *(b for _, b in spans)]
-        ends = [*(a for a, _ in spans), spans[-1][1] + 2 * ROW_GAP]
-        gaps = [(k, a, b) for k, (a, b) in enumerate(zip(tops, ends)) if b - a >= ROW_GAP - 1]
-        wanted = (inside[0] + inside[-1]) / 2
-        k, a, b = min(gaps, key=lambda gap: abs((gap[1] + gap[2]) / 2 - wanted))
-        count = self.lines[k] = self.lines.get(k, -1) + 1
+    def passage(self, start: float, end: float) -> float:
+        """The height at which to pass: level if that is free, else in the aisle closest by."""
+        for y in (start, end):
+            if not any(a - CLEAR < y < b + CLEAR for a, b in self.spans):
+                return y
+        a, b = min(self._aisles(), key=lambda aisle: abs(sum(aisle) - start - end))
+        count = self.lines[a] = self.lines.get(a, -1) + 1
         half = min((b - a) / 2, PADDING)  # below the upper block: titles stand above the lower one
         apart = half / 3 * ((count + 1) // 2) * (1 if count % 2 else -1)
-        return a + half + max(2 - half, min(half - 2, apart))
+        return a + half + max(3 - half, min(half - 3, apart))
+
+    def _aisles(self) -> Iterator[tuple[float, float]]:
+        """What is free above all blocks, between two of them, and below."""
+        spans = sorted(self.spans)
+        low = max(-24.0, spans[0][0] - 2 * PADDING - TITLE)
+        for a, b in (*spans, (max(b for _, b in spans) + 2 * ROW_GAP, 0.0)):
+            if a - low >= ROW_GAP - 1:
+                yield low, a
+            low = max(low, b)
 
 
 # -- by Graphviz -----------------------------------------------------------------------------------

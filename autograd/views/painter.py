@@ -28,6 +28,7 @@ from autograd.views.scene import (
     ROWS_AT_MOST,
     TALL,
     Card,
+    Pill,
     Scene,
     Scope,
     Wire,
@@ -36,7 +37,6 @@ from autograd.views.scene import (
     heat_side,
     heat_width,
     listed,
-    pill_width,
     tooltip,
     wire_text,
 )
@@ -153,9 +153,8 @@ class _Painter:
         """Boxes below, then wires, then cards; the coin on top."""
         for i, scope in enumerate(self.told.boxes):
             yield self._box(scope, self.places.boxes[f"cluster_{i}"])
-        pills = self.told.pills
-        for wire in self.told.wires:
-            yield self._wire(wire, pills.get(wire.key))
+        for wire in self.told.painted:
+            yield self._wire(wire, self.told.pills.get(wire.key))
         yield from map(self._card, self.told.cards)
         yield from self._coin()
 
@@ -181,7 +180,7 @@ class _Painter:
 
     # -- wires
 
-    def _wire(self, wire: Wire, pill: Point | None) -> Markup:
+    def _wire(self, wire: Wire, pill: Pill | None) -> Markup:
         curve = backwards(self.places.curves[wire.key])
         if not wire.edges:
             return tag("path", class_="quiet", d=path(curve))
@@ -221,8 +220,8 @@ class _Painter:
         size = abs(self.graph.edges[wire.edges[0]].local)
         return 0.6 + 2.4 * min(1.0, size if size == size else 1.0)
 
-    def _pill(self, wire: Wire, centre: Point) -> Markup:
-        width, (x, y) = pill_width(wire, self.graph), centre
+    def _pill(self, wire: Wire, pill: Pill) -> Markup:
+        width, (x, y) = pill.width, pill.centre
         rect = tag("rect", x=x - width / 2, y=y - 9, width=width, height=18, rx=9)
         shown: dict[str, str | float] = {"class_": "local", "x": x, "y": y + 4}
         if len(wire.edges) > 1:
@@ -232,8 +231,7 @@ class _Painter:
             text = wire_text(wire, self.graph, self.words) if known else ""
             slot = {"data_slot": "partial", "data_of": str(wire.edges[0])}
             inside = tag("text", text, **shown, **slot, data_before=wire.before)
-        crowded = self.told.crowded or wire.weight
-        return tag("g", rect, inside, class_="pill crowded" if crowded else "pill")
+        return tag("g", rect, inside, class_="pill crowded" if pill.hidden else "pill")
 
     def _count(self, what: str, count: int) -> str:
         return self.words[what if count == 1 else f"{what}s"].format(count)

@@ -18,6 +18,7 @@ import graphviz
 from autograd.rules import TABLE
 from autograd.views.layout import (
     Block,
+    Curve,
     Layout,
     Point,
     columns_of,
@@ -83,6 +84,15 @@ class Wire:
     weight: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """Where a wire's text stands; ``hidden`` until the wire acts if it has no room of its own."""
+
+    centre: Point
+    width: float
+    hidden: bool
+
+
 @dataclass(frozen=True)
 class Scene:
     """Everything one picture shows, and where it stands."""
@@ -94,6 +104,11 @@ class Scene:
     folded: bool
     gradients: bool
     rankdir: str = "LR"
+
+    @property
+    def painted(self) -> list[Wire]:
+        """The wires from the lowest to the uppermost: quiet ones below."""
+        return sorted(self.wires, key=lambda wire: bool(wire.edges))
 
     @property
     def crowded(self) -> bool:
@@ -109,7 +124,7 @@ class Scene:
         return layout(skeleton(self))
 
     @cached_property
-    def pills(self) -> dict[str, Point]:
+    def pills(self) -> dict[str, Pill]:
         """Where the text of each wire stands."""
         return _pills(self)
 
@@ -471,53 +486,67 @@ def pill_width(wire: Wire, graph: Graph) -> float:
 PARTS = tuple(sorted((k / 40 for k in range(3, 38)), key=lambda part: abs(part - 0.5)))
 
 
-def _pills(told: Scene) -> dict[str, Point]:
+def _pills(told: Scene) -> dict[str, Pill]:
     """Where each wire's text goes: on its line where that is free, else where room was kept."""
-    taken: list[tuple[Point, float, float]] = [
-        (told.places.nodes[card.key], card.width, card.height) for card in told.cards
-    ]
-    found: dict[str, Point] = {}
+    taken = [(told.places.nodes[card.key], card.width, card.height) for card in told.cards]
+    taken += [_heading(box, told.places.boxes[f"cluster_{i}"]) for i, box in enumerate(told.boxes)]
+    found: dict[str, Pill] = {}
     lines = _strips(told)
-    for wire in told.wires:
-        width = pill_width(wire, told.graph)
-        if not width:
+    for place, wire in enumerate(told.painted):
+        if not (width := pill_width(wire, told.graph)):
             continue
-        curve = told.places.curves[wire.key]
-        spots = [point_on(curve, part) for part in PARTS]
-        if curve.label:
-            axis = 0 if told.rankdir in ("LR", "RL") else 1
-            level = curve.label[axis]
-            on_line = min(points_of(curve), key=lambda point: abs(point[axis] - level))
-            spots = [on_line, curve.label, *spots]
-        spots = [_on_picture(spot, width, told) for spot in spots]
+        spots = [
+            _on_picture(spot, width, told) for spot in _spots(told, told.places.curves[wire.key])
+        ]
         free = [s for s in spots if not any(_overlap(s, width, *other) for other in taken)]
-        found[wire.key] = min(free or spots, key=lambda spot: _struck(spot, width, wire, lines))
-        if not (told.crowded or wire.weight):
-            taken.append((found[wire.key], width, 18.0))
+        centre = min(free or spots, key=lambda spot: _struck(spot, width, place, lines))
+        hidden = told.crowded or wire.weight
+        if not hidden:
+            hidden = not free or _struck(centre, width, place, lines) >= LATER
+        if not hidden:
+            taken.append((centre, width, 18.0))
+        found[wire.key] = Pill(centre, width, hidden)
     return found
 
 
-STRIP = 20
-Strips = Mapping[int, Sequence[tuple[Point, str]]]
+def _spots(told: Scene, curve: Curve) -> Iterator[Point]:
+    """Where a text could stand: where room was kept, and along the line."""
+    if curve.label:
+        axis = 0 if told.rankdir in ("LR", "RL") else 1
+        level = curve.label[axis]
+        yield min(points_of(curve), key=lambda point: abs(point[axis] - level))
+        yield curve.label
+    yield from (point_on(curve, part) for part in PARTS)
+
+
+def _heading(box: Scope, place: tuple[float, float, float, float]) -> tuple[Point, float, float]:
+    """Where the name of a scope stands."""
+    width = _wide(shorten(box[-1]), 12.5)
+    return (place[0] + 10 + width / 2, place[1] + 12), width, 14.0
+
+
+STRIP, LATER = 20, 1_000_000
+Strips = Mapping[int, Sequence[tuple[Point, int]]]
 
 
 def _strips(told: Scene) -> Strips:
     """The points of all lines in upright strips, so that those near a text are found quickly."""
-    found: dict[int, list[tuple[Point, str]]] = {}
-    for wire in () if told.crowded else told.wires:
+    found: dict[int, list[tuple[Point, int]]] = {}
+    for place, wire in enumerate(() if told.crowded else told.painted):
         for point in points_of(told.places.curves[wire.key]):
-            found.setdefault(int(point[0] // STRIP), []).append((point, wire.key))
+            found.setdefault(int(point[0] // STRIP), []).append((point, place))
     return found
 
 
-def _struck(centre: Point, width: float, wire: Wire, lines: Strips) -> int:
-    """How far other lines run through a text there."""
+def _struck(centre: Point, width: float, place: int, lines: Strips) -> int:
+    """How far other lines run through a text there; what is painted later strikes it through."""
     (x, y), half = centre, width / 2
     near = range(int((x - half) // STRIP), int((x + half) // STRIP) + 1)
     return sum(
-        key != wire.key and abs(at[0] - x) < half and abs(at[1] - y) < 10
+        LATER if other > place else 1
         for strip in near
-        for at, key in lines.get(strip, ())
+        for at, other in lines.get(strip, ())
+        if other != place and abs(at[0] - x) < half and abs(at[1] - y) < 10
     )
 
 
