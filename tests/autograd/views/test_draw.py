@@ -706,7 +706,9 @@ def test_pills_and_cards_keep_apart():
     graph = graph_of(topological_order(seed_graph()))
     told = scene(graph, gradients=False)
     spots = [
-        (*told.pills[wire.key], pill_width(wire, graph), 18.0) for wire in told.wires if wire.edges
+        (*told.pills[wire.key].centre, pill_width(wire, graph), 18.0)
+        for wire in told.wires
+        if wire.edges
     ]
     spots += [(*told.places.nodes[card.key], card.width, card.height) for card in told.cards]
     for i, (x, y, w, h) in enumerate(spots):

@@ -1,0 +1,159 @@
+"""Pictures can be read: cards apart, wires round them, texts on free stretches. Seen in the SVG."""
+
+import random
+import re
+import xml.etree.ElementTree as ElementTree
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd
+import nn
+from autograd import Value, scope, trace
+from autograd.views.moment import moment
+from autograd.views.painter import paint
+from autograd.views.scene import levels, scene
+from tests.strategies import payback_operations, programs, result
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Seen:
+    """The rectangles and lines of a picture: boxes as (left, top, right, bottom), lines as points.
+
+    `lines` are in the order in which they are painted; `pills` know their own line.
+    """
+
+    def __init__(self, svg):
+        self.cards, self.lines, self.pills, self.titles = {}, [], [], []
+        for element in ElementTree.fromstring(svg).iter():
+            kinds = element.get("class", "").split()
+            if "quiet" in kinds:
+                self.lines.append(points_on(element.get("d")))
+            elif "edge" in kinds:
+                self.take_edge(element)
+            elif "node" in kinds:
+                x, y = map(float, re.findall(r"-?[\d.]+", element.get("transform")))
+                left, top, right, bottom = box_of(inside(element, "rect", "card"))
+                name = element.get("data-node") or element.get("data-nodes")
+                self.cards[name] = left + x, top + y, right + x, bottom + y
+
+    def take_edge(self, edge):
+        self.lines.append(points_on(inside(edge, "path", "wire").get("d")))
+        pill = inside(edge, "g", "pill")
+        if pill is not None:
+            self.pills.append((box_of(pill.find(f"{SVG}rect")), len(self.lines) - 1))
+
+    def faults(self):
+        """What nobody should see, in words."""
+        cards = [*self.cards.values()]
+        yield from ("two cards overlap" for a, b in combinations(cards, 2) if overlap(a, b))
+        for line in self.lines:
+            for card in cards:
+                crossed = sum(within(point, card, 2) for point in line)
+                own = within(line[0], card, -12) or within(line[-1], card, -12)
+                if crossed and not (own and crossed < len(line) / 8):
+                    yield f"a line crosses a card at {card}"
+        pills = [pill for pill, _ in self.pills]
+        yield from ("two texts overlap" for a, b in combinations(pills, 2) if overlap(a, b))
+        yield from (f"{a} on a card" for a in pills for b in cards if overlap(a, b))
+        for pill, own in self.pills:
+            if not any(within(point, pill, -14) for point in self.lines[own]):
+                yield f"{pill} is not at its line"
+            for later in self.lines[own + 1 :]:
+                if any(within(point, pill, 1) for point in later):
+                    yield f"{pill} is struck through"
+
+
+def inside(group, name, kind):
+    """The part of exactly that class."""
+    return next((e for e in group.iter(f"{SVG}{name}") if e.get("class") == kind), None)
+
+
+def box_of(rect):
+    x, y, w, h = (float(rect.get(key)) for key in ("x", "y", "width", "height"))
+    return x, y, x + w, y + h
+
+
+def points_on(d):
+    """Points along a path of cubic curves, a few units apart."""
+    corners = [tuple(map(float, p.split(","))) for p in re.findall(r"-?[\d.]+,-?[\d.]+", d)]
+    return [
+        tuple(
+            (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t * t * (1 - t) * c + t**3 * e
+            for a, b, c, e in zip(*corners[i : i + 4])
+        )
+        for i in range(0, len(corners) - 1, 3)
+        for t in (k / 80 for k in range(81))
+    ]
+
+
+def within(point, box, margin):
+    left, top, right, bottom = box
+    return left + margin < point[0] < right - margin and top + margin < point[1] < bottom - margin
+
+
+def overlap(a, b):
+    return a[0] < b[2] - 0.2 and b[0] < a[2] - 0.2 and a[1] < b[3] - 0.2 and b[1] < a[3] - 0.2
+
+
+def pictures(root):
+    """The picture at its end, at every level of folding."""
+    story = trace(root)
+    for level in levels(story):
+        yield level, paint(scene(story, level), moment(story, len(story.steps)))
+
+
+def check(root):
+    for level, svg in pictures(root):
+        assert list(Seen(svg).faults()) == [], level
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=2, max_size=4),
+    st.sampled_from(["relu", "tanh", "linear"]),
+    st.sampled_from(["alone", "squared", "both", "twice"]),
+)
+@settings(max_examples=12)
+def test_networks_can_be_read(sizes, activation, loss):
+    model = nn.MLP(sizes[0], sizes[1:], activation=activation, seed=sum(sizes))
+    draws = random.Random(len(sizes))
+    x = [Value(draws.uniform(-1, 1), label=f"x{k}") for k in range(sizes[0])]
+    out = model(x) if sizes[-1] > 1 else [model(x)]
+    if loss == "both":
+        check(autograd.sum([(y - 0.5) ** 2 for y in out]))
+    elif loss == "twice":
+        again = model([0.5] * sizes[0])
+        check(autograd.sum([*out, *(again if sizes[-1] > 1 else [again])]))
+    else:
+        check((out[0] - 1.0) ** 2 if loss == "squared" else out[0] * 1)
+
+
+@given(programs())
+@settings(max_examples=12)
+def test_graphs_can_be_read(program):
+    leaves = [Value(x, label=f"x{i}") for i, x in enumerate(program.inputs)]
+    check(leaves[0] * 1 + result(program, leaves, payback_operations()))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=10)
+def test_graphs_in_scopes_can_be_read(seed):
+    draws = random.Random(seed)
+    values = [Value(draws.uniform(0.5, 2), label=f"x{i}") for i in range(3)]
+    for k in range(draws.randint(2, 9)):
+        with scope(f"part {k % 3}"):
+            a, b = draws.choice(values), draws.choice(values[-4:])
+            values.append(draws.choice([a * b, a + b, b.tanh(), a / 2 + b, a * a - b]))
+    check(values[-1] + values[0])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_layer_that_reads_itself_can_be_read(count):
+    layer = nn.Layer(2, 2, "tanh", seed=1, name="step 1")
+    state = [Value(0.5, label="x"), Value(-1.0, label="y")]
+    for _ in range(count):
+        state = layer(state)
+    check(autograd.sum(state))
