@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, zip_longest
 from math import isfinite
@@ -54,20 +53,6 @@ FEWEST_ROWS = 4
 Outputs = TypeVar("Outputs")
 Recorded = Callable[[], tuple[list[Value], list[Value]]]
 """Records an example anew: the roots of its graph, and the inputs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a call of ``Program.train`` takes; the first three change in place."""
-
-    params: Array
-    state: Array
-    previous: Array
-    """Params and state before the last step."""
-    rows: Array
-    order: npt.NDArray[np.int64]
-    batch_size: int
-    hyper: Array
 
 
 class CompiledEngine:
@@ -158,7 +143,7 @@ class CompiledEngine:
         """Take some steps; Ctrl-C undoes them all, a loss that is not finite the last."""
         arrays = self._params.copy(), self._state.copy(), self._previous.copy()
         hyper, size = self._hyper(first, steps), self.task.batch_size
-        call = Call(*arrays, self._rows, order, size, hyper)
+        call = autograd.Program.Steps(*arrays, self._rows, order, size, hyper)
         losses: list[float] = self._program.train(self._rule, call).tolist()
         self._params, self._state, self._previous = arrays
         self._steps += len(losses)

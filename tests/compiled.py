@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
 
-import numpy as np
 import pytest
 
 from autograd import Value, topological_order
@@ -27,19 +26,6 @@ def need(backend: str) -> str:
     """The backend, if its package is installed; else the test is skipped."""
     pytest.importorskip({"native": "llvmlite"}.get(backend, backend))
     return backend
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What `Program.train` takes beside the rule."""
-
-    params: np.ndarray
-    state: np.ndarray
-    previous: np.ndarray
-    rows: np.ndarray
-    order: np.ndarray
-    batch_size: int
-    hyper: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,63 +10,32 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from math import isfinite
+from typing import Protocol
 
 import numpy as np
 
-from autograd.compiler.arrays import Array, ArrayProgram
-from autograd.compiler.arrays import Integers as Indices
+from autograd.compiler.arrays import Array, ArrayProgram, Integers
 from autograd.optional import require
 
 
-class Steps(Protocol):
-    """Optimiser steps to take, one per batch."""
-
-    @property
-    def params(self) -> Array:
-        """(P,), changes in place."""
-
-    @property
-    def state(self) -> Array:
-        """(S, P), changes in place."""
-
-    @property
-    def previous(self) -> Array:
-        """(1 + S, P), changes in place: what params and state were before the last update."""
-
-    @property
-    def rows(self) -> Any:
-        """(R, I), all rows."""
-
-    @property
-    def order(self) -> Any:
-        """(n,) the rows to use, ``batch_size`` at a time; a last batch may be short."""
-
-    @property
-    def batch_size(self) -> int:
-        """Rows per step."""
-
-    @property
-    def hyper(self) -> Any:
-        """(steps, H), the optimiser's numbers of each step."""
-
-
 @dataclass(frozen=True, slots=True)
-class Training:
-    """Steps as an executor takes them: checked, and with the rule recorded.
+class Steps:
+    """Optimiser steps to take, one per batch; the first three arrays change in place."""
 
-    ``update`` computes, from one parameter, its gradient and its S numbers of state (its inputs)
-    and the H numbers of a step (its parameters), the new parameter and state.
-    """
-
-    update: ArrayProgram
     params: Array
+    """(P,)"""
     state: Array
+    """(S, P)"""
     previous: Array
+    """(1 + S, P): what params and state were before the last update."""
     rows: Array
-    order: Indices
+    """(R, I), all rows."""
+    order: Integers
+    """(n,) the rows to use, ``batch_size`` at a time; a last batch may be short."""
     batch_size: int
     hyper: Array
+    """(steps, H), the optimiser's numbers of each step."""
 
 
 class Executor(Protocol):
@@ -84,28 +53,29 @@ class Executor(Protocol):
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows of the sum of the roots, and its gradient (P,)."""
 
-    def train(self, training: Training) -> Array:
+    def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """Take one optimiser step per batch and return the losses (steps,).
 
-        A loss that is not finite stops the training before its update: it is then the last one
-        returned.
+        ``update`` computes, from one parameter, its gradient and its S numbers of state (its
+        inputs) and the H numbers of a step (its parameters), the new parameter and state.  A loss
+        that is not finite stops the training before its update: it is the last one returned.
         """
 
 
-def train_step_by_step(program: Executor, update: Executor, training: Training) -> Array:
-    """``train``, a step at a time."""
-    losses = []
-    params, state, previous = training.params, training.state, training.previous
-    for step, start in enumerate(range(0, len(training.order), training.batch_size)):
-        batch = training.rows[training.order[start : start + training.batch_size]]
-        loss, gradient = program.value_and_grad(params, batch)
+def train_step_by_step(program: Executor, update: Executor, steps: Steps) -> Array:
+    """``train``, a step at a time; state lies beside parameters, as the rule reads it."""
+    losses, size = [], steps.batch_size
+    now = np.concatenate([steps.params[None], steps.params[None], steps.state])
+    for step, start in enumerate(range(0, len(steps.order), size)):
+        batch = steps.rows[steps.order[start : start + size]]
+        loss, now[1] = program.value_and_grad(now[0], batch)
         losses.append(loss)
-        if not np.isfinite(loss):
+        if not isfinite(loss):
             break
-        columns = np.column_stack([params, gradient, *state])
-        changed = update.outputs(training.hyper[step], columns).T
-        previous[0], previous[1:] = params, state
-        params[:], state[:] = changed[0], changed[1:]
+        changed = update.outputs(steps.hyper[step], now.T).T
+        steps.previous[0], steps.previous[1:] = now[0], now[2:]
+        now[0], now[2:] = changed[0], changed[1:]
+    steps.params[:], steps.state[:] = now[0], now[2:]
     return np.array(losses)
 
 
@@ -118,6 +88,14 @@ def check_shape(given: Sequence[int], wanted: Sequence[int | None], name: str) -
         lengths = ", ".join("N" if length is None else str(length) for length in wanted)
         comma = "," if len(wanted) == 1 else ""
         raise ValueError(f"{name} must have shape ({lengths}{comma}), got {tuple(given)}")
+
+
+BACKENDS = {
+    "native": ("llvmlite", "fast", "native", "NativeExecutor"),
+    "numpy": ("numpy", "fast", "numpy_backend", "NumpyExecutor"),
+    "jax": ("jax", "jax", "jax_backend", "JaxExecutor"),
+}
+"""The package that each needs and the extra that has it, its module, and its executor."""
 
 
 def check_backend(name: str) -> str:
@@ -133,33 +111,15 @@ def check_backend(name: str) -> str:
 
 def make_executor(name: str, program: ArrayProgram) -> Executor:
     """The executor of that backend; "auto" is "native" where that can run, else "numpy"."""
-    if name != "auto":
-        return BACKENDS[name](program)
-    try:
-        return _native(program)
-    except Exception as error:  # whatever this machine lacks, NumPy will do
-        executor = _numpy(program)
-        executor.note = f"on NumPy, for the native backend cannot run: {error}"
-        return executor
-
-
-def _numpy(program: ArrayProgram) -> Executor:
-    executor: Executor = import_module("autograd.compiler.numpy_backend").NumpyExecutor(program)
-    return executor
-
-
-def _native(program: ArrayProgram) -> Executor:
-    require("llvmlite", extra="fast")
-    executor: Executor = import_module("autograd.compiler.native").NativeExecutor(program)
-    return executor
-
-
-def _jax(program: ArrayProgram) -> Executor:
-    require("jax", extra="jax")
-    executor: Executor = import_module("autograd.compiler.jax_backend").JaxExecutor(program)
-    return executor
-
-
-BACKENDS: dict[str, Callable[[ArrayProgram], Executor]] = {
-    "native": _native, "numpy": _numpy, "jax": _jax,
-}  # fmt: skip
+    if name == "auto":
+        try:
+            return make_executor("native", program)
+        except Exception as error:  # whatever this machine lacks, NumPy will do
+            executor = make_executor("numpy", program)
+            executor.note = f"on NumPy, for the native backend cannot run: {error}"
+            return executor
+    package, extra, module, kind = BACKENDS[name]
+    require(package, extra=extra)
+    made: Callable[[ArrayProgram], Executor]
+    made = getattr(import_module(f"autograd.compiler.{module}"), kind)
+    return made(program)

@@ -10,7 +10,7 @@ backends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from autograd.compiler.arrays import Array, ArrayProgram, for_gradient, for_values
 from autograd.compiler.arrays import Integers as Indices
-from autograd.compiler.backends import Training, check_shape
+from autograd.compiler.backends import Steps, check_shape
 from autograd.compiler.jax_follow import Run, Traced, runner
 
 Real: TypeAlias = npt.NDArray[np.bool_]
@@ -110,34 +110,33 @@ class JaxExecutor:
             )
             return float(value), np.array(gradient)
 
-    def train(self, training: Training) -> Array:
+    def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """Take one optimiser step per batch, up to ``MOST_STEPS`` in one compiled loop."""
-        rows, order, size = training.rows, training.order, training.batch_size
+        rows, order, size = steps.rows, steps.order, steps.batch_size
         span = max(1, min(MOST_STEPS, MOST_NUMBERS // max(1, size * rows.shape[1])))
         losses: list[float] = []
-        for first in range(0, len(training.hyper), span):
+        for first in range(0, len(steps.hyper), span):
             chosen = order[first * size : (first + span) * size]
             batches, real = _batches(rows, chosen, size, span, self._devices)
-            hyper = _filled(training.hyper[first : first + span], span)
-            done = self._run_epoch(training, hyper, batches, real)
+            hyper = _filled(steps.hyper[first : first + span], span)
+            arrays = steps.params, steps.state, steps.previous
+            done = self._run_epoch(self._epoch(update), arrays, hyper, batches, real)
             losses.extend(done)
             if not np.isfinite(done[-1]):
                 break
         return np.array(losses)
 
     def _run_epoch(
-        self, training: Training, hyper: Array, batches: Array, real: Real
+        self, epoch: Any, changing: Sequence[Array], hyper: Array, batches: Array, real: Real
     ) -> list[float]:
-        """Change the training's arrays in place; the losses of the steps taken."""
-        arrays = training.params, training.state, training.previous
+        """Change the arrays of the training in place; the losses of the steps taken."""
         with jax.enable_x64(True):
-            results = self._epoch(training.update)(
-                *(self._place(array, self._everywhere) for array in (*arrays, hyper)),
-                self._place(batches, self._by_row_of_batch),
-                self._place(real, self._by_row_of_batch),
+            results = epoch(
+                *(self._place(array, self._everywhere) for array in (*changing, hyper)),
+                *(self._place(array, self._by_row_of_batch) for array in (batches, real)),
             )
             *changed, losses, taken = map(np.array, results)
-        for array, now in zip(arrays, changed):
+        for array, now in zip(changing, changed):
             array[:] = now
         done: list[float] = losses[:taken].tolist()
         return done

@@ -33,7 +33,7 @@ from autograd.compiler.arrays import (
     for_gradient,
     for_values,
 )  # fmt: skip
-from autograd.compiler.backends import Training, train_step_by_step
+from autograd.compiler.backends import Steps, train_step_by_step
 from autograd.compiler.native_fused import rule
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import MACHINE, PARTS, TRAINING
@@ -87,14 +87,14 @@ class NativeExecutor:
         """The mean over the rows, and its gradient."""
         return self._for_gradient(len(batch)).value_and_grad(params, batch)
 
-    def train(self, training: Training) -> Array:
+    def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """A step per batch, in one native loop where a batch is small."""
-        runner = self._for_gradient(training.batch_size * len(training.hyper))
-        if runner.slabs(min(training.batch_size, len(training.order))) > 1:
-            return train_step_by_step(self, self._stepper(training.update), training)
-        if self._rule is None or self._rule[0] is not training.update:
-            self._rule = training.update, rule(for_values(training.update))
-        return runner.train(training, self._rule[1])
+        runner = self._for_gradient(steps.batch_size * len(steps.hyper))
+        if runner.slabs(min(steps.batch_size, len(steps.order))) > 1:
+            return train_step_by_step(self, self._stepper(update), steps)
+        if self._rule is None or self._rule[0] is not update:
+            self._rule = update, rule(for_values(update))
+        return runner.train(self._rule[1], steps)
 
     def _stepper(self, update: ArrayProgram) -> NativeExecutor:
         if self._update is None or self._update[0] is not update:
@@ -202,9 +202,8 @@ class Runner:
         self._give_back(machines)
         return value, gradient
 
-    def train(self, training: Training, step: int) -> Array:
+    def train(self, step: int, t: Steps) -> Array:
         """Steps until a loss is not finite."""
-        t = training
         size = min(t.batch_size, len(t.order))
         machine = self._machine(size)
         now = np.concatenate([t.params[None], t.state])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ from autograd.compiler.arrays import (
     sums_over_rows,
     through,
 )
-from autograd.compiler.backends import Training
+from autograd.compiler.backends import Steps, train_step_by_step
 from autograd.compiler.follow import (
     Functions,
     Place,
@@ -61,33 +60,21 @@ class NumpyExecutor:
 
     def __init__(self, program: ArrayProgram) -> None:
         self._program = program
-        self._rule: tuple[ArrayProgram, Follower] | None = None
+        self._rule: tuple[ArrayProgram, NumpyExecutor] | None = None
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
-        return np.ascontiguousarray(self._values.outputs(params, batch.T).T)
+        return self._values.outputs(params, batch.T).T
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
         return self._gradient.value_and_grad(params, batch.T)
 
-    def train(self, training: Training) -> Array:
-        """Take one optimiser step per batch; state lies beside parameters, as the rule reads it."""
-        if self._rule is None or self._rule[0] is not training.update:
-            self._rule = training.update, Follower(for_values(training.update))
-        update, losses, size = self._rule[1], [], training.batch_size
-        now = np.concatenate([training.params[None], training.params[None], training.state])
-        for step, start in enumerate(range(0, len(training.order), size)):
-            batch = training.rows[training.order[start : start + size]]
-            loss, now[1] = self.value_and_grad(now[0], batch)
-            losses.append(loss)
-            if not isfinite(loss):
-                break
-            changed = update.outputs(training.hyper[step], now)
-            training.previous[0], training.previous[1:] = now[0], now[2:]
-            now[0], now[2:] = changed[0], changed[1:]
-        training.params[:], training.state[:] = now[0], now[2:]
-        return np.array(losses)
+    def train(self, update: ArrayProgram, steps: Steps) -> Array:
+        """Take one optimiser step per batch."""
+        if self._rule is None or self._rule[0] is not update:
+            self._rule = update, NumpyExecutor(update)
+        return train_step_by_step(self, self._rule[1], steps)
 
     @cached_property
     def _values(self) -> Follower:

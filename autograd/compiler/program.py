@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,11 @@ import numpy.typing as npt
 from autograd.compiler.arrays import CODE, VIEWS, Array, ArrayProgram
 from autograd.compiler.backends import (
     Executor,
-    Steps,
-    Training,
     check_backend,
     check_shape,
     make_executor,
 )
+from autograd.compiler.backends import Steps as TrainingSteps
 from autograd.compiler.listing import Counts, Listing, Names, count, print_list, unrolled
 from autograd.compiler.roll import Rolled, roll
 from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
@@ -90,6 +90,9 @@ class Program:
     one row per sample; it may be left out when there are no inputs.
     """
 
+    Steps: TypeAlias = TrainingSteps
+    """What `train` takes."""
+
     def __init__(
         self,
         arrays: ArrayProgram,
@@ -141,7 +144,8 @@ class Program:
 
     def __call__(self, params: Any, batch: Any = None) -> Array:
         """The roots for every row: (P,), (N, I) -> (N, O)."""
-        return self._executor.outputs(self._params(params), self._batch(batch))
+        outputs = self._executor.outputs(self._params(params), self._batch(batch))
+        return np.ascontiguousarray(outputs)
 
     def value_and_grad(self, params: Any, batch: Any = None) -> tuple[float, Array]:
         """The mean of the root over the rows and its gradient (P,); of several roots, their sum."""
@@ -155,7 +159,7 @@ class Program:
             parameter.grad += amount
         return value
 
-    def train(self, rule: Rule, steps: Steps) -> Array:
+    def train(self, rule: Rule, steps: TrainingSteps) -> Array:
         """Take one optimiser step per batch inside the backend; the loss of each.
 
         ``rule(m, p, g, *state, *hyper)`` gives a parameter's new number and state, as in
@@ -169,12 +173,11 @@ class Program:
             raise IndexError(f"order points outside the {len(rows)} rows")
         hyper = _real_array(steps.hyper, (-(-len(order) // steps.batch_size), None), "hyper")
         parameters, states = len(self.names.parameters), len(steps.state)
-        for name, shape in (("params", (parameters,)), ("state", (states, parameters))):
-            _check_changed(getattr(steps, name), shape, name)
+        _check_changed(steps.params, (parameters,), "params")
+        _check_changed(steps.state, (states, parameters), "state")
         _check_changed(steps.previous, (1 + states, parameters), "previous")
         update = self._update(rule, states, hyper.shape[1])
-        arrays = steps.params, steps.state, steps.previous, rows, order
-        return self._executor.train(Training(update, *arrays, steps.batch_size, hyper))
+        return self._executor.train(update, replace(steps, rows=rows, order=order, hyper=hyper))
 
     def _update(self, rule: Rule, states: int, numbers: int) -> ArrayProgram:
         """The rule over rows of one parameter, its gradient and its state, kept for next time."""
@@ -307,8 +310,7 @@ def _array(given: Any, name: str) -> npt.NDArray[Any]:
 
 def _check_changed(array: Array, shape: tuple[int, ...], name: str) -> None:
     """Raise unless the array can be changed in place as it is."""
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    check_shape(array.shape, shape, name)
     if array.dtype != np.float64 or not (array.flags.c_contiguous and array.flags.writeable):
         raise TypeError(f"{name} changes in place: it must be float64, C-contiguous and writeable")
 

@@ -10,7 +10,6 @@ import numpy as np
 import autograd
 import nn
 from autograd import Value
-from nn.compiled import Call
 from tests.benchmarks.workloads import Array, Workload
 
 Train = Callable[[int], list[float]]
@@ -112,7 +111,7 @@ def inside(workload: Workload, backend: str = "native") -> Train:
         for k in range(0, passes * steps, count * steps):
             step_numbers = np.ascontiguousarray(hyper[k : k + count * steps])
             size = workload.batch_size
-            call = Call(params, state, previous, rows, chosen, size, step_numbers)
+            call = autograd.Program.Steps(params, state, previous, rows, chosen, size, step_numbers)
             losses += program.train(optimizer.rule, call).tolist()
         return losses
 

@@ -15,7 +15,7 @@ from autograd import Value, compile, less, less_equal, topological_order, where 
 from autograd.primitive import Primitive
 from autograd.rules import TABLE
 from autograd.value import apply
-from tests.compiled import BACKENDS, Eager, Steps, need, same
+from tests.compiled import BACKENDS, Eager, need, same
 from tests.strategies import Program, payback_operations, programs, result
 from tests.truth import SPECIAL
 
@@ -368,7 +368,7 @@ def test_training_takes_the_optimisers_steps(backend: str, rows: int, batch_size
     steps = -(-rows // batch_size)
     hyper = np.column_stack([np.linspace(0.1, 0.2, steps), np.full(steps, 0.9)])
     params, state, previous = program.pack(), np.zeros((2, 2)), np.full((3, 2), np.nan)
-    taken = Steps(params, state, previous, data, order, batch_size, hyper)
+    taken = autograd.Program.Steps(params, state, previous, data, order, batch_size, hyper)
     losses = program.train(momentum, taken)
     p, v, average = program.pack(), np.zeros(2), np.zeros(2)
     for step in range(steps):
@@ -389,12 +389,14 @@ def test_training_stops_before_a_loss_that_is_not_finite(backend: str) -> None:
     data[order[9], 0] = np.inf
     hyper = np.tile([0.1, 0.9], (3, 1))
     params, state, previous = program.pack(), np.zeros((2, 2)), np.zeros((3, 2))
-    steps = Steps(params, state, previous, data, order, 4, hyper)
+    steps = autograd.Program.Steps(params, state, previous, data, order, 4, hyper)
     losses = program.train(momentum, steps)
     assert len(losses) == 3
     assert not np.isfinite(losses[2])
     good, before, last = program.pack(), np.zeros((2, 2)), np.zeros((3, 2))
-    program.train(momentum, Steps(good, before, last, data, order[:8], 4, hyper[:2]))
+    program.train(
+        momentum, autograd.Program.Steps(good, before, last, data, order[:8], 4, hyper[:2])
+    )
     assert params.tolist() == pytest.approx(good.tolist(), rel=1e-14)
     np.testing.assert_allclose(state, before, rtol=1e-14)
     np.testing.assert_allclose(previous, last, rtol=1e-14)

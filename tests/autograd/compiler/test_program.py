@@ -9,7 +9,6 @@ import pytest
 
 import autograd
 from autograd import Program, Value, compile, no_grad  # noqa: A004
-from tests.compiled import Steps
 
 
 @pytest.fixture
@@ -233,12 +232,12 @@ def descend(m: object, p, g, rate, *rest) -> tuple:  # type: ignore[no-untyped-d
     return (p - rate * g,)
 
 
-def steps(program: Program, **change: object) -> Steps:
+def steps(program: Program, **change: object) -> Program.Steps:
     usual: dict = {
         "params": program.pack(), "state": np.zeros((0, 2)), "previous": np.zeros((1, 2)),
         "rows": BATCH, "order": [0, 1], "batch_size": 2, "hyper": [[0.1, 0.1]],
     }  # fmt: skip
-    return Steps(**{**usual, **change})
+    return Program.Steps(**{**usual, **change})
 
 
 def test_train_refuses_rows_that_are_not_there(line: tuple) -> None:
