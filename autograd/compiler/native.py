@@ -41,7 +41,7 @@ from autograd.compiler.native_plan import plan
 from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan
 
 LONGEST_BLOCK = 256
-CACHE = 32768
+CACHE = 65536
 """Numbers that the registers of a block should not exceed: a part of the second-level cache."""
 
 SLABS = 16

@@ -33,7 +33,7 @@ is the first; returns where the next entry begins."""
 TILE = 4
 """A matrix product keeps TILE x TILE vectors of sums in registers."""
 
-C_NAMES = {"power": "pow", "arctan2": "atan2", "absolute": "fabs"}
+C_NAMES = {"arctan2": "atan2", "absolute": "fabs"}
 """Names that the C library has for the basis, besides arc… without its rc."""
 
 
@@ -245,21 +245,24 @@ def _is(k: _Kernel, number: Whole) -> Any:
     return k.e.builder.icmp_signed("!=", number, k.e.whole(0))
 
 
-def _take(k: _Kernel) -> None:
-    """dst[i] = a[i, index[i]], or nan: every element is looked at, so none outside ever is."""
-    nan = float("nan")
+def _take(k: _Kernel, varies: int) -> None:
+    """dst[i] = a[i, index[i]]; nan for an index that is not whole or outside, which is not read."""
+    e, b = k.e, k.e.builder
+    most = e.spread(b.sitofp(k["m"], DOUBLE))
 
     def row(i: Whole) -> None:
         def vector(r: Whole) -> None:
-            place = k.load(k["index"], (i, k["i"]), r)
-            start = k.e.sum(k["a"], (i, k["s"]), r)
-
-            def body(j: Whole, so_far: Vector) -> list[Vector]:
-                here = k.e.spread(k.e.builder.sitofp(j, DOUBLE))
-                found = k.e.compare("==", place, here)
-                return [k.e.choose(found, k.load(start, (j, k["t"])), so_far)]
-
-            (result,) = k.e.loop(0, k["m"], 1, body, k.e.vector(nan))
+            index = k.load(k["index"], (i, k["i"]), r)
+            inside = b.and_(e.compare("<=", 0.0, index), e.compare("<", index, most))
+            found = b.and_(inside, e.compare("==", e.intrinsic("floor", index), index))
+            index = e.choose(found, index, 0.0)
+            numbers = ir.Constant(e.type, ir.Undefined)
+            for q in range(e.lanes):
+                j = b.fptosi(e.lane(index, q), WHOLE)
+                row = (e.sum(r, q),) if varies else ()
+                number = k.load_one(k["a"], (i, k["s"]), (j, k["t"]), *row)
+                numbers = b.insert_element(numbers, number, ir.Constant(WORD, q))
+            result = e.choose(found, Vector(e, numbers), float("nan"))
             k.store(result, k["dst"], (i, k["R"]), r)
 
         k.each_vector(vector)
@@ -458,7 +461,8 @@ BODIES: Mapping[str, Callable[[_Kernel], None]] = {
     "sum": partial(_reduce, combine=lambda e, a, b: a + b),
     "max": partial(_reduce, combine=PLAIN["maximum"]),
     "total": _total,
-    "take": _take,
+    "take": partial(_take, varies=1),
+    "take1": partial(_take, varies=0),
     "mean": _mean,
     "copy": partial(_move, vectors=True, add=False),
     "copy1": partial(_move, vectors=False, add=False),

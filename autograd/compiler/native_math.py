@@ -107,12 +107,29 @@ def tanh(e: Emitter, x: Vector) -> Vector:
 def sin(e: Emitter, x: Vector) -> Vector:
     """sin(r) or cos(r), by the quarter of the turn that x is in."""
     y = e.choose(e.compare("<", absolute(e, x), 2.0**-27), x, _wave(e, x, 0))
-    return _unless_far(e, "sin", x, y)
+    return _else_by_c(e, _is_far(e, x), y, "sin", x)
 
 
 def cos(e: Emitter, x: Vector) -> Vector:
     """As sin, a quarter of a turn further."""
-    return _unless_far(e, "cos", x, _wave(e, x, 1))
+    return _else_by_c(e, _is_far(e, x), _wave(e, x, 1), "cos", x)
+
+
+def power(e: Emitter, x: Vector, y: Vector) -> Vector:
+    """√x, x√x, 1/√x and 1/x√x, where x is neither small nor large; else the C library."""
+    size, root = absolute(e, y), e.intrinsic("sqrt", x)
+    inverse = 1.0 / root
+    root_low = 0.5 * inverse * e.fma(-root, root, x)
+    low = inverse * (e.fma(-inverse, root, 1.0) - inverse * root_low)
+    square, cube, up = inverse * inverse, inverse * inverse * inverse, x * root
+    cube_low = e.fma(square, inverse, -cube) + inverse * e.fma(inverse, inverse, -square)
+    one, more = e.compare("==", size, 0.5), e.compare("==", size, 1.5)
+    down = e.choose(one, inverse + low, cube + (cube_low + 3.0 * square * low))
+    result = e.choose(one, root, up + (e.fma(x, root, -up) + x * root_low))
+    result = e.choose(e.compare("<", y, 0.0), down, result)
+    near = e.builder.and_(e.compare(">", x, 1e-100), e.compare("<", x, 1e100))
+    known = e.builder.and_(near, e.builder.or_(one, more))
+    return _else_by_c(e, e.builder.not_(known), result, "pow", x, y)
 
 
 def erf(e: Emitter, x: Vector) -> Vector:
@@ -132,7 +149,7 @@ def erfc(e: Emitter, x: Vector) -> Vector:
 
 PRECISE: Mapping[str, Callable[..., Vector]] = {
     "exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "tanh": tanh, "sin": sin, "cos": cos,
-    "erf": erf, "erfc": erfc,
+    "erf": erf, "erfc": erfc, "power": power,
 }  # fmt: skip
 
 
@@ -220,15 +237,18 @@ def _wave(e: Emitter, x: Vector, quarter: int) -> Vector:
     return e.of_bits(b.xor(e.bits_of(e.choose(is_odd, odd, even)), sign))
 
 
-def _unless_far(e: Emitter, name: str, x: Vector, y: Vector) -> Vector:
-    """y, or what the C library says if any lane is far away, infinite or nan."""
+def _is_far(e: Emitter, x: Vector) -> Any:
+    """Also where x is nan."""
+    return e.builder.fcmp_unordered(">", absolute(e, x).ir, e.vector(FAR).ir)
+
+
+def _else_by_c(e: Emitter, mask: Any, y: Vector, name: str, *operands: Vector) -> Vector:
+    """y, or where the mask holds what the C library says, which is asked for those lanes' sake."""
     b = e.builder
-    # nan compares as far, too
-    far = b.fcmp_unordered(">", absolute(e, x).ir, e.vector(FAR).ir)
     before, calls, after = b.block, b.append_basic_block(), b.append_basic_block()
-    b.cbranch(e.any(far), calls, after)
+    b.cbranch(e.any(mask), calls, after)
     b.position_at_end(calls)
-    other = e.choose(far, e.lane_by_lane(name, x), y)
+    other = e.choose(mask, e.lane_by_lane(name, *operands), y)
     calls = b.block
     b.branch(after)
     b.position_at_end(after)

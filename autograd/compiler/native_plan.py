@@ -222,10 +222,10 @@ class Planner:
         n, m = self.shapes[a]
         chosen, places = (self._operand(j, table, self.shapes[j]) for j in (a, index))
         if self.varying[k]:
-            chosen = self._as_varying(chosen, table, (n, m))
             places = self._as_varying(places, table, (n, 1))
         length = R if self.varying[k] else 1
-        self._emit(table, "take", n, m, length, self.place[k], *chosen[1:], places.place, places.s)
+        kernel = "take" if chosen.varies or not self.varying[k] else "take1"
+        self._emit(table, kernel, n, m, length, self.place[k], *chosen[1:], places.place, places.s)
 
     def _matmul(self, k: int, table: int) -> None:
         a, b, bias = self.operands[k][:3]

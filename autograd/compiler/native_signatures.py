@@ -22,6 +22,7 @@ SIGNATURES: Mapping[str, str] = {
     "max": "n m R dst a s t",
     "total": "n m dst a s",
     "take": "n m R dst a s t index i",
+    "take1": "n m R dst a s t index i",
     "mean": "n dst d R a s",
     "copy": "n m R dst ds dt a s t",
     "copy1": "n m dst ds dt a s t",

@@ -26,13 +26,17 @@ SPECIAL = [0.0, -0.0, inf, -inf, nan, 5e-324, -5e-324, 1.0, -1.0, 2.0, -2.0, 1e3
 KEPT: list[object] = []
 
 
+WIDTHS = [width for width in (2, 4, 8) if width <= lanes()]
+
+
 @cache
-def vectors(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The function over arrays."""
-    width, module = lanes(), ir.Module(name)
+def vectors(case: str, width: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The function over arrays; what follows its name are its further operands."""
+    (name, *others), module = case.split(), ir.Module(case)
     e = Emitter(module, f"over.{name}", [NUMBERS, NUMBERS, WHOLE], ir.VoidType(), width)
     source, to, count = e.function.args
-    e.loop(0, count, width, lambda i: e.store(compute(e, name, e.load(source, i)), to, i))
+    numbers = [e.vector(float(other)) for other in others]
+    e.loop(0, count, width, lambda i: e.store(compute(e, name, e.load(source, i), *numbers), to, i))
     e.builder.ret_void()
     engine = new_engine()
     engine.add_object_file(binding.ObjectFileRef.from_data(compiled(module)))
@@ -70,7 +74,8 @@ HALVES = [k * 0.34657359027997264 for k in range(1, 12)]
 TURNS = [k * pi / 4 for k in range(1, 40)] + [63000 * pi / 2, 1e5, 7919 * pi]
 # ones that come closest to multiples of π/2, where reduction loses most
 HARD = [90644.3728340263, 64503.180363505635, 58132.030462025534, 55755.415619584855]
-LEAST = {"log": 0.0, "log1p": -1.0}
+LEAST = {"log": 0.0, "log1p": -1.0, "power": 0.0}
+EXPONENTS = [0.5, -0.5, 1.5, -1.5, 2.5, 7.0, -1.0, 0.0]
 POINTS = {
     "exp": [*spread(-746, 710), *spread(-2, 2), *near(*HALVES, 745.13, 708.4, 709.78, *TINY)],
     "expm1": [*spread(-60, 710), *spread(-3, 3), *near(*HALVES, 37.4, 709.78, *TINY)],
@@ -85,17 +90,25 @@ POINTS = {
     "cos": [*spread(-10, 10), *spread(-1e5, 1e5), *near(*TURNS, *TINY), *HARD, 1e22, 1e300],
     "erf": [*spread(-6.5, 6.5), *spread(-1, 1), *near(0.65, 5.9, *TINY)],
     "erfc": [*spread(-6.5, 27.3), *spread(-1, 3), *near(0.47, 3.0, 26.5, 27.2, *TINY)],
+    **{f"power {y}": [*magnitudes(5e-324, 1e308), *spread(0.01, 100)] for y in EXPONENTS},
 }
 
 
-@pytest.mark.parametrize("name", [*PRECISE])
-def test_within_two_units_in_the_last_place(name: str) -> None:
-    x = np.array(POINTS[name], dtype=float)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("case", [*POINTS])
+def test_within_two_units_in_the_last_place(case: str, width: int) -> None:
+    x, truth = truths(case)
+    assert max(map(ulps, vectors(case, width)(x).tolist(), truth)) <= MOST_ULPS
+
+
+@cache
+def truths(case: str) -> tuple[np.ndarray, list[object]]:
+    name, *others = case.split()
+    x = np.array(POINTS[case], dtype=float)
     x = x[x > LEAST.get(name, -inf)]
     with mpmath.workprec(1300):
-        truth = [getattr(mpmath, name)(mpmath.mpf(each)) for each in x.tolist()]
-        worst = max(map(ulps, vectors(name)(x).tolist(), truth))
-    assert worst <= MOST_ULPS
+        function = getattr(mpmath, name)
+        return x, [function(mpmath.mpf(each), *map(mpmath.mpf, others)) for each in x.tolist()]
 
 
 def ulps(found: float, truth: object) -> float:
@@ -107,21 +120,24 @@ def ulps(found: float, truth: object) -> float:
 
 
 def test_every_function_has_its_points() -> None:
-    assert POINTS.keys() == PRECISE.keys()
+    assert {case.split()[0] for case in POINTS} == PRECISE.keys()
 
 
-@pytest.mark.parametrize("name", [*PRECISE])
-def test_special_values_are_those_of_ieee_754(name: str) -> None:
-    found = vectors(name)(np.array(SPECIAL * 2)).tolist()
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("case", [*POINTS])
+def test_special_values_are_those_of_ieee_754(case: str, width: int) -> None:
+    name, *others = case.split()
+    found = vectors(case, width)(np.array(SPECIAL * 2)).tolist()
     for x, y in zip(SPECIAL * 2, found, strict=True):
-        expected = getattr(scalar_math, name)(x)
-        assert y == pytest.approx(expected, rel=1e-15, abs=0, nan_ok=True), f"{name}({x})"
-        assert np.signbit(y) == np.signbit(expected) or y != y, f"the sign of {name}({x})"
+        expected = getattr(scalar_math, name)(x, *map(float, others))
+        assert y == pytest.approx(expected, rel=1e-15, abs=0, nan_ok=True), f"{case}({x})"
+        assert np.signbit(y) == np.signbit(expected) or y != y, f"the sign of {case}({x})"
 
 
-@pytest.mark.parametrize("name", [*PRECISE])
-def test_a_lane_does_not_see_its_neighbours(name: str) -> None:
-    x = np.array(POINTS[name][:64])
-    alone = [vectors(name)(np.array([each]))[0] for each in x]
-    mixed = vectors(name)(np.column_stack([x, np.full(64, nan), np.full(64, 1e300)]).ravel())
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("case", [*POINTS])
+def test_a_lane_does_not_see_its_neighbours(case: str, width: int) -> None:
+    x = np.array(POINTS[case][:64])
+    alone = [vectors(case, width)(np.array([each]))[0] for each in x]
+    mixed = vectors(case, width)(np.column_stack([x, np.full(64, nan), np.full(64, 1e300)]).ravel())
     assert mixed[::3].tolist() == alone
