@@ -58,6 +58,15 @@ class Join:
     result: Block
 
 
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Rows of uniform numbers (i, k), and of each the number at w places: (w, i)."""
+
+    rows: Block
+    index: Block
+    result: Block
+
+
 class Tape:
     """Steps in order, and what their results are owed."""
 
@@ -66,10 +75,10 @@ class Tape:
         self.leading = {PARAMETERS}
         """Blocks with parameters behind them: all others are not paid."""
         self.forms = Forms(recorder)
-        self._steps: list[Step | Product | Join | Single] = []
+        self._steps: list[Step | Product | LookUp | Join | Single] = []
         self._debts: dict[int, dict[Any, Number]] = {}
 
-    def note(self, step: Step | Product | Join, *operands: Number) -> None:
+    def note(self, step: Step | Product | LookUp | Join, *operands: Number) -> None:
         """Remember to repay these operands, if there are parameters behind them."""
         if any(map(self._leads, operands)):
             self.leading.add(step.result.index)
@@ -270,20 +279,30 @@ class Tape:
                 )
             self.pay(part, amount, part.shape)
 
+    def _repay_look_up(self, step: LookUp, debt: Number) -> None:
+        """What all that looked a number up owe it: a product of their debts with ones and zeros."""
+        recorder, (i, k) = self.recorder, step.rows.shape
+        owed = recorder.reshaped(recorder.block(debt), (step.index.shape[0], i))
+        self.pay(step.rows, recorder.outer(owed, self._chosen(step.index, k)), (i, k))
+
     def _slopes_of_taken(self, values: Number, index: Number) -> list[Number]:
         """The partials of ``take`` for all values at once: 1 where the index is their place."""
-        recorder, m = self.recorder, self.recorder.namespace
         assert isinstance(values, Block)
-        n = values.shape[1]
-        places = Known(recorder, tuple(map(float, range(n))))
-        row = recorder.reshaped(Block(recorder, places.index), (1, n))
-        slopes = m.where(m.equal(index, row), 1.0, 0.0)
-        return [*(Column(slopes, k) for k in range(n)), 0.0]
+        chosen = self._chosen(index, values.shape[1])
+        return [*(Column(chosen, k) for k in range(values.shape[1])), 0.0]
+
+    def _chosen(self, index: Number, count: int) -> Block:
+        """Per index a row of zeros, with a one in its place."""
+        recorder, m = self.recorder, self.recorder.namespace
+        places = Known(recorder, tuple(map(float, range(count))))
+        row = recorder.reshaped(Block(recorder, places.index), (1, count))
+        return recorder.block(m.where(m.equal(index, row), 1.0, 0.0))
 
 
 _REPAY: dict[type, Callable[..., None]] = {
     Step: Tape._repay_step,
     Product: Tape._repay_product,
+    LookUp: Tape._repay_look_up,
     Join: Tape._repay_join,
 }
 

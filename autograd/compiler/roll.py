@@ -10,7 +10,7 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -39,7 +39,7 @@ from autograd.compiler.families import (
     regions_of,
 )  # fmt: skip
 from autograd.compiler.record import Recorder
-from autograd.compiler.repay import Join, Product, Step, Tape, spread
+from autograd.compiler.repay import Join, LookUp, Product, Step, Tape, spread
 from autograd.compiler.singles import LEADS, NEGATIVE, Kind, Single
 from autograd.primitive import Primitive
 from autograd.value import Value
@@ -112,6 +112,10 @@ class Roller:
             regions = self._regions(family)
             if regions is not None:
                 return self._multiply(family, regions)
+        if family.row is TAKE and len(family.parents[0]) > 2:
+            looked_up = self._rows_looked_up(family)
+            if looked_up is not None:
+                return self._look_up(family, looked_up)
         operands, widths = self._operands(family)
         if family.row is TAKE and any(widths):
             y: Number = self._taken(*operands)
@@ -299,6 +303,35 @@ class Roller:
             members += [family.members[numbers[id(p)]] for row in region for p in row]
             if family.paid:
                 self.tape.note(Product(a, b, bias, result), a, b, bias)
+        self._settle(family, members, self._together(results))
+
+    def _rows_looked_up(self, family: Family) -> list[Region] | None:
+        """The nodes of ``take`` by the uniform rows that they look into; None where these vary."""
+        if not self._is_uniform([value for parents in family.parents for value in parents[:-1]]):
+            return None
+        by_place = sorted(family.parents, key=lambda parents: self.slots.get(parents[0], -1))
+        rows = replace(family, parents=by_place)
+        found = regions_of(rows, slice(-1), slice(-1, None))
+        return found if len(found) <= FEW else None
+
+    def _look_up(self, family: Family, regions: Sequence[Region]) -> None:
+        """``take`` from uniform numbers: places that look into the same rows do so together."""
+        recorder, results = self.recorder, []
+        numbers = {id(parents): k for k, parents in enumerate(family.parents)}
+        members: list[Value] = []
+        for region in regions:
+            w, i, n = len(region), len(region[0]), len(region[0][0]) - 1
+            values = self._gather([p for parents in region[0] for p in parents[:-1]], (i, n))
+            rows = self._whole(values, (i, n))
+            index = recorder.block(self._gather([row[0][-1] for row in region]))
+            index = recorder.reshaped(index, (w, 1))
+            assert isinstance(rows, Block)
+            tiled = recorder.table(rows, np.tile(np.arange(i * n), w), (w * i, n))
+            each = recorder.table(index, np.repeat(np.arange(w), i), (w * i, 1))
+            results.append(recorder.take(tiled, each))
+            members += [family.members[numbers[id(p)]] for row in region for p in row]
+            if family.paid:
+                self.tape.note(LookUp(rows, index, results[-1]), rows)
         self._settle(family, members, self._together(results))
 
     def _together(self, blocks: Sequence[Block]) -> Block:

@@ -204,6 +204,28 @@ def test_tangles(backend: str, data: st.DataObject) -> None:
     check(root, x, w, rows, backend)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_rows_looked_up(backend: str, data: st.DataObject) -> None:
+    """Embeddings: tokens of the same or of other rows, with indices that may be nonsense."""
+    need(backend)
+    w, x = [Value(0.25 * k - 0.5) for k in range(6)], [Value(0.0) for _ in range(3)]
+    numbers = st.sampled_from([*w, Value(1.5, requires_grad=False)])
+    count, width = data.draw(st.integers(2, 4)), data.draw(st.integers(1, 3))
+    rows = [[data.draw(numbers) for _ in range(width)] for _ in range(count)]
+    looked_up = [
+        autograd.take(column, data.draw(st.sampled_from(x)) + 0.0)
+        for _ in range(data.draw(st.integers(1, 4)))
+        for column in zip(*(rows if data.draw(st.booleans()) else rows[::-1]))
+    ]
+    factors = [data.draw(numbers) for _ in looked_up]
+    root = autograd.dot(looked_up, factors) + looked_up[0] * looked_up[-1]
+    batch = np.random.default_rng(count).integers(0, count, size=(3, 3)).astype(float)
+    batch[0, 0] = data.draw(st.sampled_from([0.0, -0.0, 0.5, -1.0, float(count), math.nan]))
+    check(root, x, w, batch, backend)
+
+
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 def test_one_term_softmaxes_and_products_of_sums(backend: str) -> None:
     need(backend)
