@@ -118,7 +118,7 @@ Link = tuple[str, str, str, float]
 
 GAP, DENSE_GAP, ROW_GAP, PADDING, TITLE = 58.0, 130.0, 12.0, 14.0, 20.0
 DENSE, BESIDE = 30, 20.0
-ASIDE, BEND, CLEAR = 12.0, 40.0, 8.0
+ASIDE, BEND, CLEAR = 14.0, 40.0, 8.0
 
 
 def columns_of(blocks: Sequence[Block], links: Sequence[Link]) -> Layout:

@@ -324,7 +324,7 @@ def symbol(node: TraceNode) -> str:
 
 def _list_card(graph: Graph, key: str, nodes: tuple[int, ...]) -> Card:
     named = max(_wide(given_name(graph, i), 14) for i in nodes)
-    height = 30 + LINE * min(len(nodes), ROWS_AT_MOST)
+    height = 36 + LINE * min(len(nodes), ROWS_AT_MOST)
     return Card(key, "inputs", False, nodes, "x", "", (), named + CELL * 2 + 24, height)
 
 

@@ -1,0 +1,146 @@
+"""Pictures that were looked at and approved: whatever changes in one of them has to be seen again.
+
+They lie in ``approved/``, each a file to open.  Their numbers are exact on every machine, and
+places are our own, not Graphviz's, whose versions differ.  After a change that is meant:
+
+    python -m tests.autograd.views.test_approved
+
+writes them anew; look at each before it is committed.
+"""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+import autograd
+import nn
+from autograd import Value, scope, trace
+from autograd.views.draw import draw, to_svg
+from autograd.views.frames import animation, strip, write_frames
+from autograd.views.kernels import kernel
+from autograd.views.moment import moment
+from autograd.views.painter import paint
+from autograd.views.scene import scene, skeleton
+
+FOLDER = Path(__file__).parent / "approved"
+
+
+def model(*sizes, activation="relu"):
+    """A network whose numbers are short: quarters, some of them negative."""
+    made = nn.MLP(sizes[0], sizes[1:], activation=activation, seed=1)
+    for k, parameter in zip(count(1), made.parameters()):
+        parameter.data = ((7 * k) % 11 - 4) / 4
+    return made
+
+
+def network():
+    x = [Value(0.5), Value(-1.0, label="x₂")]
+    return (model(2, 3, 1)(x) - 1.0) ** 2
+
+
+def wide():
+    """Units of one row each, and an input that is a plain number."""
+    return autograd.sum(model(2, 8, 2, activation="leaky_relu")([Value(1.0, label="input"), 2.0]))
+
+
+def tall():
+    """More units than a card lists."""
+    return model(1, 45, 1)([Value(1.5)])
+
+
+def batch():
+    made = model(2, 2, 1)
+    return autograd.mean([(made([Value(a), b]) - a) ** 2 for a, b in ((1.0, 2.0), (0.5, -1.0))])
+
+
+def recurrent():
+    layer = nn.Layer(2, 2, "relu", seed=1, name="step 1")
+    for k, parameter in zip(count(1), layer.parameters()):
+        parameter.data = ((5 * k) % 7 - 3) / 2
+    return autograd.sum(layer(layer([Value(0.5, label="x"), Value(-1.0, label="y")])))
+
+
+def scopes():
+    x, nameless = Value(0.5, label="x"), Value(0.25)
+    with scope("left"):
+        a = x * x + nameless
+    with scope("right <&>"):
+        b = a * -2.0
+        with scope("inner"):
+            b = autograd.maximum(b, x) / 4.0
+    made = Value(2.0, (b,), (3.0,), op="mine")
+    a.label = "a long label, longer than any card has room for"
+    return a * made + float("inf") * x
+
+
+def at(make, level, part, *, lang="en", theme="light"):
+    """A network at a level, after that part of its steps."""
+    story = trace(make())
+    return paint(
+        scene(story, level), moment(story, round(part * len(story.steps))), lang=lang, theme=theme
+    )
+
+
+def sources():
+    """What Graphviz is given to lay out, and what users get to change."""
+    root = scopes()
+    root.backward()
+    told = draw(root), draw(root, fold=1, lang="zh", gradients=False, rankdir="TB")
+    return skeleton(scene(trace(scopes()))) + "".join(picture.source for picture in told)
+
+
+def kernels():
+    some = {"add": 2, "sub": 2, "div": 2, "pow": 2, "neg": 1, "tanh": 1, "arcsin": 1, "gelu": 1}
+    some |= {"absolute": 1, "maximum": 2, "where": 3, "hypot": 2, "less": 2, "dot": 5, "elu": 2}
+    return "".join(f"{op}: {kernel(op, operands)}\n" for op, operands in some.items())
+
+
+def frames(folder):
+    """The index, and the names of the files beside it."""
+    index = write_frames(trace(network()), folder, by="unit", lang="en")
+    names = sorted(path.name for path in folder.iterdir())
+    return index.read_text("utf-8") + "\n".join(names) + "\n"
+
+
+APPROVED = {
+    "network at layers, before the first step.svg": lambda: at(network, 1, 0.0, lang="zh"),
+    "network at layers, at the end.svg": lambda: at(network, 1, 1.0),
+    "network at units, half repaid.svg": lambda: at(network, 2, 0.7, theme="auto"),
+    "network at numbers, half repaid.svg": lambda: at(network, 0, 0.72, theme="dark"),
+    "network at numbers, half evaluated.svg": lambda: at(network, 0, 0.3, lang="zh"),
+    "wide network at units.svg": lambda: at(wide, 2, 1.0),
+    "tall network at layers.svg": lambda: at(tall, 1, 1.0),
+    "two rows at layers.svg": lambda: at(batch, 1, 0.8),
+    "two rows at units.svg": lambda: at(batch, 2, 0.8, lang="zh"),
+    "recurrent network at units.svg": lambda: at(recurrent, 2, 1.0),
+    "recurrent network at numbers.svg": lambda: at(recurrent, 0, 1.0),
+    "network as it stands, folded to fit.svg": lambda: to_svg(tall(), lang="zh", theme="dark"),
+    "strip.svg": lambda: strip(trace(network()), (0, 12, 25), per_row=2),
+    "animation.svg": lambda: animation(trace(network()), [12, 25], seconds=1.5, lang="zh"),
+    "sources.dot": sources,
+    "kernels.txt": kernels,
+}
+
+
+@pytest.mark.parametrize("name", APPROVED)
+def test_the_picture_is_the_approved_one(name):
+    assert APPROVED[name]() == (FOLDER / name).read_text("utf-8")
+
+
+def test_the_frames_are_the_approved_ones(tmp_path):
+    assert frames(tmp_path / "frames") == (FOLDER / "frames.txt").read_text("utf-8")
+
+
+def test_there_are_no_others():
+    assert {path.name for path in FOLDER.iterdir()} == {*APPROVED, "frames.txt"}
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    FOLDER.mkdir(exist_ok=True)
+    for name, make in APPROVED.items():
+        (FOLDER / name).write_text(make(), "utf-8")
+    with tempfile.TemporaryDirectory() as temporary:
+        (FOLDER / "frames.txt").write_text(frames(Path(temporary) / "frames"), "utf-8")
