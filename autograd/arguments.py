@@ -142,8 +142,7 @@ def _take_option(asked: Asked, word: str, rest: Iterator[str]) -> None:
     if value is None:
         raise UserError("takes one", option=name, takes=_possible(option))
     if option.choices and value not in option.choices:
-        choices = {"choices": ", ".join(option.choices), "given": repr(short(value, 30))}
-        raise UserError("choice", option=name, **choices)
+        raise UserError("choice", option=name, choices=option.choices, given=repr(short(value, 30)))
     asked.given[option.name] = _count(name, value) if option.takes == "N" else value
 
 

@@ -326,7 +326,10 @@ def _write(request: Request, write: Callable[[str], object]) -> int:
         size = os.path.getsize(path)
     except OSError as error:
         raise UserError("cannot write", path=path, why=_reason(error, request.lang)) from None
-    except (ValueError, ImportError) as error:
+    except ImportError as error:
+        key = "needs the extra" if error.name else "as said"
+        raise UserError(key, package=error.name, problem=error) from None
+    except ValueError as error:
         raise UserError("as said", problem=error) from None
     request.console.print(request.words["written"].format(clean(path, 4096), size))
     return OK

@@ -587,3 +587,15 @@ def test_output_that_cannot_show_every_sign():
     )
     assert done.returncode == 0
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "this needs "), ("zh", "这需要 ")])
+def test_a_missing_extra_is_named_in_either_language(capsys, tmp_path, monkeypatch, lang, said):
+    for suffix, package in ((".png", "resvg_py"), (".pdf", "typst")):
+        monkeypatch.setitem(sys.modules, package, None)
+        path = tmp_path / f"e{suffix}"
+        code, out, err = run(capsys, "draw", "a*2", "a=1", "-o", str(path), "--lang", lang)
+        assert (code, out) == (2, "")
+        assert f"{said}{package}" in err
+        assert 'pip install "payback[pictures]"' in err
+        assert not path.exists()

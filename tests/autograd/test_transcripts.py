@@ -1,0 +1,107 @@
+"""What the console says, read and approved: every help, listing, refusal and completion.
+
+The transcripts lie in ``transcripts/``, one for each language and one for the shells.  After a
+change that is meant,
+
+    python -m tests.autograd.test_transcripts
+
+writes them anew; read what changed before it is committed.
+"""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from autograd import cli
+from autograd.arguments import completion
+from tests.autograd.test_cli import REFUSED
+
+FOLDER = Path(__file__).resolve().parent / "transcripts"
+
+SEED = ["(a+b)*(b+1)", "a=2", "b=1"]
+TOLD = [
+    ["--help"],
+    *([command, "--help"] for command in cli.COMMANDS),
+    ["show", *SEED],
+    ["show", "relu(x)*w+where(x<0, 1, x)", "x=-0.5", "w=4"],
+    ["show", "x/0*y", "x=1", "y=-inf"],
+    ["show", "sum([a, b, 2, a])", "a=0.25", "b=-3"],
+    ["show", "1+2"],
+    ["paths", *SEED],
+    ["paths", "a*a+a", "a=3", "--limit", "2"],
+    ["paths", "a*a*a*a*a*a", "a=2", "--limit", "0"],
+    ["paths", "a+0*b", "a=1", "b=2"],
+    ["check", "a*b+2", "a=2", "b=-4"],
+    ["check", "relu(x)", "x=0"],
+    ["check", "absolute(x)+x", "x=0"],
+    *(["step", *SEED, "--mode", mode] for mode in ("backprop", "naive", "impatient", "passes")),
+    ["step", "a*b*2", "a=3", "b=-1", "--mode", "impatient"],
+    ["show", "maxmum(a, b)", "a=1", "b=2"],
+    ["show", "sun(a)", "a=1"],
+    ["show", "2a", "a=1"],
+    ["show", "+".join("abcdefghijklmnop")],
+    ["show", "a", "--limt", "3"],
+    ["show", "a", "--zzzzz"],
+    ["--zzzzz"],
+    ["pth", "a", "a=1"],
+    ["draw", "a", "--rankdir", "up"],
+    ["page", "a", "--max-nodes", "1.5"],
+    ["--output", "e.svg", "show", "a", "a=1"],
+]
+
+
+def said(words):
+    """What is printed, to both streams, and the exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    out.isatty = err.isatty = lambda: False
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = cli.main(words)
+        except SystemExit as ended:
+            code = ended.code
+    told = f"{out.getvalue()}{err.getvalue()}= {code}\n"
+    return told.replace(os.getcwd(), "HERE")
+
+
+def transcript(lang):
+    """All of it in one language; refusals in another are left out."""
+    told = [words for words in (*TOLD, *REFUSED) if "--lang" not in words]
+    with mock.patch.dict(os.environ):
+        os.environ.pop("COLUMNS", None)
+        lines = (f"$ payback {shown(words)}\n{said(['--lang', lang, *words])}" for words in told)
+        return "\n".join(lines)
+
+
+def shown(words):
+    return " ".join(words).encode("unicode_escape").decode()[:120]
+
+
+def shells():
+    return "\n".join(f"# {shell}\n{completion(shell)}" for shell in ("bash", "zsh", "fish"))
+
+
+APPROVED = {
+    "en.txt": lambda: transcript("en"),
+    "zh.txt": lambda: transcript("zh"),
+    "shells.txt": shells,
+}
+
+
+@pytest.mark.parametrize("name", APPROVED)
+def test_the_console_says_what_was_approved(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert APPROVED[name]() == (FOLDER / name).read_text("utf-8")
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):
+        made = {name: make() for name, make in APPROVED.items()}
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, "utf-8")
