@@ -61,7 +61,7 @@ def loss():
     return data_loss + reg_loss, sum(accuracy) / len(accuracy)
 
 
-course = []
+losses = []
 for k in range(100):
     total_loss, acc = loss()
     model.zero_grad()
@@ -69,7 +69,7 @@ for k in range(100):
     learning_rate = 1.0 - 0.9 * k / 100
     for p in model.parameters():
         p.data -= learning_rate * p.grad
-    course.append(total_loss.data)
+    losses.append(total_loss.data)
     if k % 10 == 0 or k == 99:
         print(f"step {k} loss {total_loss.data}, accuracy {acc * 100}%")
 
@@ -97,7 +97,7 @@ again.save(OUTPUT / "05_moons.safetensors")
 # %%
 published = {0: 0.8958441028683222, 1: 1.7235905336972022, 2: 0.7429006313851131}
 for k, number in published.items():
-    assert abs(course[k] - number) < 1e-9, (k, course[k])
+    assert abs(losses[k] - number) < 1e-9, (k, losses[k])
 assert acc == 1.0
 assert straight.metrics["accuracy"][-1] < 0.95
 assert apart < 1e-6

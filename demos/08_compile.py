@@ -100,9 +100,9 @@ def drawn_large(pictures, labels, count, seed):
 large, examination = drawn_large(*train, 20_000, seed=0), drawn_large(*test, 2_000, seed=1)
 network = nn.MLP(784, [50, 10], seed=0)
 optimizer = nn.Adam(network.parameters(), lr=2e-3)
-course = nn.fit(network, *large, loss=nn.cross_entropy, optimizer=optimizer, epochs=3)
+second = nn.fit(network, *large, loss=nn.cross_entropy, optimizer=optimizer, epochs=3)
 reading = np.mean(nn.predict(network, examination[0]).argmax(axis=1) == examination[1])
-print(f"{course}\n{reading:.1%} read rightly")
+print(f"{second}\n{reading:.1%} read rightly")
 
 # %% [markdown]
 # A program is an object of its own: it goes into a file and runs where there is no model.

@@ -105,7 +105,7 @@ axis = (figure := Figure(figsize=(6.4, 4), layout="constrained")).subplots()
 courses = {"one device": (alone, "o"), "four devices": (together, "s"), "two hosts": (hosts, "x")}
 for (name, (results, mark)), size in zip(courses.items(), (14, 9, 6)):
     axis.plot(range(1, 11), results[0][2], mark + "-", ms=size, mfc="none", lw=1, label=name)
-axis.set(xlabel="epoch", ylabel="training loss", title="The same course, whoever takes part")
+axis.set(xlabel="epoch", ylabel="training loss", title="The same losses, whoever takes part")
 axis.legend()
 figure.savefig(OUTPUT / "09_devices.png", dpi=120)
 

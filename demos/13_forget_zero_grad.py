@@ -32,16 +32,16 @@ assert w.grad == 6.0  # three times the gradient 2w = 2
 
 # %%
 def descend(reset: bool, steps: int = 40, rate: float = 0.1) -> list[float]:
-    """The course of w on the way down w², beginning at 1."""
+    """Where w is on the way down w², beginning at 1."""
     w = Value(1.0, label="w")
-    course = [w.data]
+    places = [w.data]
     for _ in range(steps):
         if reset:
             w.grad = 0.0
         (w * w).backward()
         w.data -= rate * w.grad
-        course.append(w.data)
-    return course
+        places.append(w.data)
+    return places
 
 
 astray, down = descend(reset=False), descend(reset=True)

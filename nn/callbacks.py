@@ -6,9 +6,9 @@ A callback is any function of an `Epoch`; returning True ends the training.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isnan
-from typing import Any
 
 from nn.ema import EMA
+from nn.engines import Model
 from nn.history import History
 from nn.interrupts import undisturbed
 from nn.optim import Optimizer
@@ -20,7 +20,7 @@ class Epoch:
 
     number: int
     history: History
-    model: Any
+    model: Model
     optimizer: Optimizer
     ema: EMA | None = None
 

@@ -26,11 +26,20 @@ import autograd
 from autograd import BranchError, Value, gradients, no_branches, topological_order
 from autograd.collector import uncollected
 from autograd.optional import require
-from nn.data import Examples, Row, order_array, plain
+from nn.data import Examples, Row, Table, Target, order_array, plain
 from nn.ema import average
-from nn.engines import Checkpoint, Metric, NotAsEagerError, NotFiniteError, Task, numbers_of
+from nn.engines import (
+    Checkpoint,
+    Metric,
+    Model,
+    NotAsEagerError,
+    NotFiniteError,
+    Output,
+    Task,
+    numbers_of,
+)
 from nn.graphs import edges, learns
-from nn.optim import Rule
+from nn.optim import Changed, Functions, Number, Rule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +59,7 @@ FEWEST_ROWS = 4
 """How many in any case."""
 
 
-Outputs = TypeVar("Outputs")
+Outputs = TypeVar("Outputs", bound=Output)
 Recorded = Callable[[], tuple[list[Value], list[Value]]]
 """Records an example anew: the roots of its graph, and the inputs."""
 
@@ -207,9 +216,7 @@ def compiled_loss(task: Task, backend: str) -> Program:
     return _compiled(recorded, task.optimizer.params, backend)
 
 
-def compiled_outputs(
-    model: Callable[[Any], Any], row: Row, params: list[Value] | None, backend: str
-) -> Program:
+def compiled_outputs(model: Model, row: Row, params: list[Value] | None, backend: str) -> Program:
     """The program of a model's outputs: its inputs are a row; see ``_compiled`` for ``params``."""
 
     def recorded() -> tuple[list[Value], list[Value]]:
@@ -220,7 +227,7 @@ def compiled_outputs(
 
 
 @uncollected()
-def predicted(model: Callable[[Any], Any], rows: Any, backend: str) -> list[Any]:
+def predicted(model: Model, rows: Table, backend: str) -> list[Any]:
     """The model's outputs for every row; ValueError where they differ from the eager engine's."""
     numpy = require("numpy", extra="fast")
     program = compiled_outputs(model, plain(rows[0]), None, backend)
@@ -244,13 +251,13 @@ def rule_of(task: Task, frozen: bool = False) -> Rule:
     states = len(optimizer.state_names)
     more = bool(ema) + frozen
 
-    def rule(m: Any, p: Any, g: Any, *rest: Any) -> tuple[Any, ...]:
+    def rule(m: Functions, p: Number, g: Number, *rest: Number) -> Changed:
         state, others = rest[:states], rest[states : states + more]
-        *hyper, decay = rest[states + more :] if ema else (*rest[states + more :], None)
-        changed = optimizer.rule(m, p, g, *state, *hyper)
+        numbers = rest[states + more :]
+        changed = optimizer.rule(m, p, g, *state, *(numbers[:-1] if ema else numbers))
         if frozen:
             changed = tuple(m.where(others[-1], new, old) for new, old in zip(changed, (p, *state)))
-        mean = (average(m, others[0], changed[0], decay),) if ema else ()
+        mean = (average(others[0], changed[0], numbers[-1]),) if ema else ()
         return *changed, *mean, *others[bool(ema) :]
 
     return rule
@@ -300,7 +307,7 @@ def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Val
         raise
 
 
-def _target_values(target: Any) -> Value | list[Value]:
+def _target_values(target: Target) -> Value | list[Value]:
     if isinstance(target, list):
         return [Value(number, label=f"y{i}") for i, number in enumerate(target)]
     return Value(target, label="y")
@@ -362,7 +369,7 @@ def _compare(
     return chosen[0], first
 
 
-def _rows_to_compare(outputs: list[Any]) -> int:
+def _rows_to_compare(outputs: list[object]) -> int:
     """How many rows to compare where these are the outputs of one."""
     enough = max(ROWS_WITHIN_EDGES.values()) // FEWEST_ROWS
     work = edges([output for output in outputs if isinstance(output, Value)], enough)
@@ -384,7 +391,7 @@ def _telling_rows(rows: Array) -> list[int]:
     return list(dict.fromkeys(row for row in mixed if row is not None))[:most]
 
 
-def _listed(outputs: Any) -> list[Any]:
+def _listed(outputs: Output) -> list[Any]:
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 

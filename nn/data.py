@@ -13,14 +13,31 @@ from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
 from random import Random
-from typing import Any, SupportsIndex
+from typing import Any, Protocol, SupportsIndex, TypeAlias
 
 from nn.init import seeded
 
 Row = list[float]
 Target = float | list[float]
-Table = Any
+Table: TypeAlias = Any
 """A list of rows (or of numbers), or a NumPy array of two axes (or one)."""
+
+
+class Listable(Protocol):
+    """An array or table of any library that can turn into lists."""
+
+    def tolist(self) -> Any:
+        """Its numbers."""
+
+
+class Arrayable(Protocol):
+    """A table of any library that can turn into a NumPy array."""
+
+    def __array__(self) -> Any: ...
+
+
+ArrayLike: TypeAlias = Sequence[Any] | Listable | Arrayable
+"""What ``fit`` and ``predict`` take for tables and targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +64,7 @@ class Examples:
         return list({tuple(t): t for t in y}.values()) if isinstance(y[0], list) else [*set(y)]
 
 
-def examples(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> Examples:
+def examples(X: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("X", "y")) -> Examples:
     """X and y checked; TypeError or ValueError for what cannot be used."""
     inputs, targets = rows(X, names[0]), targets_of(y, names[1])
     if len(inputs) != len(targets):
@@ -58,12 +75,12 @@ def examples(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> Examples:
     return Examples(inputs, targets)
 
 
-def rows(X: Any, name: str = "X") -> Table:
+def rows(X: ArrayLike, name: str = "X") -> Table:
     """X as rows of equal length."""
     return _array(X, name, axes=(2,)) if is_array(X) else _rows(_listed(X, name), name)
 
 
-def targets_of(y: Any, name: str = "y") -> Table:
+def targets_of(y: ArrayLike, name: str = "y") -> Table:
     """y as a table of numbers or of rows of equal length."""
     if is_array(y):
         return _array(y, name, axes=(1, 2))
@@ -76,7 +93,7 @@ def plain(held: Any) -> Any:
     return held.tolist() if hasattr(held, "tolist") else held
 
 
-def is_array(held: Any) -> bool:
+def is_array(held: object) -> bool:
     """Whether this is a NumPy array of numbers (if it is, NumPy is loaded already)."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(held, numpy.ndarray) and held.dtype.kind in "biuf"
@@ -164,5 +181,5 @@ def _numbers(row: list[Any], name: str) -> Row:
     return list(map(float, row))
 
 
-def _shown(held: Any) -> str:
+def _shown(held: object) -> str:
     return f"{type(held).__name__} {held!r:.60}"

@@ -12,10 +12,10 @@ from typing import Any
 
 from autograd import Value
 from nn.interrupts import undisturbed
-from nn.optim import fraction, parameters_of
+from nn.optim import Number, fraction, parameters_of
 
 
-def average(m: Any, mean: Any, p: Any, decay: Any) -> Any:
+def average(mean: Number, p: Number, decay: Number) -> Any:
     """One step of the average, written like an optimiser's rule: on any kind of number."""
     return decay * mean + (1.0 - decay) * p
 
@@ -52,7 +52,7 @@ class EMA:
     def update(self) -> None:
         """Take in the parameters as they are now."""
         self.state = [
-            average(None, mean, parameter.data, self.decay)
+            average(mean, parameter.data, self.decay)
             for mean, parameter in zip(self.state, self.params)
         ]
         self.updates += 1

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import autograd
 from autograd import Value
@@ -20,7 +20,13 @@ from nn.ema import EMA
 from nn.interrupts import undisturbed
 from nn.optim import Optimizer
 
-Metric = Callable[[Any, Any], float]
+Output: TypeAlias = Value | Sequence[Value]
+"""What a model makes of a row."""
+
+Model: TypeAlias = Callable[[list[Any]], Output]
+"""Called with a row of numbers; with a row of Values while it is recorded."""
+
+Metric: TypeAlias = Callable[[Any, Any], float]
 
 ROWS_AT_ONCE = 64
 """How many rows of a batch the eager engine holds graphs of: few enough for the cache."""
@@ -30,7 +36,7 @@ ROWS_AT_ONCE = 64
 class Task:
     """What is to be learned, and how."""
 
-    model: Callable[[Any], Any]
+    model: Model
     examples: Examples
     loss: Callable[[Any, Any], Value]
     optimizer: Optimizer

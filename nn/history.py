@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class History:
-    """The course of one ``fit``: lists with one entry per finished epoch."""
+    """What happened in one ``fit``: lists with one entry per finished epoch."""
 
     backend: str = "eager"
     """Who did the arithmetic: "eager", or the backend of the compiled program."""

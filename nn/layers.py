@@ -9,7 +9,8 @@ show layers and neurons as boxes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from operator import index
+from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 
 import autograd
 from autograd import Value, affine, dot, scope
@@ -17,7 +18,9 @@ from nn.init import Generator, Initialiser, generator, initialiser
 from nn.module import Module
 
 Activation = Callable[[Value], Value]
-Input = Value | float
+Input: TypeAlias = Value | float
+Row: TypeAlias = Input | Iterable[Input]
+"""The inputs of a network; a single one may come alone."""
 
 
 def linear(z: Value) -> Value:
@@ -65,13 +68,13 @@ class Neuron(Module):
         nin = count("nin", nin)
         activation = chosen(activation, nonlin)
         self.activation, self.activate = name_of(activation), activation_of(activation)
-        draw = rule(init, seed, rng, self.activation)
+        draw = initialiser_for(init, seed, rng, self.activation)
         draws = generator(seed, rng)
         self.box = scope("neuron")
         self.w = [Value(draw(draws, nin, nout), label=f"w{i}") for i in range(nin)]
         self.b = Value(0.0, label="b")
 
-    def __call__(self, x: Iterable[Input]) -> Value:
+    def __call__(self, x: Row) -> Value:
         return self.activate(dot(self.w, inputs_of(x, len(self.w), "the neuron"), self.b))
 
     @property
@@ -109,7 +112,7 @@ class Layer(Module):
     ) -> None:
         self.nin, self.name, self.box = count("nin", nin), name, scope(name)
         activation = chosen(activation, nonlin)
-        init = rule(init, seed, rng, name_of(activation))
+        init = initialiser_for(init, seed, rng, name_of(activation))
         rng = generator(seed, rng)
         self.neurons = []
         for i in range(count("nout", nout)):
@@ -119,14 +122,14 @@ class Layer(Module):
             neuron.box = box
             self.neurons.append(neuron)
 
-    def __call__(self, x: Iterable[Input]) -> Value | list[Value]:
+    def __call__(self, x: Row) -> Value | list[Value]:
         return alone(self.outputs(inputs_of(x, self.nin, self.name)))
 
     def outputs(self, x: list[Value]) -> list[Value]:
         """a of every neuron, for inputs that are Values already."""
         return self.box.run(self._computed, x)[1]
 
-    def activations(self, x: Iterable[Input]) -> LayerActivations:
+    def activations(self, x: Row) -> LayerActivations:
         """z and a of every neuron."""
         return LayerActivations(*self.box.run(self._computed, inputs_of(x, self.nin, self.name)))
 
@@ -177,7 +180,7 @@ class MLP(Module):
     ) -> None:
         sizes = [count("nin", nin), *sizes_of(nouts)]
         activations = [activation] * (len(sizes) - 2) + [output]
-        inits = [rule(init, seed, rng, name_of(each)) for each in activations]
+        inits = [initialiser_for(init, seed, rng, name_of(each)) for each in activations]
         rng = generator(seed, rng)
         self.layers = [
             Layer(nin, nout, each, init=draw, rng=rng, name=f"layer {i}")
@@ -186,7 +189,7 @@ class MLP(Module):
             )
         ]
 
-    def __call__(self, x: Iterable[Input]) -> Any:
+    def __call__(self, x: Row) -> Any:
         """A Value, or with several outputs a list of Values."""
         first = self.layers[0]
         a = inputs_of(x, first.nin, first.name)
@@ -194,7 +197,7 @@ class MLP(Module):
             a = layer.outputs(a)
         return alone(a)
 
-    def activations(self, x: Iterable[Input]) -> list[LayerActivations]:
+    def activations(self, x: Row) -> list[LayerActivations]:
         """z and a of every layer, first to last; the last a is the output.
 
         >>> [len(layer.z) for layer in MLP(2, [3, 1]).activations([1.0, 2.0])]
@@ -229,7 +232,7 @@ def alone(outputs: list[Value]) -> Value | list[Value]:
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def inputs_of(x: Any, nin: int, taker: str) -> list[Value]:
+def inputs_of(x: Row, nin: int, taker: str) -> list[Value]:
     """A row of inputs as Values: numbers become constants, once for all neurons of a layer."""
     if isinstance(x, Value) or not isinstance(x, Iterable):
         x = [x]
@@ -267,7 +270,7 @@ def name_of(activation: str | Activation) -> str:
     return activation if isinstance(activation, str) else getattr(activation, "__name__", "custom")
 
 
-def rule(
+def initialiser_for(
     init: str | Initialiser | None, seed: int | None, rng: Generator | None, activation: str
 ) -> Initialiser:
     """How to draw weights: as asked; when nothing at all is said, as micrograd does."""
@@ -285,16 +288,16 @@ def sizes_of(nouts: Sequence[int]) -> list[int]:
     return [count("a layer size", size) for size in nouts]
 
 
-def count(name: str, given: Any) -> int:
+def count(name: str, given: SupportsIndex) -> int:
     """A whole number of 1 or more."""
     if isinstance(given, bool) or not hasattr(given, "__index__"):
         raise TypeError(f"{name} is a whole number, got {given!r}")
-    if given < 1:
+    if (number := index(given)) < 1:
         raise ValueError(f"{name} is 1 or more, got {given!r}")
-    return int(given)
+    return number
 
 
-def _input(given: Any) -> Value:
+def _input(given: Input) -> Value:
     """A number as a constant, True as 1; a Value of the user's own kind as it is."""
     if type(given) is float:
         return Value(given, requires_grad=False)

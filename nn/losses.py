@@ -85,7 +85,7 @@ def hinge_loss(scores: Numbers, targets: Numbers) -> Value:
     return _over(mean, [relu(1.0 - t * s) for s, t in pairs(scores, targets)])
 
 
-def accuracy(outputs: Any, target: Any) -> float:
+def accuracy(outputs: Numbers, target: Numbers) -> float:
     """1.0 where a row is classified rightly, else 0.0; for ``fit(..., metrics=[accuracy])``.
 
     Of a list of logits the largest must be the target class (or the most probable one); a single
@@ -98,7 +98,7 @@ def accuracy(outputs: Any, target: Any) -> float:
     return float(_largest(numbers) == wanted)
 
 
-def check_target(loss: Loss, target: Any, outputs: int) -> None:
+def check_target(loss: Loss, target: Numbers, outputs: int) -> None:
     """ValueError unless this can be the loss's target for a row of so many outputs."""
     if loss in _EXPECTED:
         _EXPECTED[loss](target, outputs)
@@ -235,5 +235,5 @@ def _listed(held: Any) -> Sequence[Any]:
     return held if _is_list(held) else [held]
 
 
-def _is_list(held: Any) -> bool:
+def _is_list(held: object) -> bool:
     return isinstance(held, list | tuple) or getattr(held, "ndim", 0) > 0

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 from autograd import Value, scalar_math
 from nn.interrupts import undisturbed
@@ -25,22 +25,52 @@ from nn.interrupts import undisturbed
 Rule = Callable[..., tuple[Any, ...]]
 
 
-def descend(m: Any, p: Any, g: Any, lr: Any, decay: Any) -> tuple[Any, ...]:
+class Number(Protocol):
+    """What a rule works on: a float, an array, or a block of numbers to come."""
+
+    def __add__(self, other: Any, /) -> Any: ...
+    def __radd__(self, other: Any, /) -> Any: ...
+    def __sub__(self, other: Any, /) -> Any: ...
+    def __rsub__(self, other: Any, /) -> Any: ...
+    def __mul__(self, other: Any, /) -> Any: ...
+    def __rmul__(self, other: Any, /) -> Any: ...
+
+
+class Functions(Protocol):
+    """The functions for such numbers that a rule may use."""
+
+    def sqrt(self, x: Any, /) -> Any:
+        """The square root."""
+
+    def divide(self, x: Any, y: Any, /) -> Any:
+        """x / y."""
+
+    def where(self, condition: Any, x: Any, y: Any, /) -> Any:
+        """x where the condition is not 0, else y."""
+
+
+Changed = tuple[Any, ...]
+"""A parameter's new number, and its state."""
+
+
+def descend(m: Functions, p: Number, g: Number, lr: Number, decay: Number) -> Changed:
     """Gradient descent: a step against the gradient, and against the weight decay's pull to 0."""
     return (p - lr * (g + decay * p),)
 
 
 def descend_with_momentum(
-    m: Any, p: Any, g: Any, velocity: Any, lr: Any, decay: Any, momentum: Any
-) -> tuple[Any, ...]:
+    m: Functions, p: Number, g: Number, velocity: Number,
+    lr: Number, decay: Number, momentum: Number,
+) -> Changed:  # fmt: skip
     """Heavy ball: the velocity sums past gradients, each step fading by ``momentum``."""
     velocity = momentum * velocity + (g + decay * p)
     return p - lr * velocity, velocity
 
 
 def descend_with_nesterov(
-    m: Any, p: Any, g: Any, velocity: Any, lr: Any, decay: Any, momentum: Any
-) -> tuple[Any, ...]:
+    m: Functions, p: Number, g: Number, velocity: Number,
+    lr: Number, decay: Number, momentum: Number,
+) -> Changed:  # fmt: skip
     """Nesterov's look ahead: the gradient, and the velocity it has just changed."""
     slope = g + decay * p
     velocity = momentum * velocity + slope
@@ -48,9 +78,9 @@ def descend_with_nesterov(
 
 
 def adapt(
-    m: Any, p: Any, g: Any, mean: Any, square: Any, lr: Any, decay: Any,
-    beta1: Any, beta2: Any, eps: Any, correction1: Any, correction2: Any,
-) -> tuple[Any, ...]:  # fmt: skip
+    m: Functions, p: Number, g: Number, mean: Number, square: Number, lr: Number, decay: Number,
+    beta1: Number, beta2: Number, eps: Number, correction1: Number, correction2: Number,
+) -> Changed:  # fmt: skip
     """Adam: the averaged gradient over the root of the averaged square.
 
     Both averages start at 0, and are corrected for that.  What all parameters share is divided
@@ -64,8 +94,9 @@ def adapt(
 
 
 def adapt_decoupled(
-    m: Any, p: Any, g: Any, mean: Any, square: Any, lr: Any, decay: Any, *rest: Any
-) -> tuple[Any, ...]:
+    m: Functions, p: Number, g: Number, mean: Number, square: Number,
+    lr: Number, decay: Number, *rest: Number,
+) -> Changed:  # fmt: skip
     """AdamW: the decay shrinks the parameter itself and stays out of the averages."""
     return adapt(m, p - lr * (decay * p), g, mean, square, lr, 0.0, *rest)
 
@@ -91,7 +122,7 @@ class Optimizer:
         self.rule, self.state_names = rule, state_names
         self.state = [[0.0] * len(self.params) for _ in state_names]
 
-    def hyper(self, step: Any, lr: Any) -> tuple[Any, ...]:
+    def hyper(self, step: Any, lr: Number) -> tuple[Any, ...]:
         """The numbers that all parameters share in step 1, 2, …, at this learning rate.
 
         Arrays of steps and rates give arrays: a whole training at once.
@@ -195,7 +226,7 @@ class SGD(Optimizer):
         remembered = ("velocity",) if momentum else ()
         self.start(self._descent(), *remembered)
 
-    def hyper(self, step: Any, lr: Any) -> tuple[Any, ...]:
+    def hyper(self, step: Any, lr: Number) -> tuple[Any, ...]:
         return (lr, self.weight_decay, self.momentum)[: 2 + len(self.state)]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -230,7 +261,7 @@ class Adam(Optimizer):
         self.eps = _number("eps", eps)
         self.start(adapt, "mean", "square")
 
-    def hyper(self, step: Any, lr: Any) -> tuple[Any, ...]:
+    def hyper(self, step: Any, lr: Number) -> tuple[Any, ...]:
         beta1, beta2 = self.betas
         return lr, self.weight_decay, beta1, beta2, self.eps, 1.0 - beta1**step, 1.0 - beta2**step
 
@@ -276,7 +307,7 @@ def parameters_of(params: Iterable[Value]) -> list[Value]:
     return parameters
 
 
-def _number(name: str, given: Any) -> float:
+def _number(name: str, given: object) -> float:
     """A finite number that is not negative."""
     if isinstance(given, bool) or not isinstance(given, Real):
         raise TypeError(f"{name} is a number, got {given!r}")
@@ -285,7 +316,7 @@ def _number(name: str, given: Any) -> float:
     return float(given)
 
 
-def fraction(name: str, given: Any) -> float:
+def fraction(name: str, given: object) -> float:
     """A number from 0 up to 1, without 1."""
     if isinstance(given, bool) or not isinstance(given, Real):
         raise TypeError(f"{name} is a number, got {given!r}")
@@ -294,13 +325,13 @@ def fraction(name: str, given: Any) -> float:
     return float(given)
 
 
-def _betas(given: Any) -> tuple[float, float]:
+def _betas(given: object) -> tuple[float, float]:
     if not isinstance(given, Sequence) or len(given) != 2:
         raise TypeError(f"betas are two numbers, such as (0.9, 0.999), got {given!r}")
     return fraction("betas[0]", given[0]), fraction("betas[1]", given[1])
 
 
-def _like(setting: Any, name: str, given: Any) -> Any:
+def _like(setting: object, name: str, given: object) -> object:
     """A new value for a setting, checked as when the optimiser was made."""
     if isinstance(setting, bool):
         return bool(given)

@@ -1,17 +1,17 @@
-"""Plots: the course of a training, and where a classifier draws its lines.
+"""Plots: how a training went, and where a classifier draws its lines.
 
 Colours are from Okabe and Ito's palette, which readers with any colour vision can tell apart;
 curves and classes also differ in line style and marker.
 """
 
-from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from autograd.optional import require
-from nn.data import plain, rows, targets_of
+from nn.data import ArrayLike, plain, rows, targets_of
+from nn.engines import Model
 from nn.history import History
 from nn.train import predict
 
@@ -42,7 +42,7 @@ def plot_history(history: History, path: str | Path | None = None) -> Any:
 
 
 def plot_decision_boundary(
-    model: Callable[[Any], Any], X: Any, y: Any, path: str | Path | None = None
+    model: Model, X: ArrayLike, y: ArrayLike, path: str | Path | None = None
 ) -> Any:
     """A classifier of two inputs: the plane coloured by its decision, the examples, the boundary.
 

@@ -16,12 +16,13 @@ from typing import Any, SupportsIndex
 from autograd import Value
 from autograd.collector import uncollected
 from nn.callbacks import Callback, Epoch
-from nn.data import Examples, examples, is_array, orders, plain, rows
+from nn.data import ArrayLike, Examples, Table, examples, is_array, orders, plain, rows
 from nn.ema import EMA
 from nn.engines import (
     EagerEngine,
     Engine,
     Metric,
+    Model,
     NotAsEagerError,
     NotFiniteError,
     Task,
@@ -45,9 +46,9 @@ COMPILE_FROM = 256
 
 
 def fit(
-    model: Callable[[Any], Any],
-    X: Any,
-    y: Any,
+    model: Model,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
     loss: Loss,
     optimizer: Optimizer,
@@ -55,7 +56,7 @@ def fit(
     batch_size: int | None = 32,
     shuffle: bool = True,
     seed: SupportsIndex | None = 0,
-    validation: tuple[Any, Any] | None = None,
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
     metrics: Sequence[Metric] = (),
     ema: EMA | None = None,
     schedule: Callable[..., float] | None = None,
@@ -137,7 +138,7 @@ def fit(
         return eagerly.run(progress)
 
 
-def predict(model: Callable[[Any], Any], X: Any, *, backend: str = "auto") -> Any:
+def predict(model: Model, X: ArrayLike, *, backend: str = "auto") -> Any:
     """The model's outputs for every row of X: an array for an array, else a list.
 
     A model with one output gives one number per row, others a list of numbers per row.
@@ -265,7 +266,7 @@ def _note(error: Exception) -> str:
     )
 
 
-def _predicted(model: Callable[[Any], Any], table: Any, backend: str) -> list[Any]:
+def _predicted(model: Model, table: Table, backend: str) -> list[Any]:
     """Rows through the model, compiled where that is asked for or worth while."""
     few = len(table) < COMPILE_FROM
     if backend == "eager" or (backend == "auto" and few):
@@ -280,7 +281,7 @@ def _predicted(model: Callable[[Any], Any], table: Any, backend: str) -> list[An
         return _predicted_eagerly(model, table)
 
 
-def _predicted_eagerly(model: Callable[[Any], Any], table: Any) -> list[Any]:
+def _predicted_eagerly(model: Model, table: Table) -> list[Any]:
     return [numbers_of(model(plain(row))) for row in table]
 
 
@@ -302,7 +303,7 @@ def _rates(
     return rate_of
 
 
-def _check(model: Any, optimizer: Any, ema: EMA | None, backend: str) -> None:
+def _check(model: object, optimizer: object, ema: object, backend: str) -> None:
     """What does not depend on the data."""
     _check_backend(backend)
     if not callable(model):
@@ -321,7 +322,7 @@ def _check(model: Any, optimizer: Any, ema: EMA | None, backend: str) -> None:
         )
 
 
-def _check_functions(**given: Any) -> None:
+def _check_functions(**given: Sequence[object]) -> None:
     examples = {"loss": "nn.cross_entropy", "metrics": "[nn.accuracy]", "callbacks": "[print]"}
     for name, functions in given.items():
         if not isinstance(functions, list | tuple) or not all(map(callable, functions)):
@@ -334,7 +335,7 @@ def _check_backend(backend: str) -> None:
         raise ValueError(f"backend should be one of {', '.join(BACKENDS)}, got {backend!r}")
 
 
-def _pair(validation: Any) -> tuple[Any, Any]:
+def _pair(validation: object) -> tuple[ArrayLike, ArrayLike]:
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise TypeError(f"validation is a pair (X, y) of examples held out, got {validation!r:.60}")
     return validation[0], validation[1]
@@ -382,5 +383,5 @@ def _divergence(error: NotFiniteError, task: Task) -> str:
     )
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     return getattr(function, "__name__", type(function).__name__)

@@ -112,7 +112,7 @@ def pieces(left):
     return weights, optimizer, nn.EMA(weights, 0.9)
 
 
-def standing(weights, optimizer, ema):
+def state_of(weights, optimizer, ema):
     return [w.data for w in weights], optimizer.state, optimizer.steps, ema.state, ema.updates
 
 
@@ -133,7 +133,7 @@ def test_ctrl_c_again_and_again_leaves_a_whole_step(left):
     if pressed[1].steps:
         train(*reference, steps=pressed[1].steps)
     assert pressed[1].steps in (left - 1, left)
-    assert standing(*pressed) == standing(*reference)
+    assert state_of(*pressed) == state_of(*reference)
 
 
 @pytest.mark.parametrize("left", [1, 2])
@@ -144,7 +144,7 @@ def test_a_compiled_training_is_saved_whole(left):
         train(*pressed, steps=9, backend="numpy")
     reference = pieces(10**9)
     train(*reference, steps=9, backend="numpy")
-    assert standing(*pressed) == standing(*reference)
+    assert state_of(*pressed) == state_of(*reference)
 
 
 def test_a_step_by_hand_is_whole():
@@ -183,11 +183,11 @@ def test_early_stopping_puts_the_weights_back_whole():
     stop = nn.EarlyStopping(patience=1)
     history = nn.History(loss=[1.0])
     stop(nn.Epoch(1, history, None, optimizer, ema))
-    before = standing(weights, optimizer, ema)
+    before = state_of(weights, optimizer, ema)
     for w in weights:
         w.data = 9.0
     weights[1].left = 1
     history.loss.append(2.0)
     with pytest.raises(KeyboardInterrupt):
         stop(nn.Epoch(2, history, None, optimizer, ema))
-    assert standing(weights, optimizer, ema) == before
+    assert state_of(weights, optimizer, ema) == before

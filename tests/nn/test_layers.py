@@ -233,11 +233,15 @@ def test_what_makes_no_network_is_refused(call, error, message):
 
 
 def test_micrograd_s_words_for_a_neuron():
-    straight, bent = Neuron(2, False, seed=1), Neuron(2, True, seed=1)
-    assert (straight.nonlin, bent.nonlin, Neuron(2, nonlin=False).nonlin) == (False, True, False)
-    assert (straight.activation, bent.activation) == ("linear", "relu")
+    straight, rectified = Neuron(2, False, seed=1), Neuron(2, True, seed=1)
+    assert (straight.nonlin, rectified.nonlin, Neuron(2, nonlin=False).nonlin) == (
+        False,
+        True,
+        False,
+    )
+    assert (straight.activation, rectified.activation) == ("linear", "relu")
     assert straight([1.0, -9.0]).data == straight.w[0].data - 9.0 * straight.w[1].data
-    assert bent([1.0, -9.0]).data == max(0.0, straight([1.0, -9.0]).data)
+    assert rectified([1.0, -9.0]).data == max(0.0, straight([1.0, -9.0]).data)
     assert [n.nonlin for n in Layer(2, 2, nonlin=False).neurons] == [False, False]
     assert [n.nonlin for n in MLP(2, [3, 1]).layers[0].neurons] == [True] * 3
     assert not MLP(2, [3, 1]).layers[1].neurons[0].nonlin
