@@ -272,3 +272,10 @@ RECORDS = {
 def test_records_cannot_be_changed_and_hold_what_they_name(record: type) -> None:
     assert record.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert "__slots__" in vars(record)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("autograd/*.py")), ids=lambda path: path.stem)
+def test_what_a_module_lists_is_there(path: Path) -> None:
+    if path.stem != "__main__":
+        module = import_module(module_name(path))
+        assert {*getattr(module, "__all__", ())} <= {*dir(module)}
