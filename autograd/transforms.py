@@ -38,7 +38,7 @@ from autograd.trees import (
 from autograd.validation import kind, number
 from autograd.value import Value, as_value, captured_partials
 
-_NESTING: ContextVar[int] = ContextVar("nesting", default=0)
+_TRANSFORMING: ContextVar[bool] = ContextVar("transforming", default=False)
 
 
 class Transform(Protocol):
@@ -210,17 +210,17 @@ def jvp(
 
 def inside_a_transform() -> bool:
     """Whether a function is being called to be differentiated: its numbers may be variables."""
-    return _NESTING.get() > 0
+    return _TRANSFORMING.get()
 
 
 @contextmanager
 def transforming() -> Iterator[None]:
     """Answer with Values, which an outer transform can differentiate, until the block ends."""
-    token = _NESTING.set(_NESTING.get() + 1)
+    token = _TRANSFORMING.set(True)
     try:
         yield
     finally:
-        _NESTING.reset(token)
+        _TRANSFORMING.reset(token)
 
 
 # -- one call of f on variables -----------------------------------------------------------------
