@@ -260,7 +260,7 @@ def traced_partials(node: Value) -> tuple[Any, ...]:
     return partials
 
 
-def _same(traced: Any, captured: float) -> bool:
+def _same(traced: Operand, captured: float) -> bool:
     now = traced._data if isinstance(traced, Value) else traced
     return bool(now == captured or (now != now and captured != captured))
 

@@ -26,7 +26,7 @@ from autograd.compiler import Program
 from autograd.compiler import compile as compiled
 from autograd.modes import changed_mode, current_mode, no_branches
 from autograd.transforms import Compiled, Transform, inside_a_transform, transforming
-from autograd.trees import Rebuild, flatten, quiet_arrays, structure
+from autograd.trees import Rebuild, Tree, flatten, quiet_arrays, structure
 from autograd.validation import kind, number
 from autograd.value import Value, as_value
 
@@ -105,14 +105,14 @@ class Jitted(Compiled):
             self._derivatives.setdefault(key, derivative)  # a thread may have been quicker
         return self._derivatives[key]
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
         return f"jit({getattr(self._f, '__qualname__', self._f)})"
 
     def _recording(
-        self, arguments: Any, leaves: list[Any], rebuild: Rebuild, odd: list[Any]
+        self, arguments: Tree, leaves: list[Any], rebuild: Rebuild, odd: list[Any]
     ) -> _Recorded:
         """What was recorded for this structure; ``odd`` are the leaves that may be no numbers."""
         key = (structure(arguments), *[_static(leaf) for leaf in odd if not _is_number(leaf)])
@@ -175,7 +175,7 @@ def _record(f: Callable[..., Any], leaves: list[Any], rebuild: Rebuild) -> _Trac
     return _Traced(inputs, [_output(y) for y in outputs], rebuild_output)
 
 
-def _output(leaf: Any) -> Any:
+def _output(leaf: object) -> Any:
     if _is_number(leaf):
         return as_value(leaf, "jit")
     if leaf is None or isinstance(leaf, (bool, str, bytes, Enum)):
@@ -186,22 +186,22 @@ def _output(leaf: Any) -> Any:
     )
 
 
-def _is_traced(leaf: Any) -> bool:
+def _is_traced(leaf: object) -> bool:
     return isinstance(leaf, Value) and leaf.requires_grad
 
 
-def _is_number(leaf: Any) -> bool:
+def _is_number(leaf: object) -> bool:
     """Whether an argument is a number, or means to be one; `_number` says if it is none."""
     if isinstance(leaf, bool):
         return False
     return isinstance(leaf, (float, Value, Number)) or hasattr(leaf, "__array__")
 
 
-def _number(leaf: Any) -> float:
+def _number(leaf: object) -> float:
     return leaf.data if isinstance(leaf, Value) else number(leaf, "jit takes")
 
 
-def _static(leaf: Any) -> Hashable:
+def _static(leaf: object) -> Hashable:
     try:
         hash(leaf)
     except TypeError:

@@ -11,9 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import add
-from typing import Any
+from typing import Any, TypeAlias
 
 Interval = tuple[float, float]
+
+Number: TypeAlias = Any
+"""What a row computes with: a float, an array, a node of a graph, a piece of source text …"""
+
+Namespace: TypeAlias = Any
+"""The functions of the table over one kind of number."""
 
 
 @dataclass(frozen=True, slots=True)

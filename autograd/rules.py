@@ -16,7 +16,7 @@ from operator import add, mul
 from types import SimpleNamespace
 from typing import Any
 
-from autograd.primitive import Convention, Interval, Primitive
+from autograd.primitive import Convention, Interval, Namespace, Number, Primitive
 
 # ruff: noqa: E501  (the table is as wide as its rows)
 
@@ -33,7 +33,7 @@ def named(name: str) -> Primitive:
     return TABLE[name]
 
 
-def namespace(basis: Mapping[str, Any]) -> Any:
+def namespace(basis: Mapping[str, Any]) -> Namespace:
     """All functions of the table over the kind of number that ``basis`` works on.
 
     ``basis`` maps each name in BASIS to a function; the rest is composed from these by the rows.
@@ -45,55 +45,55 @@ def namespace(basis: Mapping[str, Any]) -> Any:
     return functions
 
 
-def _sum(xs: tuple[Any, ...]) -> Any:
+def _sum(xs: tuple[Number, ...]) -> Number:
     return reduce(add, xs) if xs else 0.0
 
 
-def _dot(terms: tuple[Any, ...]) -> Any:
+def _dot(terms: tuple[Number, ...]) -> Number:
     """Terms are w1 … wn, x1 … xn, bias: the bias comes first in the sum, then the products in order."""
     n = len(terms) // 2
     return reduce(add, map(mul, terms[:n], terms[n:-1]), terms[-1])
 
 
-def _logsumexp(m: Any, xs: tuple[Any, ...]) -> Any:
+def _logsumexp(m: Namespace, xs: tuple[Number, ...]) -> Number:
     """Shifted by the largest term, so that exp cannot overflow (an infinite one is no shift)."""
     largest = reduce(m.maximum, xs)
     shift = m.where(m.equal(m.absolute(largest), inf), 0.0, largest)
     return m.log(_sum(tuple(m.exp(x - shift) for x in xs))) + shift
 
 
-def _sign(m: Any, x: Any) -> Any:
+def _sign(m: Namespace, x: Number) -> Number:
     return m.where(m.less(0.0, x), 1.0, m.where(m.less(x, 0.0), -1.0, 0.0))
 
 
-def _share(m: Any, loses: Any, a: Any, b: Any) -> Any:
+def _share(m: Namespace, loses: Number, a: Number, b: Number) -> Number:
     """What an argument of a maximum or minimum gets: nothing, half in a tie, or everything."""
     return m.where(loses, 0.0, m.where(m.equal(a, b), 0.5, 1.0))
 
 
-def _times(m: Any, b: Any, power: Any) -> Any:
+def _times(m: Namespace, b: Number, power: Number) -> Number:
     """The product, and 0 for an exponent of 0, whatever the power of a base of 0 would be."""
     return m.where(m.equal(b, 0.0), 0.0, b * power)
 
 
-def _power_log(m: Any, a: Any, b: Any) -> Any:
+def _power_log(m: Namespace, a: Number, b: Number) -> Number:
     """a**b ln(a), with its limit 0 at base 0."""
     product = m.power(a, b) * m.log(a)
     return m.where(m.equal(a, 0.0), m.where(m.less_equal(0.0, b), 0.0, product), product)
 
 
-def _power_log_partials(m: Any, a: Any, b: Any, y: Any) -> tuple[Any, Any]:
+def _power_log_partials(m: Namespace, a: Number, b: Number, y: Number) -> tuple[Number, Number]:
     by_base = m.power(a, b - 1.0) + b * m._power_log(a, b - 1.0)
     return by_base, y * m.log(m.where(m.equal(a, 0.0), m.where(m.less_equal(0.0, b), 1.0, a), a))
 
 
-def _logaddexp(m: Any, a: Any, b: Any) -> Any:
+def _logaddexp(m: Namespace, a: Number, b: Number) -> Number:
     """From the larger on; for two equal infinities the difference is 0, which a - b is not."""
     apart = m.where(m.equal(a, b), 0.0, m.absolute(a - b))
     return m.maximum(a, b) + m.log1p(m.exp(-apart))
 
 
-def _arctan2_partials(m: Any, a: Any, b: Any, y: Any) -> tuple[Any, Any]:
+def _arctan2_partials(m: Namespace, a: Number, b: Number, y: Number) -> tuple[Number, Number]:
     """b/r² and -a/r², divided by r twice, since r² overflows and vanishes long before r does."""
     r = m.hypot(a, b)
     origin = m.equal(r, 0.0)
@@ -101,54 +101,56 @@ def _arctan2_partials(m: Any, a: Any, b: Any, y: Any) -> tuple[Any, Any]:
     return m.divide(m.divide(b, r), r), -m.divide(m.divide(a, r), r)
 
 
-def _elu_partials(m: Any, x: Any, alpha: Any, y: Any) -> tuple[Any, Any]:
+def _elu_partials(m: Namespace, x: Number, alpha: Number, y: Number) -> tuple[Number, Number]:
     """By exp of negative numbers only: its overflow must not reach the derivative of this."""
     left = m.less_equal(x, 0.0)
     below = m.where(left, x, 0.0)
     return m.where(left, alpha * m.exp(below), 1.0), m.where(left, m.expm1(below), 0.0)
 
 
-def _clip_partials(m: Any, x: Any, low: Any, high: Any, y: Any) -> tuple[Any, Any, Any]:
+def _clip_partials(
+    m: Namespace, x: Number, low: Number, high: Number, y: Number
+) -> tuple[Number, Number, Number]:
     below = m.where(m.less(low, high), m.less(x, low), 0.0)
     above = m.where(m.less(high, low), 1.0, m.less(high, x))
     inside = m.where(m.less_equal(low, x), m.less_equal(x, high), 0.0)
     return tuple(m.where(case, 1.0, 0.0) for case in (inside, below, above))
 
 
-def _log_total_partials(m: Any, *xs_y: Any) -> tuple[Any, ...]:
+def _log_total_partials(m: Namespace, *xs_y: Number) -> tuple[Number, ...]:
     """The softmax, from the exponentials that the value is made of too."""
     *xs, shift, y = xs_y
     total = m.exp(y)
     return (*(m.divide(m.exp(x - shift), total) for x in xs), -1.0)
 
 
-def _take(m: Any, terms: tuple[Any, ...]) -> Any:
+def _take(m: Namespace, terms: tuple[Number, ...]) -> Number:
     *xs, index = terms
     return reduce(
         lambda rest, k: m.where(m.equal(index, float(k)), xs[k], rest), range(len(xs)), nan
     )
 
 
-def _take_partials(m: Any, xs: tuple[Any, ...], index: Any) -> tuple[Any, ...]:
+def _take_partials(m: Namespace, xs: tuple[Number, ...], index: Number) -> tuple[Number, ...]:
     return (*(m.where(m.equal(index, float(k)), 1.0, 0.0) for k in range(len(xs))), 0.0)
 
 
-def _sigmoid_slope(m: Any, x: Any) -> Any:
+def _sigmoid_slope(m: Namespace, x: Number) -> Number:
     """y (1 - y) with every digit in both tails."""
     small = m.exp(-m.absolute(x))
     return m.divide(small, (1.0 + small) * (1.0 + small))
 
 
-def _sigmoid(m: Any, x: Any) -> Any:
+def _sigmoid(m: Namespace, x: Number) -> Number:
     small = m.exp(-m.absolute(x))
     return m.divide(m.where(m.less(x, 0.0), small, 1.0), 1.0 + small)
 
 
-def _normal_cdf(m: Any, x: Any) -> Any:
+def _normal_cdf(m: Namespace, x: Number) -> Number:
     return 0.5 * m.erfc(-x * sqrt(0.5))
 
 
-def _normal_density(m: Any, x: Any) -> Any:
+def _normal_density(m: Namespace, x: Number) -> Number:
     return m.exp(-0.5 * x * x) * sqrt(0.5 / pi)
 
 

@@ -27,6 +27,7 @@ from autograd.functions import VALUES
 from autograd.modes import enable_grad
 from autograd.trees import (
     Rebuild,
+    Tree,
     changed,
     described,
     flatten,
@@ -157,7 +158,7 @@ def hessian(
     return jacobian(grad(f, argnums, has_aux=has_aux), argnums, has_aux=has_aux)
 
 
-def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     """f(*primals), and the function from a cotangent in the shape of that output to one
     derivative tree per primal: the vector-Jacobian product, a backward pass.
 
@@ -171,7 +172,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     outputs, rebuild = flatten(call.output)
     ys = [as_value(y, "vjp") for y in outputs]
 
-    def pullback(cotangent: Any) -> tuple[Any, ...]:
+    def pullback(cotangent: Tree) -> tuple[Any, ...]:
         weights = _matching(cotangent, call.output, "the cotangent", "the output")
         with enable_grad():
             total = VALUES.dot(*[as_value(w, "vjp") for w in weights], *ys, 0.0)
@@ -184,8 +185,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
 
 def jvp(
     f: Callable[..., Any],
-    primals: Sequence[Any],
-    tangents: Sequence[Any],
+    primals: Sequence[Tree],
+    tangents: Sequence[Tree],
     *,
     has_aux: bool = False,
 ) -> tuple[Any, ...]:
@@ -229,8 +230,8 @@ def transforming() -> Iterator[None]:
 class _Call(NamedTuple):
     """What f returned, the variables it was called with, and how to give the answer back."""
 
-    output: Any
-    aux: Any
+    output: Tree
+    aux: Tree
     variables: list[Value]
     rebuild: Rebuild
     as_values: bool
@@ -285,7 +286,7 @@ def _run(
     return _Call(output, aux, variables, rebuild, as_values)
 
 
-def _pair(output: Any) -> tuple[Any, Any]:
+def _pair(output: object) -> tuple[Any, Any]:
     if not isinstance(output, tuple) or len(output) != 2:
         raise TypeError(
             f"with has_aux=True a function returns a pair (result, anything else), "
@@ -294,7 +295,7 @@ def _pair(output: Any) -> tuple[Any, Any]:
     return output
 
 
-def _scalar(output: Any) -> Value:
+def _scalar(output: Tree) -> Value:
     """What a function with a gradient returned: one number, perhaps as an array of shape ()."""
     if is_array(output) and output.shape == ():
         output = output.item()
@@ -306,7 +307,7 @@ def _scalar(output: Any) -> Value:
     return as_value(output, "grad")
 
 
-def _variable(leaf: Any) -> Value:
+def _variable(leaf: object) -> Value:
     if isinstance(leaf, Value) and leaf.requires_grad:
         with enable_grad():
             alias: Value = +leaf
@@ -314,9 +315,9 @@ def _variable(leaf: Any) -> Value:
     return Value(leaf.data if isinstance(leaf, Value) else number(leaf, "a transform takes"))
 
 
-def _argument_numbers(argnums: Any, count: int) -> list[int]:
+def _argument_numbers(argnums: object, count: int) -> list[int]:
     """Which arguments are meant, counted from 0."""
-    chosen = list(argnums) if isinstance(argnums, Iterable) else [argnums]
+    chosen: list[Any] = list(argnums) if isinstance(argnums, Iterable) else [argnums]
     for i in chosen:
         if not isinstance(i, SupportsIndex):
             raise TypeError(f"argnums is the number of an argument or several, got {argnums!r}")
@@ -330,7 +331,7 @@ def _argument_numbers(argnums: Any, count: int) -> list[int]:
     return numbers
 
 
-def _arguments(given: Any, name: str) -> tuple[Any, ...]:
+def _arguments(given: object, name: str) -> tuple[Any, ...]:
     if not isinstance(given, Iterable):
         raise TypeError(
             f"{name} is a tuple, one for each argument of f, got {kind(given)}; did you mean (x,)?"
@@ -338,7 +339,7 @@ def _arguments(given: Any, name: str) -> tuple[Any, ...]:
     return tuple(given)
 
 
-def _matching(tree: Any, like: Any, name: str, other: str) -> list[Any]:
+def _matching(tree: Tree, like: Tree, name: str, other: str) -> list[Any]:
     """The leaves of ``tree``, which must have the shape of ``like``."""
     if structure(tree) != structure(like):
         raise ValueError(

@@ -17,11 +17,14 @@ from dataclasses import Field, fields, is_dataclass
 from itertools import product
 from typing import Any, TypeAlias
 
+Tree: TypeAlias = Any
+"""A number or a container of trees: nobody can say all the types that these may have."""
+
 Rebuild: TypeAlias = Callable[..., Any]
 """From new leaves, and the shape of each where they are arrays themselves, to a tree."""
 
 
-def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
+def flatten(tree: Tree) -> tuple[list[Any], Rebuild]:
     """The leaves of a tree in order, and the function that puts a list of new leaves in their
     places.
 
@@ -38,7 +41,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     return leaves, rebuild
 
 
-def outer(tree: Any, rows: Iterable[Sequence[Any]], rebuild: Rebuild, width: int) -> Any:
+def outer(tree: Tree, rows: Iterable[Sequence[Any]], rebuild: Rebuild, width: int) -> Any:
     """The tree with, in the place of each number, what ``rebuild`` makes of its row.
 
     The numbers of an array share one result, in which its axes come first, as in JAX: a row per
@@ -48,7 +51,7 @@ def outer(tree: Any, rows: Iterable[Sequence[Any]], rebuild: Rebuild, width: int
     return _outer(tree, iter(rows), rebuild, width)
 
 
-def changed(tree: Any, change: Callable[[Any], Any]) -> Any:
+def changed(tree: Tree, change: Callable[[Any], Any]) -> Any:
     """The tree with each leaf changed; arrays of plain numbers stay as they are."""
     if is_array(tree):
         if tree.dtype != object:
@@ -58,7 +61,7 @@ def changed(tree: Any, change: Callable[[Any], Any]) -> Any:
     return change(tree) if inside is None else _like(tree, [changed(x, change) for x in inside])
 
 
-def structure(tree: Any) -> Hashable:
+def structure(tree: Tree) -> Hashable:
     """All of a tree but its leaves, to compare: types, keys, shapes of arrays."""
     if is_array(tree):
         return ("array", tree.shape)
@@ -68,7 +71,7 @@ def structure(tree: Any) -> Hashable:
     return (type(tree), _what_stays(tree), tuple([structure(branch) for branch in inside]))
 
 
-def described(tree: Any) -> str:
+def described(tree: Tree) -> str:
     """The tree with * for each number, to show.
 
     >>> described({"w": [1.0, 2.0], "b": 3.0})
@@ -77,7 +80,7 @@ def described(tree: Any) -> str:
     return str(_shown(tree))
 
 
-def names(tree: Any, name: str = "") -> list[str]:
+def names(tree: Tree, name: str = "") -> list[str]:
     """Where each number stands.
 
     >>> names({"w": [1.0, 2.0], "b": 3.0}, "p")
@@ -97,7 +100,7 @@ def names(tree: Any, name: str = "") -> list[str]:
     ]
 
 
-def is_array(tree: Any) -> bool:
+def is_array(tree: Tree) -> bool:
     """Whether this is a NumPy array, of any shape."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(tree, numpy.ndarray)
@@ -112,7 +115,7 @@ def quiet_arrays() -> AbstractContextManager[Any]:
 # -- containers: what is inside, and another one like it ----------------------------------------
 
 
-def _children(tree: Any) -> Iterable[Any] | None:
+def _children(tree: Tree) -> Iterable[Any] | None:
     """The trees in a container; None for a leaf."""
     if isinstance(tree, dict):
         return tree.values()
@@ -123,7 +126,7 @@ def _children(tree: Any) -> Iterable[Any] | None:
     return None
 
 
-def _like(tree: Any, branches: list[Any]) -> Any:
+def _like(tree: Tree, branches: list[Any]) -> Any:
     """A container of the same type with these branches."""
     if type(tree) is list:
         return branches
@@ -140,7 +143,7 @@ def _like(tree: Any, branches: list[Any]) -> Any:
     return new
 
 
-def _dataclass_like(tree: Any, branches: list[Any]) -> Any:
+def _dataclass_like(tree: Tree, branches: list[Any]) -> Any:
     """The fields and nothing else: what was computed from the old ones would be wrong here."""
     new = object.__new__(type(tree))
     values = {field.name: getattr(tree, field.name) for field in fields(tree)}
@@ -150,16 +153,16 @@ def _dataclass_like(tree: Any, branches: list[Any]) -> Any:
     return new
 
 
-def _branching(tree: Any) -> list[Field[Any]]:
+def _branching(tree: Tree) -> list[Field[Any]]:
     """The fields of a dataclass that hold numbers."""
     return [field for field in fields(tree) if not _stays(tree, field)]
 
 
-def _stays(tree: Any, field: Field[Any]) -> bool:
+def _stays(tree: Tree, field: Field[Any]) -> bool:
     return bool(field.metadata.get("static")) or getattr(tree, field.name) is None
 
 
-def _what_stays(tree: Any) -> Hashable:
+def _what_stays(tree: Tree) -> Hashable:
     if isinstance(tree, dict):
         return tuple(tree)
     if is_dataclass(tree):
@@ -171,7 +174,7 @@ def _what_stays(tree: Any) -> Hashable:
 # -- the walks ----------------------------------------------------------------------------------
 
 
-def _collect(tree: Any, leaves: list[Any]) -> None:
+def _collect(tree: Tree, leaves: list[Any]) -> None:
     if is_array(tree):
         leaves += _numbers(tree)
         return
@@ -183,7 +186,7 @@ def _collect(tree: Any, leaves: list[Any]) -> None:
         _collect(branch, leaves)
 
 
-def _replace(tree: Any, leaves: Iterator[Any], shape: tuple[int, ...] | None) -> Any:
+def _replace(tree: Tree, leaves: Iterator[Any], shape: tuple[int, ...] | None) -> Any:
     if is_array(tree):
         return _array([next(leaves) for _ in range(tree.size)], tree.shape, shape)
     inside = _children(tree)
@@ -192,7 +195,7 @@ def _replace(tree: Any, leaves: Iterator[Any], shape: tuple[int, ...] | None) ->
     return _like(tree, [_replace(branch, leaves, shape) for branch in inside])
 
 
-def _outer(tree: Any, rows: Iterator[Sequence[Any]], rebuild: Rebuild, width: int) -> Any:
+def _outer(tree: Tree, rows: Iterator[Sequence[Any]], rebuild: Rebuild, width: int) -> Any:
     if is_array(tree):
         block = [next(rows) for _ in range(tree.size)]
         columns = [_array([row[j] for row in block], tree.shape) for j in range(width)]
@@ -203,7 +206,7 @@ def _outer(tree: Any, rows: Iterator[Sequence[Any]], rebuild: Rebuild, width: in
     return _like(tree, [_outer(branch, rows, rebuild, width) for branch in inside])
 
 
-def _shown(tree: Any) -> Any:
+def _shown(tree: Tree) -> Any:
     if is_array(tree):
         return _Word(f"array of shape {tree.shape}")
     inside = _children(tree)

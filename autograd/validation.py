@@ -1,10 +1,9 @@
 """What users give: numbers and names, and what to say when it is something else."""
 
 from numbers import Real
-from typing import Any
 
 
-def number(data: Any, taker: str) -> float:
+def number(data: object, taker: str) -> float:
     """Any real number as a float; TypeError says what was given and what was probably meant."""
     if type(data) is float:
         return data
@@ -18,14 +17,14 @@ def number(data: Any, taker: str) -> float:
     raise TypeError(f"{taker} a real number, got {kind(data)}{_advice(data)}")
 
 
-def text_of(given: Any, name: str) -> str:
+def text_of(given: object, name: str) -> str:
     """A str as it is; TypeError for anything else."""
     if not isinstance(given, str):
         raise TypeError(f"{name} is a str, got {kind(given)}")
     return given
 
 
-def kind(data: Any) -> str:
+def kind(data: object) -> str:
     """What was given, in a few words: its type and what it looks like."""
     name, text = type(data).__name__, plain(repr(data))
     return text if data is None or text.startswith(name) else f"{name} {text}"
@@ -51,7 +50,7 @@ def named(label: str) -> str:
     return f" (label {short(label)!r})" if label else ""
 
 
-def _advice(data: Any) -> str:
+def _advice(data: object) -> str:
     if hasattr(data, "detach") and hasattr(data, "parents"):
         return "; it is a Value already: use it as it is, or .detach() for a constant"
     if isinstance(data, bool) or type(data).__name__ in ("bool_", "bool"):

@@ -366,7 +366,7 @@ class Value(Methods):
 
     __hash__ = object.__hash__
 
-    def _compared(self, other: Any, sign: str, traced: str) -> Any:
+    def _compared(self, other: object, sign: str, traced: str) -> Any:
         """The other side of a comparison as a Value, or NotImplemented."""
         right = other if type(other) is Value else lift(other)
         if current_mode() is None or right is NotImplemented:
@@ -646,19 +646,19 @@ def as_values(operands: Iterable[Operand], name: str) -> list[Value]:
     return [x if type(x) is Value else as_value(x, name) for x in operands]
 
 
-def as_value(operand: Any, name: str) -> Value:
+def as_value(operand: object, name: str) -> Value:
     """The operand, as a constant if it is a number; else TypeError naming the function."""
     return operand if isinstance(operand, Value) else constant(number(operand, f"{name} takes"))
 
 
-def lift(operand: Any) -> Any:
+def lift(operand: object) -> Any:
     """The operand of an operator as a Value; or NotImplemented, and Python asks the other side."""
     if type(operand) is float:
         return constant(operand)
     if isinstance(operand, Value):
         return operand
     if type(operand).__name__ in ("bool", "bool_"):  # Python's or NumPy's: 0 or 1
-        return constant(float(operand))
+        return constant(1.0 if operand else 0.0)
     if isinstance(operand, Real):
         return constant(number(operand, "an operator takes"))
     return NotImplemented
@@ -681,7 +681,7 @@ def _add_methods() -> None:
 _add_methods()
 
 
-def _each(given: Any, name: str) -> tuple[Any, ...]:
+def _each(given: object, name: str) -> tuple[Any, ...]:
     if not isinstance(given, Iterable):
         raise TypeError(f"{name} is a tuple, got {kind(given)}; did you mean (x,)?")
     if isinstance(given, str):
@@ -689,8 +689,8 @@ def _each(given: Any, name: str) -> tuple[Any, ...]:
     return tuple(given)
 
 
-def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: Any) -> None:
-    text_of(op, "op")
+def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: object) -> None:
+    name = text_of(op, "op")
     for parent in parents:
         if not isinstance(parent, Value):
             raise TypeError(f"parents are Values, got {kind(parent)}")
@@ -698,8 +698,8 @@ def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: An
         raise ValueError(
             f"a partial per parent: got {len(parents)} parents and {len(partials)} partials"
         )
-    if op and not parents:
-        raise ValueError(f"op={short(op)!r} names an operation, which needs parents and partials")
+    if name and not parents:
+        raise ValueError(f"op={short(name)!r} names an operation, which needs parents and partials")
 
 
 def _restored(
