@@ -44,6 +44,7 @@ def repay(
             for parent, partial in zip(node.parents, partials_of(node), strict=True):
                 if parent.requires_grad:
                     amount = debt * partial
+                    # no 0 to begin with: of which kind, and a sum from 0.0 on has lost a -0.0
                     piles[parent] = piles[parent] + amount if parent in piles else amount
     return piles
 
@@ -83,7 +84,7 @@ def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
         node = stack.pop()
         if node is None:  # the node below it on the stack has all its parents in order
             order.append(stack.pop())
-        elif node not in seen:
+        elif node not in seen:  # it waits on the stack once for each of its consumers
             seen.add(node)
             left, right = node._left, node._right
             if right is not None:
@@ -170,7 +171,7 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
     A node of many operands that owes 0 is passed over where all its payments would be 0.
     """
     for node in order:
-        node.grad = 0.0
+        node.grad = 0.0  # of leaves too: what they had is held, and joins the sum at the end
     order[0].grad = seed
     for node, before in zip(order, held):
         debt, left, right = node.grad, node._left, node._right

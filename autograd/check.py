@@ -141,6 +141,7 @@ class _Counted:
     def __call__(self, numbers: list[float]) -> float:
         self.evaluations += 1
         with no_grad():
+            # Values even here: f may use their methods
             arguments = self.rebuild([constant(x) for x in numbers])
             return as_value(self.f(*arguments), "check_grads").data
 

@@ -30,7 +30,7 @@ from autograd.validation import plain, short
 from autograd.value import Value
 
 LONGEST = 10_000
-DEEPEST = 100
+DEEPEST = 100  # of brackets: each takes frames of Python, which has a thousand
 
 Shape = int | None
 """None for one number, n for a list of n numbers."""
@@ -311,6 +311,7 @@ class _Parser:
         while self.token.text in _BINARY and _BINARY[self.token.text][0] > weakest:
             self.one_number(shape, start)
             strength = self.binary()
+            # a < b < c is true of 3 < 2 < 1 if read from the left, and means a chain in Python
             if strength == _COMPARISON and self.token.text in _BINARY:
                 raise self.wrong("chain")
         self.depth -= 1
@@ -321,6 +322,7 @@ class _Parser:
         sign = self.advance().text
         strength, run = _BINARY[sign]
         start = self.token
+        # the exponent may have a sign, 2**-x, and is a power first: 2**3**2 is 2**(3**2)
         self.one_number(self.expression(_UNARY - 1 if strength == _POWER else strength), start)
         self.emit(2, run)
         return strength

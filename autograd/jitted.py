@@ -72,7 +72,7 @@ class Jitted(Compiled):
             with no_branches():
                 return self._f(*args, **kwargs)
         mode = current_mode()
-        if mode is not None and mode.anomalies:
+        if mode is not None and mode.anomalies:  # a program has no lines to name
             return _record(self._f, leaves, rebuild).result()
         recorded = self._recording((args, kwargs), leaves, rebuild, odd)
         return recorded.run(
@@ -169,6 +169,7 @@ def _record(f: Callable[..., Any], leaves: list[Any], rebuild: Rebuild) -> _Trac
     """Call f with a new Value for each number among the leaves of its arguments."""
     given = [Value(_number(leaf)) if _is_number(leaf) else leaf for leaf in leaves]
     args, kwargs = rebuild(given)
+    # inside no_grad() and scopes too: the program outlives them
     with changed_mode(recording=True, note=None), transforming(), quiet_arrays(), no_branches():
         outputs, rebuild_output = flatten(f(*args, **kwargs))
     inputs = [x for x, leaf in zip(given, leaves) if _is_number(leaf)]

@@ -101,7 +101,7 @@ class Block:
         elif ours is not None:  # it was set in another thread: what that one sees must change
             mode = still_open(ours.outer) or Mode()
             for name in ("recording", "anomalies", "note", "branches"):
-                object.__setattr__(ours, name, getattr(mode, name))
+                object.__setattr__(ours, name, getattr(mode, name))  # frozen for all but us
         self._mode = None
 
 
@@ -158,6 +158,7 @@ class _Blocks(ContextDecorator):
             raise
 
     def __exit__(self, kind: object = None, error: object = None, trace: object = None) -> None:
+        # the innermost of ours; none is here when it was entered in another thread
         here = [mode.block for mode in _modes_around(current_mode()) if mode.block in self._open]
         self._end(here[0] if here else self._open[-1])
 

@@ -175,6 +175,7 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
     def pullback(cotangent: Tree) -> tuple[Any, ...]:
         weights = _matching(cotangent, call.output, "the cotangent", "the output")
         with enable_grad():
+            # the outputs as one number, whose gradient is the product that is asked for
             total = VALUES.dot(*[as_value(w, "vjp") for w in weights], *ys, 0.0)
         derivatives = call.with_values_for(weights).derivatives(total)
         return tuple(call.rebuild(derivatives))
@@ -252,13 +253,13 @@ class _Call(NamedTuple):
         """The slopes of ys along the directions: each node sums partial × tangent over parents."""
         partials_of = traced_partials if self.as_values else captured_partials
         tangents: dict[Value, Any] = dict(zip(self.variables, directions))
-        with enable_grad():
+        with enable_grad():  # f was recorded, whatever mode its caller is in
             for node in topological_order(ys):
                 moving = node not in tangents and any(parent in tangents for parent in node.parents)
                 if moving:
                     slopes = zip(node.parents, partials_of(node))
                     terms = [partial * tangents[p] for p, partial in slopes if p in tangents]
-                    tangents[node] = reduce(add, terms)
+                    tangents[node] = reduce(add, terms)  # `sum` rounds as its Python does
         return [tangents.get(y, 0.0) for y in ys]
 
 
@@ -310,7 +311,7 @@ def _scalar(output: Tree) -> Value:
 def _variable(leaf: object) -> Value:
     if isinstance(leaf, Value) and leaf.requires_grad:
         with enable_grad():
-            alias: Value = +leaf
+            alias: Value = +leaf  # what else was made of the Value pays to it, not to this
         return alias
     return Value(leaf.data if isinstance(leaf, Value) else number(leaf, "a transform takes"))
 

@@ -131,10 +131,10 @@ def _like(tree: Tree, branches: list[Any]) -> Any:
     if type(tree) is list:
         return branches
     if isinstance(tree, tuple):
-        return tuple.__new__(type(tree), branches)
+        return tuple.__new__(type(tree), branches)  # a named tuple would take them one by one
     if is_dataclass(tree):
         return _dataclass_like(tree, branches)
-    new = copy(tree)
+    new = copy(tree)  # with its default_factory, its order, what a subclass added
     if isinstance(tree, list):
         new[:] = branches
     else:
@@ -243,6 +243,7 @@ def _array(
         return numpy.array(parts, dtype=numpy.float64).reshape(shape)
     if all(isinstance(part, bool) for part in parts):
         return numpy.array(parts).reshape(shape)  # a mask
+    # numpy.array(parts) would take apart what has a length itself
     array = numpy.empty(len(parts), dtype=object)
     array[:] = parts
     return array.reshape(shape)

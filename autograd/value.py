@@ -46,7 +46,7 @@ else:
 Operand: TypeAlias = SupportsFloat
 """What operators and functions take: a real number, a Value among them."""
 
-_NONE: tuple[()] = ()
+_NONE: tuple[()] = ()  # looked for by `is`, the quickest question to ask of every leaf
 
 FLOATS = namespace(vars(scalar_math))
 """Every function of the table on floats."""
@@ -336,6 +336,7 @@ class Value(Methods):
     def relu(self: Operand) -> Value:
         """max(0, x), with slope 0 at 0."""
         x = self if type(self) is Value else as_value(self, "relu")
+        # asked this way round, nan is no number at most 0 and goes through
         data, slope = (0.0, 0.0) if x._data <= 0.0 else (x._data, 1.0)
         if x.requires_grad:
             return _node(data, x, None, slope, 0.0, _RELU)
@@ -463,7 +464,7 @@ def _node(
     if mode is not None and not mode.recording:
         refuse_branch("no_grad() keeps", "compute it outside of no_grad()")
         return constant(data, operation, left, right)
-    node = _new(Value)
+    node = _new(Value)  # past __init__, which looks at what users give
     node._data = data
     node.grad = 0.0
     node._left = left
@@ -504,7 +505,7 @@ def _edges_of(
 
 def _checked_note(mode: Mode, node: Value) -> Note | None:
     """The note of a node made in this mode; AnomalyError when the mode refuses its number."""
-    node._note = mode.note_here()
+    node._note = mode.note_here()  # first: the message names the line that it holds
     if mode.refuses(node._data):
         raise AnomalyError(describe_anomaly(node))
     return node._note
@@ -529,6 +530,7 @@ def constant(
     else:
         node._note = mode.note_here()
         if operation is not None and mode.refuses(data):
+            # only to be described: a constant keeps no operands
             node._left, node._right, node._made_by = left, right, operation
             raise AnomalyError(describe_anomaly(node))
     return node
@@ -547,7 +549,7 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value
 
     Raises ValueError when the lengths differ.
     """
-    if type(weights) is not list or type(inputs) is not list:
+    if type(weights) is not list or type(inputs) is not list:  # both are read twice below
         weights, inputs = _sequence(weights), _sequence(inputs)
     try:
         w_data, x_data, b_data = [w._data for w in weights], [x._data for x in inputs], bias._data
@@ -657,7 +659,8 @@ def lift(operand: object) -> Any:
         return constant(operand)
     if isinstance(operand, Value):
         return operand
-    if type(operand).__name__ in ("bool", "bool_"):  # Python's or NumPy's: 0 or 1
+    # Python's or NumPy's, which is no Real; by its name, for NumPy is not imported here
+    if type(operand).__name__ in ("bool", "bool_"):
         return constant(1.0 if operand else 0.0)
     if isinstance(operand, Real):
         return constant(number(operand, "an operator takes"))
@@ -705,7 +708,7 @@ def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: ob
 def _restored(
     kind: type[Value], data: float, grad: float, requires_grad: bool, note: Note | None
 ) -> Value:
-    node = _new(kind)
+    node = _new(kind)  # the __init__ of a subclass may want what only its caller knew
     node._data, node._left, node._right, node._made_by = data, None, None, ""
     node.grad, node.requires_grad, node._note = grad, requires_grad, note
     return node
