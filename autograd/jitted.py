@@ -157,7 +157,7 @@ class _Traced:
         places = [i for i, y in enumerate(self.outputs) if isinstance(y, Value)]
         roots = [self.outputs[i] for i in places]
         # the containers without the graph that is in them
-        empty = flatten(self.rebuild([0.0] * len(self.outputs)))[1]
+        empty = flatten(self.rebuild(range(len(self.outputs))))[1]
         if not any(root.requires_grad for root in roots):
             constants = [y.data if isinstance(y, Value) else y for y in self.outputs]
             return _Recorded(None, constants, [], empty)

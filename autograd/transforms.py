@@ -46,7 +46,7 @@ class Transform(Protocol):
     """From a function to a derivative of it."""
 
     def __call__(
-        self, f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+        self, f: Callable[..., Any], argnums: int | Sequence[int] = ..., *, has_aux: bool = ...
     ) -> Callable[..., Any]: ...
 
 

@@ -1,6 +1,7 @@
 """grad, value_and_grad, jacobian, hessian, jvp, vjp: containers, nesting, and no confusion."""
 
 import functools
+import inspect
 import math
 import operator
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import autograd
 from autograd import (
     Value,
     grad,
+    gradients,
     hessian,
     jacobian,
     jvp,
@@ -373,3 +375,27 @@ def test_primals_and_tangents_come_as_tuples() -> None:
     with pytest.raises(TypeError, match=r"primals is a tuple.*\(x,\)"):
         jvp(lambda x: x * x, 3.0, 1.0)  # type: ignore[arg-type]
     assert jvp(lambda x: x * x, np.array([3.0]), np.array([1.0])) == (9.0, 6.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("transform", [grad, value_and_grad, jacobian, hessian])
+def test_help_says_what_is_taken_for_granted(transform: Callable[..., Any]) -> None:
+    f, argnums, has_aux = inspect.signature(transform).parameters.values()
+    assert (f.name, argnums.name, has_aux.name) == ("f", "argnums", "has_aux")
+    assert (argnums.default, has_aux.default) == (0, False)
+
+
+def test_a_constant_value_is_a_number_to_differentiate_to() -> None:
+    constant = Value(3.0, requires_grad=False)
+    slope = grad(lambda x: x * x)(constant)
+    assert slope.data == 6.0
+    assert value_and_grad(lambda x, y: x * y, (0, -1))(constant, 2.0)[1][0].data == 2.0
+
+
+def test_a_transform_s_answer_has_the_kind_of_its_arguments() -> None:
+    x = Value(3.0)
+    aux = grad(lambda v: (v * v, {"twice": 2.0 * v, "word": "w"}), has_aux=True)
+    slope, more = aux(3.0)
+    assert (slope, more) == (6.0, {"twice": 6.0, "word": "w"})
+    slope, more = aux(x)
+    assert gradients(slope, x) == 2.0
+    assert gradients(more["twice"], x) == 2.0
