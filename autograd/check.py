@@ -12,7 +12,7 @@ is larger (Press et al., Numerical Recipes, section 5.7).
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 from typing import Any, Literal
 
 from autograd.modes import no_grad
@@ -167,7 +167,7 @@ def _differences(
     f: Callable[[list[float]], float], numbers: list[float], method: str, step: float | None
 ) -> list[tuple[float, float]]:
     """(numeric derivative, step) per number."""
-    base = f(numbers) if method == "forward" else 0.0
+    base = f(numbers) if method == "forward" else nan
     found = []
     for i, x in enumerate(numbers):
         h = step or max(abs(x), 1.0) * _EPSILON ** (1 / 3 if method == "central" else 1 / 2)

@@ -1,5 +1,7 @@
 """The small print: orders, signs, ends and exceptions whose loss no larger test would notice."""
 
+import copy
+import dataclasses
 import itertools
 import math
 import re
@@ -24,6 +26,7 @@ from autograd import (
 )  # fmt: skip
 from autograd.backward import reverse_topological_order
 from autograd.expression import ExpressionError, parse
+from autograd.rules import TABLE
 
 
 def cube(x):
@@ -48,6 +51,22 @@ def test_the_slope_of_abs_at_zero_is_a_plain_zero():
 @pytest.mark.parametrize("x", [0.3, 1.5, -1.57, 20.0])
 def test_the_slope_of_tan_is_made_of_its_value(x):
     assert Value(x).tan().partials == (1.0 + math.tan(x) * math.tan(x),)
+
+
+def test_a_row_is_itself_alone():
+    row = TABLE["tanh"]
+    assert dataclasses.replace(row) != row
+    assert row == row
+    assert repr(row) == "<primitive tanh>"
+    assert copy.deepcopy(row) is row
+
+
+def test_one_operand_is_enough():
+    for function in (autograd.sum, autograd.mean, autograd.logsumexp):
+        assert function([Value(2.0)]).data == function(Value(2.0)).data == 2.0
+    assert autograd.softmax(Value(2.0))[0].data == 1.0
+    with pytest.raises(ValueError, match="at least one"):
+        autograd.mean()
 
 
 def test_functions_on_floats_are_named():
