@@ -197,7 +197,7 @@ def _is_kink(
 
     Those of a smooth function come together as the step gets shorter.
     """
-    middle, apart, sides = f(numbers), [], [0.0]
+    middle, apart, sides = f(numbers), [], []
     for h in (step, step / 4):
         sides = [(f(_moved(numbers, i, numbers[i] + s)) - middle) / s for s in (-h, h)]
         apart.append(max(sides) - min(sides))

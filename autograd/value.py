@@ -48,6 +48,8 @@ Operand: TypeAlias = SupportsFloat
 
 _NONE: tuple[()] = ()  # looked for by `is`, the quickest question to ask of every leaf
 
+_ABSENT = 0.0  # in the place of a partial by right where there is no right
+
 FLOATS = namespace(vars(scalar_math))
 """Every function of the table on floats."""
 
@@ -339,7 +341,7 @@ class Value(Methods):
         # asked this way round, nan is no number at most 0 and goes through
         data, slope = (0.0, 0.0) if x._data <= 0.0 else (x._data, 1.0)
         if x.requires_grad:
-            return _node(data, x, None, slope, 0.0, _RELU)
+            return _node(data, x, None, slope, _ABSENT, _RELU)
         return constant(data, _RELU, x)
 
     # -- comparisons look at the data; == and hash are identity ------------
@@ -499,8 +501,8 @@ def _edges_of(
     if len(parents) == 2:
         return parents[0], parents[1], partials[0], partials[1]
     if len(parents) == 1:
-        return parents[0], None, partials[0], 0.0
-    return parents, None, partials, 0.0
+        return parents[0], None, partials[0], _ABSENT
+    return parents, None, partials, _ABSENT
 
 
 def _checked_note(mode: Mode, node: Value) -> Note | None:
@@ -561,7 +563,7 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value
         )
     parents, y = (*weights, *inputs, bias), _add_up(map(mul, w_data, x_data), b_data)
     if len(parents) > 2 and (bias.requires_grad or any(map(_requires_grad, parents))):
-        return _node(y, parents, None, (*x_data, *w_data, 1.0), 0.0, _DOT)
+        return _node(y, parents, None, (*x_data, *w_data, 1.0), _ABSENT, _DOT)
     return record(y, parents, (*x_data, *w_data, 1.0), _DOT)
 
 
@@ -600,7 +602,7 @@ def affine(
         mode = outer if box is None else box.inside(outer)
         node = _new(Value)  # as in _node, which would look up the mode for each
         node._data = _add_up(map(mul, w_data, x_data), bias._data)
-        node.grad = node._by_right = 0.0
+        node.grad, node._by_right = 0.0, _ABSENT
         node._left = (*row, *xs, bias)
         node._right = None
         node._by_left = (*x_data, *w_data, 1.0)

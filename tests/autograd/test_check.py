@@ -197,3 +197,15 @@ def test_bad_calls_are_refused(call: Callable[[], Any], error: type[Exception], 
 def test_methods_of_values_are_fine_in_f() -> None:
     assert check_grads(lambda x: x.relu() * x.tanh(), [0.3]).ok
     assert check_grads(lambda d: d["w"][0].exp(), [{"w": [0.3]}], order=2).ok
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [
+    (0.0, "kink"), (1.0, "kink"), (0.25, "kink"), (1.1, "wrong"), (-0.1, "wrong"),
+])  # fmt: skip
+def test_a_convention_may_be_either_slope_or_between_them(slope: float, verdict: str) -> None:
+    def ramp(x: Value) -> Value:
+        at_zero = slope if x.data == 0.0 else float(x.data > 0.0)
+        return Value(max(x.data, 0.0), (x,), (at_zero,), op="ramp")
+
+    [found] = check_grads(ramp, [0.0]).inputs
+    assert found.verdict == verdict

@@ -45,6 +45,15 @@ def test_dot_wants_as_many_weights_as_inputs() -> None:
         dot([1.0, 2.0], [Value(1.0)])
 
 
+@pytest.mark.parametrize("kind", [iter, tuple, list, dict.fromkeys])
+def test_dot_reads_what_can_be_read_once(kind: Callable[[Any], Any]) -> None:
+    w, x = [Value(2.0), Value(3.0)], [Value(5.0), Value(7.0)]
+    for y in (dot(kind(w), x), dot(w, kind(x)), dot(kind(w), kind(x))):
+        assert (y.data, y.parents[:4]) == (31.0, (*w, *x))
+    with pytest.raises(ValueError, match="got 3 and 2"):
+        dot(kind([*w, Value(1.0)]), x)
+
+
 def test_one_value_is_no_sequence() -> None:
     with pytest.raises(TypeError, match="sequence"):
         dot(Value(1.0), [Value(1.0)])  # type: ignore[arg-type]
