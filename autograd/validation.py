@@ -61,7 +61,7 @@ def _advice(data: object) -> str:
         return "; did you mean its .real part or abs() of it?"
     if data is None:
         return "; did a function forget to return?"
-    if hasattr(data, "__array__") and getattr(data, "ndim", 1) == 0:
+    if hasattr(data, "__array__") and getattr(data, "ndim", None) == 0:
         return "; did you mean .item() of it?"
     if hasattr(data, "__array__") or isinstance(data, (list, tuple)):
         return "; a Value is one number: did you mean [Value(x) for x in data]?"
