@@ -166,7 +166,7 @@ def _store(piles: Mapping[Value, Any], held: list[Any]) -> None:
 
 
 def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
-    """``repay`` on floats with ``grad`` as the pile: the same payments in order, twice as fast.
+    """``repay`` on floats with ``grad`` as the pile: the same payments in the same order.
 
     A node of many operands that owes 0 is passed over where all its payments would be 0.
     """

@@ -1,4 +1,4 @@
-"""The functions users call, on Values or numbers; each returns a Value.
+"""The functions users call, on Values or numbers; each returns a Value or a list of them.
 
 ``VALUES`` is the same table as a namespace over Values: derivatives evaluated in it are graphs
 themselves, which is all it takes to differentiate again.

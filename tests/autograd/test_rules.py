@@ -500,3 +500,22 @@ def test_names_lead_to_rows() -> None:
     assert all(named(name) is row and row.name == name for name, row in TABLE.items())
     with pytest.raises(KeyError):
         named("cotangent")
+
+
+SYMBOLS = """
+    add:+ sub:− mul:× div:÷ pow:^ neg:− pos:+ absolute:|x| sign:sign exp:exp expm1:expm1 log:ln
+    log1p:log1p exp2:exp2 log2:log2 log10:log10 logaddexp:lae hypot:hypot sqrt:√ sin:sin cos:cos
+    tan:tan arcsin:arcsin arccos:arccos arctan:arctan arctan2:atan2 sinh:sinh cosh:cosh
+    tanh:tanh arcsinh:arcsinh arccosh:arccosh arctanh:arctanh erf:erf erfc:erfc sigmoid:σ
+    softplus:softplus relu:relu leaky_relu:lrelu elu:elu log_sigmoid:logσ silu:silu gelu:gelu
+    maximum:max minimum:min clip:clip less:< less_equal:≤ equal:= where:?: sum:Σ mean:mean
+    take:take dot:w·x+b logsumexp:lse _largest:max _log_total:ln_Σ_exp _sigmoid_slope:σ′
+    _tanh_slope:tanh′ _arcsin_slope:arcsin′ _arccosh_slope:arccosh′ _arctanh_slope:arctanh′
+    _power_slope:b_aᵇ⁻¹ _power_log:aᵇ_ln_a
+"""
+
+
+def test_symbols_are_those_of_books() -> None:
+    """`_` stands for a space."""
+    written = [f"{row.name}:{row.symbol.replace(' ', '_')}" for row in TABLE.values()]
+    assert written == SYMBOLS.split()
