@@ -6,7 +6,7 @@ so that every operation becomes as many instructions as it has numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -217,26 +217,19 @@ def _most_alive(listing: Listing) -> int:
 
 def print_list(listing: Listing, names: Names, limit: int = 200) -> str:
     """The list as text: instructions (the middle left out beyond ``limit``), ends, counts."""
-    registers = listing.registers
-    shown = _shown(len(registers), limit)
-    lines = [_line(listing, registers[k]) if k >= 0 else _gap(len(registers), limit) for k in shown]
+    lines = _cut([*listing.registers], limit, partial(_line, listing), f"{'…':>8}   ")
     roots = _ends("root", listing.program.roots, names.roots, limit)
     gradients = _ends("gradient", listing.gradients, names.parameters, limit)
     return "\n".join([*lines, "", *roots, *gradients, "", str(count(listing))])
 
 
-def _shown(length: int, limit: int) -> Iterator[int]:
-    """The places to show; -1 is the gap."""
-    if length <= limit:
-        yield from range(length)
-    else:
-        yield from range(limit - limit // 2)
-        yield -1
-        yield from range(length - limit // 2, length)
-
-
-def _gap(length: int, limit: int) -> str:
-    return f"{'…':>8}   {length - limit:,} more"
+def _cut(places: list[int], limit: int, line: Callable[[int], str], gap: str) -> list[str]:
+    """The lines of these places, the middle left out beyond the limit."""
+    if len(places) <= limit:
+        return [*map(line, places)]
+    first, last = places[: limit - limit // 2], places[len(places) - limit // 2 :]
+    more = f"{gap}{len(places) - limit:,} more"
+    return [*map(line, first), more, *map(line, last)]
 
 
 def _line(listing: Listing, k: int) -> str:

@@ -69,17 +69,13 @@ def compile(  # noqa: A001
     (7.5, [2.5])
     """
     backend = check_backend(backend)
-    roots = _values([root] if isinstance(root, Value) else root, "root")
-    leaves, first = _values(inputs, "input"), _values(parameters, "parameter")
-    _check_roots(roots)
-    _check_leaves(leaves, "input")
-    _check_leaves(first, "parameter")
+    roots = _roots(root)
+    leaves, first = _leaves(inputs, "input"), _leaves(parameters, "parameter")
     if both := {*leaves}.intersection(first):
         raise ValueError(f"{both.pop()!r} is both an input and a parameter")
     rolled = roll(roots, leaves, first)
-    return Program(
-        rolled.program, _names(rolled, roots, leaves), rolled.parameters, backend=backend
-    )
+    names = _names(rolled, roots, leaves)
+    return Program(rolled.program, names, rolled.parameters, backend=backend)
 
 
 class Program:
@@ -289,7 +285,10 @@ def _from_pickle(data: bytes, backend: str) -> Program:
 
 def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     """The numbers given as float64 in C order, of this shape (None: any length)."""
-    array = _array(given, name)
+    try:
+        array: npt.NDArray[Any] = np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"{name} is not rectangular: {error}") from error
     rows = given if isinstance(given, list | tuple) else [given]
     if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
         raise ValueError(f"{name} has masked numbers: fill them in, or leave those rows out")
@@ -299,13 +298,6 @@ def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
     check_shape(array.shape, shape, name)
     return np.ascontiguousarray(array, np.float64)
-
-
-def _array(given: Any, name: str) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(given)
-    except ValueError as error:
-        raise ValueError(f"{name} is not rectangular: {error}") from error
 
 
 def _check_changed(array: Array, shape: tuple[int, ...], name: str) -> None:
@@ -325,7 +317,8 @@ def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:
     return values
 
 
-def _check_roots(roots: Sequence[Value]) -> None:
+def _roots(given: Value | Iterable[Value]) -> list[Value]:
+    roots = _values([given] if isinstance(given, Value) else given, "root")
     if not roots:
         raise ValueError("compile needs at least one root")
     if not any(root.requires_grad for root in roots):
@@ -333,9 +326,11 @@ def _check_roots(roots: Sequence[Value]) -> None:
             f"{roots[0]!r} depends on nothing that requires a gradient, so there is no graph to "
             "compile: was it computed under no_grad(), detached, or made of numbers alone?"
         )
+    return roots
 
 
-def _check_leaves(leaves: Sequence[Value], what: str) -> None:
+def _leaves(given: Iterable[Value], what: str) -> list[Value]:
+    leaves = _values(given, what)
     for leaf in leaves:
         if leaf._left is not None:
             raise ValueError(f"{leaf!r} is computed by {leaf.op!r}: {what}s must be leaves")
@@ -347,6 +342,7 @@ def _check_leaves(leaves: Sequence[Value], what: str) -> None:
     if len({*leaves}) < len(leaves):
         twice = next(leaf for k, leaf in enumerate(leaves) if leaf in leaves[:k])
         raise ValueError(f"{twice!r} is listed twice as {what}")
+    return leaves
 
 
 def _names(rolled: Rolled, roots: Sequence[Value], inputs: Sequence[Value]) -> Names:
