@@ -8,6 +8,7 @@ Where an optional package is not installed they are left out, as `pytest.importo
 test; a file that cannot be imported for any other reason fails.
 """
 
+import sys
 from collections.abc import Generator
 from contextlib import suppress
 from doctest import UnexpectedException
@@ -29,9 +30,8 @@ def pytest_collect_file(file_path: Path) -> None:
     """Import a module of ours the usual way first; pytest takes what is loaded already."""
     path = file_path.relative_to(ROOT) if file_path.is_relative_to(ROOT) else Path()
     if path.suffix == ".py" and path.parts[0] in ("autograd", "nn") and path.stem != "__main__":
-        name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
         with suppress(ImportError):  # an optional package is missing: see below
-            import_module(name)
+            import_module(dotted(file_path))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -39,10 +39,12 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """A file that cannot be imported: pytest fails, or passes it over where it wants doctests."""
+    before = {*sys.modules}
     report = yield
     if missing := missing_package(report.call.excinfo):  # type: ignore[attr-defined]
         report.result = []
         leave_out(report, collector.path, missing)
+        forget(collector.path, before)
     elif report.skipped and "unable to import module" in str(report.longrepr):
         report.outcome = "failed"
     return report
@@ -62,6 +64,21 @@ def pytest_runtest_makereport(
 def leave_out(report: Any, path: Path, missing: str) -> None:
     report.outcome = "skipped"
     report.longrepr = (str(path), 1, f"Skipped: could not import {missing!r}")
+
+
+def dotted(path: Path) -> str:
+    """The name of a module."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def forget(path: Path, before: set[str]) -> None:
+    """pytest leaves the half of a module that it could not import, and of the package around it."""
+    name = dotted(path)
+    while name:
+        parent, _, child = name.rpartition(".")
+        if name not in before and sys.modules.pop(name, None):
+            vars(sys.modules[parent]).pop(child, None)
+        name = parent
 
 
 def missing_package(raised: pytest.ExceptionInfo[BaseException] | None) -> str | None:
