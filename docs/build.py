@@ -1,7 +1,7 @@
 """What the site is made of beside its pages, brought together while it is built.
 
 * the demos, executed, with their pictures and live pages (`docs/demos.py`)
-* the benchmarks, the list of changes
+* the benchmarks, the list of changes, the functions with their derivatives
 * the playground's files: this package as an archive, and from npm Pyodide and a Graphviz in
   WebAssembly, at the versions in PLAYGROUND
 
@@ -17,12 +17,16 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+
+from autograd.primitive import Primitive
+from autograd.rules import TABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "site"
@@ -70,6 +74,55 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, content in made.items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the table of primitives where a page asks for it."""
+    return markdown.replace("<!-- the functions -->", functions())
+
+
+# -- the functions ---------------------------------------------------------------------------------
+
+
+def functions() -> str:
+    """Every public row of the table: its call, its derivatives, what holds where they are open."""
+    rows = [
+        f"| `{call(row)}` | {derivatives(row)} | {remarks(row)} |"
+        for row in TABLE.values()
+        if row.public
+    ]
+    return "\n".join(["| function | derivatives | |", "| --- | --- | --- |", *rows])
+
+
+def call(row: Primitive) -> str:
+    """How it is written: ``clip(x, low, high)``, ``sum([x1, …])``."""
+    required = len(row.arguments) - len(row.defaults)
+    defaults = [""] * required + [f"={number:g}" for number in row.defaults]
+    names = [f"[{name}1, …]" if role.endswith("*") else name
+             for name, role in zip(row.arguments, row.roles or row.arguments)]  # fmt: skip
+    return f"{row.name}({', '.join(name + default for name, default in zip(names, defaults))})"
+
+
+def derivatives(row: Primitive) -> str:
+    """As taught, one for each argument; y is the value."""
+    if set(row.taught) == {"0"}:
+        return "0"
+    if len(row.taught) == 1:
+        return f"`{row.taught[0]}`"
+    return "<br>".join(f"{name}: `{text}`" for name, text in zip(row.arguments, row.taught))
+
+
+def remarks(row: Primitive) -> str:
+    """The conventions at kinks and poles, and the note on stability."""
+    parts = [f"at {numbers(c.at)}: {numbers(c.partials)}" for c in row.conventions]
+    text = "; ".join([*parts, *([row.note] if row.note else [])])
+    return re.sub(r"[*|]", r"\\\g<0>", text)
+
+
+def numbers(values: Sequence[float]) -> str:
+    """Short, in parentheses where there are several."""
+    shown = ", ".join(f"{value:g}" for value in values)
+    return f"({shown})" if len(values) > 1 else shown
 
 
 # -- the demos -------------------------------------------------------------------------------------

@@ -1,9 +1,17 @@
-"""The two READMEs say the same: commands, code, what it prints, pictures, demos in their order."""
+"""The two READMEs say the same: commands, code, what it prints, pictures, demos in their order.
+
+The reference leaves out no public name.
+"""
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import autograd
+import nn
+from autograd.rules import TABLE
 
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
@@ -37,6 +45,20 @@ def test_the_chinese_readme_is_kept_up_with_the_english_one(part: object) -> Non
 def test_every_demo_is_told_once() -> None:
     files = [f"demos/{path.name}" for path in sorted((ROOT / "demos").glob("[0-9][0-9]_*.py"))]
     assert demos(ENGLISH) == files
+
+
+@pytest.mark.parametrize("package", [autograd, nn], ids=["autograd", "nn"])
+def test_the_reference_has_every_public_name(package: ModuleType) -> None:
+    pages = [path.read_text("utf-8") for path in (ROOT / "docs/reference").glob("*.md")]
+    listed = {name for page in pages for names in re.findall(r"members: \[(.*)\]", page)
+              for name in names.split(", ")}  # fmt: skip
+    listed |= {
+        path.rpartition(".")[2] for page in pages for path in re.findall(r"^::: (.*)", page, re.M)
+    }
+    listed |= {
+        name for name, row in TABLE.items() if row.public
+    }  # docs/build.py makes a table of it
+    assert set(package.__all__) - listed == set()
 
 
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["en", "zh"])
