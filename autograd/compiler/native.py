@@ -40,7 +40,7 @@ from autograd.compiler.native_loops import MACHINE, PARTS, TRAINING
 from autograd.compiler.native_plan import plan
 from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan
 
-LONGEST_BLOCK = 256
+SHORTEST_BLOCK, LONGEST_BLOCK = 32, 256
 CACHE = 65536
 """Numbers that the registers of a block should not exceed: a part of the second-level cache."""
 
@@ -268,9 +268,10 @@ class Runner:
 
 
 def _longest_block(registers: int) -> int:
-    """Rows whose numbers fit the cache, or many rows where no number of rows does."""
-    numbers = CACHE if registers * PAD <= CACHE else MOST_MEMORY
-    return max(PAD, min(LONGEST_BLOCK, numbers // max(1, registers) // PAD * PAD))
+    """Rows whose numbers fit the cache, but no fewer than keep a matrix product busy."""
+    rows = max(SHORTEST_BLOCK, CACHE // max(1, registers))
+    rows = min(rows, LONGEST_BLOCK, MOST_MEMORY // max(1, registers))
+    return max(PAD, rows // PAD * PAD)
 
 
 def _words(table: array[int], length: int) -> npt.NDArray[np.int32]:

@@ -46,7 +46,8 @@ class Library:
     """The native functions of this process; `lanes` says what their vectors hold."""
 
     def __init__(self) -> None:
-        self.lanes, self._key = lanes(), _key()
+        self.lanes = lanes()
+        self._key = _key(self.lanes)
         self._engine = new_engine()
         self._others: dict[str, Any] = {}
         self._regions: dict[str, int] = {}
@@ -152,12 +153,13 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "payback"
 
 
-def _key() -> str:
+def _key(lanes: int) -> str:
     sources = sorted(Path(__file__).parent.glob("native_*.py")) + [
         Path(__file__).with_name("arrays.py")
     ]
     texts = [source.read_bytes() for source in sources]
-    facts = (llvmlite.__version__, *_processor(), sys.version, binding.get_default_triple())
+    facts = str(lanes), llvmlite.__version__, *_processor(), sys.version
+    texts.append(binding.get_default_triple().encode())
     return sha256(b"\0".join([*texts, *map(str.encode, facts)])).hexdigest()[:40]
 
 

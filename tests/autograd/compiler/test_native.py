@@ -22,7 +22,7 @@ pytest.importorskip("llvmlite")
 import autograd
 import nn
 from autograd import Value, compile  # noqa: A004
-from autograd.compiler import native, native_library
+from autograd.compiler import native, native_fused, native_library
 from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram
 from autograd.compiler.native import NativeExecutor
 from autograd.compiler.native_kernels import PLAIN
@@ -270,6 +270,45 @@ def network() -> Any:
 def rows_of(count: int) -> np.ndarray:
     random = np.random.default_rng(count)
     return np.column_stack([random.normal(size=(count, 5)), random.integers(0, 3, count)])
+
+
+KEPT: list[object] = []
+"""Libraries whose code somebody may still run."""
+
+
+@pytest.fixture(params=[2, 4])
+def narrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
+    """A machine whose registers hold so many numbers."""
+    if request.param > native_library.lanes():
+        pytest.skip("the registers of this machine are narrower still")
+    monkeypatch.setenv("PAYBACK_CACHE", str(tmp_path))
+    monkeypatch.setattr(native_library, "lanes", lambda: request.param)
+    library = native_library.Library()
+    KEPT.append(library)
+    monkeypatch.setattr(native, "library", lambda: library)
+    monkeypatch.setattr(native_fused, "library", lambda: library)
+    assert library.lanes == request.param
+    return library.lanes
+
+
+def test_narrower_registers_give_the_same_numbers(narrow: int) -> None:
+    for rows in (1, 2, 3, 7, 33, 300):
+        test_products_of_every_kind(rows, 3)
+        test_what_is_summed_over_the_rows(rows, 9, 5)
+        test_collecting_by_strides_and_by_tables(rows)
+        for word in ("add", "where", "power", "exp", "sin", "erfc"):
+            test_every_word_on_numbers_of_every_kind(word, rows)
+
+
+def test_narrower_registers_train_the_same_network(narrow: int) -> None:
+    model, other = (nn.MLP(5, [9, 3], activation="gelu", seed=1) for _ in range(2))
+    X, y = rows_of(50)[:, :5], rows_of(50)[:, 5]
+    for each, backend in ((model, "native"), (other, "eager")):
+        adam = nn.Adam(each.parameters(), lr=0.01)
+        settings = {"loss": nn.cross_entropy, "optimizer": adam, "progress": False}
+        nn.fit(each, X, y, epochs=5, batch_size=16, seed=1, backend=backend, **settings)
+    found, expected = ([p.data for p in each.parameters()] for each in (model, other))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_rows_beyond_the_last_are_never_seen() -> None:
