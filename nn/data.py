@@ -176,7 +176,11 @@ def _numbers(row: list[Any], name: str) -> Row:
     for i, number in enumerate(row):
         if not isinstance(number, Real):
             raise TypeError(f"{name}[{i}] should be a number, got {_shown(number)}")
-        if not isfinite(number):
+        try:
+            finite = isfinite(number)
+        except OverflowError:
+            raise ValueError(f"{name}[{i}] is too large for a float: {number!r:.60}") from None
+        if not finite:
             raise ValueError(f"{name}[{i}] is {number}: training needs finite numbers")
     return list(map(float, row))
 
