@@ -73,12 +73,24 @@ def reverse_topological_order(roots: Iterable[Value]) -> list[Value]:
     return _depth_first([*roots][::-1], left_first=False)[::-1]
 
 
-def _depth_first(roots: list[Value], left_first: bool) -> list[Value]:
+def order_above(known: Iterable[Value], roots: Iterable[Value]) -> list[Value]:
+    """The topological order below the roots, down to what is known, and without that.
+
+    >>> a, b = Value(2.0, label="a"), Value(1.0, label="b")
+    >>> [node.op or node.label for node in order_above([a], [a * a + b])]
+    ['mul', 'b', 'add']
+    """
+    return _depth_first([*roots], left_first=True, seen={*known})
+
+
+def _depth_first(
+    roots: list[Value], left_first: bool, seen: set[Value] | None = None
+) -> list[Value]:
     for root in roots:
         if not isinstance(root, Value):
             raise TypeError(f"a graph is told by its root, a Value, got {kind(root)}")
     order: list[Value] = []
-    seen: set[Value] = set()
+    seen = seen or set()
     stack: list[Any] = roots[::-1]
     while stack:
         node = stack.pop()

@@ -179,7 +179,7 @@ def _numbers(row: list[Any], name: str) -> Row:
         try:
             finite = isfinite(number)
         except OverflowError:
-            raise ValueError(f"{name}[{i}] is too large for a float: {number!r:.60}") from None
+            raise ValueError(f"{name}[{i}] is too large for a float") from None
         if not finite:
             raise ValueError(f"{name}[{i}] is {number}: training needs finite numbers")
     return list(map(float, row))

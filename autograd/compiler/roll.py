@@ -15,7 +15,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from autograd.backward import topological_order
+from autograd.backward import order_above
 from autograd.collector import uncollected
 from autograd.compiler.arrays import (
     CODE,
@@ -69,10 +69,10 @@ def roll(
     order.
     """
     with uncollected():
-        order = topological_order(roots)
         family_of = dict.fromkeys(parameters, PARAMETERS)
         family_of.update(dict.fromkeys(inputs, INPUTS))
-        found = [n for n in order if n not in family_of and n.is_leaf and n.requires_grad]
+        order = order_above(family_of, roots)
+        found = [node for node in order if node.is_leaf and node.requires_grad]
         family_of.update(dict.fromkeys(found, PARAMETERS))
         parameters = (*parameters, *found)
         roller = Roller(parameters, inputs, family_of)

@@ -63,7 +63,7 @@ def test_distinct_targets():
         ([[1.0], [None]], [1, 2], TypeError, r"X\[1\]\[0\] should be a number, got NoneType"),
         ([[1.0], [float("nan")]], [1, 2], ValueError, r"X\[1\]\[0\] is nan"),
         ([[1.0], [float("inf")]], [1, 2], ValueError, r"X\[1\]\[0\] is inf"),
-        ([[1.0], [10**400]], [1, 2], ValueError, r"X\[1\]\[0\] is too large for a float: 1000"),
+        ([[1.0], [10**5000]], [1, 2], ValueError, r"X\[1\]\[0\] is too large for a float"),
         ([[1.0]], [float("nan")], ValueError, r"y\[0\] is nan"),
         ([[1.0]], ["cat"], TypeError, r"y\[0\] should be a number, got str 'cat'"),
         ([[1.0]], [], ValueError, "y is empty"),
