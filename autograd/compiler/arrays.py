@@ -156,6 +156,8 @@ def pruned(program: ArrayProgram) -> ArrayProgram:
 def placed(program: ArrayProgram) -> tuple[ArrayProgram, Integers]:
     """The program without what nobody needs, and where each block has gone (gone astray: -1)."""
     alive = needed_for(ends_of(program), program)
+    if alive.all():
+        return program, np.append(np.arange(len(program)), -1)
     place = np.where(np.append(alive, False), np.append(np.cumsum(alive), 0), 0) - 1
     kept = np.flatnonzero(alive)
     codes, operands = program.codes[kept], program.operands[kept]
@@ -186,18 +188,23 @@ def ends_of(program: ArrayProgram) -> list[int]:
 
 def readings(program: ArrayProgram) -> tuple[Integers, Integers]:
     """Who reads which block: the readers in order, each as often as it reads, and what it reads."""
-    arity, first, stop = ARITY[program.codes], *program.operands[:, :2].T
+    operands, arity = program.operands[:, :3], ARITY[program.codes][:, None]
+    reads = (np.arange(3) < arity) & (operands >= 0)
+    readers, blocks = np.repeat(np.arange(len(program)), reads.sum(axis=1)), operands[reads]
     collects = np.flatnonzero(program.codes == CODE["collect"])
-    readers = [np.repeat(collects, (stop - first)[collects])]
-    pieces = [np.arange(first[k], stop[k]) for k in collects.tolist()]
-    blocks = [program.pieces[np.concatenate([readers[0][:0], *pieces]), 0]]
-    for column in range(3):
-        operands = program.operands[:, column]
-        readers.append(np.flatnonzero((arity > column) & (operands >= 0)))
-        blocks.append(operands[readers[-1]])
-    who = np.concatenate(readers)
-    order = np.argsort(who, kind="stable")
-    return who[order], np.concatenate(blocks)[order]
+    if not len(collects):
+        return readers, blocks
+    first, stop = program.operands[collects, :2].T
+    pieces = np.concatenate([*map(np.arange, first, stop)])
+    readers = np.concatenate([readers, np.repeat(collects, stop - first)])
+    order = np.argsort(readers, kind="stable")
+    return readers[order], np.concatenate([blocks, program.pieces[pieces, 0]])[order]
+
+
+def in_turn(*columns: Integers) -> Iterator[tuple[int, ...]]:
+    """The rows of columns as integers, of which there are never many at a time."""
+    for start in range(0, len(columns[0]), 2**16):
+        yield from zip(*(column[start : start + 2**16].tolist() for column in columns))
 
 
 def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
@@ -205,7 +212,7 @@ def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.boo
     needed = bytearray(len(program))
     for k in (PARAMETERS, INPUTS, CONSTANTS, *ends):
         needed[k] = 1
-    for reader, block in zip(*(each[::-1].tolist() for each in readings(program))):
+    for reader, block in in_turn(*(each[::-1] for each in readings(program))):
         if needed[reader]:
             needed[block] = 1
     return np.frombuffer(needed, np.bool_)
@@ -221,8 +228,15 @@ def sums_over_rows(program: ArrayProgram) -> npt.NDArray[np.bool_]:
 
 def late(program: ArrayProgram) -> npt.NDArray[np.bool_]:
     """Per block whether it is added up over the rows, or waits for what is."""
-    waits = bytearray(sums_over_rows(program).tobytes())
-    for reader, block in zip(*(each.tolist() for each in readings(program))):
+    return waiting(program, sums_over_rows(program))
+
+
+def waiting(program: ArrayProgram, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Per block whether it is one of the first or waits for one: nothing that varies does."""
+    waits = bytearray(first.tobytes())
+    readers, blocks = readings(program)
+    uniform = ~program.varying[readers]
+    for reader, block in in_turn(readers[uniform], blocks[uniform]):
         if waits[block]:
             waits[reader] = 1
     return np.frombuffer(waits, np.bool_)

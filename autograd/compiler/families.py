@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from autograd.compiler.arrays import CONSTANTS, INPUTS, PARAMETERS
 from autograd.primitive import Primitive
@@ -32,6 +32,9 @@ ADD, MUL, SUM, DOT, POW, TAKE = (
 )
 
 
+Rewritten: TypeAlias = dict[Value, tuple[Primitive, tuple[Value, ...]]]
+
+
 @dataclass(slots=True)
 class Family:
     """Nodes of one primitive whose operands come from the same families."""
@@ -42,77 +45,110 @@ class Family:
     paid: bool
     """Whether its nodes require a gradient."""
 
+    @classmethod
+    def of(cls, node: Value) -> Family:
+        """A family of one node."""
+        return cls(node.primitive or _refuse(node), [node], [node.parents], node.requires_grad)
+
+
+Found: TypeAlias = Family | Value
+"""A family, or the node that is alone in its family: there may be a million of these."""
+
 
 def families(
     order: Sequence[Value], family_of: dict[Value, int], roots: Sequence[Value]
-) -> list[Family]:
+) -> list[Found]:
     """The families of a graph after those of the leaves; ``family_of`` gets every node's number."""
     sums = _sums(order, roots)
-    kinds = _Kinds()
-    known: dict[Any, int] = {}
-    found: list[Family] = []
+    kinds, known, alike = [PARAMETERS, INPUTS, CONSTANTS], dict[Any, int](), dict[Any, int]()
+    found = list[Found]()
     for node in order:
         if node in family_of:
             continue
-        row, parents = node.primitive, node.parents
-        if not parents:
-            family_of[node] = CONSTANTS
-            continue
-        if node in sums:
-            row, parents = sums[node]
-            if not parents:  # a part of a longer sum
+        row, right = node._made_by, node._right
+        if right is not None and row is not POW and node not in sums:
+            key: Any = (row, kinds[family_of[node._left]], kinds[family_of[right]])
+        else:
+            row, parents = sums.get(node) or (row, node.parents)
+            if not parents:  # a leaf, or a part of a longer sum
+                family_of[node] = CONSTANTS
                 continue
-        row = row or _refuse(node)
-        form: Any = ()
-        if len(parents) > FEW:
-            among = _families_among(parents, family_of)
-            form, sources = (len(parents),), sorted({kinds.of[family] for family in among})
+            key = _key(row, parents, kinds, family_of)
+        new = len(kinds)
+        number = known.setdefault(key if node.requires_grad else (key, False), new)
+        family_of[node] = number
+        if number != new:
+            _join(found, number - 3, node, sums)
+            continue
+        found.append(_checked(node, sums))
+        if row.variadic:  # type: ignore[union-attr]
+            parents = sums[node][1] if node in sums else node.parents
+            sources = sorted({kinds[family_of[parent]] for parent in parents})
+            number = alike.setdefault((row, node.requires_grad, *sources), number)
+        kinds.append(number)
+    several = any(number != k for k, number in enumerate(kinds)) if alike else False
+    return _in_order(found, family_of) if several else found
+
+
+def _key(
+    row: Any, parents: Sequence[Value], kinds: Sequence[int], family_of: dict[Value, int]
+) -> tuple[Any, ...]:
+    """What nodes of a family have in common; of many sources the order is none of it."""
+    if len(parents) > FEW:
+        among = _families_among(parents, family_of)
+        return row, len(parents), *sorted({kinds[family] for family in among})
+    sources = [kinds[family_of.setdefault(parent, CONSTANTS)] for parent in parents]
+    exponent = parents[1]._data if row is POW and sources[1] == CONSTANTS else None
+    return row, exponent, *sources
+
+
+def _checked(node: Value, sums: Rewritten) -> Found:
+    if node not in sums:
+        return node if node.primitive else _refuse(node)
+    row, parents = sums[node]
+    return Family(row, [node], [parents], node.requires_grad)
+
+
+def _join(found: list[Found], place: int, node: Value, sums: Rewritten) -> None:
+    """Let a node join the family at a place."""
+    family = found[place]
+    if not isinstance(family, Family):
+        family = found[place] = Family.of(family)
+    family.members.append(node)
+    family.parents.append(sums[node][1] if node in sums else node.parents)
+
+
+def _in_order(found: list[Found], family_of: dict[Value, int]) -> list[Found]:
+    """The families such that each comes after those of its operands.
+
+    Where a kind has several, the first that was seen of what is done to them all came too soon.
+    """
+    depths = [0, 0, 0]
+    for each in found:
+        parents = each.parents[0] if isinstance(each, Family) else each.parents
+        depths.append(1 + max([depths[family_of[parent]] for parent in parents]))
+    order = sorted(range(len(found)), key=lambda k: depths[k + 3])
+    place = [PARAMETERS, INPUTS, CONSTANTS, *[0] * len(found)]
+    for new, old in enumerate(order):
+        place[old + 3] = new + 3
+    for node, family in family_of.items():
+        family_of[node] = place[family]
+    return [found[k] for k in order]
+
+
+def numbered(
+    found: list[Found], family_of: dict[Value, int], small: int
+) -> Iterator[tuple[int, Found]]:
+    """The families with their numbers, those of up to so many nodes taken apart into these."""
+    new = len(found) + 3
+    for number, each in enumerate(found, 3):
+        if isinstance(each, Family) and 1 < len(each.members) <= small and not each.row.variadic:
+            for node, own in zip(each.members, [number, *range(new, new + small)]):
+                family_of[node] = own
+                yield own, node
+            new += len(each.members) - 1
         else:
-            sources = [kinds.of[family_of.setdefault(parent, CONSTANTS)] for parent in parents]
-        if row is POW and sources[1] == CONSTANTS:
-            form = (parents[1].data,)
-        key = row, node.requires_grad, *sources, form
-        number = known.setdefault(key, len(found))
-        family_of[node] = number + 3
-        if number == len(found):
-            found.append(Family(row, [node], [parents], node.requires_grad))
-            kinds.add(row, node.requires_grad, sources)
-        else:
-            found[number].members.append(node)
-            found[number].parents.append(parents)
-    return kinds.in_order(found, family_of)
-
-
-class _Kinds:
-    """The kind of each family, by number, and how deep in the graph it is."""
-
-    def __init__(self) -> None:
-        self.of = [PARAMETERS, INPUTS, CONSTANTS]
-        self.depths = [0, 0, 0]
-        self._known: dict[Any, int] = {}
-
-    def add(self, row: Primitive, paid: bool, sources: Sequence[int]) -> None:
-        """Note the next family; its sources are kinds."""
-        kind = len(self.of)
-        if row.variadic:
-            kind = self._known.setdefault((row, paid, *sorted({*sources})), kind)
-        self.of.append(kind)
-        self.depths.append(1 + max([self.depths[source] for source in sources], default=0))
-
-    def in_order(self, found: list[Family], family_of: dict[Value, int]) -> list[Family]:
-        """The families such that each comes after those of its operands.
-
-        Where a kind has several, the first that was seen of what is done to them all came too soon.
-        """
-        if len({*self.of}) == len(self.of):
-            return found
-        order = sorted(range(len(found)), key=lambda k: self.depths[k + 3])
-        place = [PARAMETERS, INPUTS, CONSTANTS, *[0] * len(found)]
-        for new, old in enumerate(order):
-            place[old + 3] = new + 3
-        for node, family in family_of.items():
-            family_of[node] = place[family]
-        return [found[k] for k in order]
+            yield number, each
 
 
 def _families_among(nodes: Sequence[Value], family_of: dict[Value, int]) -> set[int]:
@@ -162,9 +198,6 @@ def regions_of(family: Family, matrix: slice, columns: slice) -> list[Region]:
     return list(regions.values())
 
 
-Rewritten = dict[Value, tuple[Primitive, tuple[Value, ...]]]
-
-
 def _sums(order: Sequence[Value], roots: Sequence[Value]) -> Rewritten:
     """Additions that are parts of longer sums, with no operands, and those sums.
 
@@ -173,7 +206,7 @@ def _sums(order: Sequence[Value], roots: Sequence[Value]) -> Rewritten:
     adds = [node for node in order if node._made_by is ADD]
     if not any(p.primitive is ADD for node in adds for p in node.parents):
         return {}
-    uses = Counter(chain.from_iterable([node.parents for node in order]))
+    uses = Counter(chain.from_iterable(node.parents for node in order))
     uses.update(roots)
     rewritten: Rewritten = {}
     for node in reversed(adds):

@@ -15,7 +15,6 @@ number of threads.
 from __future__ import annotations
 
 import os
-from array import array
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +37,7 @@ from autograd.compiler.native_fused import rule
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import MACHINE, PARTS, TRAINING
 from autograd.compiler.native_plan import plan
-from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan
+from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan, place_at
 
 SHORTEST_BLOCK, LONGEST_BLOCK = 32, 256
 CACHE = 65536
@@ -114,11 +113,11 @@ class Machine:
         self, planned: Plan, length: int, inputs: int, params: int, kernels: Integers
     ) -> None:
         self._kernels = kernels
-        self._tables = [_words(table, length) for table in planned.tables]
+        self._tables = [table.words(length) for table in planned.tables]
         self._zero = -(-(planned.uniforms + PAD) // PAD) * PAD
         beyond = FIRST_REGISTER + planned.registers * length + 4 * PAD
         self._memory = _aligned(self._zero + beyond)
-        roots = [(_place(each, length), varies) for each, varies in planned.roots]
+        roots = [(place_at(each, length), varies) for each, varies in planned.roots]
         self._roots = np.array(roots, np.int64)
         for place, numbers in planned.constants:
             self.at(place, len(numbers))[:] = numbers
@@ -131,7 +130,7 @@ class Machine:
             "after": after, "after_end": after_end,
             "length": length,
             "inputs": FIRST_REGISTER, "width": inputs,
-            "copy": _place(planned.copy, length), "copy_stride": planned.copy_stride,
+            "copy": place_at(planned.copy, length), "copy_stride": planned.copy_stride,
             "params": planned.params, "param_count": params,
             "loss": planned.loss, "gradient": planned.gradient,
             "roots": _address(self._roots), "root_count": len(planned.roots),
@@ -272,20 +271,6 @@ def _longest_block(registers: int) -> int:
     rows = max(SHORTEST_BLOCK, CACHE // max(1, registers))
     rows = min(rows, LONGEST_BLOCK, MOST_MEMORY // max(1, registers))
     return max(PAD, rows // PAD * PAD)
-
-
-def _words(table: array[int], length: int) -> npt.NDArray[np.int32]:
-    """A table for this block length; OverflowError where 32 bits are too few."""
-    words = _place(np.frombuffer(table, np.int64), length) if table else np.zeros(0, np.int64)
-    if len(words) and (words.min() < -(2**31) or words.max() >= 2**31):
-        raise OverflowError("the program needs more memory than the native backend can address")
-    return words.astype(np.int32)
-
-
-def _place(planned: Any, length: int) -> Any:
-    """a + b R for the planned word a + (b << 32), with a from -2**31 up."""
-    times = (planned + 2**31) >> 32
-    return planned - (times << 32) + times * length
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,36 +1,33 @@
 """From an array program to tables of kernels: where every block lies, and what is done when.
 
-Registers are used again when nobody needs what is in them; uniform places are not.  There are
-three tables: *before* for what is uniform and depends on no row, *rows*, and *after* for what is
-uniform and depends on means over the rows.
+There are three tables: *before* for what is uniform and depends on no row, *rows*, and *after* for
+what is uniform and depends on means over the rows.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from autograd.compiler.arrays import (
     ARITIES,
     CODE,
+    CONSTANTS,
     ELEMENTWISE,
     INPUTS,
     LEAVES,
     OVER_ROWS,
     PARAMETERS,
-    VIEWS,
     WORDS,
     ArrayProgram,
-    Integers,
 )  # fmt: skip
+from autograd.compiler.native_places import Places
 from autograd.compiler.native_regions import Regions, described, fused, places_in
 from autograd.compiler.native_tables import (
     AFTER,
-    ARITY,
     BEFORE,
-    FIRST_REGISTER,
     KINDS,
     NUMBER,
     PAD,
@@ -39,8 +36,8 @@ from autograd.compiler.native_tables import (
     Operand,
     Plan,
     R,
+    Table,
     check_reach,
-    readings,
 )  # fmt: skip
 
 
@@ -50,41 +47,45 @@ def plan(program: ArrayProgram, *, fuse: bool = False) -> Plan:
     return Planner(fused(program) if fuse else Regions(program)).planned()
 
 
+class Column:
+    """A column of a program, which may be long, as Python sees single numbers or rows of it."""
+
+    def __init__(self, rows: Any, made: Callable[[Any], Any]) -> None:
+        self._rows, self._made = rows, made
+
+    def __getitem__(self, k: int) -> Any:
+        return self._made(self._rows[k].tolist())
+
+
 class Planner:
     """Goes through a program once, from the first operation to the last."""
 
     def __init__(self, regions: Regions) -> None:
-        self.regions, program = regions, regions.program
+        self.regions, self.program = regions, regions.program
         self.members = {k for members in regions.members.values() for k in members}
-        self.program = program
-        self.words = [WORDS[code] for code in program.codes.tolist()]
-        self.operands = list(zip(*program.operands.T.tolist()))
-        shapes: dict[tuple[int, int], tuple[int, int]] = {}
-        self.shapes = [shapes.setdefault(shape, shape) for shape in zip(*program.shapes.T.tolist())]
-        self.varying = program.varying.tolist()
-        self.pieces = program.pieces.tolist()
-        self.out = Plan((array("q"), array("q"), array("q")), 0, 0)
-        self.free: dict[int, list[int]] = {}
-        self.place = [0] * len(program)
-        self.is_late = bytearray(len(program))
+        program = self.program
+        self.words = Column(program.codes, WORDS.__getitem__)
+        self.operands, self.shapes = Column(program.operands, tuple), Column(program.shapes, tuple)
+        self.varying, self.pieces = program.varying.data, program.pieces.tolist()
+        self.out = Plan((Table(), Table(), Table()), 0, 0)
+        self.places = Places(regions, self.out)
+        self.place = self.places.of
         self.placed: dict[int, tuple[int, int, int]] = {}
-        self.scratch: list[tuple[int, int]] = []
-        self._count_readers()
-        self._find_singles()
 
     def planned(self) -> Plan:
-        out, inputs = self.out, self.shapes[INPUTS][0]
-        self.place[INPUTS] = self._registers(inputs)
-        for k in (PARAMETERS, 2):
-            self.place[k] = self._uniform(self.shapes[k][0])
+        out, inputs, places = self.out, self.shapes[INPUTS][0], self.places
+        self.place[INPUTS] = places.registers(inputs)
+        for k in (PARAMETERS, CONSTANTS):
+            self.place[k] = places.uniform(self.shapes[k][0])
         out.params, out.copy_stride = self.place[PARAMETERS], -(-inputs // PAD) * PAD
-        out.constants = [(self.place[2], self.program.constants)]
+        out.constants = [(self.place[CONSTANTS], self.program.constants)]
         self._place_sums()
-        k = self._singles(len(LEAVES))
-        while k < len(self.words):
-            if self.words[k] not in VIEWS:
-                self._operation(k)
-            k = self._singles(k + 1)
+        start = len(LEAVES)
+        for k in places.others[len(LEAVES) :]:
+            places.singles(start, k)
+            self._operation(k)
+            start = k + 1
+        places.singles(start, len(self.program))
         self._ends()
         return out
 
@@ -95,35 +96,16 @@ class Planner:
         elif word == "collect":
             self._collect(k)
         else:
-            late = any(map(self._late, self._blocks(k)))
-            self.is_late[k] = late
-            table = ROWS if self.varying[k] else AFTER if late else BEFORE
             if k in self.members:
                 self._region(self.regions.members.get(k, ()))
-                return self._release(k)
-            self.place[k] = self._room(k)
+                return self.places.release(k)
+            self.place[k] = self.places.room(k)
+            table = ROWS if self.varying[k] else AFTER if self.places.waits[k] else BEFORE
             if word in ELEMENTWISE:
                 self._elementwise(k, table)
             else:
                 getattr(self, f"_{word}")(k, table)
-        self._release(k)
-
-    def _singles(self, k: int) -> int:
-        """Element-wise operations on single numbers, up to the first other: maybe a million."""
-        place, bases, offsets, operands = self.place, self.bases, self.offsets, self.operands
-        singles, arities, when = self.singles, self.arities, self.when
-        free, extend = self.free.setdefault(1, []), self.out.tables[ROWS].extend
-        while kernel := singles[k]:
-            here = self._heir(k) if when[self.fallen] == k else 0
-            here = place[k] = here or (free.pop() if free else self._new_registers(1))
-            row = [kernel - 1, 1, R, here]
-            for j in operands[k][: arities[k]]:
-                row += place[bases[j]] + offsets[j], 0
-            extend(row)
-            if when[self.fallen] == k:
-                self._release(k)
-            k += 1
-        return k
+        self.places.release(k)
 
     def _region(self, members: Sequence[int]) -> None:
         """Operations of a region, when the first has its turn; of the others nothing is left."""
@@ -132,7 +114,7 @@ class Planner:
         shape = self.regions.shapes[members[0]]
         text, reads, stored = described(self.program, members, self.regions.inner)
         for k in stored:
-            self.place[k] = self._room(k)
+            self.place[k] = self.places.room(k)
         operands: list[Operand] = []
         index: list[int] = []
         for read, own in reads:
@@ -199,7 +181,7 @@ class Planner:
         widened = []
         for each, operand in zip(kind, operands, strict=True):
             if each == "u":
-                place = self._scratch(table, n * m if length == R else length)
+                place = self.places.scratch(table, n * m if length == R else length)
                 self._emit(table, "fill", n, m, length, place, *operand[1:])
                 operand = Operand(True, place, m * R, R)
             widened.append(operand)
@@ -240,7 +222,7 @@ class Planner:
         place, length = self.place[k], R if data.varies else 1
         apart = shift.varies or (self.varying[k] and not data.varies)
         if apart:
-            place = self._scratch(table, windows * width, uniform=not data.varies)
+            place = self.places.scratch(table, windows * width, uniform=not data.varies)
         own = (ZERO, 0, 0) if apart else shift[1:]
         sizes = (windows, width, depth, length, place)
         self._emit(table, "matmul", *sizes, *weights[1:], *data[1:], *own)
@@ -277,11 +259,11 @@ class Planner:
         base, start, s, t = self._resolved(b)
         if base == INPUTS and (t == 1 or width == 1):
             if not out.copy:
-                out.copy = self._new_registers(out.copy_stride)
+                out.copy = self.places.new_registers(out.copy_stride)
             return out.copy + start, s if windows > 1 else 0, out.copy_stride
         operand = self._as_varying(self._operand(b, ROWS, shape), ROWS, shape)
         stride = -(-windows * width // PAD) * PAD + PAD
-        place = self._scratch(ROWS, stride)
+        place = self.places.scratch(ROWS, stride)
         for w in range(windows):
             source = operand.place + w * operand.s
             self._emit(ROWS, "transpose", width, R, place + w * width, stride, source, operand.t)
@@ -296,17 +278,16 @@ class Planner:
                 continue
             for block, start, s, t in pieces:
                 straight = t == 1 if self.words[block] == "outer" else self.words[block] == "mean"
-                if straight and s >= 0 and t >= 0 and self.uses[block] == 1:
+                if straight and s >= 0 and t >= 0 and self.places.uses[block] == 1:
                     if not self.place[k]:
-                        self.place[k] = self._room(k)
+                        self.place[k] = self.places.room(k)
                     self.placed[block] = (self.place[k] + start, s, t)
 
     def _sums_of(self, k: int) -> tuple[int, int, int]:
         """Where the sums of a block go: place and strides."""
         n, m = self.shapes[k]
-        self.is_late[k] = True
         if k not in self.placed:
-            self.place[k] = self._room(k)
+            self.place[k] = self.places.room(k)
             self.placed[k] = (self.place[k], m, 1)
         place, s, t = self.placed[k]
         self.out.sums.append((place, 1 + (n - 1) * s + (m - 1) * t))
@@ -315,10 +296,8 @@ class Planner:
     def _collect(self, k: int) -> None:
         first, stop, once, _ = self.operands[k]
         pieces, (n, m), varies = self.pieces[first:stop], self.shapes[k], self.varying[k]
-        late = any(self._late(block) for block, *_ in pieces)
-        self.is_late[k] = late and not varies
-        table, unit = (ROWS, R) if varies else (AFTER if late else BEFORE, 1)
-        place = self.place[k] = self.place[k] or self._room(k)
+        table, unit = (ROWS, R) if varies else (AFTER if self.places.waits[k] else BEFORE, 1)
+        place = self.place[k] = self.place[k] or self.places.room(k)
         covered = sum(self.shapes[block][0] * self.shapes[block][1] for block, *_ in pieces)
         add, suffix = not once, "" if varies else "1"
         there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
@@ -338,7 +317,7 @@ class Planner:
                 operand = self._in_line(operand, table, shape, unit)
                 index = self._index(-1 - start)
                 if not varies and operand.s == operand.t == 0 and len(index) > 1:
-                    line = self._scratch(table, len(index), uniform=True)
+                    line = self.places.scratch(table, len(index), uniform=True)
                     self._emit(table, "fill1", len(index), line, operand.place)
                     operand = Operand(False, line, 1, 1)
                 sizes = (len(index), R) if varies else (len(index),)
@@ -352,11 +331,9 @@ class Planner:
     def _resolved(self, k: int) -> tuple[int, int, int, int]:
         """The real block behind an operand that is no table, start and strides in it."""
         if self.words[k] == "view":
-            return self.operands[k]
+            base, start, s, t = self.operands[k]
+            return base, start, s, t
         return k, 0, self.shapes[k][1], 1
-
-    def _base(self, k: int) -> int:
-        return self.operands[k][0] if self.words[k] in VIEWS else k
 
     def _operand(self, k: int, table: int, shape: tuple[int, int]) -> Operand:
         """Where the numbers of an operand are, in this shape; those of a table are gathered."""
@@ -373,11 +350,11 @@ class Planner:
     def _gathered(self, k: int, table: int) -> Operand:
         base, number, *_ = self.operands[k]
         varies, m, index = self.varying[base], self.shapes[k][1], self._index(number)
-        place = self._scratch(table, len(index), uniform=not varies)
+        place = self.places.scratch(table, len(index), uniform=not varies)
         if varies:
             self._emit(table, "gather", len(index), R, place, self.place[base], *index)
             return Operand(True, place, m * R, R)
-        table = AFTER if self._late(base) else BEFORE
+        table = AFTER if self.places.waits[base] else BEFORE
         self._emit(table, "gather1", len(index), place, self.place[base], *index)
         return Operand(False, place, m, 1)
 
@@ -394,7 +371,7 @@ class Planner:
             return operand
         if (m == 1 or t == unit) and (n == 1 or s == m * unit):
             return Operand(varies, place, m * unit, unit)
-        to = self._scratch(table, n * m, uniform=not varies)
+        to = self.places.scratch(table, n * m, uniform=not varies)
         name, sizes = ("copy", (n, m, R)) if varies else ("copy1", (n, m))
         self._emit(table, name, *sizes, to, m * unit, unit, place, s, t)
         return Operand(varies, to, m * unit, unit)
@@ -404,7 +381,7 @@ class Planner:
         if operand.varies:
             return operand
         n, m = shape
-        place = self._scratch(table, n * m)
+        place = self.places.scratch(table, n * m)
         self._emit(table, "fill", n, m, R, place, *operand[1:])
         return Operand(True, place, m * R, R)
 
@@ -412,92 +389,10 @@ class Planner:
         """The operands of an operation that are blocks."""
         return [j for j in self.operands[k][: ARITIES[self.words[k]]] if j >= 0]
 
-    def _late(self, k: int) -> int:
-        return self.is_late[self._base(k)]
-
     def _emit(self, table: int, kernel: str, *numbers: int) -> None:
         number = NUMBER[kernel]
         self.out.kernels.add(number)
         self.out.tables[table].extend((number, *numbers))
-
-    def _room(self, k: int) -> int:
-        n, m = self.shapes[k]
-        return self._registers(n * m) if self.varying[k] else self._uniform(n * m)
-
-    def _heir(self, k: int) -> int:
-        """The place of a single operand that nobody needs any more, for a single result; or 0."""
-        here = self.fallen
-        if self.when[here] == k and self.shapes[self.falling[here]] == (1, 1):
-            self.fallen += 1
-            return self.place[self.falling[here]]
-        return 0
-
-    def _registers(self, count: int) -> int:
-        spare = self.free.get(count)
-        return spare.pop() if spare else self._new_registers(count)
-
-    def _new_registers(self, count: int) -> int:
-        place = FIRST_REGISTER + self.out.registers * R
-        self.out.registers += count
-        return place
-
-    def _uniform(self, count: int) -> int:
-        self.out.uniforms += -(-(count + PAD - 1) // PAD) * PAD
-        return -self.out.uniforms
-
-    def _scratch(self, table: int, count: int, uniform: bool = False) -> int:
-        """Room that is needed by the present operation alone."""
-        if uniform or table != ROWS:
-            return self._uniform(count)
-        place = self._registers(count)
-        self.scratch.append((place, count))
-        return place
-
-    def _release(self, k: int) -> None:
-        for place, count in self.scratch:
-            self.free.setdefault(count, []).append(place)
-        self.scratch.clear()
-        while self.when[self.fallen] == k:
-            j = self.falling[self.fallen]
-            n, m = self.shapes[j]
-            self.free.setdefault(n * m, []).append(self.place[j])
-            self.fallen += 1
-
-    def _count_readers(self) -> None:
-        """Note how often each block is read, and the order in which varying ones fall free."""
-        blocks, readers = readings(self.program)
-        ends = (*self.program.roots, self.program.loss, self.program.gradient)
-        kept = [self._base(end) for end in ends if end >= 0]
-        self.uses = np.bincount([*blocks.tolist(), *kept, *kept], minlength=len(self.words))
-        last = np.zeros(len(self.words), np.int64)
-        np.maximum.at(last, blocks, readers)
-        last[[INPUTS, *kept, *self.regions.inner]] = 0
-        falling = np.flatnonzero(self.program.varying & (last > 0))
-        falling = falling[np.argsort(last[falling], kind="stable")]
-        self.falling, self.when, self.fallen = falling.tolist(), [*last[falling].tolist(), -1], 0
-
-    def _find_singles(self) -> None:
-        """Note which kernel does an operation on single numbers, plus 1, and where these are."""
-        program, codes = self.program, self.program.codes
-        first, start = program.operands[:, :2].T
-        is_view = codes == CODE["view"]
-        bases = np.where(is_view, first, np.arange(len(codes)))
-        varies = program.varying[bases]
-        self.bases = bases.data
-        self.offsets = np.where(is_view, start * np.where(varies, R, 1), 0).data
-        self.arities = ARITY[codes].tolist()
-        kinds = np.where(codes == CODE["table"], 3, np.where(varies, 2, 1))
-        here = (program.shapes == 1).all(axis=1) & program.varying
-        forms = codes.astype(np.int64)
-        for column in range(3):
-            has = ARITY[codes] > column
-            forms = 4 * forms + np.where(
-                has, kinds[np.where(has, program.operands[:, column], 0)], 0
-            )
-        here[[*self.members]] = False
-        singles = np.where(here, _SINGLE[forms], 0)
-        self.out.kernels |= {kernel - 1 for kernel in np.unique(singles).tolist() if kernel}
-        self.singles = [*singles.tolist(), 0]
 
     def _ends(self) -> None:
         out, program = self.out, self.program
@@ -512,7 +407,7 @@ class Planner:
             line = self._in_line(operand, AFTER, shape)
             out.gradient = line.place
             if line.t == 0 and shape[0] > 1:
-                out.gradient = self._uniform(shape[0])
+                out.gradient = self.places.uniform(shape[0])
                 self._emit(AFTER, "fill1", shape[0], out.gradient, line.place)
 
 
@@ -527,18 +422,3 @@ def _joined(
         if all(m == 1 or o.t == (R if o.varies else 0) for o in operands):
             m, length = 1, m * R
     return n, m, length, list(operands)
-
-
-def _kernels_of_singles() -> Integers:
-    """Per code and kinds of operands (1 uniform, 2 varying) the number of the kernel, plus 1."""
-    kernels = np.zeros(len(WORDS) * 64, np.int64)
-    for word, kinds in KINDS.items():
-        for kind in kinds:
-            form = CODE[word]
-            for each in kind.ljust(3):
-                form = 4 * form + " uv".index(each)
-            kernels[form] = 1 + NUMBER[f"{word}.{kind}"]
-    return kernels
-
-
-_SINGLE = _kernels_of_singles()

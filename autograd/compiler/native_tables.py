@@ -8,8 +8,9 @@ a planned word is ``a + (b << 32)`` and means a + b R.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +42,88 @@ class Operand(NamedTuple):
     t: int
 
 
+class Singles(NamedTuple):
+    """Operations on single numbers, as columns: 19 bytes for each, where words take 40 to 80."""
+
+    kernels: npt.NDArray[np.uint16]
+    varying: npt.NDArray[np.bool_]
+    arity: npt.NDArray[np.uint8]
+    places: npt.NDArray[np.int32]
+    """(n, 4) of the result and the operands: the numbers of registers, or places below 0."""
+
+    def words(self, length: int) -> Integers:
+        """Their entries for a block length."""
+        arity = self.arity.astype(np.int64)
+        ends = np.cumsum(4 + 2 * arity)
+        words, starts = np.zeros(ends[-1], np.int64), ends - 4 - 2 * arity
+        words[starts], words[starts + 1] = self.kernels, 1
+        words[starts + 2] = np.where(self.varying, length, PAD)
+        for column in range(4):
+            has = arity >= column
+            place = self.places[has, column].astype(np.int64)
+            place = np.where(place < 0, place, FIRST_REGISTER + place * length)
+            words[starts[has] + 3 + column + max(0, column - 1)] = place
+        return words
+
+    @property
+    def length(self) -> int:
+        """How many words they are."""
+        return int(4 * len(self.kernels) + 2 * self.arity.sum(dtype=np.int64))
+
+
+class Table:
+    """Entries one behind the other: planned words, and single operations in columns."""
+
+    __slots__ = ("_length", "_parts")
+
+    def __init__(self) -> None:
+        self._parts: list[array[int] | Singles] = []
+        self._length = 0
+
+    def extend(self, words: Sequence[int]) -> None:
+        """Add planned words."""
+        if not self._parts or isinstance(self._parts[-1], Singles):
+            self._parts.append(array("q"))
+        self._parts[-1].extend(words)  # type: ignore[union-attr]
+        self._length += len(words)
+
+    def add(self, singles: Singles) -> None:
+        """Add single operations."""
+        self._parts.append(singles)
+        self._length += singles.length
+
+    def __len__(self) -> int:
+        """How many words it has."""
+        return self._length
+
+    def words(self, length: int) -> npt.NDArray[np.int32]:
+        """The words for a block length; OverflowError where 32 bits are too few."""
+        words, start = np.zeros(self._length, np.int32), 0
+        for part in self._parts:
+            if isinstance(part, Singles):
+                each = part.words(length)
+            else:
+                each = place_at(np.array(part), length)
+            if each.min() < -(2**31) or each.max() >= 2**31:
+                raise OverflowError(
+                    "the program needs more memory than the native backend can address"
+                )
+            words[start : start + len(each)] = each
+            start += len(each)
+        return words
+
+
+def place_at(planned: Any, length: int) -> Any:
+    """a + b R for the planned word a + (b << 32), with a from -2**31 up."""
+    times = (planned + 2**31) >> 32
+    return planned - (times << 32) + times * length
+
+
 @dataclass(slots=True)
 class Plan:
     """Tables of planned words, the memory they need, and where its ends are."""
 
-    tables: tuple[array[int], array[int], array[int]]
+    tables: tuple[Table, Table, Table]
     registers: int
     """How many."""
     uniforms: int

@@ -14,16 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiler.arrays import CODE, PARAMETERS, Integers, Shape, places_of
+from autograd.compiler.arrays import PARAMETERS, Integers, Shape, places_of
 from autograd.compiler.blocks import ONE, Block, Column, Known, Number
 from autograd.compiler.families import FEW, TAKE
-from autograd.compiler.record import FIRST_COMPUTED, Recorder
-from autograd.compiler.singles import NEGATIVE, Forms, Single
+from autograd.compiler.record import Recorder
 from autograd.primitive import Primitive
-
-_NEG = CODE["neg"]
-_OWN, _LATE = (None, ONE, False), (None, ONE, True)
-"""Where a debt of a single number is noted: as it is, or with the mean still to be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,44 +67,68 @@ class Tape:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.leading = {PARAMETERS}
-        """Blocks with parameters behind them: all others are not paid."""
-        self.forms = Forms(recorder)
-        self._steps: list[Step | Product | LookUp | Join | Single] = []
-        self._debts: dict[int, dict[Any, Number]] = {}
+        self.debts: dict[int, dict[Any, Number]] = {}
+        """What blocks are owed, by place, shape, and whether the mean is still to be taken."""
+        self._leading = bytearray()
+        """Per block: whether parameters are behind it; all others are not paid."""
+        self._of_rows = set[int]()
+        """Uniform blocks that were computed from varying ones, such as x ** 0."""
+        self._steps: list[Step | Product | LookUp | Join | Callable[[], None]] = []
+        self.lead(np.array([PARAMETERS]))
 
     def note(self, step: Step | Product | LookUp | Join, *operands: Number) -> None:
         """Remember to repay these operands, if there are parameters behind them."""
-        if any(map(self._leads, operands)):
-            self.leading.add(step.result.index)
+        if any(map(self.leads, operands)):
+            self.lead(np.array([step.result.index]))
             self._steps.append(step)
+            if not step.result.varying and any(map(self.is_of_rows, operands)):
+                self._of_rows.add(step.result.index)
+
+    def note_stretch(self, repay: Callable[[], None]) -> None:
+        """Remember to repay what repays for itself."""
+        self._steps.append(repay)
 
     def repay(self) -> None:
         """Pay back, from the last step to the first."""
         while self._steps:
             step = self._steps.pop()
-            if isinstance(step, Single):
-                self._repay_single(step)
+            if callable(step):
+                step()
                 continue
             debt = self.debt(step.result)
             if debt is not None:
                 _REPAY[type(step)](self, step, debt)
 
-    def _leads(self, operand: Number) -> bool:
+    def leads(self, operand: Number) -> bool:
+        """Whether there are parameters behind it."""
         if isinstance(operand, float):
             return False
-        return self.recorder.place_of(operand.index)[0] in self.leading
+        base = self.recorder.place_of(operand.index)[0]
+        return base < len(self._leading) and bool(self._leading[base])
+
+    def is_of_rows(self, operand: Number) -> bool:
+        """Whether it was computed from what varies, and so is owed row by row."""
+        if isinstance(operand, float):
+            return False
+        return operand.varying or self.recorder.place_of(operand.index)[0] in self._of_rows
+
+    def lead(self, blocks: Integers) -> None:
+        """Note that there are parameters behind these blocks."""
+        missing = len(self.recorder.codes) - len(self._leading)
+        self._leading.extend(bytes(missing))
+        np.frombuffer(self._leading, np.uint8)[blocks] = 1
 
     def pay(self, operand: Block, amount: Number, shape: Shape) -> None:
         """Owe an operand an amount per number of ``shape``, which it was stretched to."""
         recorder = self.recorder
         base, place = recorder.place_of(operand.index)
-        if base not in self.leading:
+        if not self.leads(operand):
             return
         n, m = wanted = recorder.shapes[operand.index]
         if isinstance(place, tuple):  # what is seen many times is paid once
             wanted = n if place[1] else 1, m if place[2] else 1
-        if isinstance(amount, Block) and amount.varying and not recorder.varies[base]:
+        uniform = not recorder.varies[base] and base not in self._of_rows
+        if isinstance(amount, Block) and amount.varying and uniform:
             few = recorder.count(amount.index) <= FEW
             amount = amount if few else recorder.mean(amount)  # few are added up first
         if shape != wanted:
@@ -118,9 +137,13 @@ class Tape:
             wanted = recorder.shapes[base]
             if isinstance(amount, Block) and amount.shape != ONE:
                 amount = recorder.reshaped(recorder.reshaped(amount, (n, m)), wanted)
-        pile = self._debts.setdefault(base, {})
-        late = isinstance(amount, Block) and amount.varying and not recorder.varies[base]
-        key = place, wanted, late  # a mean still to be taken: not to be mixed with what is one
+        late = isinstance(amount, Block) and amount.varying and uniform
+        # a mean still to be taken: not to be mixed with what is one
+        self.owe(base, (place, wanted, late), amount)
+
+    def owe(self, base: int, key: Any, amount: Number) -> None:
+        """Add to a debt of this key."""
+        pile = self.debts.setdefault(base, {})
         if key not in pile:
             pile[key] = amount
         elif not (isinstance(amount, float) and amount == 0.0):
@@ -143,7 +166,7 @@ class Tape:
 
     def debt(self, block: Block) -> Number | None:
         """All that a block is owed; what is uniform is owed the mean over the rows."""
-        pile = self._debts.pop(block.index, None)
+        pile = self.debts.pop(block.index, None)
         if pile is None:
             return None
         recorder = self.recorder
@@ -163,66 +186,8 @@ class Tape:
         ]
         return recorder.collect(parts, block.shape, _is_disjoint(places))
 
-    def note_single(self, single: Single) -> None:
-        """As `note`, for a node of a form."""
-        if single.form.owes:
-            self.leading.add(single.first + single.form.result)
-            self._steps.append(single)
-
-    def _repay_single(self, step: Single) -> None:
-        recorder, form, first = self.recorder, step.form, step.first
-        result = first + form.result
-        pile = self._debts.get(result)
-        if pile is None:
-            return
-        if len(pile) == 1 and _OWN in pile:
-            debt: Number | None = self._debts.pop(result)[_OWN]
-        else:
-            debt = self.debt(Block(recorder, result))
-        assert debt is not None
-        given, repayment = step.given, None
-        seen = (*given, *range(first, first + len(form.copied.codes)))
-        if type(debt) is float:
-            repayment = self.forms.repayment(form, (debt,))
-        elif type(debt) is Block and recorder.shapes[k := debt.index] == ONE:
-            kind = recorder.varies[k]
-            if recorder.codes[k] == _NEG:
-                kind |= NEGATIVE
-                seen = (*seen, recorder.operands[4 * k])
-            seen = (*seen, k)
-            repayment = self.forms.repayment(form, kind)
-        if repayment is None:
-            operands = form.operands(recorder, given)
-            whole = Step(form.row, operands, (0,) * len(operands), Block(recorder, result))
-            return self._repay_step(whole, debt)
-        if repayment.copied is not None:
-            seen = repayment.copied.record(recorder, seen)
-        for operand, amount in repayment.amounts:
-            self._pay_single(
-                given[operand],
-                amount if isinstance(amount, float) else Block(recorder, seen[amount]),
-            )
-
-    def _pay_single(self, k: int, amount: Number) -> None:
-        """As `pay`, where operand and amount are single numbers."""
-        recorder = self.recorder
-        varies, codes = recorder.varies, recorder.codes
-        base, place = (k, None) if codes[k] >= FIRST_COMPUTED else recorder.place_of(k)
-        late = isinstance(amount, Block) and bool(varies[amount.index]) and not varies[base]
-        key = (_LATE if late else _OWN) if place is None else (place, ONE, late)
-        pile = self._debts.get(base)
-        if pile is None:
-            self._debts[base] = {key: amount}
-            return
-        before = pile.get(key)
-        if before is None:
-            pile[key] = amount
-        elif type(before) is Block and type(amount) is Block:
-            pile[key] = recorder.added(before.index, amount.index)
-        elif not (isinstance(amount, float) and amount == 0.0):
-            pile[key] = before + amount
-
-    def _repay_step(self, step: Step, debt: Number) -> None:
+    def repay_step(self, step: Step, debt: Number) -> None:
+        """Pay a debt by the partials of a row."""
         if step.row is TAKE and any(step.widths):
             partials: Sequence[Number] = self._slopes_of_taken(*step.operands)
         else:
@@ -233,13 +198,13 @@ class Tape:
         for operand, width in zip(step.operands, step.widths):
             if width:
                 self._repay_columns(operand, debt, partials[place : place + width])
-            elif self._leads(operand):
+            elif self.leads(operand):
                 assert isinstance(operand, Block)
                 self.pay(operand, debt * partials[place], shape)
             place += width or 1
 
     def _repay_columns(self, whole: Number, debt: Number, partials: Sequence[Number]) -> None:
-        if not self._leads(whole):
+        if not self.leads(whole):
             return
         assert isinstance(whole, Block)
         first = partials[0]
@@ -258,11 +223,11 @@ class Tape:
     def _repay_product(self, step: Product, debt: Number) -> None:
         recorder, a, b = self.recorder, step.matrix, step.columns
         owed = recorder.reshaped(recorder.block(debt), step.result.shape)
-        if self._leads(b):
+        if self.leads(b):
             self.pay(b, recorder.product(recorder.transposed(a), owed), b.shape)
-        if self._leads(a):
+        if self.leads(a):
             self.pay(a, recorder.outer(owed, b), a.shape)
-        if self._leads(step.bias):
+        if self.leads(step.bias):
             assert isinstance(step.bias, Block)
             self.pay(step.bias, owed, step.result.shape)
 
@@ -300,7 +265,7 @@ class Tape:
 
 
 _REPAY: dict[type, Callable[..., None]] = {
-    Step: Tape._repay_step,
+    Step: Tape.repay_step,
     Product: Tape._repay_product,
     LookUp: Tape._repay_look_up,
     Join: Tape._repay_join,

@@ -9,20 +9,21 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 
 import numpy as np
 
 from autograd.backward import order_above
 from autograd.collector import uncollected
 from autograd.compiler.arrays import (
-    CODE,
     CONSTANTS,
     INPUTS,
     PARAMETERS,
     ArrayProgram,
+    Integers,
     Shape,
     placed,
 )
@@ -32,22 +33,25 @@ from autograd.compiler.families import (
     FEW,
     TAKE,
     Family,
+    Found,
     Region,
     families,
     lengths_of,
+    numbered,
     parts_of,
     regions_of,
 )  # fmt: skip
 from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Join, LookUp, Product, Step, Tape, spread
-from autograd.compiler.singles import LEADS, NEGATIVE, Kind, Single
+from autograd.compiler.stretches import Singles
 from autograd.primitive import Primitive
 from autograd.value import Value
 
 MANY = 1000
 """Families from which single nodes are copied, not searched for common parts."""
 
-_NEG = CODE["neg"]
+SMALL = 8
+"""Nodes of a family that is taken apart where most families are of one node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +80,17 @@ def roll(
         family_of.update(dict.fromkeys(found, PARAMETERS))
         parameters = (*parameters, *found)
         roller = Roller(parameters, inputs, family_of)
-        groups = families(order, roller.family_of, roots)[::-1]
-        roller.is_large = len(groups) > MANY
-        while groups:  # and let go of each: there may be a million
-            roller.compute(groups.pop())
+        roller.record(families(order, family_of, roots), len(order))
+        del order
         return roller.finish(roots, parameters)
 
 
 class Roller:
     """Records families as they come, and then what they owe."""
+
+    singles: Singles
+    blocks: array[int]
+    """Of each family."""
 
     def __init__(
         self, parameters: Sequence[Value], inputs: Sequence[Value], family_of: dict[Value, int]
@@ -94,35 +100,42 @@ class Roller:
         places = chain(range(len(parameters)), range(len(inputs)))
         self.slots = dict(zip(chain(parameters, inputs), places))
         self._leaves = len(self.slots)
-        self.blocks = [recorder.parameters, recorder.inputs, recorder.known]
-        self.singles = [0 if len(parameters) == 1 else -1, 1 if len(inputs) == 1 else -1, -1]
-        """The block of each family of one node, as long as it is one; else -1."""
-        self.is_large = False
         self.tape = Tape(recorder)
         self._rows: dict[int, Primitive | None] = dict.fromkeys((PARAMETERS, INPUTS, CONSTANTS))
         """Which row each block is the value of."""
 
+    def record(self, found: list[Found], nodes: int) -> None:
+        """Record the values of all families."""
+        self.singles = singles = Singles(self.tape, self.family_of, self.slots)
+        self.blocks = singles.blocks
+        is_large = len(found) > MANY
+        small = SMALL if is_large and nodes < 2 * len(found) else 1
+        entries = numbered(found, self.family_of, small)
+        while rest := singles.note(entries) if is_large else next(entries, None):
+            number, entry = rest
+            singles.record()
+            self.compute(number, entry if isinstance(entry, Family) else Family.of(entry))
+        singles.record()
+
     # -- values ---------------------------------------------------------------------------------
 
-    def compute(self, family: Family) -> None:
+    def compute(self, number: int, family: Family) -> None:
         """Record the value of a family."""
-        if self.is_large and len(family.members) == 1 and self._copy(family):
-            return
         if family.row is DOT and len(family.parents[0]) > 1:
             regions = self._regions(family)
             if regions is not None:
-                return self._multiply(family, regions)
+                return self._multiply(number, family, regions)
         if family.row is TAKE and len(family.parents[0]) > 2:
             looked_up = self._rows_looked_up(family)
             if looked_up is not None:
-                return self._look_up(family, looked_up)
+                return self._look_up(number, family, looked_up)
         operands, widths = self._operands(family)
         if family.row is TAKE and any(widths):
             y: Number = self._taken(*operands)
         else:
             y = family.row.forward(self.recorder.namespace, *spread(operands, widths))
-        result = self._stored(family.row, y, (len(family.members), 1))
-        self._settle(family, family.members, result)
+        result = self._stored(family.row, y, operands, (len(family.members), 1))
+        self._settle(number, family, family.members, result)
         if family.paid:
             self.tape.note(Step(family.row, operands, widths, result), *operands)
 
@@ -159,7 +172,7 @@ class Roller:
         """A constant for all columns as a block of them."""
         return self.recorder.reshaped(self.recorder.block(number), shape)
 
-    def _stored(self, row: Primitive, y: Number, shape: Shape) -> Block:
+    def _stored(self, row: Primitive, y: Number, operands: Sequence[Number], shape: Shape) -> Block:
         """The value as a block of its own: rows may give back an operand, or what is known.
 
         The value of another row is copied: what is owed for it is not to be paid by that row too,
@@ -169,54 +182,21 @@ class Roller:
         block = recorder.block(y)
         part = block.index != recorder.place_of(block.index)[0]
         stretched = recorder.count(block.index) != shape[0] * shape[1]
-        if part or stretched or isinstance(y, float) or self._rows.get(block.index, row) is not row:
+        made = any(isinstance(x, Block) and x.index == block.index for x in operands)
+        alien = self._rows.get(block.index, None if made else row) is not row
+        if part or stretched or isinstance(y, float) or alien:
             block = recorder.reshaped(Block(recorder, block.index), shape)
             return recorder.collect([(block, (0, 1, 0))], shape, once=True)
         return Block(recorder, block.index)
 
-    def _settle(self, family: Family, members: Iterable[Value], block: Block) -> None:
+    def _settle(self, number: int, family: Family, members: Iterable[Value], block: Block) -> None:
         """Say where the nodes of a family are."""
         self.slots.update(zip(members, range(len(family.members))))
-        self.blocks.append(block)
+        self.blocks[number] = block.index
         self._rows[block.index] = family.row
-        self.singles.append(block.index if block.shape == ONE else -1)
 
-    def _copy(self, family: Family) -> bool:
-        """Record the value of a single node as others of its form were, if that can be done."""
-        if family.row.variadic:
-            return False
-        recorder, leading = self.recorder, self.tape.leading
-        codes, varies, operands = recorder.codes, recorder.varies, recorder.operands
-        kinds: list[Kind] = []
-        given: list[int] = []
-        for node in family.parents[0]:
-            source = self.family_of[node]
-            if source == CONSTANTS:
-                kinds.append((node.data,))
-                continue
-            k = base = self.singles[source]
-            if k < 0:
-                k = recorder.element(self.blocks[source], self.slots[node]).index
-                base = operands[4 * k]
-            kind = varies[k] | (LEADS if base in leading else 0)
-            if codes[k] == _NEG:
-                kind |= NEGATIVE
-                given.append(operands[4 * k])
-            kinds.append(kind)
-            given.append(k)
-        form = self.tape.forms.form(family.row, tuple(kinds))
-        if form is None:
-            return False
-        single = Single(form, tuple(given), len(codes))
-        form.copied.record(recorder, single.given)
-        result = single.first + form.result
-        self.slots[family.members[0]] = 0
-        self.singles.append(result)
-        self.blocks.append(Block(recorder, result))
-        self._rows[result] = family.row
-        if family.paid:
-            self.tape.note_single(single)
-        return True
+    def _block(self, family: int) -> Block:
+        return Block(self.recorder, self.blocks[family])
 
     def _taken(self, values: Number, index: Number) -> Number:
         recorder = self.recorder
@@ -233,7 +213,7 @@ class Roller:
             family = self.family_of[first]
             if family == CONSTANTS:
                 return first.data
-            return self.recorder.view(self.blocks[family], (self.slots[first], 0, 0), ONE)
+            return self.recorder.view(self._block(family), (self.slots.get(first, 0), 0, 0), ONE)
         sources = {*map(self.family_of.__getitem__, nodes)}
         shape = shape or (len(nodes), 1)
         if len(sources) > 1:
@@ -244,10 +224,10 @@ class Roller:
             if shape[1] == 1 or isinstance(numbers, float):
                 return numbers
             return self.recorder.reshaped(Block(self.recorder, numbers.index), shape)
-        places = np.fromiter(map(self.slots.__getitem__, nodes), np.int64, len(nodes))
+        places = np.fromiter(map(self.slots.get, nodes, repeat(0)), np.int64, len(nodes))
         if (places == places[0]).all():
-            return self.recorder.view(self.blocks[family], (int(places[0]), 0, 0), ONE)
-        return self.recorder.table(self.blocks[family], places, shape)
+            return self.recorder.view(self._block(family), (int(places[0]), 0, 0), ONE)
+        return self.recorder.table(self._block(family), places, shape)
 
     def _join(self, nodes: Sequence[Value], shape: Shape) -> Block:
         """Nodes of several families, put into one block."""
@@ -282,9 +262,11 @@ class Roller:
 
     def _is_uniform(self, nodes: Sequence[Value]) -> bool:
         sources = {*map(self.family_of.__getitem__, nodes)}
-        return not any(self.blocks[family].varying for family in sources)
+        return not any(self._block(family).varying for family in sources)
 
-    def _multiply(self, family: Family, regions: Sequence[tuple[Region, bool]]) -> None:
+    def _multiply(
+        self, number: int, family: Family, regions: Sequence[tuple[Region, bool]]
+    ) -> None:
         recorder, n = self.recorder, (len(family.parents[0]) - 1) // 2
         numbers = {id(parents): k for k, parents in enumerate(family.parents)}
         members: list[Value] = []
@@ -303,7 +285,7 @@ class Roller:
             members += [family.members[numbers[id(p)]] for row in region for p in row]
             if family.paid:
                 self.tape.note(Product(a, b, bias, result), a, b, bias)
-        self._settle(family, members, self._together(results))
+        self._settle(number, family, members, self._together(results))
 
     def _rows_looked_up(self, family: Family) -> list[Region] | None:
         """The nodes of ``take`` by the uniform rows that they look into; None where these vary."""
@@ -314,7 +296,7 @@ class Roller:
         found = regions_of(rows, slice(-1), slice(-1, None))
         return found if len(found) <= FEW else None
 
-    def _look_up(self, family: Family, regions: Sequence[Region]) -> None:
+    def _look_up(self, number: int, family: Family, regions: Sequence[Region]) -> None:
         """``take`` from uniform numbers: places that look into the same rows do so together."""
         recorder, results = self.recorder, []
         numbers = {id(parents): k for k, parents in enumerate(family.parents)}
@@ -332,7 +314,7 @@ class Roller:
             members += [family.members[numbers[id(p)]] for row in region for p in row]
             if family.paid:
                 self.tape.note(LookUp(rows, index, results[-1]), rows)
-        self._settle(family, members, self._together(results))
+        self._settle(number, family, members, self._together(results))
 
     def _together(self, blocks: Sequence[Block]) -> Block:
         """Blocks one behind the other."""
@@ -368,17 +350,17 @@ class Roller:
         else:
             whole = recorder.reshaped(recorder.block(gradient), shape)
         program, place = placed(recorder.finish(values, loss, whole))
-        labels = self._labels([int(place[block.index]) for block in self.blocks])
+        labels = self._labels(place)
         recorder.let_go()
         return Rolled(program, tuple(parameters), labels)
 
-    def _labels(self, place_of: Sequence[int]) -> dict[tuple[int, int], str]:
+    def _labels(self, places: Integers) -> dict[tuple[int, int], str]:
         """The labels of what was computed; those of leaves the program has in order."""
-        computed = islice(self.slots.items(), self._leaves, None)
+        computed = islice(self.family_of.items(), self._leaves, None)
         labels = {
-            (place_of[self.family_of[node]], slot): node.label
-            for node, slot in computed
-            if node._note is not None and node.label
+            (int(places[self.blocks[family]]), self.slots.get(node, 0)): node.label
+            for node, family in computed
+            if node._note is not None and node.label and family != CONSTANTS
         }
         return {at: label for at, label in labels.items() if at[0] >= 0}
 

@@ -1,19 +1,25 @@
-"""Groups of one node in graphs that do not roll: recorded once per form, and copied after that.
+"""What single nodes record, tried once per form, and written down for all copies at once.
 
-*Form*: a row with the kinds of its operands.  What a row records depends on no more, so that it is
-tried once, on a recorder of its own, and what came of it is copied for every node of that form;
-what its debt makes it pay back likewise.  Where a trial leads to anything but element-wise
-operations there is no form, and the node is recorded like every other group.
+*Form*: a row with the kinds of its operands.  What a row records on single numbers depends on no
+more, so that it is tried once, on a recorder of its own, and what came of it is a *template*; what
+its debt makes it pay back likewise.  Where a trial leads to anything but element-wise operations
+there is no form, and the node is recorded like every other group.
+
+A template's operands are *picks*: a place among what a copy is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
-from autograd.compiler.arrays import CODE, CONSTANTS, ELEMENTWISE
+import numpy as np
+import numpy.typing as npt
+
+from autograd.compiler.arrays import CODE, CONSTANTS, ELEMENTWISE, Integers
 from autograd.compiler.blocks import ONE, Block, Number
 from autograd.compiler.record import Recorder
 from autograd.primitive import Primitive
@@ -21,11 +27,16 @@ from autograd.primitive import Primitive
 VARIES, NEGATIVE, LEADS = 1, 2, 4
 """The kind of a block: whether it varies, is the negative of another, has parameters behind it."""
 
-Kind = tuple[float] | int
-"""Of an operand: a constant, or the kind of a block."""
+CONSTANT = 8
+"""Kinds from here on are constants."""
 
+FIXED, OWN, VALUE, DEBT, OPERAND, NEGATED = range(6)
+"""Where a pick is: a block whatever the copy, among the operations of the copy, among those of the
+node's value, what the node is owed, an operand, what an operand is the negative of."""
+
+Pick = tuple[int, int]
+NOTHING: Pick = (FIXED, 0)
 MANY_FORMS = 4096
-"""Graphs in which every constant is another one have as many forms as nodes."""
 
 _NEG, _VIEW = CODE["neg"], CODE["view"]
 _SIMPLE = {CODE[word] for word in ELEMENTWISE}
@@ -33,35 +44,25 @@ _UNKNOWN = CODE["exp"]
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """Operations on single numbers that are recorded again and again, on other operands."""
+class Amount:
+    """What an operand is paid: a number, or a pick of a certain kind."""
 
-    codes: bytes
-    varies: bytes
-    shapes: tuple[tuple[int, int], ...]
-    constants: tuple[int, ...]
-    operands: Callable[[tuple[int, ...]], Iterable[int]]
-    """Picks them from what is given, the constants, the results, and 0."""
-
-    def record(self, recorder: Recorder, given: tuple[int, ...]) -> tuple[int, ...]:
-        """Record them; all blocks that they see, given and new."""
-        first = len(recorder.codes)
-        stop = first + len(self.codes)
-        blocks = (*given, *self.constants, *range(first, stop), 0)
-        recorder.codes += self.codes
-        recorder.varies += self.varies
-        recorder.shapes += self.shapes
-        recorder.operands.extend(self.operands(blocks))
-        return blocks
+    operand: int
+    late: bool
+    """Whether the mean over the rows is still to be taken."""
+    number: float | None
+    kind: int
+    pick: Pick
+    negated: Pick
+    """Of the negative of something, that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repayment:
     """What a node of some form pays back, for a debt of some kind."""
 
-    copied: Copied | None
-    amounts: tuple[tuple[int, float | int], ...]
-    """Which of the given blocks gets which: a number, or the place of a block."""
+    template: int
+    amounts: tuple[Amount, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,33 +70,63 @@ class Form:
     """A row with the kinds of its operands."""
 
     row: Primitive
-    kinds: tuple[Kind, ...]
-    copied: Copied
-    result: int
-    """How far the result is from the first block of a copy."""
-    owes: bool
-    repayments: dict[Any, Repayment | None] = field(default_factory=dict)
-
-    def operands(self, recorder: Recorder, given: Sequence[int]) -> tuple[Number, ...]:
-        """The operands of one node again."""
-        blocks: list[Number] = []
-        place = 0
-        for kind in self.kinds:
-            if isinstance(kind, tuple):
-                blocks.append(kind[0])
-            else:
-                place += 2 if kind & NEGATIVE else 1
-                blocks.append(Block(recorder, given[place - 1]))
-        return tuple(blocks)
+    operands: tuple[int | float, ...]
+    """Kinds, and constants."""
+    template: int
+    kind: int
+    """Of the result."""
 
 
-@dataclass(slots=True)
-class Single:
-    """A node of some form: its operands, and the first block of its copy."""
+class Columns(NamedTuple):
+    """Templates as columns, one behind the other."""
 
-    form: Form
-    given: tuple[int, ...]
-    first: int
+    starts: Integers
+    codes: npt.NDArray[np.uint8]
+    varies: npt.NDArray[np.uint8]
+    picks: Integers
+    """(n, 3, 2)"""
+
+    @property
+    def sizes(self) -> Integers:
+        """How many operations each has."""
+        return np.diff(self.starts)
+
+
+class Templates:
+    """Operations on single numbers that are recorded again and again, on other operands."""
+
+    def __init__(self) -> None:
+        self._codes, self._varies = bytearray(), bytearray()
+        self._picks, self._starts = array("q"), array("q", [0])
+        self._forms = array("q")
+
+    def add(self, codes: bytes, varies: bytes, picks: Iterable[Pick]) -> int:
+        """A new template's number."""
+        self._codes += codes
+        self._varies += varies
+        for pick in picks:
+            self._picks.extend(pick)
+        self._starts.append(len(self._codes))
+        self._forms.extend((0, 0))
+        self.__dict__.pop("columns", None)
+        return len(self._starts) - 2
+
+    def say(self, template: int, arity: int, result: int) -> None:
+        """How many operands the template of a value has, and which operation is the value."""
+        self._forms[2 * template], self._forms[2 * template + 1] = arity, result
+
+    @cached_property
+    def columns(self) -> Columns:
+        """All of them."""
+        codes, varies = (np.frombuffer(bytes(x), np.uint8) for x in (self._codes, self._varies))
+        picks = np.array(self._picks).reshape(-1, 3, 2)
+        return Columns(np.array(self._starts), codes, varies, picks)
+
+    @property
+    def forms(self) -> tuple[Integers, Integers]:
+        """Per template of a value: how many operands it has, and which operation the value is."""
+        arities, results = np.array(self._forms).reshape(-1, 2).T
+        return arities, results
 
 
 class Forms:
@@ -103,110 +134,111 @@ class Forms:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._known: dict[Any, Form | None] = {}
+        self.templates = Templates()
+        self._tried_already = 0
 
-    def form(self, row: Primitive, kinds: tuple[Kind, ...]) -> Form | None:
-        """The form, if there is one for this row and these kinds of operands."""
-        key = row, kinds
-        form = self._known.get(key)
-        if form is None and key not in self._known:
-            if len(self._known) == MANY_FORMS or not all(map(_is_plain, kinds)):
-                return None
-            form = self._known[key] = self._tried(row, kinds)
-        return form
-
-    def repayment(self, form: Form, debt: Kind) -> Repayment | None:
-        """What a node of this form pays for a debt of this kind, if that can be copied."""
-        repayment = form.repayments.get(debt)
-        if repayment is None and debt not in form.repayments:
-            if len(form.repayments) == MANY_FORMS or not _is_plain(debt):
-                return None
-            repayment = form.repayments[debt] = self._repaid(form, debt)
-        return repayment
-
-    def _tried(self, row: Primitive, kinds: tuple[Kind, ...]) -> Form | None:
+    def form(self, row: Primitive, operands: tuple[int | float, ...]) -> Form | None:
+        """The form for this row and operands of these kinds, if there is one."""
+        if self._tried_already == MANY_FORMS:
+            return None
+        self._tried_already += 1
         trial = Recorder(0, 0)
-        operands, given = _stand_ins(trial, kinds)
+        numbers, picks = _stand_ins(trial, operands)
         start = len(trial.codes)
-        y = row.forward(trial.namespace, *operands)
-        places = {k: place for place, k in enumerate(given)}
+        y = row.forward(trial.namespace, *numbers)
         if type(y) is not Block or y.index < start or trial.codes[y.index] not in _SIMPLE:
             return None
         made = [k for k in range(start, len(trial.codes)) if not _is_constant(trial, k)]
-        copied = self._copied(trial, made, places)
-        if copied is None:
+        template = self._template(trial, made, picks)
+        if template is None:
             return None
-        owes = any(map(_leads, kinds))
-        return Form(row, kinds, copied, made.index(y.index), owes)
+        kind = trial.varies[y.index] | (NEGATIVE if trial.codes[y.index] == _NEG else 0)
+        kind |= LEADS if any(map(_leads, operands)) else 0
+        if not kind & VARIES and any(_kind(operand) & VARIES for operand in operands):
+            return None
+        self.templates.say(template, len(operands), made.index(y.index))
+        return Form(row, operands, template, kind)
 
-    def _repaid(self, form: Form, debt: Kind) -> Repayment | None:
+    def repayment(self, form: Form, debt: int | float) -> Repayment | None:
+        """What a node of this form pays for a debt of this kind, if that can be copied."""
         trial = Recorder(0, 0)
-        operands, given = _stand_ins(trial, form.kinds)
+        numbers, picks = _stand_ins(trial, form.operands)
         start = len(trial.codes)
-        y = form.row.forward(trial.namespace, *operands)
-        given += [k for k in range(start, len(trial.codes)) if not _is_constant(trial, k)]
-        (owed,), owed_blocks = _stand_ins(trial, (debt,))
-        places = {k: place for place, k in enumerate([*given, *owed_blocks])}
+        y = form.row.forward(trial.namespace, *numbers)
+        made = [k for k in range(start, len(trial.codes)) if not _is_constant(trial, k)]
+        picks |= {k: (VALUE, place) for place, k in enumerate(made)}
+        owed: Number = debt if isinstance(debt, float) else _stand_in(trial, debt)
+        if isinstance(owed, Block):
+            picks[owed.index] = DEBT, 0
         start = len(trial.codes)
-        partials = form.row.partials(trial.namespace, *operands, y)
-        amounts: list[tuple[int, Number]] = [
-            (places[operand.index], owed * partial)
-            for operand, kind, partial in zip(operands, form.kinds, partials)
-            if _leads(kind) and isinstance(operand, Block)
-        ]
-        ends = [amount.index for _, amount in amounts if isinstance(amount, Block)]
-        made = _needed(trial, ends, start)
-        copied = self._copied(trial, made, places) if made else None
-        if (made and copied is None) or any(k not in places for k in ends):
+        partials = form.row.partials(trial.namespace, *numbers, y)
+        amounts = {
+            place: owed * partial
+            for place, (operand, partial) in enumerate(zip(form.operands, partials))
+            if _leads(operand)
+        }
+        ends = [amount.index for amount in amounts.values() if isinstance(amount, Block)]
+        template = self._template(trial, _needed(trial, ends, start), picks)
+        if template is None or not picks.keys() >= {*ends}:
             return None
-        return Repayment(
-            copied,
-            tuple(
-                (operand, places[amount.index] if isinstance(amount, Block) else float(amount))
-                for operand, amount in amounts
-            ),
-        )
+        told = [_amount(trial, form, k, amount, picks) for k, amount in amounts.items()]
+        return Repayment(template, tuple(told))
 
-    def _copied(
-        self, trial: Recorder, made: Sequence[int], places: dict[int, int]
-    ) -> Copied | None:
-        """The operations made in a trial; their places, and those of constants, are added."""
+    def _template(self, trial: Recorder, made: Sequence[int], picks: dict[int, Pick]) -> int | None:
+        """A template of the operations made in a trial; picks of what it sees are added."""
         if any(trial.codes[k] not in _SIMPLE or trial.shapes[k] != ONE for k in made):
             return None
-        used = {j for k in made for j in _operands(trial, k)}
-        constants = sorted(j for j in used if j not in places and _is_constant(trial, j))
-        for k in (*constants, *made):
-            places[k] = len(places)
-        if not used <= places.keys():
+        for j in {j for k in made for j in _operands(trial, k)} - picks.keys():
+            if _is_constant(trial, j):
+                number = trial.constants[trial.operands[4 * j + 1]]
+                picks[j] = FIXED, self._recorder.index(number)
+        picks |= {k: (OWN, place) for place, k in enumerate(made)}
+        if not all(j in picks for k in made for j in _operands(trial, k)):
             return None
-        picked = [
-            places[j] if at < _arity(trial, k) else len(places)
-            for k in made
-            for at, j in enumerate(trial.operands[4 * k : 4 * k + 4])
-        ]
-        numbers = [trial.constants[trial.operands[4 * k + 1]] for k in constants]
-        return Copied(
+        each = [[picks[j] for j in _operands(trial, k)] for k in made]
+        negated = [some[0][0] for k, some in zip(made, each) if trial.codes[k] == _NEG]
+        if NEGATED in negated:
+            return None
+        return self.templates.add(
             bytes(trial.codes[k] for k in made),
             bytes(trial.varies[k] for k in made),
-            (ONE,) * len(made),
-            tuple([self._recorder.index(number) for number in numbers]),
-            itemgetter(*picked),
+            (pick for some in each for pick in (*some, *[NOTHING] * (3 - len(some)))),
         )
 
 
-def _stand_ins(trial: Recorder, kinds: Iterable[Kind]) -> tuple[list[Number], list[int]]:
-    """Operands of these kinds, and all blocks that are given with them."""
-    operands: list[Number] = []
-    start = len(trial.codes)
-    for kind in kinds:
-        if isinstance(kind, tuple):
-            operands.append(kind[0])
-            continue
-        k = trial.append(_UNKNOWN, (0, 0, 0, 0), ONE, kind & VARIES)
-        if kind & NEGATIVE:
-            k = trial.append(_NEG, (k, 0, 0, 0), ONE, kind & VARIES)
-        operands.append(Block(trial, k))
-    return operands, list(range(start, len(trial.codes)))
+def _stand_ins(
+    trial: Recorder, operands: Iterable[int | float]
+) -> tuple[list[Number], dict[int, Pick]]:
+    """Operands of these kinds, and the picks that blocks given with them are."""
+    numbers: list[Number] = []
+    picks: dict[int, Pick] = {}
+    for place, kind in enumerate(operands):
+        numbers.append(kind if isinstance(kind, float) else _stand_in(trial, kind))
+        if not isinstance(kind, float):
+            k = len(trial.codes) - 1
+            picks[k] = OPERAND, place
+            if kind & NEGATIVE:
+                picks[k - 1] = NEGATED, place
+    return numbers, picks
+
+
+def _stand_in(trial: Recorder, kind: int) -> Block:
+    varies = kind & VARIES
+    k = trial.append(_UNKNOWN, (0, 0, 0, 0), ONE, varies)
+    return Block(trial, trial.append(_NEG, (k, 0, 0, 0), ONE, varies) if kind & NEGATIVE else k)
+
+
+def _amount(
+    trial: Recorder, form: Form, operand: int, amount: Number, picks: dict[int, Pick]
+) -> Amount:
+    if not isinstance(amount, Block):
+        return Amount(operand, False, float(amount), 0, NOTHING, NOTHING)
+    k = amount.index
+    varies, pick = trial.varies[k], picks[k]
+    late = bool(varies) and not _kind(form.operands[operand]) & VARIES
+    if trial.codes[k] != _NEG or pick[0] != OWN:
+        return Amount(operand, late, None, varies, pick, NOTHING)
+    return Amount(operand, late, None, varies | NEGATIVE, pick, picks[trial.operands[4 * k]])
 
 
 def _needed(trial: Recorder, ends: Sequence[int], start: int) -> list[int]:
@@ -218,25 +250,20 @@ def _needed(trial: Recorder, ends: Sequence[int], start: int) -> list[int]:
     return sorted(k for k in needed if not _is_constant(trial, k))
 
 
-def _arity(trial: Recorder, k: int) -> int:
-    return _ARITY.get(trial.codes[k], 0)
-
-
 def _operands(trial: Recorder, k: int) -> Sequence[int]:
-    return trial.operands[4 * k : 4 * k + _arity(trial, k)]
+    return trial.operands[4 * k : 4 * k + _ARITY.get(trial.codes[k], 0)]
 
 
 def _is_constant(trial: Recorder, k: int) -> bool:
     return trial.codes[k] == _VIEW and trial.operands[4 * k] == CONSTANTS
 
 
-def _is_plain(kind: Kind) -> bool:
-    """0 and -0 are equal, and nan is not."""
-    return not isinstance(kind, tuple) or (kind[0] != 0.0 and kind[0] == kind[0])
+def _leads(operand: int | float) -> bool:
+    return bool(_kind(operand) & LEADS)
 
 
-def _leads(kind: Kind) -> bool:
-    return not isinstance(kind, tuple) and bool(kind & LEADS)
+def _kind(operand: int | float) -> int:
+    return 0 if isinstance(operand, float) else operand
 
 
 _ARITY = {CODE[word]: arity for word, arity in ELEMENTWISE.items()}

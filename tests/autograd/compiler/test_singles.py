@@ -5,12 +5,13 @@ import math
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 import autograd
 from autograd import Value
-from autograd.compiler import roll
+from autograd.compiler import native_places, piles, roll, stretches
 from tests.autograd.compiler.reference import follow
+from tests.compiled import Eager, need
 
 UNARY = ("tanh", "sigmoid", "relu", "sin", "cos", "absolute", "softplus", "gelu", "silu", "arctan")
 CONSTANTS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -3.0, 9.0, math.pi, math.inf, math.nan)
@@ -39,6 +40,28 @@ def chain(draw, leaves, length):
     return nodes[-1] * nodes[-2] + nodes[-3]
 
 
+def followed(rolled, params, batch):
+    """The roots, the loss and the gradient, by the reference."""
+    blocks, program = follow(rolled.program, params, batch), rolled.program
+    return [blocks[k].ravel() for k in (*program.roots, program.loss, program.gradient)]
+
+
+def large(patch, pieces, constants):
+    """Have small graphs recorded and planned as large ones are."""
+    patch.setattr(roll, "MANY", 0)
+    patch.setattr(stretches, "PIECE", pieces)
+    patch.setattr(piles, "PIECE", pieces)
+    patch.setattr(stretches, "MANY_CONSTANTS", constants)
+    patch.setattr(native_places, "PIECE", pieces)
+    patch.setattr(native_places, "FEW", 0)
+
+
+def meet(before, after):
+    """Equal but for the order in which payments are added up."""
+    scale = max(1.0, *(abs(x) for x in before.ravel() if math.isfinite(x)), 0.0)
+    np.testing.assert_allclose(after, before, rtol=1e-12, atol=1e-14 * scale)
+
+
 @pytest.mark.parametrize("inputs", [0, 1, 2])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
@@ -52,14 +75,50 @@ def test_copied_operations_give_the_numbers_of_recorded_ones(inputs, data):
         copied = roll.roll([root], columns, leaves[inputs:])
     params = np.array([leaf.data for leaf in leaves[inputs:]])
     batch = np.array([[0.3, -0.7, 1.1], [2.0, 0.0, -1.0]])[:, :inputs]
-    ends = []
-    for rolled in (plain, copied):
-        blocks, program = follow(rolled.program, params, batch), rolled.program
-        ends.append([blocks[k].ravel() for k in (*program.roots, program.loss, program.gradient)])
-    for before, after in zip(*ends, strict=True):
+    *values, gradient = followed(plain, params, batch)
+    *others, other = followed(copied, params, batch)
+    for before, after in zip(values, others, strict=True):
         np.testing.assert_array_equal(after, before)
         numbers = ~np.isnan(before)
         np.testing.assert_array_equal(np.signbit(after[numbers]), np.signbit(before[numbers]))
+    meet(gradient, other)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_tangled_graphs_have_the_gradient_of_the_engine(backend, data):
+    need(backend)
+    leaves = [Value(x) for x in (0.3, -0.7, 1.1)]
+    nodes = [*leaves]
+    for _ in range(data.draw(st.integers(1, 12))):
+        some = data.draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=5))
+        kind = data.draw(st.sampled_from(["chain", "softmax", "dot", "take", "power", "where"]))
+        if kind == "chain":
+            nodes.append(chain(data.draw, nodes[-3:], data.draw(st.integers(1, 6))))
+        elif kind == "softmax":
+            nodes += autograd.softmax(some)
+        elif kind == "dot":
+            nodes.append(autograd.dot(some, some[::-1], nodes[-1]))
+        elif kind == "take":
+            nodes.append(autograd.take(some, float(data.draw(st.integers(0, len(some))))))
+        elif kind == "power":
+            exponent = data.draw(st.sampled_from([0.0, 1.0, 2.0, -1.0, 0.5, 1.7]))
+            nodes.append((some[0] * some[0] + 1.0) ** exponent)
+        else:
+            nodes.append(autograd.where(autograd.less(some[0], some[-1]), some[-1], nodes[-2]))
+    roots = [autograd.tanh(node) for node in nodes[-data.draw(st.integers(1, 2)) :]]
+    assume(any(root.requires_grad for root in roots))
+    inputs = data.draw(st.integers(0, 2))
+    with pytest.MonkeyPatch.context() as patch:
+        large(patch, data.draw(st.sampled_from([1, 3, 10**6])), data.draw(st.integers(0, 3)))
+        program = autograd.compile(
+            roots, leaves[:inputs], parameters=leaves[inputs:], backend=backend
+        )
+        row = [leaf.data for leaf in leaves[:inputs]]
+        value, gradient = program.value_and_grad(program.pack(), [row])
+    one = Eager.of(autograd.sum(roots), leaves[inputs:])
+    assert one.meets(value, gradient.tolist(), backend)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native"])
