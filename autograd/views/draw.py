@@ -24,12 +24,14 @@ import graphviz
 from autograd.backward import topological_order
 from autograd.files import write_atomically
 from autograd.value import Value
+from autograd.views.cards import Card
+from autograd.views.folding import Fold
 from autograd.views.formats import pdf, png, scheme
 from autograd.views.layout import graphviz_output
 from autograd.views.moment import Moment, standing
 from autograd.views.painter import THEMES, paint, picture_words, title_of
 from autograd.views.records import graph_of
-from autograd.views.scene import Card, Fold, Scene, Wire, fill, scene, wire_text
+from autograd.views.scene import Scene, Wire, fill, scene, wire_text
 from autograd.views.text import number, shorten
 
 MAX_NODES = 300

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from autograd.files import write_atomically
+from autograd.views.folding import Fold
 from autograd.views.moment import moment
 from autograd.views.page import check
 from autograd.views.painter import Markup, n, paint, painted, style_of, svg, tag
-from autograd.views.scene import MARGIN, Fold, Scene, scene
+from autograd.views.scene import MARGIN, Scene, scene
 from autograd.views.text import columns, typeset
 from autograd.views.trace import Lang, Step, Trace
 

@@ -15,11 +15,12 @@ from functools import cache
 from html import escape
 from typing import Any
 
+from autograd.views.folding import levels, suiting
 from autograd.views.kernels import kernel
 from autograd.views.moment import moment
 from autograd.views.painter import colours, paint, static
 from autograd.views.plays import shared_example, shares_an_inner_node
-from autograd.views.scene import levels, scene, suiting
+from autograd.views.scene import scene
 from autograd.views.text import typeset
 from autograd.views.trace import Lang, Trace, as_records, sentences, trace
 from autograd.views.words import HOLE, template

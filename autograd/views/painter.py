@@ -16,34 +16,30 @@ from html import escape
 from importlib import resources
 from math import atan2, cos, sin
 
-from autograd.views.layout import Curve, Point, point_on
-from autograd.views.moment import Moment
-from autograd.views.network import Layer, Unit, subscribed
-from autograd.views.records import Graph
-from autograd.views.scene import (
+from autograd.views.cards import (
     CELL,
     LINE,
-    MARGIN,
-    PILE_FROM,
     ROWS_AT_MOST,
     TALL,
     Card,
-    Pill,
-    Scene,
-    Scope,
-    Wire,
     equations,
     given_name,
     heat_side,
     heat_width,
     listed,
     tooltip,
-    wire_text,
 )
+from autograd.views.folding import Scope
+from autograd.views.layout import Curve, Point, point_on
+from autograd.views.moment import Moment
+from autograd.views.network import Layer, Unit, subscribed
+from autograd.views.records import Graph
+from autograd.views.scene import MARGIN, Pill, Scene, Wire, wire_text
 from autograd.views.text import number, shorten
 from autograd.views.words import sum_of
 
 CELL_DIGITS = 3
+PILE_FROM = 34.0
 STRONGEST = 0.4
 """The ground of a number at its darkest: ink on it keeps a contrast of 4.5, in both schemes."""
 THEMES = ("auto", "light", "dark")

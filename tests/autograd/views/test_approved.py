@@ -36,7 +36,8 @@ def model(*sizes, activation="relu"):
 
 def network():
     x = [Value(0.5), Value(-1.0, label="x₂")]
-    return (model(2, 3, 1)(x) - 1.0) ** 2
+    target = Value(1.0, label="目标", requires_grad=False)
+    return (model(2, 3, 1)(x) - target) ** 2
 
 
 def wide():

@@ -8,10 +8,11 @@ import pytest
 
 import nn
 from autograd import Value, scope, trace
+from autograd.views.folding import levels
 from autograd.views.frames import strides, strip, wrapped
 from autograd.views.moment import moment
 from autograd.views.painter import paint
-from autograd.views.scene import levels, scene
+from autograd.views.scene import scene
 
 ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 import autograd
 import nn
 from autograd import Value, scope, trace
+from autograd.views.folding import levels
 from autograd.views.moment import moment
 from autograd.views.painter import paint
-from autograd.views.scene import levels, scene
+from autograd.views.scene import scene
 from tests.strategies import payback_operations, programs, result
 
 SVG = "{http://www.w3.org/2000/svg}"

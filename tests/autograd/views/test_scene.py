@@ -16,10 +16,11 @@ import autograd
 import nn
 from autograd import Value, scope, trace
 from autograd.graph import topological_order
+from autograd.views.folding import levels
 from autograd.views.moment import moment
 from autograd.views.page import static
 from autograd.views.painter import paint
-from autograd.views.scene import levels, scene
+from autograd.views.scene import scene
 from autograd.views.text import number
 from autograd.views.words import show, sum_of
 from tests.autograd.views.test_network import NETWORKS, network
