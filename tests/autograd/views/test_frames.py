@@ -9,7 +9,7 @@ import pytest
 import nn
 from autograd import Value, scope, trace
 from autograd.views.folding import levels
-from autograd.views.frames import strides, strip, wrapped
+from autograd.views.frames import animation, strides, strip, wrapped
 from autograd.views.moment import moment
 from autograd.views.painter import paint
 from autograd.views.scene import scene
@@ -88,9 +88,16 @@ class TestFrames:
 
 
 class TestStrip:
-    def test_the_readmes_picture_is_what_the_project_makes(self):
-        made = strip(trace(seed_graph()), (7, 9, 10, 13, 16, 17), per_row=2)
-        assert (ROOT / "demos" / "pictures" / "repayment.svg").read_text("utf-8") == made
+    def test_the_readmes_pictures_are_what_the_project_makes(self):
+        e = seed_graph()
+        e.backward()
+        made = {
+            "e.svg": e.to_svg(),
+            "moving.svg": animation(trace(e), [6, *range(7, 18)]),
+            "repayment.svg": strip(trace(e), (7, 9, 10, 13, 16, 17), per_row=2),
+        }
+        for name, picture in made.items():
+            assert (ROOT / "demos" / "pictures" / name).read_text("utf-8") == picture, name
 
     def test_lines_break_where_they_may(self):
         assert wrapped("one two three", 7) == ["one two", "three"]
