@@ -121,6 +121,6 @@ def _check(program: ArrayProgram) -> None:
 
 def _address(module: Any, name: str) -> int:
     text = str(module)
-    return library().address_of(
-        sha256(text.encode()).hexdigest()[:40], lambda: compiled(module), name
-    )
+    kept = sha256(text.encode()).hexdigest()[:40]
+    [address] = library().load(kept, lambda: compiled(module), [name])
+    return address

@@ -329,14 +329,11 @@ def _tiles(k: _Kernel, tile: Callable[[Whole, int], None]) -> None:
     k.e.loop(whole, k["n"], 1, lambda i: tile(i, 1))
 
 
-def _panels(k: _Kernel, count: Whole, panel: Callable[[Whole, int], None]) -> Whole:
-    """Columns of a result, TILE vectors at a time and then one by one; where the rest begins."""
-    b, e = k.e.builder, k.e
-    wide = b.and_(count, e.whole(-TILE * e.lanes))
-    whole = b.and_(count, e.whole(-e.lanes))
-    e.loop(0, wide, TILE * e.lanes, lambda c: panel(c, TILE))
-    e.loop(wide, whole, e.lanes, lambda c: panel(c, 1))
-    return whole
+def _panels(k: _Kernel, count: Whole, panel: Callable[[Whole, int], None]) -> None:
+    """Columns of a result, TILE vectors at a time and then one by one."""
+    wide = k.e.builder.and_(count, k.e.whole(-TILE * k.e.lanes))
+    k.e.loop(0, wide, TILE * k.e.lanes, lambda c: panel(c, TILE))
+    k.e.loop(wide, count, k.e.lanes, lambda c: panel(c, 1))
 
 
 def _products(
@@ -405,11 +402,11 @@ def _outer(k: _Kernel) -> None:
             place = e.sum(k["dst"], (e.sum(i, q // width), k["d"]), c, lanes * (q % width))
             _accumulate(k, total * share, place, mask)
 
-    def panel(mask: Any, c: Whole, width: int) -> None:
+    def panel(c: Whole, width: int) -> None:
+        mask = None if width > 1 else e.first_lanes(b.sub(k["m"], c))
         _tiles(k, partial(tile, c, width, mask))
 
-    rest = _panels(k, k["m"], partial(panel, None))
-    e.loop(rest, k["m"], lanes, lambda c: panel(e.first_lanes(b.sub(k["m"], c)), c, 1))
+    _panels(k, k["m"], panel)
 
 
 def _accumulate(k: _Kernel, vector: Vector, place: Whole, mask: Any) -> None:

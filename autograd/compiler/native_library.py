@@ -24,7 +24,7 @@ import llvmlite
 import numpy as np
 from llvmlite import binding, ir
 
-from autograd.compiler.native_kernels import PLAIN, emit_kernel, symbol
+from autograd.compiler.native_kernels import emit_kernel, symbol
 from autograd.compiler.native_loops import emit_loops
 from autograd.compiler.native_signatures import names
 from autograd.files import write_atomically
@@ -38,8 +38,11 @@ NAMES = names()
 NUMBER = {name: number for number, name in enumerate(NAMES)}
 """Every kernel's number in tables."""
 
-CORE = [name for name in NUMBER if "." not in name or name.partition(".")[0] in PLAIN]
-"""The kernels that nearly every program needs, in one module; the others are one each."""
+CORE = (
+    "matmul outer transpose sum max mean add.vv add.uv sub.vv mul.vv mul.uv neg.v divide.vv "
+    "exp.v log.v less_equal.vu where.vuv where.vuu"
+).split()
+"""What a network and its loss need, in one module with the loops; other kernels are one each."""
 
 
 class Library:
@@ -48,54 +51,47 @@ class Library:
     def __init__(self) -> None:
         self.lanes = lanes()
         self._key = _key(self.lanes)
-        self._engine = new_engine()
-        self._others: dict[str, Any] = {}
+        self._engines: dict[str, Any] = {}
         self._regions: dict[str, int] = {}
         self.addresses = np.zeros(len(NUMBER), np.int64)
         """Of the kernels, by number; 0 of those that nobody has asked for."""
-        self._add("core", CORE)
-        self.run: Any = ctypes.CFUNCTYPE(*SIGNATURES["run"])(self._address("run"))
-        self.train: Any = ctypes.CFUNCTYPE(*SIGNATURES["train"])(self._address("train"))
+        loops = [ctypes.CFUNCTYPE(*kinds) for kinds in SIGNATURES.values()]
+        core = self.load("core", partial(_core, self.lanes), [*SIGNATURES, *map(symbol, CORE)])
+        self.run, self.train = (loop(address) for loop, address in zip(loops, core))
+        self.addresses[[NUMBER[name] for name in CORE]] = core[len(loops) :]
 
     def need(self, kernels: Iterable[int]) -> None:
         """See to it that these kernels have addresses."""
         for number in kernels:
             if not self.addresses[number]:
-                self._add(NAMES[number], [NAMES[number]])
-
-    def _add(self, module: str, kernels: Sequence[str]) -> None:
-        code = kept(f"{self._key}-{module}", partial(_compiled, kernels, self.lanes))
-        self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
-        self._engine.finalize_object()
-        for name in kernels:
-            self.addresses[NUMBER[name]] = self._address(symbol(name))
+                name = NAMES[number]
+                make = partial(_compiled, (name,), self.lanes)
+                [self.addresses[number]] = self.load(name, make, (symbol(name),))
 
     def regions(self, texts: Sequence[str]) -> list[int]:
         """The addresses of the kernels that these texts describe, made together where they lack."""
         missing = sorted({*texts} - self._regions.keys())
         if missing:
-            name = sha256("\n".join(missing).encode()).hexdigest()[:40]
+            module = sha256("\n".join(missing).encode()).hexdigest()[:40]
             make = partial(_compiled, missing, self.lanes)
-            for text in missing:
-                self._regions[text] = self.address_of(name, make, symbol(text))
+            found = self.load(module, make, [symbol(text) for text in missing])
+            self._regions.update(zip(missing, found))
         return [self._regions[text] for text in texts]
 
-    def address_of(self, module: str, make: Callable[[], bytes], name: str) -> int:
-        """A function in object code of its own, which is kept under the name of the module."""
-        if module not in self._others:
+    def load(self, module: str, make: Callable[[], bytes], names: Sequence[str]) -> list[int]:
+        """The addresses of functions in object code, which is kept under the module's name."""
+        engine = self._engines.get(module)
+        if engine is None:
             code = kept(f"{self._key}-{module}", make)
             engine = new_engine()
             engine.add_object_file(binding.ObjectFileRef.from_data(code))
             engine.finalize_object()
-            self._others[module] = engine
-        address: int = self._others[module].get_function_address(name)
-        return address
-
-    def _address(self, name: str) -> int:
-        address: int = self._engine.get_function_address(name)
-        if not address:
-            raise RuntimeError(f"the object code lacks {name!r}")
-        return address
+            # another thread may have been quicker: its functions are those that are in use
+            engine = self._engines.setdefault(module, engine)
+        addresses = [engine.get_function_address(name) for name in names]
+        if not all(addresses):
+            raise RuntimeError(f"the object code of {module!r} lacks one of {names}")
+        return addresses
 
 
 @cache
@@ -191,27 +187,25 @@ def new_engine() -> Any:
     return binding.create_mcjit_compiler(binding.parse_assembly(""), _target())
 
 
-def _compiled(kernels: Sequence[str], width: int) -> bytes:
-    """The object code of these kernels; with the core come the loops."""
+def _core(lanes: int) -> bytes:
+    """The object code of the loops and the kernels that come with them."""
     module = ir.Module("payback")
+    emit_loops(module, lanes)
+    return _compiled(CORE, lanes, module)
+
+
+def _compiled(kernels: Sequence[str], lanes: int, module: Any = None) -> bytes:
+    """The object code of these kernels."""
+    module = module or ir.Module("payback")
     for name in kernels:
-        emit_kernel(module, name, width)
-    if "matmul" in kernels:
-        emit_loops(module, width)
+        emit_kernel(module, name, lanes)
     return compiled(module)
 
 
 def compiled(module: Any) -> bytes:
-    """Object code.  What is emitted needs little optimisation before code generation."""
-    module.triple, machine = binding.get_default_triple(), _target()
+    """Object code.  What is emitted needs no optimisation before code generation."""
+    module.triple = binding.get_default_triple()
     parsed = binding.parse_assembly(str(module))
     parsed.verify()
-    options = binding.create_pipeline_tuning_options(speed_level=1)
-    builder, passes = (
-        binding.create_pass_builder(machine, options),
-        binding.create_new_module_pass_manager(),
-    )
-    passes.add_instruction_combine_pass()
-    passes.run(parsed, builder)
-    code: bytes = machine.emit_object(parsed)
+    code: bytes = _target().emit_object(parsed)
     return code

@@ -109,9 +109,12 @@ def _load(e: Loop) -> None:
     inputs, copy = e.at(memory, get["inputs"]), e.at(memory, get["copy"])
     keeps, last = e.is_not(get["copy"], 0), e.sum(start, count, -1)
 
-    def eight(r: Whole) -> None:
-        places = [e.least(e.sum(start, r, q), last) for q in range(e.lanes)]
-        rows = [e.at(data, (_chosen(e, order, place), get["width"])) for place in places]
+    def row_of(r: Whole) -> Any:
+        place = e.least(e.sum(start, r), last)
+        return e.at(data, (_chosen(e, order, place), get["width"]))
+
+    def some(r: Whole) -> None:
+        rows = [row_of(e.sum(r, q)) for q in range(e.lanes)]
         whole = b.and_(get["width"], e.whole(-e.lanes))
 
         def square(i: Whole) -> None:
@@ -122,17 +125,20 @@ def _load(e: Loop) -> None:
                 for q, vector in enumerate(vectors):
                     e.store(vector, copy, (e.sum(r, q), get["copy_stride"]), i)
 
-        def column(i: Whole) -> None:
-            for q, row in enumerate(rows):
-                e.copy_one(e.at(inputs, (i, get["length"]), r, q), e.at(row, i))
-            with b.if_then(keeps):
-                for q, row in enumerate(rows):
-                    e.copy_one(e.at(copy, (e.sum(r, q), get["copy_stride"]), i), e.at(row, i))
+        def rest(q: Whole) -> None:
+            row = row_of(q)
+
+            def column(i: Whole) -> None:
+                e.copy_one(e.at(inputs, (i, get["length"]), q), e.at(row, i))
+                with b.if_then(keeps):
+                    e.copy_one(e.at(copy, (q, get["copy_stride"]), i), e.at(row, i))
+
+            e.loop(whole, get["width"], 1, column)
 
         e.loop(0, whole, e.lanes, square)
-        e.loop(whole, get["width"], 1, column)
+        e.loop(r, e.sum(r, e.lanes), 1, rest)
 
-    e.loop(0, count, e.lanes, eight)
+    e.loop(0, count, e.lanes, some)
     b.ret_void()
 
 
