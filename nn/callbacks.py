@@ -50,6 +50,7 @@ class EarlyStopping:
 
     def __call__(self, epoch: Epoch) -> bool:
         score = self._score(epoch.history)
+        # the first epoch counts whatever its score: there have to be weights to put back
         if score < self.best - self.min_delta or epoch.number == 1:
             self.best, self.best_epoch = score, epoch.number
             self._weights = [parameter.data for parameter in epoch.optimizer.params]

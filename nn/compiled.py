@@ -85,6 +85,7 @@ class CompiledEngine:
     def span(self, epochs: int) -> int:
         """As many as one call may take, where no batch is cut short by the end of an epoch."""
         task = self.task
+        # batches are cut from one order of many epochs: none may reach into the next epoch
         whole = len(task.examples) % task.batch_size == 0
         return min(epochs, max(1, self._steps_per_call // task.batches)) if whole else 1
 
@@ -150,6 +151,7 @@ class CompiledEngine:
 
     def _call(self, order: npt.NDArray[np.int64], first: int, steps: int) -> list[float]:
         """Take some steps; Ctrl-C undoes them all, a loss that is not finite the last."""
+        # copies: an interrupted call leaves what it was given half changed
         arrays = self._params.copy(), self._state.copy(), self._previous.copy()
         hyper, size = self._hyper(first, steps), self.task.batch_size
         call = autograd.Program.Steps(*arrays, self._rows, order, size, hyper)
@@ -200,6 +202,7 @@ class CompiledEngine:
         """Make the next call as long as it may be, but not too much longer than this one."""
         if self._program.steps_per_call:
             return
+        # the first call plans as well as trains, so that its time says little of the next
         fitting = int(CALL_SECONDS * steps / max(seconds, 1e-9))
         self._steps_per_call = max(1, min(fitting, 8 * steps))
 
@@ -287,6 +290,7 @@ def _compiled(recorded: Recorded, params: list[Value] | None, backend: str) -> P
     with _requiring_gradient(True, [p for p in params or () if not p.requires_grad]):
         roots, inputs = _without_branches(recorded, params or [])
         program = autograd.compile(roots, inputs=inputs, parameters=params or (), backend=backend)
+        # other leaves are rare: looking for them beforehand would walk through the whole graph
         if params is None or len(program.names.parameters) == len(params):
             return program
         with _requiring_gradient(False, program.parameters[len(params) :]):

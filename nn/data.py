@@ -102,7 +102,7 @@ def is_array(held: object) -> bool:
 def orders(seed: SupportsIndex | None, n: int, epochs: int) -> Random:
     """Where the orders of n examples come from, after those of so many epochs."""
     source = seeded(seed)
-    for _ in range(epochs):
+    for _ in range(epochs):  # what they used up: 8 bytes an example, a sort key each
         source.randbytes(8 * n)
     return source
 
@@ -111,6 +111,7 @@ def order_of(n: int, shuffle: Random | None) -> list[int]:
     """The indices 0 … n - 1, or a random permutation of them."""
     if shuffle is None:
         return list(range(n))
+    # not random.shuffle: sorting the same keys, NumPy finds the same order in one call
     keys = array("Q", shuffle.randbytes(8 * n))
     return sorted(range(n), key=keys.__getitem__)
 

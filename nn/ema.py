@@ -72,7 +72,7 @@ class EMA:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Inside, the parameters are their averages; afterwards, come what may, themselves."""
-        averages = self.averages
+        averages = self.averages  # which may raise: nothing has changed then
         live = [parameter.data for parameter in self.params]
         try:
             self._put(averages)

@@ -78,6 +78,7 @@ def generator(seed: SupportsIndex | None, rng: Generator | None) -> Generator:
         raise ValueError("give a seed or an rng, not both")
     if rng is not None:
         return rng
+    # the global generator: random.seed() then decides, as in micrograd
     return random if seed is None else seeded(seed)
 
 

@@ -13,7 +13,7 @@ def undisturbed() -> Iterator[None]:
 
     Only the main thread is ever interrupted, so others pass through.
     """
-    handler = signal.getsignal(signal.SIGINT)
+    handler = signal.getsignal(signal.SIGINT)  # None where it was set outside of Python
     if not callable(handler) or threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -59,6 +59,7 @@ class Module:
         """Take over a ``state_dict``; ValueError, and no change, unless all names fit."""
         leaves = self._leaves_by_name()
         _refuse_other_names(leaves.keys() - state.keys(), state.keys() - leaves.keys())
+        # all of them are read before the first is put in: a bad one must change nothing
         numbers = {name: _number(name, state[name]) for name in leaves}
         with undisturbed():
             for name, leaf in leaves.items():

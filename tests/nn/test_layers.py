@@ -277,6 +277,14 @@ def test_a_neuron_that_holds_more_learns_more():
     assert Neuron(2, seed=1).parameters()[-1].label == "b"
 
 
+def test_what_stands_alone_has_a_box_of_its_own():
+    neuron = Neuron(2, seed=1)
+    with neuron.box:
+        assert Value(1.0).scope == ("neuron",)
+    first, second = Layer(2, 2, seed=1)([1.0, 2.0])
+    assert (first.scope, second.scope) == (("layer", "neuron 0"), ("layer", "neuron 1"))
+
+
 def test_numbers_are_constants():
     for row in ([1, 2], [1.0, 2.0], [True, False]):
         z = Neuron(2, "linear", seed=1)(row)
