@@ -147,15 +147,19 @@ def _array(held: Any, name: str, axes: tuple[int, ...]) -> Any:
 
 
 def _listed(held: Any, name: str) -> list[Any]:
-    """A list, a tuple, or what can be turned into a list, with plain lists and numbers in it."""
+    """A sequence, or what can be turned into a list, with plain lists and numbers in it."""
     if not hasattr(held, "tolist") and hasattr(held, "__array__"):
         held = held.__array__()
     held = plain(held)
-    if not isinstance(held, list | tuple):
+    if not _is_sequence(held):
         raise TypeError(f"{name} should be a list or an array, got {_shown(held)}")
     if not held:
         raise ValueError(f"{name} is empty")
-    return [list(part) if isinstance(part, tuple) else plain(part) for part in held]
+    return [list(part) if _is_sequence(part) else plain(part) for part in held]
+
+
+def _is_sequence(held: object) -> bool:
+    return isinstance(held, Sequence) and not isinstance(held, str | bytes)
 
 
 def _rows(table: list[Any], name: str) -> list[Row]:

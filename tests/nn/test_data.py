@@ -1,5 +1,6 @@
 """Examples: what is taken, and what is refused with a word on where it is."""
 
+from collections import deque
 from fractions import Fraction
 from itertools import chain
 from random import Random
@@ -24,6 +25,16 @@ def test_arrays_give_the_same_rows(dtype):
     X, y = numpy.array([[1, 0], [1, 1], [0, 1]], dtype), numpy.array([1, 0, 1], dtype)
     got = examples(X, y)
     assert list(got.rows()) == [([1.0, 0.0], 1.0), ([1.0, 1.0], 0.0), ([0.0, 1.0], 1.0)]
+
+
+def test_any_sequence_will_do():
+    got = examples([range(2), deque([3, 4])], range(5, 7))
+    assert [*got.rows()] == [([0.0, 1.0], 5.0), ([3.0, 4.0], 6.0)]
+    for text in ("hello", b"hello"):
+        with pytest.raises(TypeError, match="X should be a list or an array"):
+            examples(text, range(5))
+        with pytest.raises(TypeError, match=r"X\[0\] should be a row of numbers"):
+            examples([text], [1])
 
 
 def test_a_list_of_arrays_will_do():

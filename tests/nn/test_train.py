@@ -297,6 +297,27 @@ def test_a_loss_that_depends_on_no_parameter_is_refused(wrap, backend):
               loss=lambda o, t: nn.hinge_loss(Value(0.0, requires_grad=False) + o, t))  # fmt: skip
 
 
+@pytest.mark.parametrize(("constant", "refused"), [(0, False), (15, False), (16, True)])
+def test_sixteen_rows_are_looked_at_for_a_dependence(constant, refused):
+    slope = Value(1.5)
+
+    def loss(output, target):
+        return output * target if target >= constant else Value(0.0, requires_grad=False)
+
+    def fit():
+        nn.fit(
+            lambda x: slope * x[0], [[1.0]] * 20, range(20), loss=loss, epochs=1, backend="eager",
+            optimizer=nn.SGD([slope], lr=0.1), progress=False,
+        )  # fmt: skip
+
+    if refused:
+        with pytest.raises(ValueError, match="depends on no parameter"):
+            fit()
+    else:
+        fit()
+    assert (slope.data == 1.5) == refused
+
+
 def test_a_loss_may_be_constant_here_and_there():
     """What Python takes from the margin on is no Value of the model's."""
     slope = Value(1.5)
@@ -368,6 +389,31 @@ def test_without_numpy_fit_is_eager(monkeypatch):
     history = train(mlp(), backend="auto")
     assert history.backend == "eager"
     assert history.note
+
+
+def test_a_backend_asked_for_says_what_it_lacks(monkeypatch):
+    model = mlp()
+    for run in (
+        lambda: train(model, backend="numpy"),
+        lambda: nn.predict(model, X, backend="numpy"),
+    ):
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, "numpy", None)
+            with pytest.raises(ImportError, match=r"numpy.*\[fast\]"):
+                run()
+
+
+@pytest.mark.parametrize(("y", "names"), [(SIGNS, ("y",)), (SMOOTH, ("y0", "y1"))])
+def test_what_is_recorded_has_names(y, names):
+    from nn.compiled import compiled_loss, compiled_outputs
+    from nn.data import examples
+    from nn.engines import Task
+
+    model = mlp(len(names))
+    optimizer = nn.SGD(model.parameters(), lr=0.1)
+    task = Task(model, examples(X, y), nn.mse_loss, optimizer, None, 8, None, lambda step: 0.1)
+    assert compiled_loss(task, "numpy").names.inputs == ("x0", "x1", *names)
+    assert compiled_outputs(model, X[0], None, "numpy").names.inputs == ("x0", "x1")
 
 
 # -- schedule, average, callbacks ------------------------------------------------------------------
@@ -653,6 +699,18 @@ def test_predict_gives_what_the_model_gives(outputs, backend):
         expected = model(row)
         numbers = [v.data for v in expected] if outputs > 1 else expected.data
         assert output == pytest.approx(numbers, rel=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "compiled"), [(255, False), (256, True)])
+def test_predict_compiles_for_many_rows(rows, compiled):
+    neuron, seen = nn.Neuron(1, seed=1), []
+
+    def model(x):
+        seen.append(type(x[0]))
+        return neuron(x)
+
+    nn.predict(model, [[k / rows] for k in range(rows)])
+    assert (Value in seen) == compiled
 
 
 def test_predict_gives_an_array_for_an_array():
