@@ -89,14 +89,19 @@ def payback_operations() -> dict[str, Callable[..., Any]]:
         "add": operator.add,
         "sub": operator.sub,
         "mul": operator.mul,
-        "div": operator.truediv,
-        "pow": operator.pow,
+        "div": _ieee(operator.truediv),
+        "pow": _ieee(operator.pow),
         "neg": operator.neg,
         "pos": operator.pos,
         **{name: _gathered(getattr(autograd, name)) for name in ("sum", "mean", "logsumexp")},
         "dot": lambda *xs: autograd.dot(*halves(xs), xs[-1]),
         "constant": float,
     }
+
+
+def _ieee(operator_: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Of two constants too, where Python's floats raise or turn complex."""
+    return lambda a, b: operator_(autograd.value.as_value(a, "an operator"), b)
 
 
 def halves(operands: Sequence[Any]) -> tuple[list[Any], list[Any]]:
