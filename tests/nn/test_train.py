@@ -899,3 +899,54 @@ def test_auto_says_why_it_is_not_native(monkeypatch):
     history = train(mlp(), epochs=1, backend="auto")
     assert history.backend == "numpy"
     assert "llvmlite" in history.note
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@pytest.mark.parametrize("wrong", [0, 1, 2, 8, 9, 10, 30])
+def test_a_loss_that_is_not_finite_leaves_the_same_on_every_engine(backend, wrong):
+    """At the first step of a call of the program, at the second, at the last."""
+    table = [[2.0 + k / 40] for k in range(40)]
+    table[wrong] = [-1.0]
+
+    def left(backend):
+        w = Value(1.0)
+        optimizer = nn.SGD([w], lr=0.01, momentum=0.5)
+        with pytest.raises(nn.DivergedError, match=f"batch {wrong + 1} of 40"):
+            nn.fit(
+                lambda x: autograd.log(w * x[0]), table, [0.1] * 40, loss=nn.mse_loss, epochs=3,
+                optimizer=optimizer, batch_size=1, shuffle=False, backend=backend, progress=False,
+            )  # fmt: skip
+        return w.data, *optimizer.state[0], optimizer.steps
+
+    assert left(backend) == pytest.approx(left("eager"), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("seconds_a_step", "sizes"),
+    [(0.0, [1, 8, 64, 512, 15]), (1 / 128, [1, 8, *[12] * 49, 3]), (1.0, [1] * 600)],
+)
+def test_calls_grow_until_they_take_a_tenth_of_a_second(monkeypatch, seconds_a_step, sizes):
+    from nn import compiled
+
+    now, seen, train_ = [0.0], [], autograd.Program.train
+
+    def timed(self, rule, steps):
+        losses = train_(self, rule, steps)
+        seen.append(len(losses))
+        now[0] += seconds_a_step * len(losses)
+        return losses
+
+    monkeypatch.setattr(autograd.Program, "train", timed)
+    monkeypatch.setattr(compiled, "perf_counter", lambda: now[0])
+    train(mlp(), epochs=600, batch_size=None, backend="numpy")
+    assert seen == sizes
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_one_example_is_enough(backend):
+    w = Value(1.0)
+    history = nn.fit(
+        lambda x: w * x[0], [[2.0]], [1.0], loss=nn.squared_error, epochs=1, progress=False,
+        optimizer=nn.SGD([w], lr=0.1), backend=backend,
+    )  # fmt: skip
+    assert (history.loss, w.data) == ([0.5], pytest.approx(0.8))
