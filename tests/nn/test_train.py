@@ -950,3 +950,4 @@ def test_one_example_is_enough(backend):
         optimizer=nn.SGD([w], lr=0.1), backend=backend,
     )  # fmt: skip
     assert (history.loss, w.data) == ([0.5], pytest.approx(0.8))
+    assert nn.predict(lambda x: w * x[0], [[2.0]], backend=backend) == [pytest.approx(1.6)]
