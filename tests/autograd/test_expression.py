@@ -1,13 +1,24 @@
 """The formula language: right answers (Python's own for what both can say), clear refusals."""
 
+# ruff: noqa: E501  (a sentence a line)
+
 import math
+import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autograd import Value, functions, topological_order
-from autograd.expression import DEEPEST, FUNCTIONS, LONGEST, ExpressionError, parse, parse_number
+from autograd.expression import (
+    DEEPEST,
+    FUNCTIONS,
+    LONGEST,
+    ExpressionError,
+    parse,
+    parse_number,
+    parse_values,
+)
 
 
 def value_of(text, **values):
@@ -326,3 +337,164 @@ def test_numbers_as_typed(text):
 def test_bad_numbers(text):
     with pytest.raises(ValueError, match=r"is not a number|beyond the largest float"):
         parse_number(text)
+
+
+# --- every word of it ----------------------------------------------------------------------------
+
+NEEDED = "where a number, a name or '(' is needed"
+ONE = "one number is needed here, not a list of"
+ALONE = "an expression gives one number, as in (…)[0]"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "column"),
+    [
+        ("", "the expression is empty", None),
+        ("a" * 10_001, "the expression has 10,001 characters; at most 10,000 are read", None),
+        ("(" * 101 + "1" + ")" * 101, "nested more than 100 deep", 101),
+        ("1 +", f"the expression ends {NEEDED}", 4),
+        (",", f"',' stands {NEEDED}", 1),
+        ("tanh(,1)", f"',' stands {NEEDED}", 6),
+        ("a ; b", "';' has no meaning here", 3),
+        ("x\u061c", r"'\u061c' has no meaning here", 2),
+        ("x²", "'²' has no meaning here", 2),
+        ("a = 2", "'=' has no meaning here; one = is for the values: name=number", 3),
+        ("2 3", "an operator is missing before '3'", 3),
+        ("1)", "an operator is missing before ')'", 2),
+        ("2a", "'2a' is no number; a product is written with *", 1),
+        ("1e999", "'1e999' is beyond the largest float; write inf if it is meant", 1),
+        ("(1", "'(' is never closed", 1),
+        ("2 + [1", "'[' is never closed", 5),
+        ("(1]", "')' or an operator is missing before ']'", 3),
+        ("a<b<c", "comparisons do not chain; compare two numbers", 4),
+        ("f(2)", "there is no function 'f'; a product is written with *", 1),
+        ("sigmod(1)", "there is no function 'sigmod'; did you mean sigmoid?", 1),
+        ("nothing(1)", "there is no function 'nothing'", 1),
+        ("2*tanh", "tanh is a function; write tanh(…)", 3),
+        ("tanh(1,2)", "tanh takes 1 argument, not 2", 1),
+        ("clip(1)", "clip takes 3 arguments, not 1", 1),
+        ("leaky_relu()", "leaky_relu takes 1 or 2 arguments, not 0", 1),
+        ("dot([1])", "dot takes 2 or 3 arguments, not 1", 1),
+        ("sum()", "sum takes 1 or more arguments, not 0", 1),
+        ("sum([])", "sum of an empty list", 1),
+        ("dot(1,[2])", "dot takes two lists, as in dot([w1, w2], [x1, x2], b)", 1),
+        ("dot([1],2)", "dot takes two lists, as in dot([w1, w2], [x1, x2], b)", 1),
+        ("dot([1],[1,2])", "dot of lists of 1 and 2", 1),
+        ("dot([1],[1],[1])", f"{ONE} 1", 13),
+        ("take(1,2)", "take needs a list and an index, as in take([a, b, c], 1)", 1),
+        ("take([1],[1])", f"{ONE} 1", 10),
+        ("take([1,2],5)", "take: a list of 2 has no element 5; they are counted from 0", None),
+        ("[1,2]", f"this gives a list of 2; {ALONE}", 1),
+        ("softmax([1,2])", f"this gives a list of 2; {ALONE}", 1),
+        ("softmax(1,2,3)", f"this gives a list of 3; {ALONE}", 1),
+        ("1+[1,2][2]", "a list of 2 has the indices 0 to 1", 9),
+        ("[][0]", "a list of 0 has no elements", 4),
+        ("sin([1])", f"{ONE} 1", 5),
+        ("[[1,2]]", f"{ONE} 2", 2),
+        ("-[1]", f"{ONE} 1", 2),
+        ("[1]+2", f"{ONE} 1", 1),
+        ("2+[1]", f"{ONE} 1", 3),
+        ("maximum([1,2],3)", f"{ONE} 2", 9),
+        ("sum(1,[1,2])", f"{ONE} 2", 7),
+        ("long" * 8 + "(1)", "there is no function 'longlonglonglonglonglonglongl…'", 1),
+    ],
+)
+def test_every_word_about_a_formula(text, said, column):
+    with pytest.raises(ExpressionError) as caught:
+        parse(text).evaluate({})
+    assert str(caught.value) == (said if column is None else f"{said} (column {column})")
+    assert caught.value.column == (None if column is None else column - 1)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        *zip(
+            "^×·✕÷−（），＋－＊／【】≤≥",
+            "** * * * / - ( ) , + - * / [ ] <= >=".split(),
+            strict=True,
+        )
+    ],
+)
+def test_signs_from_other_keyboards_are_translated(typed, meant):
+    with pytest.raises(ExpressionError) as caught:
+        parse(f"1 {typed} 2")
+    assert str(caught.value) == f"{typed!r} has no meaning here; write {meant} (column 3)"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("max", "maximum"), ("min", "minimum"), ("ln", "log"), ("asin", "arcsin"),
+        ("acos", "arccos"), ("atan", "arctan"), ("atan2", "arctan2"), ("asinh", "arcsinh"),
+        ("acosh", "arccosh"), ("atanh", "arctanh"), ("clamp", "clip"), ("sgn", "sign"),
+        ("logsigmoid", "log_sigmoid"), ("logistic", "sigmoid"), ("swish", "silu"), ("pow", "**"),
+        ("avg", "mean"),
+    ],
+)  # fmt: skip
+def test_names_from_other_libraries_are_translated(typed, meant):
+    with pytest.raises(ExpressionError) as caught:
+        parse(f"{typed}(1)")
+    assert str(caught.value) == f"there is no function {typed!r}; write {meant} (column 1)"
+
+
+def names(count):
+    return "+".join(f"a{i}" for i in range(count))
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda: parse("a+b").evaluate({"a": 1.0}), "no value for b; add b=…"),
+        (lambda: parse("alpha").evaluate({"alpah": 1.0}), "no value for alpha; add alpha=… (given was alpah)"),
+        (lambda: parse("a").evaluate({"a": 1.0, "c": 2.0}), "c is given but not used; the expression has a"),
+        (lambda: parse("1").evaluate({"c": 2.0}), "c is given but not used; the expression has no names"),
+        (lambda: parse(names(12)).evaluate({}), "no value for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11; add " + " ".join(f"a{i}=…" for i in range(12))),
+        (lambda: parse(names(13)).evaluate({}), "no value for a0, a1, a2, a3, a4, a5, a6, a7, …, a11, a12; add " + " ".join(f"a{i}=…" for i in range(13))),
+        (lambda: parse("n" * 31).evaluate({}), f"no value for {'n' * 29}…; add {'n' * 29}…=…"),
+        (lambda: parse_number("x"), "'x' is not a number"),
+        (lambda: parse_number("y" * 31), f"'{'y' * 29}…' is not a number"),
+        (lambda: parse_number("-1,5"), "'-1,5' is not a number; a decimal point is written ."),
+        (lambda: parse_number("1,5,5"), "'1,5,5' is not a number"),
+        (lambda: parse_number("1,500.0"), "'1,500.0' is not a number; a decimal point is written ."),
+        (lambda: parse_number("1e999"), "'1e999' is beyond the largest float; write inf if it is meant"),
+        (lambda: parse_values(["a=1", "a=2"]), "a is given twice"),
+        (lambda: parse_values(["a"]), "'a' is not name=value, as in a=2; quote an expression that has spaces"),
+        (lambda: parse_values(["z" * 61]), f"'{'z' * 59}…' is not name=value, as in a=2; quote an expression that has spaces"),
+        (lambda: parse_values(["2=3"]), "'2=3' is not name=value, as in a=2"),
+        (lambda: parse_values(["a=1,5"]), "a: '1,5' is not a number; a decimal point is written ."),
+        (lambda: parse_values([f"{'n' * 31}=1", f"{'n' * 31}=1"]), f"{'n' * 29}… is given twice"),
+        (lambda: parse_values([f"{'n' * 31}=x"]), f"{'n' * 29}…: 'x' is not a number"),
+    ],
+)  # fmt: skip
+def test_every_word_about_a_value(act, said):
+    with pytest.raises(ExpressionError) as caught:
+        act()
+    assert str(caught.value) == said
+    travelled = pickle.loads(pickle.dumps(caught.value))
+    assert (str(travelled), travelled.told("zh")) == (said, caught.value.told("zh"))
+
+
+def test_values_as_typed():
+    assert parse_values([" a = 1 ", "", "b=-Infinity", "c_2=.5e1"]) == {
+        "a": 1.0, "b": -math.inf, "c_2": 5.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("a+b+c", ["a", "b", "d", "c", "e"]),
+        ("+".join("abcdefghijklm"), [*"ab", *"nopqrstuvwxy"]),
+        ("+".join("abcdefghijklmn"), [*"ab", *(f"v{k}" for k in range(1, 14))]),
+        ("x1+v1+x1", ["x1", "v1", "v2", "v3"]),
+        ("a+É", ["a", "É", "v1"]),
+        ("-a", ["a", "b"]),
+    ],
+)
+def test_results_are_called_by_what_is_free(text, labels):
+    expression = parse(text)
+    root = expression.evaluate(dict.fromkeys(expression.names, 1.0))
+    told = [node.label for node in topological_order(root)]
+    assert [one for one in told if one in labels] == labels
+    assert len({*told}) == len(told)
