@@ -57,7 +57,7 @@ def jit(f: Callable[..., Any], *, backend: str = "auto") -> Jitted:
 class Jitted(Compiled):
     """A function that records itself once per structure of its arguments; see `jit`."""
 
-    def __init__(self, f: Callable[..., Any], backend: str = "auto") -> None:
+    def __init__(self, f: Callable[..., Any], backend: str) -> None:
         if not callable(f):
             raise TypeError(f"jit takes a function, got {kind(f)}; did you mean jit(f)(…)?")
         update_wrapper(self, f, updated=())
@@ -193,9 +193,8 @@ def _is_traced(leaf: object) -> bool:
 
 def _is_number(leaf: object) -> bool:
     """Whether an argument is a number, or means to be one; `_number` says if it is none."""
-    if isinstance(leaf, bool):
-        return False
-    return isinstance(leaf, (float, Value, Number)) or hasattr(leaf, "__array__")
+    means_one = isinstance(leaf, (float, Value, Number)) or hasattr(leaf, "__array__")
+    return means_one and not isinstance(leaf, bool)
 
 
 def _number(leaf: object) -> float:
