@@ -176,6 +176,7 @@ def test_arguments_that_are_no_numbers_are_part_of_the_structure() -> None:
     (1j, "complex"),
     (np.array(["a"]), "got str|str_"),
     ({1.0}, "got set, which can be changed"),
+    (np.True_, "did you mean 1.0 or 0.0"),
     (np.array([1j, 2.0]), "complex"),
 ])  # fmt: skip
 def test_arguments_are_numbers(argument: Any, match: str) -> None:
