@@ -267,6 +267,15 @@ def test_what_else_a_function_returns() -> None:
     assert (value, tangent, aux["square"]) == (8.0, 12.0, 4.0)
 
 
+def test_arrays_of_values_are_numbers_in_what_else_a_function_returns() -> None:
+    def f(x: Any) -> Any:
+        return x * x, {"row": np.array([x, 2.0 * x]), "same": np.array(["a", None], dtype=object)}
+
+    _, aux = grad(f, has_aux=True)(3.0)
+    assert (aux["row"].dtype, aux["row"].tolist()) == (float, [3.0, 6.0])
+    assert aux["same"].tolist() == ["a", None]
+
+
 def test_what_else_is_differentiated_by_an_outer_transform() -> None:
     assert grad(lambda x: grad(cubes, has_aux=True)(x)[1]["square"])(3.0) == 6.0
 
