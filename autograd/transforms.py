@@ -246,8 +246,7 @@ class _Call(NamedTuple):
         return y if self.as_values else y.data
 
     def derivatives(self, y: Value) -> list[Any]:
-        with enable_grad():
-            return gradients(y, self.variables, create_graph=self.as_values)
+        return gradients(y, self.variables, create_graph=self.as_values)
 
     def push_forward(self, ys: list[Value], directions: list[Any]) -> list[Any]:
         """The slopes of ys along the directions: each node sums partial × tangent over parents."""
@@ -255,8 +254,7 @@ class _Call(NamedTuple):
         tangents: dict[Value, Any] = dict(zip(self.variables, directions))
         with enable_grad():  # f was recorded, whatever mode its caller is in
             for node in topological_order(ys):
-                moving = node not in tangents and any(parent in tangents for parent in node.parents)
-                if moving:
+                if any(parent in tangents for parent in node.parents):
                     slopes = zip(node.parents, partials_of(node))
                     terms = [partial * tangents[p] for p, partial in slopes if p in tangents]
                     tangents[node] = reduce(add, terms)  # `sum` rounds as its Python does

@@ -41,6 +41,10 @@ def polar(r: Any, angle: Any) -> list[Any]:
 # -- grad and value_and_grad -----------------------------------------------------------------------
 
 
+def test_a_tangent_keeps_the_sign_of_its_zero() -> None:
+    assert repr(jvp(operator.neg, (1.0,), (0.0,))) == "(-1.0, -0.0)"
+
+
 def test_tangents_add_up_from_the_left() -> None:
     """As the eager sum does; the builtin one corrects its rounding from Python 3.12 on."""
     xs, ones = [0.1] * 10, [1.0] * 10

@@ -226,6 +226,22 @@ def test_names_of_the_numbers_in_a_report() -> None:
     ]
 
 
+def test_what_is_no_number_is_part_of_the_structure() -> None:
+    seen = []
+
+    def f(line: Line) -> Any:
+        seen.append(line.name)
+        return line.slope * len(line.name)
+
+    jitted = jit(f)
+    assert [jitted(Line(2.0, None, name)) for name in ("a", "bb", "a")] == [2.0, 4.0, 2.0]
+    assert seen == ["a", "bb"]
+    assert structure(Line(2.0)) != structure(Line(2.0, 1.0))
+    assert structure({"a": 1.0}) != structure({"b": 1.0})
+    assert structure([1.0]) == structure([2.0])
+    assert structure([1.0]) != structure((1.0,))
+
+
 def test_shapes_are_named_where_they_differ() -> None:
     with pytest.raises(ValueError, match=r"of primals: \(array of shape \(2,\),\), got"):
         jvp(lambda x: x, (np.ones(2),), (np.ones(3),))
