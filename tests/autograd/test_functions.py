@@ -1,8 +1,10 @@
 """The functions users call: n-ary ones as one node, what they take and refuse."""
 
 import contextlib
+import inspect
 import itertools
 import math
+import pickle
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 import autograd
 from autograd import Value, detect_anomaly, dot, equal, less, less_equal, scope, where
+from autograd.functions import VALUES
 
 N_ARY = [autograd.sum, autograd.mean, autograd.logsumexp]
 LISTS = [autograd.softmax, autograd.log_softmax]
@@ -262,3 +265,23 @@ def test_messages_name_the_function_that_was_called() -> None:
         autograd.softmax([])
     with pytest.raises(TypeError, match=r"^exp takes 1 operand, got 2$"):
         autograd.exp(1.0, 2.0)
+
+
+def test_functions_of_a_fixed_number_of_operands_are_methods_and_others_are_not() -> None:
+    for name in ("tanh", "relu", "clip", "absolute", "maximum"):
+        assert callable(getattr(Value, name))
+    for name in ("sum", "mean", "dot", "take", "logsumexp", "softmax", "where", "add", "_largest"):
+        assert not hasattr(Value, name)
+
+
+def test_help_shows_how_to_call() -> None:
+    shown = {
+        name: str(inspect.signature(getattr(autograd, name))) for name in ("clip", "elu", "sqrt")
+    }
+    assert shown == {"clip": "(x, low, high)", "elu": "(x, alpha=1.0)", "sqrt": "(x)"}
+    assert str(inspect.signature(VALUES.sum)) == "(*operands)"
+    assert autograd.sqrt.__name__ == autograd.sqrt.__qualname__ == "sqrt"
+    assert (autograd.sum.__name__, autograd.sum.__qualname__) == ("sum", "sum")
+    assert autograd.sqrt.__doc__ == "sqrt of Values or numbers, as a Value."
+    assert str(autograd.sum.__doc__).startswith("sum of an iterable of Values or numbers, or of")
+    assert pickle.loads(pickle.dumps(autograd.sqrt)) is autograd.sqrt
