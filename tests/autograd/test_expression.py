@@ -68,6 +68,7 @@ def test_agrees_with_python_on_precedence_and_association(text):
     [
         ("2 ** 3 ** 2", 512),
         ("-2 ** 2", -4),
+        ("3 + [1, 2][1] * [4, 5][0]", 11),
         ("2 ** -1", 0.5),
         ("- - 3", 3),
         ("8 / 4 / 2", 1),
@@ -357,7 +358,7 @@ ALONE = "an expression gives one number, as in (…)[0]"
         ("tanh(,1)", f"',' stands {NEEDED}", 6),
         ("a ; b", "';' has no meaning here", 3),
         ("x\u061c", r"'\u061c' has no meaning here", 2),
-        ("x²", "'²' has no meaning here", 2),
+        ("abc²d", "'²' has no meaning here", 4),
         ("a = 2", "'=' has no meaning here; one = is for the values: name=number", 3),
         ("2 3", "an operator is missing before '3'", 3),
         ("1)", "an operator is missing before ')'", 2),
