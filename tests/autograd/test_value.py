@@ -554,3 +554,14 @@ def test_parents_and_partials_may_come_in_arrays() -> None:
     node = Value(3.0, np.array([x, y]), np.array([1.0, 2.0], dtype=np.float32), op="mine")
     assert (node.parents, node.partials) == ((x, y), (1.0, 2.0))
     assert Value(3.0, [], np.array([])).is_leaf
+
+
+def test_a_grad_of_none_counts_as_nothing_when_paying_by_hand() -> None:
+    a, b = Value(2.0), Value(3.0)
+    product = a * b
+    product.grad = None
+    product.pay()
+    assert (a.grad, b.grad) == (0.0, 0.0)
+    a.grad, product.grad = None, 1.0
+    product.pay()
+    assert (a.grad, b.grad) == (3.0, 2.0)
