@@ -19,7 +19,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, Literal
 
 Point = tuple[float, float]
@@ -268,18 +268,30 @@ def _curves(
     """
     leaving, coming = _ports(at, blocks, links, 1), _ports(at, blocks, links, 2)
     out, into = Counter(link[1] for link in links), Counter(link[2] for link in links)
-    columns, place = _columns(at, blocks)
+    within: dict[Scope, tuple[list[_Column], dict[str, int]]] = {}
     curves: dict[str, Curve] = {}
     for name, tail, head, wide in links:
         start = at[tail][0] + blocks[tail].width / 2, leaving[name]
         end = at[head][0] - blocks[head].width / 2, coming[name]
+        scope = _shared(blocks[tail].scope, blocks[head].scope)
+        if scope not in within:
+            inside = [b for b in blocks.values() if b.scope[: len(scope)] == scope]
+            within[scope] = _columns(at, inside)
+        columns, place = within[scope]
         first, last = place[tail], place[head]
         if first < last:
             early = out[tail] <= into[head]
             curves[name] = _onward(columns[first : last + 1], start, end, wide, early)
+        elif start[0] < end[0]:
+            curves[name] = Curve(_through([start, end]))
         else:
             curves[name] = _around(columns[last : first + 1], start, end)
     return curves
+
+
+def _shared(a: Scope, b: Scope) -> Scope:
+    """The innermost scope around both: nothing from outside stands in a line's way there."""
+    return tuple(x for x, _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b)))
 
 
 def _onward(
@@ -343,19 +355,17 @@ def _ports(
     return heights
 
 
-def _columns(
-    at: dict[str, Point], blocks: dict[str, Block]
-) -> tuple[list[_Column], dict[str, int]]:
-    """Blocks whose sides overlap stand in one column, from left to right; which one of each."""
+def _columns(at: dict[str, Point], blocks: Sequence[Block]) -> tuple[list[_Column], dict[str, int]]:
+    """Columns from left to right, with room to bend between them; and which one is whose."""
     columns: list[_Column] = []
     place: dict[str, int] = {}
-    for key in sorted(at, key=lambda key: at[key][0] - blocks[key].width / 2):
-        (x, y), w, h = at[key], blocks[key].width / 2, blocks[key].height / 2
-        if not columns or x - w > columns[-1].right:
+    for block in sorted(blocks, key=lambda block: at[block.key][0] - block.width / 2):
+        (x, y), w, h = at[block.key], block.width / 2, block.height / 2
+        if not columns or x - w > columns[-1].right + BEND:
             columns.append(_Column(x - w, x + w, [], {}))
         columns[-1].right = max(columns[-1].right, x + w)
         columns[-1].spans.append((y - h, y + h))
-        place[key] = len(columns) - 1
+        place[block.key] = len(columns) - 1
     return columns, place
 
 

@@ -56,6 +56,64 @@ def test_reads_as_one_would_write_it(op, operands, text, locals_):
     assert local_derivatives(op, operands, "y") == locals_
 
 
+@pytest.mark.parametrize(
+    ("op", "operands", "text"),
+    [
+        ("add", [0.0, "x"], "x"),
+        ("add", ["x", 0.0], "x"),
+        ("add", ["x", -2.0], "x - 2"),
+        ("sub", ["x", 0.0], "x"),
+        ("sub", ["x", -2.0], "x - (-2)"),
+        ("sub", [3.0, 1.0], "2"),
+        ("mul", [1.0, "x"], "x"),
+        ("mul", ["x", 1.0], "x"),
+        ("mul", ["x", 2.0], "2 · x"),
+        ("mul", [3.0, 2.0], "6"),
+        ("div", ["x", 1.0], "x"),
+        ("div", [3.0, 2.0], "1.5"),
+        ("div", [0.0, "x"], "0 / x"),
+        ("div", ["x", 0.0], "x / 0"),
+        ("pow", ["x", 1.0], "x"),
+        ("pow", ["x", 99.0], "x⁹⁹"),
+        ("pow", ["x", 100.0], "x^100"),
+        ("pow", ["x", -99.0], "x⁻⁹⁹"),
+        ("pow", ["x", 0.5], "x^0.5"),
+        ("pow", ["x", "n"], "x^n"),
+        ("neg", ["x"], "-x"),
+        ("neg", [2.0], "-2"),
+        ("pos", ["x"], "x"),
+        ("less", ["a", "b"], "a < b"),
+        ("less_equal", ["a", "b"], "a ≤ b"),
+        ("equal", ["a", "b"], "a = b"),
+        ("less", [1.0, 2.0], "1"),
+        ("less", [2.0, 2.0], "0"),
+        ("less_equal", [2.0, 2.0], "1"),
+        ("less_equal", [3.0, 2.0], "0"),
+        ("equal", [2.0, 2.0], "1"),
+        ("equal", [2.0, 3.0], "0"),
+        ("where", ["c", "a", "b"], "a if c else b"),
+        ("where", ["c", "a", "a"], "a"),
+        ("where", [1.0, "a", "b"], "a"),
+        ("where", [0.0, "a", "b"], "b"),
+        ("sqrt", ["x"], "√x"),
+        ("exp2", ["x"], "exp2(x)"),
+        ("sum", list("abcdefghi"), " + ".join("abcdefghi")),
+        ("sum", list("abcdefghij"), "sum(a, b, c, d, …, i, j)"),
+        ("mean", list("abcdefgh"), "mean(a, b, c, d, e, f, g, h)"),
+        ("mean", list("abcdefghi"), "mean(a, b, c, d, …, h, i)"),
+    ],
+)
+def test_what_is_plain_is_left_out(op, operands, text):
+    assert formula(op, operands) == text
+
+
+def test_eight_payments_are_written_out():
+    assert sum_of(list("abcdefgh")) == " + ".join("abcdefgh")
+    assert sum_of(list("abcdefghi")) == "a + b + c + d + … + g + h + i"
+    assert sum_of([]) == ""
+    assert sum_of(["−1", "−2"]) == "−1 + (−2)"
+
+
 def test_parentheses_where_they_are_needed():
     assert formula("mul", ["a", -2.0]) == "-2 · a"
     assert substitute("sub", False, [1.0, -2.0]) == "1 - (-2)"
