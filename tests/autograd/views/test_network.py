@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import autograd
 import nn
 from autograd import Value, scope, trace
 from autograd.graph import topological_order
+from autograd.views.records import graph_of
 from autograd.views.words import show
 
 LOSSES = {
@@ -140,3 +142,119 @@ def test_scopes_are_kept_together_and_nothing_else_changes(names, seed):
         elif step.kind == "pay":
             assert story.edges[step.edge].consumer in settled
             assert story.edges[step.edge].parent not in settled
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+def graph(root):
+    return graph_of(topological_order(root))
+
+
+def names(root):
+    return {node.name for node in graph(root).nodes}
+
+
+def linear(inputs, units):
+    """A layer of units by hand, each in its scope, all reading the same inputs."""
+    xs = [Value(0.5) for _ in range(inputs)]
+    made = []
+    with scope("layer 1"):
+        for k in range(units):
+            with scope(f"neuron {k}"):
+                weights = [Value(0.25) for _ in xs]
+                made.append(autograd.dot(weights, xs, Value(1.0)))
+    return autograd.sum(made)
+
+
+def test_units_are_numbered_scopes_inside_another():
+    with scope("part 0"):
+        alone = autograd.dot([Value(1.0)], [Value(2.0)])
+    assert graph(alone * 1).layers == ()
+    with scope("outer"), scope("inner"):
+        nameless = autograd.dot([Value(1.0)], [Value(2.0)])
+    assert graph(nameless * 1).layers == ()
+    with scope("model"):
+        [layer] = graph(linear(2, 3)).layers
+    assert [unit.number for unit in layer.units] == [1, 2, 3]
+    assert layer.scope == ("model", "layer 1")
+    assert {unit.scope[:2] for unit in layer.units} == {layer.scope}
+
+
+def test_a_unit_knows_its_parts():
+    told = graph(linear(2, 2))
+    for unit in told.layers[0].units:
+        [z] = unit.sums
+        operands = [operand.id for operand in told.nodes[z].parents]
+        assert [*unit.weights, *unit.inputs, unit.bias] == operands
+        assert unit.parameters == (*unit.weights, unit.bias)
+        assert unit.outputs == unit.sums
+
+
+def test_a_comma_stands_where_a_number_has_two_digits():
+    assert {"z₁₉", "w₁₉₁", "b₁₉", "x₁"} <= names(linear(1, 9))
+    assert {"z₁‚₁₀", "z₁‚₉", "w₁‚₁₀‚₁"} <= names(linear(1, 10))
+    assert {"w₁₁₉", "x₉"} <= names(linear(9, 1))
+    assert {"w₁‚₁‚₁₀", "x₁₀"} <= names(linear(10, 1))
+
+
+def test_layers_that_names_do_not_tell_apart_are_counted():
+    with scope("f"):
+        f = linear(1, 1)
+    with scope("g"):
+        g = linear(1, 1)
+    assert [layer.number for layer in graph(f * g).layers] == [1, 2]
+    with scope("layer 5"), scope("neuron 0"):
+        alone = autograd.dot([Value(1.0)], [Value(2.0)])
+    assert [layer.number for layer in graph(alone * 1).layers] == [5]
+
+
+def test_what_the_user_named_keeps_its_name():
+    x = Value(0.5)
+    with scope("layer 1"), scope("neuron 0"):
+        w, v, b = Value(1.0, label="slope"), Value(2.0), Value(3.0, label="b")
+        z = autograd.dot([w, v], [x, x], b)
+        a = z.tanh()
+        a.label = "out"
+    root = a * 2
+    told = graph(root)
+    by_value = {node.value: node.name for node in told.nodes}
+    assert (by_value[1.0], by_value[3.0], by_value[0.5]) == ("slope", "b₁₁", "x₁")
+    assert {"z₁₁", "out", "w₁₁₂", "L"} <= {node.name for node in told.nodes}
+
+
+def test_a_leaf_that_two_units_share_belongs_to_neither():
+    w, x = Value(1.0), Value(0.5)
+    with scope("layer 1"):
+        made = []
+        for k in range(2):
+            with scope(f"neuron {k}"):
+                made.append(autograd.dot([w], [x]))
+    told = graph(autograd.sum(made))
+    assert not any(node.name.startswith("w") for node in told.nodes)
+    assert sum(node.name == "x₁" for node in told.nodes) == 1
+
+
+def test_letters_are_given_without_those_taken():
+    x = Value(1.0, label="a")
+    y = (x * 2 + 1) * x
+    assert [node.name for node in graph(y).nodes if not node.constant] == ["a", "b", "c", "d"]
+    many = Value(1.0, label="x")
+    for _ in range(20):
+        many = many + 1
+    assert graph(many).root.name == "v"  # the twentieth free letter: no l, no o, no x
+    more = graph(many + 1)
+    assert more.root.name == f"v{more.root.id}"
+
+
+def test_equal_labels_are_counted():
+    a, b, c = (Value(float(k), label="w") for k in range(3))
+    assert [node.name for node in graph(a + b + c).nodes if node.leaf] == ["w", "w#2", "w#3"]
+
+
+def test_names_are_one_for_each_node():
+    x = Value(1.0, label="x")
+    order = topological_order(x * x)
+    assert [node.name for node in graph_of(order, ["p", ""]).nodes] == ["p", "a"]
+    with pytest.raises(ValueError, match="names takes one for each of 2 nodes, got 3"):
+        graph_of(order, ["p", "q", "r"])
