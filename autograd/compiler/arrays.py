@@ -75,6 +75,9 @@ ARITIES: dict[str, int] = {
 }  # fmt: skip
 """Every word, with how many of its operands are blocks (a bias may be missing)."""
 
+CHUNK = 2**16
+"""Of a long program so many operations become Python's integers at a time."""
+
 WORDS = tuple(ARITIES)
 CODE = {word: code for code, word in enumerate(WORDS)}
 
@@ -186,12 +189,15 @@ def ends_of(program: ArrayProgram) -> list[int]:
     return [k for k in (*program.roots, program.loss, program.gradient) if k >= 0]
 
 
-def readings(program: ArrayProgram) -> tuple[Integers, Integers]:
-    """Who reads which block: the readers in order, each as often as it reads, and what it reads."""
-    operands, arity = program.operands[:, :3], ARITY[program.codes][:, None]
-    reads = (np.arange(3) < arity) & (operands >= 0)
-    readers, blocks = np.repeat(np.arange(len(program)), reads.sum(axis=1)), operands[reads]
-    collects = np.flatnonzero(program.codes == CODE["collect"])
+def readings(
+    program: ArrayProgram, among: npt.NDArray[np.bool_] | None = None
+) -> tuple[Integers, Integers]:
+    """Who (among these, or all) reads which block: readers in order, as often as they read."""
+    rows = np.arange(len(program)) if among is None else np.flatnonzero(among)
+    operands, codes = program.operands[rows, :3], program.codes[rows]
+    reads = (np.arange(3) < ARITY[codes][:, None]) & (operands >= 0)
+    readers, blocks = np.repeat(rows, reads.sum(axis=1)), operands[reads]
+    collects = rows[codes == CODE["collect"]]
     if not len(collects):
         return readers, blocks
     first, stop = program.operands[collects, :2].T
@@ -203,8 +209,8 @@ def readings(program: ArrayProgram) -> tuple[Integers, Integers]:
 
 def in_turn(*columns: Integers) -> Iterator[tuple[int, ...]]:
     """The rows of columns as integers, of which there are never many at a time."""
-    for start in range(0, len(columns[0]), 2**16):
-        yield from zip(*(column[start : start + 2**16].tolist() for column in columns))
+    for start in range(0, len(columns[0]), CHUNK):
+        yield from zip(*(column[start : start + CHUNK].tolist() for column in columns))
 
 
 def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
@@ -212,9 +218,19 @@ def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.boo
     needed = bytearray(len(program))
     for k in (PARAMETERS, INPUTS, CONSTANTS, *ends):
         needed[k] = 1
-    for reader, block in in_turn(*(each[::-1] for each in readings(program))):
-        if needed[reader]:
-            needed[block] = 1
+    collects = np.flatnonzero(program.codes == CODE["collect"]).tolist()
+    pieces = {k: slice(*program.operands[k, :2].tolist()) for k in collects}
+    for stop in range(len(program), 0, -CHUNK):
+        chunk = slice(max(0, stop - CHUNK), stop)
+        operands = program.operands[chunk, :3]
+        reads = (np.arange(3) < ARITY[program.codes[chunk]][:, None]) & (operands >= 0)
+        backwards = np.where(reads, operands, PARAMETERS)[::-1].T.tolist()
+        for k, first, second, third in zip(range(stop - 1, -1, -1), *backwards):
+            if needed[k]:
+                needed[first] = needed[second] = needed[third] = 1
+                if k in pieces:
+                    for block in program.pieces[pieces[k], 0].tolist():
+                        needed[block] = 1
     return np.frombuffer(needed, np.bool_)
 
 
@@ -233,10 +249,10 @@ def late(program: ArrayProgram) -> npt.NDArray[np.bool_]:
 
 def waiting(program: ArrayProgram, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Per block whether it is one of the first or waits for one: nothing that varies does."""
+    if not first.any():
+        return first
     waits = bytearray(first.tobytes())
-    readers, blocks = readings(program)
-    uniform = ~program.varying[readers]
-    for reader, block in in_turn(readers[uniform], blocks[uniform]):
+    for reader, block in in_turn(*readings(program, ~program.varying)):
         if waits[block]:
             waits[reader] = 1
     return np.frombuffer(waits, np.bool_)

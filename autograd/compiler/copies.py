@@ -12,7 +12,7 @@ from autograd.compiler.blocks import ONE
 from autograd.compiler.record import Recorder
 from autograd.compiler.singles import NEGATED, OPERAND, OWN, Columns
 
-PIECE = 2**17
+PIECE = 2**15
 """Nodes that are written down at a time."""
 
 

@@ -80,7 +80,10 @@ def families(
         if number != new:
             _join(found, number - 3, node, sums)
             continue
-        found.append(_checked(node, sums))
+        if node in sums or type(row) is str:
+            found.append(_checked(node, sums))
+        else:
+            found.append(node)
         if row.variadic:  # type: ignore[union-attr]
             parents = sums[node][1] if node in sums else node.parents
             sources = sorted({kinds[family_of[parent]] for parent in parents})

@@ -41,7 +41,7 @@ from autograd.compiler.native_tables import (
     readings,
 )
 
-PIECE = 2**17
+PIECE = 2**16
 """Operations that are planned at a time."""
 
 FEW = 8
@@ -107,7 +107,7 @@ class Places:
         for place, count in self._scratch:
             self._free.setdefault(count, []).append(place)
         self._scratch.clear()
-        while self._when[self._fallen] == k:
+        while self._fallen < len(self._when) and self._when[self._fallen] == k:
             self._let_go(self._falling[self._fallen])
             self._fallen += 1
 
@@ -128,13 +128,18 @@ class Places:
                 self._plan_run(run)
 
     def _plan_run(self, run: Integers) -> None:
-        when, falling, fallen, of = self._when, self._falling, self._fallen, self.of
+        falling, fallen, of, counts = self._falling, self._fallen, self.of, self._counts
         tables = self._tables[run]
-        for k, table in zip(run.tolist(), tables.tolist()):
-            while when[fallen] == k:  # what is read last may be written over
-                self._let_go(falling[fallen])
-                fallen += 1
-            spare = self._own[table]
+        own = [self._own[table] for table in (BEFORE, ROWS, AFTER)]
+        for k, table, count in zip(run.tolist(), tables.tolist(), self._due(run)):
+            spare = own[table]
+            if count:  # what is read last may be written over
+                if count == 1 and counts[falling[fallen]] == 1:
+                    spare.append(of[falling[fallen]])
+                else:
+                    for block in falling[fallen : fallen + count]:
+                        self._let_go(block)
+                fallen += count
             if spare:
                 of[k] = spare.pop()
             else:
@@ -148,6 +153,12 @@ class Places:
             here = run[tables == table]
             if len(here):
                 self.out.tables[table].add(self._columns(here))
+
+    def _due(self, run: Integers) -> list[int]:
+        """How many blocks fall free at each of these operations."""
+        first, stop = (np.searchsorted(self._when, run, side) for side in ("left", "right"))
+        counts: list[int] = (stop - first).tolist()
+        return counts
 
     def _columns(self, run: Integers) -> Singles:
         """Kernels and places of single operations."""
@@ -181,7 +192,9 @@ class Places:
         self.out.kernels |= {kernel - 1 for kernel in np.unique(kernels).tolist() if kernel}
         return kernels.astype(np.uint16)
 
-    def _readers(self, regions: Regions, over: npt.NDArray[np.bool_]) -> tuple[Any, Any, Integers]:
+    def _readers(
+        self, regions: Regions, over: npt.NDArray[np.bool_]
+    ) -> tuple[Any, Integers, Integers]:
         """The blocks in the order in which they fall free, when, and how often each is read."""
         program, tables = self.program, self._tables
         blocks, readers = readings(program)
@@ -194,7 +207,7 @@ class Places:
         last[~program.varying & (self._kernels == 0)] = 0
         falling = np.flatnonzero(last)
         falling = falling[np.argsort(last[falling], kind="stable")]
-        return falling.data, np.append(last[falling], -1).data, uses
+        return falling.data, last[falling], uses
 
 
 def compact(places: Integers) -> npt.NDArray[np.int32]:

@@ -110,7 +110,7 @@ class Debts:
             self._owed, self._last = np.zeros(2 * count, np.int64), np.full(2 * count, -1)
             self._within = np.zeros(count, np.bool_)
         self._within[stretch.numbers] = True
-        outside = [self._take_over(np.unique(stretch.operands))]
+        outside = [self._take_over(self._others(stretch))]
         stop = len(stretch.numbers)
         while stop > 0:
             walk = Walk()
@@ -253,10 +253,16 @@ class Debts:
         outside: Integers = targets[ends][~self._within[to[ends]]]
         return outside
 
+    def _others(self, stretch: Stretch) -> Integers:
+        """The operands that are no nodes of stretches."""
+        read = np.zeros(len(self._within), np.bool_)
+        read[stretch.operands] = True
+        return np.flatnonzero(read & ~self._within)
+
     def _take_over(self, numbers: Integers) -> Integers:
         """Go on with what parts of groups are owed by the tape; which targets these are."""
         taken = []
-        for number in numbers[~self._within[numbers]].tolist():
+        for number in numbers.tolist():
             base, place = self._recorder.place_of(self._blocks[number])
             for late in (False, True):
                 pile, key = self._tape.debts.get(base, {}), (place, ONE, late)

@@ -23,7 +23,6 @@ from autograd.compiler.arrays import (
     INPUTS,
     PARAMETERS,
     ArrayProgram,
-    Integers,
     Shape,
     placed,
 )
@@ -342,6 +341,9 @@ class Roller:
         for value in values:
             if isinstance(value, Block):
                 self.tape.pay(value, 1.0, ONE)
+        labelled = self._labelled()
+        self.family_of.clear()  # there may be a million
+        self.slots.clear()
         self.tape.repay()
         gradient = self.tape.debt(recorder.parameters)
         shape = len(parameters), 1
@@ -350,19 +352,20 @@ class Roller:
         else:
             whole = recorder.reshaped(recorder.block(gradient), shape)
         program, place = placed(recorder.finish(values, loss, whole))
-        labels = self._labels(place)
+        labels = {(int(place[block]), slot): label for block, slot, label in labelled}
         recorder.let_go()
-        return Rolled(program, tuple(parameters), labels)
+        return Rolled(
+            program, tuple(parameters), {at: name for at, name in labels.items() if at[0] >= 0}
+        )
 
-    def _labels(self, places: Integers) -> dict[tuple[int, int], str]:
-        """The labels of what was computed; those of leaves the program has in order."""
+    def _labelled(self) -> list[tuple[int, int, str]]:
+        """Block and place of what was computed and has a label; leaves the program has in order."""
         computed = islice(self.family_of.items(), self._leaves, None)
-        labels = {
-            (int(places[self.blocks[family]]), self.slots.get(node, 0)): node.label
+        return [
+            (self.blocks[family], self.slots.get(node, 0), node.label)
             for node, family in computed
             if node._note is not None and node.label and family != CONSTANTS
-        }
-        return {at: label for at, label in labels.items() if at[0] >= 0}
+        ]
 
 
 def _sides(n: int, swapped: bool) -> tuple[slice, slice]:

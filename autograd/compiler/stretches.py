@@ -146,7 +146,7 @@ class Singles:
         """Write down the values of the nodes noted so far."""
         if not self._pending[0]:
             return
-        numbers, forms, operands = (np.array(each, np.int64) for each in self._pending)
+        numbers, forms, operands = (np.array(each) for each in self._pending)
         for each in self._pending:
             del each[:]
         templates = self._forms.templates
