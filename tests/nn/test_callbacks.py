@@ -24,7 +24,9 @@ def told(stop, scores, name="loss", ema=None):
         weight.data = float(number)
         if ema:
             ema.update()
-        if stop(Epoch(number, history, None, optimizer, ema)):
+        ended = stop(Epoch(number, history, None, optimizer, ema))
+        assert isinstance(ended, bool)
+        if ended:
             return number, weight.data, ema
     return None, weight.data, ema
 
@@ -76,6 +78,11 @@ def test_what_cannot_be_watched_is_refused():
     for patience in (0, -1):
         with pytest.raises(ValueError, match="1 or more, got"):
             EarlyStopping(patience)
+
+
+def test_before_the_first_epoch_there_is_no_best():
+    stop = EarlyStopping()
+    assert (stop.best, stop.best_epoch) == (inf, 0)
 
 
 def test_it_says_what_it_watches():
