@@ -42,6 +42,7 @@ def test_a_bar_says_how_far_it_is(monkeypatch, columns, width, rest):
     with bar(4, 40, True) as show:
         show(1, 10, {"loss": 9.0}, 1.0)
         show(2, 20, {"loss": 0.5, "accuracy": 0.25}, 0.125)
+    assert "epoch 0/4" in screen.getvalue()
     half = width // 2
     drawn = f"━{{{half}}}╺━{{{half - 1}}}"
     line = shown(screen)
