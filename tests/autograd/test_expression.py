@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  (a sentence a line)
 
+import itertools
 import math
 import pickle
 
@@ -47,6 +48,16 @@ def larger(inner):
         | inner.map(lambda text: f"-{text}")
         | inner.map(lambda text: f"+ {text}")
     )
+
+
+def test_every_two_operators_and_signs_bind_as_in_python():
+    operators, signs = ["+", "-", "*", "/", "**"], ["", "-"]
+    for first, second in itertools.product(operators, repeat=2):
+        for one, two, three in itertools.product(signs, repeat=3):
+            text = f"{one}2{first}{two}3{second}{three}1.5"
+            expected = eval(text)
+            if not isinstance(expected, complex):
+                assert value_of(text) == pytest.approx(expected, rel=1e-14), text
 
 
 @given(st.recursive(ATOMS, larger, max_leaves=12))
