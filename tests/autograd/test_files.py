@@ -187,7 +187,7 @@ def test_a_named_pipe_is_written_through(tmp_path: Path) -> None:
 
 def test_a_device_is_written_through() -> None:
     before = os.stat(os.devnull)
-    write_atomically(os.devnull, "text")
+    assert write_atomically(os.devnull, "text") == Path(os.devnull)
     assert os.path.samestat(before, os.stat(os.devnull))
     if os.path.exists("/dev/full"):
         with pytest.raises(OSError, match="No space left"):
@@ -200,7 +200,8 @@ def test_standard_output_gets_the_text_in_its_place(tmp_path: Path, stream: str)
     code = (
         "import sys; from autograd.files import write_atomically\n"
         f"print('before', file=sys.{stream})\n"
-        f"write_atomically('/dev/{stream}', 'the file\\n')\n"
+        f"path = write_atomically('/dev/{stream}', 'the file\\n')\n"
+        f"assert str(path) == '/dev/{stream}'\n"
         f"print('after', file=sys.{stream})"
     )
     path = tmp_path / "out.txt"
