@@ -79,6 +79,8 @@ def _replace(target: Path, data: bytes, old: os.stat_result | None) -> None:
         if old:
             _take_after(old, temporary)
         os.replace(temporary, target)
+    except FileExistsError:  # a file that is not ours to remove
+        raise
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()

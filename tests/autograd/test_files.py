@@ -2,6 +2,7 @@
 
 import io
 import os
+import secrets
 import stat
 import subprocess
 import sys
@@ -192,6 +193,18 @@ def test_a_device_is_written_through() -> None:
     if os.path.exists("/dev/full"):
         with pytest.raises(OSError, match="No space left"):
             write_atomically("/dev/full", "text")
+
+
+def test_what_lies_in_the_way_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "00" * size)
+    theirs = tmp_path / ".a.txt.0000000000000000.part"
+    theirs.write_text("theirs")
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / "a.txt", "ours")
+    assert [path.name for path in tmp_path.iterdir()] == [theirs.name]
+    assert theirs.read_text() == "theirs"
 
 
 @posix
