@@ -22,7 +22,9 @@ from tests.benchmarks import (
     _one_core,
     by_hand,
     formulas,
+    gpt,
     measure,
+    minimizing,
     ours,
     peers,
     report,
@@ -77,7 +79,12 @@ CONTESTS: dict[str, tuple[Callable[[], Workload], Sequence[Contender]]] = {
     **{f"depth-{n}": (partial(with_depth, n), [*FEW, BATCHED[4]]) for n in (2, 4)},
     **{f"batch-{n}": (partial(with_batches, n), [*FEW, BATCHED[4]]) for n in (1, 256)},
 }
-OTHERS = {"formulas": formulas.table, "starts": starts.table}
+OTHERS = {
+    "formulas": formulas.table,
+    "minimizing": minimizing.table,
+    "gpt": gpt.table,
+    "starts": starts.table,
+}
 GROWTHS = {
     "rows": ("Rows: the moons network, native", "rows", partial(scaling.by_rows, "native")),
     "parameters": ("Parameters: 2-n-n-1 over 1,000 rows", "parameters", scaling.by_parameters),

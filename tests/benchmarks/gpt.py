@@ -276,6 +276,13 @@ def pointer(array: Any) -> Any:
 def main() -> int:
     """Print the table; 1 if somebody computed something else."""
     measure.pin()
+    text = table()
+    print(text)
+    return int("OTHER" in text)
+
+
+def table() -> str:
+    """Everybody's time for a step of one name, and for a name in batches of 32."""
     sys.setrecursionlimit(100_000)
     plain, plain_losses = eagerly(Plain, PLAIN, 10)
     eager, eager_losses = eagerly(autograd.Value, OURS, 20)
@@ -283,30 +290,30 @@ def main() -> int:
     many, before = compiled(32)
     rows = [
         ("a plain Value, a node for every sum and product", plain, plain),
-        ("payback, eager, with dot and softmax", eager, eager),
-        ("payback, in the loop of fit", one, many),
+        ("**payback, eager, with dot and softmax**", eager, eager),
+        ("**payback, in the loop of fit**", one, many),
     ]
     same = np.allclose(plain_losses, eager_losses[:10], rtol=1e-9)
     if shutil.which("cc"):
         with tempfile.TemporaryDirectory() as folder:
             c = InC(folder)
-            value, gradient = c.value_and_grad(32)
-            same &= held_against_ours(value, gradient)
-            rows.append(
-                (
-                    "C, gradients by hand",
-                    *(min(c.train(n, 300)[0] for _ in range(9)) for n in (1, 32)),
-                )
-            )
-    print("| who | a step, 1 name | × plain | a name, in batches of 32 | × plain |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+            same &= held_against_ours(*c.value_and_grad(32))
+            times = (min(c.train(n, 300)[0] for _ in range(9)) for n in (1, 32))
+            rows.append(("C, gradients by hand", *times))
+    lines = [
+        "### A tiny GPT: value, gradient and Adam",
+        "",
+        "| who | a step, 1 name | × plain | a name, in batches of 32 | × plain |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     for who, step, sample in rows:
         cells = [f"{1e6 * step:,.0f} µs", f"{plain / step:,.0f}"]
         cells += [f"{1e6 * sample:,.1f} µs", f"{plain / sample:,.0f}"]
-        print(f"| {who} | {' | '.join(cells)} |")
+        lines.append(f"| {who} | {' | '.join(cells)} |")
     told = "the same" if same else "OTHER"
-    print(f"\nrecording and planning: {before:.1f} s; losses and gradients: {told}")
-    return int(not same)
+    return "\n".join(
+        [*lines, "", f"Recording and planning: {before:.1f} s; losses and gradients: {told}."]
+    )
 
 
 def held_against_ours(value: float, gradient: Any) -> bool:

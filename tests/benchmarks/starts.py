@@ -20,6 +20,20 @@ w, x = Value(2.0), Value(0.5)
 program = compile((w * x).tanh(), [x], backend="{}")
 program.value_and_grad(program.pack(), [[0.5]])
 """
+DIGITS = """
+import numpy as np, autograd, nn
+from autograd import Program, Value, compile
+model = nn.MLP(64, [32, 10], seed=0)
+x, y = [Value(0.0) for _ in range(64)], Value(1.0)
+loss = nn.cross_entropy(model(x), y)
+program = compile(loss, [*x, y], parameters=model.parameters(), backend="native")
+adam, params = nn.Adam(model.parameters()), program.pack()
+numbers = adam.hyper(np.arange(1.0, 2.0), adam.lr)
+hyper = np.array([[float(np.squeeze(number)) for number in numbers]])
+state, previous = np.zeros((2, len(params))), np.zeros((3, len(params)))
+rows, order = np.zeros((32, 65)), np.arange(32)
+program.train(adam.rule, Program.Steps(params, state, previous, rows, order, 32, hyper))
+"""
 JAX = """
 import jax
 jax.jit(jax.value_and_grad(lambda w, x: jax.numpy.tanh(w * x)))(2.0, 0.5)[0].block_until_ready()
@@ -31,6 +45,7 @@ w = torch.tensor(2.0, requires_grad=True)
 """
 WHO = {
     "**payback, native**": ("llvmlite", OURS.format("native")),
+    "**payback, native, a step of training digits**": ("llvmlite", DIGITS),
     "**payback, NumPy backend**": ("numpy", OURS.format("numpy")),
     "JAX": ("jax", JAX),
     "PyTorch": ("torch", TORCH),
