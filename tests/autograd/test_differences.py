@@ -174,3 +174,14 @@ def test_an_overflow_on_the_way_is_what_the_formula_gives():
     [found] = differences(1.0 / functools.reduce(lambda a, b: a + b, rest, total), [x])
     report = check_grads(lambda x: 1.0 / (exp(x) + 400.0), [709.78])
     assert found.numeric == report.inputs[0].numeric
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict"),
+    [(5.0, "wrong"), (-1.0, "wrong"), (0.2, "kink"), (0.5, "ok"), (1.0, "kink")],
+)
+def test_a_slope_that_neither_side_has_is_a_mistake_at_a_kink_too(slope, verdict):
+    x = Value(0.0)
+    flat = Value(0.0, (x,), (slope,), op="flat")
+    [found] = differences(relu(x) + flat, [x])
+    assert found.verdict == verdict
