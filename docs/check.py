@@ -38,6 +38,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def check(browser: Browser, address: str) -> None:
     """Open every page; then play."""
     page = browser.new_page()
+    page.set_default_timeout(300_000)  # Python starts in seconds, on a busy machine in minutes
     trouble: list[str] = []
     page.on("console", lambda m: m.type == "error" and trouble.append(f"{page.url}: {m.text}"))
     page.on("pageerror", lambda error: trouble.append(f"{page.url}: {error}"))
@@ -59,7 +60,7 @@ def play(page: Page, address: str) -> None:
     """A formula, another one with its link, and one that is none."""
     page.goto(f"{address}/playground.html")
     story = page.frame_locator("#story")
-    story.locator("svg").first.wait_for(timeout=60_000)
+    story.locator("svg").first.wait_for()
     page.fill("input[name=formula]", "a*tanh(b) + b")
     page.fill("input[name=numbers]", "a=3 b=0.5")
     page.click("button:has-text('Show')")
