@@ -2,8 +2,8 @@
 
 * the demos, executed, with their pictures and live pages (`docs/demos.py`)
 * the benchmarks, the list of changes, the functions with their derivatives
-* the playground's files: this package as an archive, and from npm Pyodide and a Graphviz in
-  WebAssembly, at the versions in PLAYGROUND
+* the playground's files: this package and Python's `graphviz` as an archive, and from npm Pyodide
+  and a Graphviz in WebAssembly, at the versions in PLAYGROUND
 
 Executed demos are kept in ``.cache/site`` for as long as neither they nor the packages change.
 """
@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import graphviz
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -202,12 +203,16 @@ def benchmarks() -> str:
 
 
 def archive() -> bytes:
-    """The two packages as they are, to be unpacked in the browser: the same bytes each time."""
+    """The two packages as they are, and the one of others that pictures are made with, to be
+    unpacked in the browser: the same bytes each time.
+    """
+    graphs = Path(graphviz.__file__).parent
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in package_files():
-            entry = zipfile.ZipInfo(path.relative_to(ROOT).as_posix())
-            file.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+        for root, paths in ((ROOT, package_files()), (graphs.parent, graphs.rglob("*.py"))):
+            for path in sorted(paths):
+                entry = zipfile.ZipInfo(path.relative_to(root).as_posix())
+                file.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 

@@ -59,8 +59,12 @@ def outside(url: str, address: str) -> bool:
 def play(page: Page, address: str) -> None:
     """A formula, another one with its link, and one that is none."""
     page.goto(f"{address}/playground.html")
-    story = page.frame_locator("#story")
-    story.locator("svg").first.wait_for()
+    page.wait_for_function(
+        "document.querySelector('#story').srcdoc"
+        " || document.querySelector('#said').textContent.startsWith('Python did not')"
+    )
+    assert page.inner_text("#said") == ""
+    page.frame_locator("#story").locator("svg").first.wait_for()
     page.fill("input[name=formula]", "a*tanh(b) + b")
     page.fill("input[name=numbers]", "a=3 b=0.5")
     page.click("button:has-text('Show')")
