@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn.data import Examples, examples, order_array, order_of, rows
+from nn.data import Examples, examples, order_array, order_of, orders, rows, targets_of
 
 numpy = pytest.importorskip("numpy")
 
@@ -126,3 +126,18 @@ def test_masked_arrays_are_refused_where_they_have_holes():
         examples([held[0], held[1]], [1, 2])
     whole = numpy.ma.array([[1.0, 2.0]], mask=False)
     assert examples(whole, [1]).row(0) == ([1.0, 2.0], 1)
+
+
+def test_tables_and_targets_have_the_names_of_the_arguments():
+    for bad in ("text", numpy.ones((2, 2, 2)), [float("nan")]):
+        with pytest.raises((TypeError, ValueError), match=r"^X"):
+            rows(bad)
+        with pytest.raises((TypeError, ValueError), match=r"^y"):
+            targets_of(bad)
+
+
+def test_orders_go_on_after_those_of_earlier_epochs():
+    source = Random(3)
+    drawn = [order_of(5, source) for _ in range(4)]
+    assert [order_of(5, orders(3, 5, epochs)) for epochs in range(4)] == drawn
+    assert sorted(order_of(5, orders(None, 5, 2))) == [*range(5)]
