@@ -49,6 +49,19 @@ def test_what_an_array_can_be_made_of_will_do():
     assert rows(Frame()) == [[1.0, 2.0]]
 
 
+def test_what_turns_into_a_list_is_not_asked_for_an_array():
+    """A tensor of PyTorch that requires a gradient would refuse."""
+
+    class Tensor:
+        def tolist(self):
+            return [[1.0, 2.0]]
+
+        def __array__(self):
+            raise RuntimeError
+
+    assert rows(Tensor()) == [[1.0, 2.0]]
+
+
 def test_large_arrays_are_not_copied():
     X = numpy.zeros((10, 2))
     assert rows(X) is X
