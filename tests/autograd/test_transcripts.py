@@ -15,9 +15,11 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from rich.console import Console
 
-from autograd import cli
+from autograd import Value, cli, trace
 from autograd.arguments import completion
+from autograd.views.terminal import _Player
 from tests.autograd.test_cli import REFUSED
 
 FOLDER = Path(__file__).resolve().parent / "transcripts"
@@ -84,7 +86,51 @@ def shells():
     return "\n".join(f"# {shell}\n{completion(shell)}" for shell in ("bash", "zsh", "fish"))
 
 
+SCREENS = [
+    (
+        "en",
+        80,
+        24,
+        "backprop",
+        ["?", "x", "n", "n", "p", "shift right", "f", "b", "n", "home", "end"],
+    ),
+    (
+        "zh",
+        40,
+        16,
+        "backprop",
+        ["?", "x", "g", "1", "2", "\r", "shift left", "g", "x", " ", " ", "l"],
+    ),
+    ("en", 100, 40, "naive", ["right", "right", "left", "N", "n", "N", "end", "nonsense"]),
+    ("en", 110, 20, "impatient", ["end", "i", "end", "i", "n", "home"]),
+    ("zh", 80, 30, "passes", ["end", "a", "end", "z", "n", "s", "end", "a", "end", "b", "f"]),
+    ("en", 60, 12, "backprop", ["end", "a", "z", "s", "g", "9", "\x7f", "1", "\n"]),
+    ("en", 24, 6, "backprop", ["n", "end"]),
+]
+
+
+def screens():
+    """The interactive terminal after every key, its colours included."""
+    lines = []
+    for lang, width, height, mode, keys in SCREENS:
+        console = Console(
+            width=width, height=height, force_terminal=True, color_system="standard",
+            legacy_windows=False, file=io.StringIO(), _environ={},
+        )  # fmt: skip
+        a, b = Value(2.0, label="a"), Value(-1.0, label="乙")
+        story = trace((a + b) * (b + 1) - a * a)
+        player = _Player(story, lang, mode, console)
+        for key in ["", *keys]:
+            assert not key or player.press(key)
+            with console.capture() as shown_:
+                console.print(player.screen())
+            lines.append(f"--- {mode} {width} × {height}: {key!r}\n{shown_.get()}")
+        assert not player.press("q")
+    return "".join(lines).replace("\x1b", "␛")
+
+
 APPROVED = {
+    "screens.txt": screens,
     "en.txt": lambda: transcript("en"),
     "zh.txt": lambda: transcript("zh"),
     "shells.txt": shells,

@@ -125,7 +125,9 @@ APPROVED = {
     "network as it stands, folded to fit.svg": lambda: to_svg(tall(), lang="zh", theme="dark"),
     "strip.svg": lambda: strip(trace(network()), (0, 12, 25), per_row=2),
     "animation.svg": lambda: animation(trace(network()), [12, 25], seconds=1.5, lang="zh"),
-    "trace of a network.json": lambda: trace(model(2, 1)([Value(0.5), Value(-1.0)])).to_json() + "\n",
+    "trace of a network.json": lambda: (
+        trace(model(2, 1)([Value(0.5), Value(-1.0)])).to_json() + "\n"
+    ),
     "trace of scopes.json": lambda: trace(scopes()).to_json() + "\n",
     "sources.dot": sources,
     "kernels.txt": kernels,
