@@ -6,7 +6,7 @@ import math
 import pytest
 from hypothesis import assume, given
 
-from autograd import Value, absolute, check_grads, exp, maximum, relu, sqrt, tanh
+from autograd import Value, absolute, check_grads, exp, leaky_relu, maximum, relu, sqrt, tanh
 from autograd.differences import differences
 from autograd.value import FLOATS
 from tests.strategies import payback_operations, programs, result
@@ -186,3 +186,10 @@ def test_a_slope_that_neither_side_has_is_a_mistake_at_a_kink_too(slope, verdict
     flat = Value(0.0, (x,), (slope,), op="flat")
     [found] = differences(relu(x) + flat, [x])
     assert found.verdict == verdict
+
+
+def test_a_slight_kink_is_one() -> None:
+    x = Value(0.0)
+    [found] = differences(leaky_relu(x, 0.9985), [x])
+    assert found.verdict == "kink"
+    assert found.sides == pytest.approx((0.9985, 1.0))
