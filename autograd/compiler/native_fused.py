@@ -17,9 +17,9 @@ from llvmlite import ir
 
 from autograd.compiler.arrays import ELEMENTWISE, LEAVES, WORDS, ArrayProgram
 from autograd.compiler.native_emit import Emitter, Vector
-from autograd.compiler.native_kernels import compute
 from autograd.compiler.native_library import compiled, library
 from autograd.compiler.native_loops import RULE
+from autograd.compiler.native_math import compute
 
 MOST = 400
 """Numbers per row that straight-line code is made for."""

@@ -22,7 +22,7 @@ from typing import Any
 from llvmlite import ir
 
 from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Vector, Whole
-from autograd.compiler.native_math import PRECISE, absolute
+from autograd.compiler.native_math import PLAIN, compute
 from autograd.compiler.native_signatures import SHARE, signature
 
 NUMBERS, WORDS = DOUBLE.as_pointer(), WORD.as_pointer()
@@ -32,9 +32,6 @@ is the first; returns where the next entry begins."""
 
 TILE = 4
 """A matrix product keeps TILE x TILE vectors of sums in registers."""
-
-C_NAMES = {"arctan2": "atan2", "absolute": "fabs"}
-"""Names that the C library has for the basis, besides arc… without its rc."""
 
 
 def symbol(name: str) -> str:
@@ -53,46 +50,6 @@ def emit_kernel(module: Any, name: str, lanes: int) -> None:
     else:
         BODIES[name](kernel)
     kernel.finish()
-
-
-def compute(e: Emitter, word: str, *operands: Vector) -> Vector:
-    """An element-wise operation on vectors."""
-    if word in PLAIN:
-        return PLAIN[word](e, *operands)
-    if word in PRECISE:
-        return PRECISE[word](e, *operands)
-    name = C_NAMES.get(word, word.replace("arc", "a"))
-    return e.lane_by_lane(name, *operands)
-
-
-def _larger(relation: str) -> Callable[..., Vector]:
-    def choose(e: Emitter, a: Vector, b: Vector) -> Vector:
-        first = e.builder.or_(e.compare(relation, a, b), e.compare("?", a, a))
-        return e.choose(first, a, b)
-
-    return choose
-
-
-def _holds(relation: str) -> Callable[..., Vector]:
-    return lambda e, a, b: e.choose(e.compare(relation, a, b), 1.0, 0.0)
-
-
-PLAIN: Mapping[str, Callable[..., Vector]] = {
-    "add": lambda e, a, b: a + b,
-    "sub": lambda e, a, b: a - b,
-    "mul": lambda e, a, b: a * b,
-    "neg": lambda e, a: -a,
-    "divide": lambda e, a, b: a / b,
-    "sqrt": lambda e, a: e.intrinsic("sqrt", a),
-    "absolute": absolute,
-    "maximum": _larger(">="),
-    "minimum": _larger("<="),
-    "less": _holds("<"),
-    "less_equal": _holds("<="),
-    "equal": _holds("=="),
-    "where": lambda e, c, a, b: e.choose(e.compare("!=", c, 0.0), a, b),
-}
-"""What takes an instruction or two."""
 
 
 class _Kernel:

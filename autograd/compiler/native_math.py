@@ -153,6 +153,20 @@ PRECISE: Mapping[str, Callable[..., Vector]] = {
 }  # fmt: skip
 
 
+C_NAMES = {"arctan2": "atan2", "absolute": "fabs"}
+"""Names that the C library has for the basis, besides arc… without its rc."""
+
+
+def compute(e: Emitter, word: str, *operands: Vector) -> Vector:
+    """An element-wise operation on vectors."""
+    if word in PLAIN:
+        return PLAIN[word](e, *operands)
+    if word in PRECISE:
+        return PRECISE[word](e, *operands)
+    name = C_NAMES.get(word, word.replace("arc", "a"))
+    return e.lane_by_lane(name, *operands)
+
+
 def absolute(e: Emitter, x: Vector) -> Vector:
     """|x|; the sign of nan is lost."""
     return e.intrinsic("fabs", x)
@@ -303,3 +317,33 @@ def _quotient(e: Emitter, top: tuple[Vector, Vector], bottom: tuple[Vector, Vect
     y = top[0] * share
     left = e.fma(-y, bottom[0], top[0]) + e.fma(-y, bottom[1], top[1])
     return e.fma(left, share, y)
+
+
+def _larger(relation: str) -> Callable[..., Vector]:
+    def choose(e: Emitter, a: Vector, b: Vector) -> Vector:
+        first = e.builder.or_(e.compare(relation, a, b), e.compare("?", a, a))
+        return e.choose(first, a, b)
+
+    return choose
+
+
+def _holds(relation: str) -> Callable[..., Vector]:
+    return lambda e, a, b: e.choose(e.compare(relation, a, b), 1.0, 0.0)
+
+
+PLAIN: Mapping[str, Callable[..., Vector]] = {
+    "add": lambda e, a, b: a + b,
+    "sub": lambda e, a, b: a - b,
+    "mul": lambda e, a, b: a * b,
+    "neg": lambda e, a: -a,
+    "divide": lambda e, a, b: a / b,
+    "sqrt": lambda e, a: e.intrinsic("sqrt", a),
+    "absolute": absolute,
+    "maximum": _larger(">="),
+    "minimum": _larger("<="),
+    "less": _holds("<"),
+    "less_equal": _holds("<="),
+    "equal": _holds("=="),
+    "where": lambda e, c, a, b: e.choose(e.compare("!=", c, 0.0), a, b),
+}
+"""What takes an instruction or two."""

@@ -25,7 +25,7 @@ from autograd import Value, compile  # noqa: A004
 from autograd.compiler import native, native_fused, native_library
 from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram
 from autograd.compiler.native import NativeExecutor
-from autograd.compiler.native_kernels import PLAIN
+from autograd.compiler.native_math import PLAIN
 from autograd.compiler.native_signatures import SIMPLE, names, signature
 from autograd.rules import BASIS
 from tests.autograd.compiler.reference import follow

@@ -17,9 +17,9 @@ from llvmlite import binding, ir  # noqa: E402
 
 from autograd import scalar_math  # noqa: E402
 from autograd.compiler.native_emit import WHOLE, Emitter  # noqa: E402
-from autograd.compiler.native_kernels import NUMBERS, compute  # noqa: E402
+from autograd.compiler.native_kernels import NUMBERS  # noqa: E402
 from autograd.compiler.native_library import compiled, lanes, new_engine  # noqa: E402
-from autograd.compiler.native_math import PRECISE  # noqa: E402
+from autograd.compiler.native_math import PRECISE, compute  # noqa: E402
 
 MOST_ULPS = 2.0
 SPECIAL = [0.0, -0.0, inf, -inf, nan, 5e-324, -5e-324, 1.0, -1.0, 2.0, -2.0, 1e308, -1e308, 0.5]
