@@ -43,10 +43,10 @@ A layer of two neurons and tanh over three inputs, squared and summed up, for in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +77,19 @@ ARITIES: dict[str, int] = {
 
 CHUNK = 2**16
 """Of a long program so many operations become Python's integers at a time."""
+
+SHAPES: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "sum": lambda a: (a[0], 1),
+    "max": lambda a: (a[0], 1),
+    "matmul": lambda a, b, bias: (b[0], a[0]),
+    "take": lambda a, index: (a[0], 1),
+    "mean": lambda a: a,
+    "outer": lambda a, b: (a[1], b[1]),
+}
+"""What the words that are not element-wise make of the shapes of their operands.
+
+The result varies where an operand does, but for a word of OVER_ROWS.
+"""
 
 WORDS = tuple(ARITIES)
 CODE = {word: code for code, word in enumerate(WORDS)}

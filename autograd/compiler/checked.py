@@ -8,7 +8,7 @@ program that passed can trust every number in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from autograd.compiler.arrays import (
     CODE,
     LEAVES,
     OVER_ROWS,
+    SHAPES,
     VIEWS,
     WORDS,
     ArrayProgram,
@@ -91,28 +92,24 @@ def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     elif word in VIEWS:
         _check_seen(program, word, where)
     else:
-        rule: _Rule = _RULES.get(word, _each)
-        n, m, sound = rule(*operands)
+        shapes, rule = [block[:2] for block in operands], SHAPES.get(word)
+        n, m = rule(*shapes) if rule else np.max(shapes, axis=0)
+        sound: Any = True
+        if word in _TAKES:
+            sound = _TAKES[word](*operands)
+        elif not rule:
+            sound = [block.fit(n, m) for block in operands]
         _check(bool(np.all(sound)), f"{word} of odd shapes")
         _check(bool(((result.n == n) & (result.m == m)).all()), f"{word} of odd shape")
     _check(bool((result.varies == varies).all()), f"{word} of odd kind")
 
 
-def _each(*operands: Blocks) -> tuple[Any, Any, Any]:
-    n, m = (np.max([block[axis] for block in operands], axis=0) for axis in (0, 1))
-    return n, m, np.all([block.fit(n, m) for block in operands], axis=0)
-
-
-_Rule: TypeAlias = Callable[..., tuple[Any, Any, Any]]
-_RULES: dict[str, _Rule] = {
-    "sum": lambda a: (a.n, 1, True),
-    "max": lambda a: (a.n, 1, True),
-    "mean": lambda a: (a.n, a.m, True),
-    "take": lambda a, index: (a.n, 1, (index.n == a.n) & (index.m == 1)),
-    "matmul": lambda a, b, bias: (b.n, a.n, (a.m == b.m) & ~a.varies & bias.fit(b.n, a.n)),
-    "outer": lambda a, b: (a.m, b.m, (a.n == b.n) & (a.varies | b.varies)),
+_TAKES: dict[str, Callable[..., Any]] = {
+    "take": lambda a, index: (index.n == a.n) & (index.m == 1),
+    "matmul": lambda a, b, bias: (a.m == b.m) & ~a.varies & bias.fit(b.n, a.n),
+    "outer": lambda a, b: (a.n == b.n) & (a.varies | b.varies),
 }
-"""The shape of the result, and whether the operands are such as the word takes; else `_each`."""
+"""Whether operands are such as a word takes, where not all are."""
 
 
 def _check_seen(program: ArrayProgram, word: str, where: Integers) -> None:

@@ -25,7 +25,9 @@ from autograd.compiler.arrays import (
     CONSTANTS,
     INPUTS,
     LEAVES,
+    OVER_ROWS,
     PARAMETERS,
+    SHAPES,
     VIEWS,
     ArrayProgram,
     Integers,
@@ -171,67 +173,54 @@ class Recorder:
         return Column(whole, columns[0].place) if isinstance(whole, Block) else whole
 
     def _folded(self, word: str, before: Number, column: Number) -> Number | None:
+        """The next column taken in; the last makes it one operation.  None for anything else."""
         if not isinstance(column, Column):
             before, column = column, before
         if not isinstance(column, Column):
             return None
         whole, place = column.whole, column.place
-        if place == 0 and not isinstance(before, Column | Partial):
-            partial = Partial(word, whole, 1, before)
-        elif (
-            isinstance(before, Column)
-            and (before.whole.index, before.place) == (whole.index, 0)
-            and place == 1
-        ):
-            partial = Partial(word, whole, 2, None)
-        elif (
-            isinstance(before, Partial)
-            and before.word == word
-            and (before.whole.index, before.count) == (whole.index, place)
-        ):
-            partial = Partial(word, whole, place + 1, before.start)
-        else:
+        if isinstance(before, Column) and before.place == 0:
+            before = Partial(word, before.whole, 1, None)
+        elif place == 0 and not isinstance(before, Column | Partial):
+            before = Partial(word, whole, 0, before)
+        if not isinstance(before, Partial) or before.word != word:
             return None
-        return self._finished(partial)
-
-    def _finished(self, partial: Partial) -> Number:
-        """The fold, as one operation if it has come to the last column."""
-        whole = partial.whole
-        if partial.count < whole.shape[1]:
-            return partial
-        total = self.reduce(partial.word, whole)
-        if partial.start is None:
-            return total
-        return self.emit(FOLDED[partial.word], partial.start, total)
+        if (before.whole.index, before.count) != (whole.index, place):
+            return None
+        if place + 1 < whole.shape[1]:
+            return Partial(word, whole, place + 1, before.start)
+        total = self.reduce(word, whole)
+        return total if before.start is None else self.emit(FOLDED[word], before.start, total)
 
     def reduce(self, word: str, a: Block) -> Block:
         """The sum or the largest along the rows of a block (n, m): (n, 1)."""
-        if a.shape[1] == 1:
-            return a
-        return self._once((CODE[word], a.index, 0, 0, 0), (a.shape[0], 1), a.varying)
+        return a if a.shape[1] == 1 else self._made(word, a.index)
 
     def product(self, a: Block, b: Block, bias: Number | None = None) -> Block:
         """(i, k) times (w, k): (w, i)."""
-        shape = b.shape[0], a.shape[0]
         last = -1 if bias is None else self.index(bias)
-        varies = a.varying | b.varying | (last >= 0 and self.varies[last])
-        return self._once((CODE["matmul"], a.index, b.index, last, 0), shape, varies)
+        return self._made("matmul", a.index, b.index, last)
 
     def outer(self, a: Block, b: Block) -> Block:
         """The mean over the rows of the products of (w, i) and (w, k): (i, k)."""
         if not (a.varying or b.varying):
             return self.product(self.transposed(b), self.transposed(a))
-        shape = a.shape[1], b.shape[1]
-        return self._once((CODE["outer"], a.index, b.index, 0, 0), shape, 0)
+        return self._made("outer", a.index, b.index)
 
     def take(self, a: Block, index: Block) -> Block:
         """The number of each row of (n, m) at its index (n, 1)."""
-        varies = self.varies[a.index] | self.varies[index.index]
-        return self._once((CODE["take"], a.index, index.index, 0, 0), index.shape, varies)
+        return self._made("take", a.index, index.index)
 
     def mean(self, a: Block) -> Block:
         """The mean over the rows, where there is a number for each."""
-        return self._once((CODE["mean"], a.index, 0, 0, 0), a.shape, 0) if a.varying else a
+        return self._made("mean", a.index) if a.varying else a
+
+    def _made(self, word: str, *blocks: int) -> Block:
+        """The result of an operation that is not element-wise."""
+        shape = SHAPES[word](*[self.shapes[k] for k in blocks])
+        varies = word not in OVER_ROWS and any(self.varies[k] for k in blocks if k >= 0)
+        a, b, c, *_ = (*blocks, 0, 0)
+        return self._once((CODE[word], a, b, c, 0), shape, int(varies))
 
     def collect(self, pieces: Iterable[tuple[Block, Any]], shape: Shape, once: bool) -> Block:
         """Blocks put into one: pieces with their places, (start, s, t) or a table."""
