@@ -9,6 +9,10 @@ import pytest
 
 import autograd
 from autograd import Program, Value, compile, no_grad  # noqa: A004
+from autograd.compiler.listing import unrolled
+from autograd.rules import TABLE
+from autograd.value import apply
+from tests.autograd.compiler.reference import follow
 
 
 @pytest.fixture
@@ -290,6 +294,34 @@ def test_listing_reads_like_the_formula() -> None:
         "1 of them uniform, done once for all rows",
         "per row: 4 registers in use at most, 4 flops, 96 bytes",
     ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_instructions_compute_what_the_program_does() -> None:
+    """Products, windows that share weights, folds, a choice by index, an unused parameter."""
+    x, w = [Value(0.5) for _ in range(4)], [Value(0.3 * k - 1) for k in range(8)]
+    layer = [autograd.dot(w[k : k + 4], x, w[7]).tanh() for k in (0, 2)]
+    windows = [autograd.dot(w[1:3], x[k : k + 2]) for k in range(3)]
+    chosen = apply(TABLE["take"], *windows, x[3])
+    unused = Value(1.0)
+    terms = [
+        autograd.logsumexp([*layer, *windows]),
+        chosen,
+        autograd.softmax(layer)[1],
+        w[0] * w[5],
+    ]
+    root = autograd.sum(terms) * autograd.sum([v.sin() for v in w] + [v.sin() for v in w])
+    program = compile([root, x[0] - w[0]], x, parameters=[*w, unused], backend="numpy")
+    params, rows = program.pack(), np.array([[0.5, -1.0, 2.0, 1.0], [1.5, 0.0, -2.0, 2.0]])
+    listing = unrolled(program.arrays, {})
+    blocks = follow(listing.program, params, rows)
+    outputs = [blocks[k].ravel() for k in listing.program.roots]
+    np.testing.assert_allclose(np.transpose(outputs), program(params, rows), rtol=1e-12)
+    value, gradient = program.value_and_grad(params, rows)
+    assert blocks[listing.program.loss].mean() == pytest.approx(value, rel=1e-12)
+    slopes = [blocks[k].mean() for k in listing.gradients]
+    np.testing.assert_allclose(slopes, gradient, rtol=1e-11, atol=1e-14)
+    assert slopes[-1] == 0.0
 
 
 def test_listing_of_a_large_program_is_short() -> None:

@@ -336,6 +336,26 @@ def test_arrays_with_something_behind_them_are_refused(program: Program, tmp_pat
     refused(tmp_path, stream.getvalue(), "pieces is not an array of int64")
 
 
+def test_numbers_that_the_checksum_does_not_know_are_refused(
+    program: Program, tmp_path: Path
+) -> None:
+    numbers = unpacked(program)["numbers"] + 1.0
+    refused(tmp_path, forged(program, numbers=numbers), "the checksum does not match")
+
+
+def test_what_is_no_zip_file_is_called_so(tmp_path: Path) -> None:
+    refused(tmp_path, b"hello", "it does not start like a zip file")
+
+
+def test_tables_and_pieces_travel(tmp_path: Path) -> None:
+    program = _network()
+    assert program.arrays.tables
+    program.save(tmp_path / "p")
+    loaded = Program.load(tmp_path / "p")
+    assert alike(loaded.arrays, program.arrays)
+    assert loaded.backend in ("native", "numpy")
+
+
 def test_files_have_no_date(program: Program, tmp_path: Path) -> None:
     program.save(tmp_path / "p")
     with zipfile.ZipFile(tmp_path / "p") as archive:
