@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd.compiler.arrays import PARAMETERS, Integers, Shape, places_of
 from autograd.compiler.blocks import ONE, Block, Column, Known, Number
-from autograd.compiler.families import FEW, TAKE
+from autograd.compiler.groups import FEW, TAKE
 from autograd.compiler.record import Recorder
 from autograd.primitive import Primitive
 

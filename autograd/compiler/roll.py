@@ -1,4 +1,4 @@
-"""Graph to array program: families of nodes become groups, and groups become blocks.
+"""Graph to array program: nodes become groups, and groups become blocks.
 
 A group's value is its row's ``forward`` on blocks, recorded once.  Operands are views of earlier
 blocks wherever nodes lie in equal steps; nodes of several groups are joined first.  ``dot`` nodes
@@ -27,14 +27,14 @@ from autograd.compiler.arrays import (
     placed,
 )
 from autograd.compiler.blocks import ONE, Block, Number
-from autograd.compiler.families import (
+from autograd.compiler.groups import (
     DOT,
     FEW,
     TAKE,
-    Family,
     Found,
+    Group,
     Region,
-    families,
+    groups,
     lengths_of,
     numbered,
     parts_of,
@@ -47,10 +47,10 @@ from autograd.primitive import Primitive
 from autograd.value import Value
 
 MANY = 1000
-"""Families from which single nodes are copied, not searched for common parts."""
+"""Groups from which single nodes are copied, not searched for common parts."""
 
 SMALL = 8
-"""Nodes of a family that is taken apart where most families are of one node."""
+"""Nodes of a group that is taken apart where most groups are of one node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +72,30 @@ def roll(
     order.
     """
     with uncollected():
-        family_of = dict.fromkeys(parameters, PARAMETERS)
-        family_of.update(dict.fromkeys(inputs, INPUTS))
-        order = order_above(family_of, roots)
+        group_of = dict.fromkeys(parameters, PARAMETERS)
+        group_of.update(dict.fromkeys(inputs, INPUTS))
+        order = order_above(group_of, roots)
         found = [node for node in order if node.is_leaf and node.requires_grad]
-        family_of.update(dict.fromkeys(found, PARAMETERS))
+        group_of.update(dict.fromkeys(found, PARAMETERS))
         parameters = (*parameters, *found)
-        roller = Roller(parameters, inputs, family_of)
-        roller.record(families(order, family_of, roots), len(order))
+        roller = Roller(parameters, inputs, group_of)
+        roller.record(groups(order, group_of, roots), len(order))
         del order
         return roller.finish(roots, parameters)
 
 
 class Roller:
-    """Records families as they come, and then what they owe."""
+    """Records groups as they come, and then what they owe."""
 
     singles: Singles
     blocks: array[int]
-    """Of each family."""
+    """Of each group."""
 
     def __init__(
-        self, parameters: Sequence[Value], inputs: Sequence[Value], family_of: dict[Value, int]
+        self, parameters: Sequence[Value], inputs: Sequence[Value], group_of: dict[Value, int]
     ) -> None:
         self.recorder = recorder = Recorder(len(parameters), len(inputs))
-        self.family_of = family_of
+        self.group_of = group_of
         places = chain(range(len(parameters)), range(len(inputs)))
         self.slots = dict(zip(chain(parameters, inputs), places))
         self._leaves = len(self.slots)
@@ -104,48 +104,48 @@ class Roller:
         """Which row each block is the value of."""
 
     def record(self, found: list[Found], nodes: int) -> None:
-        """Record the values of all families."""
-        self.singles = singles = Singles(self.tape, self.family_of, self.slots)
+        """Record the values of all groups."""
+        self.singles = singles = Singles(self.tape, self.group_of, self.slots)
         self.blocks = singles.blocks
         is_large = len(found) > MANY
         small = SMALL if is_large and nodes < 2 * len(found) else 1
-        entries = numbered(found, self.family_of, small)
+        entries = numbered(found, self.group_of, small)
         while rest := singles.note(entries) if is_large else next(entries, None):
             number, entry = rest
             singles.record()
-            self.compute(number, entry if isinstance(entry, Family) else Family.of(entry))
+            self.compute(number, entry if isinstance(entry, Group) else Group.of(entry))
         singles.record()
 
     # -- values ---------------------------------------------------------------------------------
 
-    def compute(self, number: int, family: Family) -> None:
-        """Record the value of a family."""
-        if family.row is DOT and len(family.parents[0]) > 1:
-            regions = self._regions(family)
+    def compute(self, number: int, group: Group) -> None:
+        """Record the value of a group."""
+        if group.row is DOT and len(group.parents[0]) > 1:
+            regions = self._regions(group)
             if regions is not None:
-                return self._multiply(number, family, regions)
-        if family.row is TAKE and len(family.parents[0]) > 2:
-            looked_up = self._rows_looked_up(family)
+                return self._multiply(number, group, regions)
+        if group.row is TAKE and len(group.parents[0]) > 2:
+            looked_up = self._rows_looked_up(group)
             if looked_up is not None:
-                return self._look_up(number, family, looked_up)
-        operands, widths = self._operands(family)
-        if family.row is TAKE and any(widths):
+                return self._look_up(number, group, looked_up)
+        operands, widths = self._operands(group)
+        if group.row is TAKE and any(widths):
             y: Number = self._taken(*operands)
         else:
-            y = family.row.forward(self.recorder.namespace, *spread(operands, widths))
-        result = self._stored(family.row, y, operands, (len(family.members), 1))
-        self._settle(number, family, family.members, result)
-        if family.paid:
-            self.tape.note(Step(family.row, operands, widths, result), *operands)
+            y = group.row.forward(self.recorder.namespace, *spread(operands, widths))
+        result = self._stored(group.row, y, operands, (len(group.members), 1))
+        self._settle(number, group, group.members, result)
+        if group.paid:
+            self.tape.note(Step(group.row, operands, widths, result), *operands)
 
-    def _operands(self, family: Family) -> tuple[tuple[Number, ...], tuple[int, ...]]:
-        parents = family.parents
-        if not family.row.variadic:
+    def _operands(self, group: Group) -> tuple[tuple[Number, ...], tuple[int, ...]]:
+        parents = group.parents
+        if not group.row.variadic:
             return self._columns(parents)
-        lengths = lengths_of(family.row, len(parents[0]))
+        lengths = lengths_of(group.row, len(parents[0]))
         runs = [run for run in parts_of(parents[0], lengths) if len(run) > 1]
-        many, alike = max(lengths), all(map(self._from_one_family, runs))
-        if many < 2 or (many <= FEW and not alike and family.row is not TAKE):
+        many, alike = max(lengths), all(map(self._from_one_group, runs))
+        if many < 2 or (many <= FEW and not alike and group.row is not TAKE):
             return self._columns(parents)
         shape = len(parents), many
         operands: list[Number] = []
@@ -163,9 +163,9 @@ class Roller:
         operands = tuple([self._gather(column) for column in zip(*parents)])
         return operands, (0,) * len(operands)
 
-    def _from_one_family(self, nodes: Sequence[Value]) -> bool:
-        first = self.family_of[nodes[0]]
-        return first != CONSTANTS and all(self.family_of[node] == first for node in nodes)
+    def _from_one_group(self, nodes: Sequence[Value]) -> bool:
+        first = self.group_of[nodes[0]]
+        return first != CONSTANTS and all(self.group_of[node] == first for node in nodes)
 
     def _whole(self, number: Number, shape: Shape) -> Number:
         """A constant for all columns as a block of them."""
@@ -188,14 +188,14 @@ class Roller:
             return recorder.collect([(block, (0, 1, 0))], shape, once=True)
         return Block(recorder, block.index)
 
-    def _settle(self, number: int, family: Family, members: Iterable[Value], block: Block) -> None:
-        """Say where the nodes of a family are."""
-        self.slots.update(zip(members, range(len(family.members))))
+    def _settle(self, number: int, group: Group, members: Iterable[Value], block: Block) -> None:
+        """Say where the nodes of a group are."""
+        self.slots.update(zip(members, range(len(group.members))))
         self.blocks[number] = block.index
-        self._rows[block.index] = family.row
+        self._rows[block.index] = group.row
 
-    def _block(self, family: int) -> Block:
-        return Block(self.recorder, self.blocks[family])
+    def _block(self, group: int) -> Block:
+        return Block(self.recorder, self.blocks[group])
 
     def _taken(self, values: Number, index: Number) -> Number:
         recorder = self.recorder
@@ -209,30 +209,30 @@ class Roller:
         """The nodes as a block of this shape; one for all where they are the same."""
         first = nodes[0]
         if len(nodes) == 1:
-            family = self.family_of[first]
-            if family == CONSTANTS:
+            group = self.group_of[first]
+            if group == CONSTANTS:
                 return first.data
-            return self.recorder.view(self._block(family), (self.slots.get(first, 0), 0, 0), ONE)
-        sources = {*map(self.family_of.__getitem__, nodes)}
+            return self.recorder.view(self._block(group), (self.slots.get(first, 0), 0, 0), ONE)
+        sources = {*map(self.group_of.__getitem__, nodes)}
         shape = shape or (len(nodes), 1)
         if len(sources) > 1:
             return self._join(nodes, shape)
-        (family,) = sources
-        if family == CONSTANTS:
+        (group,) = sources
+        if group == CONSTANTS:
             numbers = self.recorder.constant([node.data for node in nodes])
             if shape[1] == 1 or isinstance(numbers, float):
                 return numbers
             return self.recorder.reshaped(Block(self.recorder, numbers.index), shape)
         places = np.fromiter(map(self.slots.get, nodes, repeat(0)), np.int64, len(nodes))
         if (places == places[0]).all():
-            return self.recorder.view(self._block(family), (int(places[0]), 0, 0), ONE)
-        return self.recorder.table(self._block(family), places, shape)
+            return self.recorder.view(self._block(group), (int(places[0]), 0, 0), ONE)
+        return self.recorder.table(self._block(group), places, shape)
 
     def _join(self, nodes: Sequence[Value], shape: Shape) -> Block:
-        """Nodes of several families, put into one block."""
+        """Nodes of several groups, put into one block."""
         sources: dict[int, list[int]] = {}
         for place, node in enumerate(nodes):
-            sources.setdefault(self.family_of[node], []).append(place)
+            sources.setdefault(self.group_of[node], []).append(place)
         recorder, parts = self.recorder, []
         for places in sources.values():
             part = self._gather([nodes[place] for place in places])
@@ -244,30 +244,28 @@ class Roller:
 
     # -- matrix products ------------------------------------------------------------------------
 
-    def _regions(self, family: Family) -> list[tuple[Region, bool]] | None:
+    def _regions(self, group: Group) -> list[tuple[Region, bool]] | None:
         """The nodes of ``dot`` by products, if there is something to share, and which side is the
         matrix (False: the weights)."""
-        n = (len(family.parents[0]) - 1) // 2
+        n = (len(group.parents[0]) - 1) // 2
         for swapped in (False, True):
             matrix, columns = _sides(n, swapped)
-            if not all(self._is_uniform(each[matrix][:1]) for each in family.parents):
+            if not all(self._is_uniform(each[matrix][:1]) for each in group.parents):
                 continue
-            found = regions_of(family, matrix, columns)
-            if len(found) <= max(FEW, len(family.members) // 2) and all(
+            found = regions_of(group, matrix, columns)
+            if len(found) <= max(FEW, len(group.members) // 2) and all(
                 self._is_uniform(parents[matrix]) for region in found for parents in region[0]
             ):
                 return [(region, swapped) for region in found]
         return None
 
     def _is_uniform(self, nodes: Sequence[Value]) -> bool:
-        sources = {*map(self.family_of.__getitem__, nodes)}
-        return not any(self._block(family).varying for family in sources)
+        sources = {*map(self.group_of.__getitem__, nodes)}
+        return not any(self._block(group).varying for group in sources)
 
-    def _multiply(
-        self, number: int, family: Family, regions: Sequence[tuple[Region, bool]]
-    ) -> None:
-        recorder, n = self.recorder, (len(family.parents[0]) - 1) // 2
-        numbers = {id(parents): k for k, parents in enumerate(family.parents)}
+    def _multiply(self, number: int, group: Group, regions: Sequence[tuple[Region, bool]]) -> None:
+        recorder, n = self.recorder, (len(group.parents[0]) - 1) // 2
+        numbers = {id(parents): k for k, parents in enumerate(group.parents)}
         members: list[Value] = []
         results: list[Block] = []
         for region, swapped in regions:
@@ -281,24 +279,24 @@ class Roller:
             assert isinstance(b, Block)
             result = recorder.product(a, b, None if _is_zero(bias) else bias)
             results.append(result)
-            members += [family.members[numbers[id(p)]] for row in region for p in row]
-            if family.paid:
+            members += [group.members[numbers[id(p)]] for row in region for p in row]
+            if group.paid:
                 self.tape.note(Product(a, b, bias, result), a, b, bias)
-        self._settle(number, family, members, self._together(results))
+        self._settle(number, group, members, self._together(results))
 
-    def _rows_looked_up(self, family: Family) -> list[Region] | None:
+    def _rows_looked_up(self, group: Group) -> list[Region] | None:
         """The nodes of ``take`` by the uniform rows that they look into; None where these vary."""
-        if not self._is_uniform([value for parents in family.parents for value in parents[:-1]]):
+        if not self._is_uniform([value for parents in group.parents for value in parents[:-1]]):
             return None
-        by_place = sorted(family.parents, key=lambda parents: self.slots.get(parents[0], -1))
-        rows = replace(family, parents=by_place)
+        by_place = sorted(group.parents, key=lambda parents: self.slots.get(parents[0], -1))
+        rows = replace(group, parents=by_place)
         found = regions_of(rows, slice(-1), slice(-1, None))
         return found if len(found) <= FEW else None
 
-    def _look_up(self, number: int, family: Family, regions: Sequence[Region]) -> None:
+    def _look_up(self, number: int, group: Group, regions: Sequence[Region]) -> None:
         """``take`` from uniform numbers: places that look into the same rows do so together."""
         recorder, results = self.recorder, []
-        numbers = {id(parents): k for k, parents in enumerate(family.parents)}
+        numbers = {id(parents): k for k, parents in enumerate(group.parents)}
         members: list[Value] = []
         for region in regions:
             w, i, n = len(region), len(region[0]), len(region[0][0]) - 1
@@ -310,10 +308,10 @@ class Roller:
             tiled = recorder.table(rows, np.tile(np.arange(i * n), w), (w * i, n))
             each = recorder.table(index, np.repeat(np.arange(w), i), (w * i, 1))
             results.append(recorder.take(tiled, each))
-            members += [family.members[numbers[id(p)]] for row in region for p in row]
-            if family.paid:
+            members += [group.members[numbers[id(p)]] for row in region for p in row]
+            if group.paid:
                 self.tape.note(LookUp(rows, index, results[-1]), rows)
-        self._settle(number, family, members, self._together(results))
+        self._settle(number, group, members, self._together(results))
 
     def _together(self, blocks: Sequence[Block]) -> Block:
         """Blocks one behind the other."""
@@ -342,7 +340,7 @@ class Roller:
             if isinstance(value, Block):
                 self.tape.pay(value, 1.0, ONE)
         labelled = self._labelled()
-        self.family_of.clear()  # there may be a million
+        self.group_of.clear()  # there may be a million
         self.slots.clear()
         self.tape.repay()
         gradient = self.tape.debt(recorder.parameters)
@@ -360,11 +358,11 @@ class Roller:
 
     def _labelled(self) -> list[tuple[int, int, str]]:
         """Block and place of what was computed and has a label; leaves the program has in order."""
-        computed = islice(self.family_of.items(), self._leaves, None)
+        computed = islice(self.group_of.items(), self._leaves, None)
         return [
-            (self.blocks[family], self.slots.get(node, 0), node.label)
-            for node, family in computed
-            if node._note is not None and node.label and family != CONSTANTS
+            (self.blocks[group], self.slots.get(node, 0), node.label)
+            for node, group in computed
+            if node._note is not None and node.label and group != CONSTANTS
         ]
 
 

@@ -1,7 +1,7 @@
 """Groups of one node in graphs that do not roll: noted one by one, recorded all at once.
 
 *Stretch*: single nodes one behind the other.  Of each no more is noted than a few integers: its
-form, and the *numbers* of its operands.  A number is that of a family of one node; what lies
+form, and the *numbers* of its operands.  A number is that of a group of one node; what lies
 outside of stretches, parts of groups and constants, gets a number of its own.  When a stretch ends,
 the templates of its nodes are written into the recorder's columns by NumPy.
 
@@ -21,7 +21,7 @@ import numpy as np
 from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS
 from autograd.compiler.blocks import ONE, Block
 from autograd.compiler.copies import PIECE, Given, Page
-from autograd.compiler.families import FEW, TAKE, Found
+from autograd.compiler.groups import FEW, TAKE, Found
 from autograd.compiler.piles import Debts, Stretch
 from autograd.compiler.repay import Tape
 from autograd.compiler.singles import CONSTANT, LEADS, NEGATIVE, OPERAND, OWN, Form, Forms
@@ -39,13 +39,13 @@ _NEG = CODE["neg"]
 class Singles:
     """Single nodes by number, and what they are owed."""
 
-    def __init__(self, tape: Tape, family_of: dict[Value, int], slots: dict[Value, int]) -> None:
-        self.recorder, self._tape, self._family_of, self._slots = (
-            tape.recorder, tape, family_of, slots
+    def __init__(self, tape: Tape, group_of: dict[Value, int], slots: dict[Value, int]) -> None:
+        self.recorder, self._tape, self._group_of, self._slots = (
+            tape.recorder, tape, group_of, slots
         )  # fmt: skip
-        count = len(family_of) + 3
+        count = len(group_of) + 3
         self.blocks = array("q", bytes(8 * count))
-        """Of each family: its block."""
+        """Of each group: its block."""
         self.blocks[1], self.blocks[2] = INPUTS, CONSTANTS
         self._kinds = bytearray([OTHER]) * count
         self._forms = Forms(self.recorder)
@@ -59,8 +59,8 @@ class Singles:
     # -- values ---------------------------------------------------------------------------------
 
     def note(self, entries: Iterator[tuple[int, Found]]) -> tuple[int, Found] | None:
-        """Note single nodes, up to the first family that is none; that one."""
-        family_of, kinds, known = self._family_of, self._kinds, self._known
+        """Note single nodes, up to the first group that is none; that one."""
+        group_of, kinds, known = self._group_of, self._kinds, self._known
         numbers, templates, operands = self._pending
         for number, node in entries:
             if type(node) is not Value or not node.requires_grad:
@@ -68,7 +68,7 @@ class Singles:
             right = node._right
             if right is not None:
                 left = node._left
-                a, b = family_of[left], family_of[right]
+                a, b = group_of[left], group_of[right]
                 if kinds[a] == OTHER:
                     a = self._number(left, a)
                 if kinds[b] == OTHER:
@@ -83,7 +83,7 @@ class Singles:
                 parents = node.parents
                 if len(parents) > 2 * FEW + 1 or node._made_by is TAKE:
                     return number, node
-                given = [self._number(each, family_of[each]) for each in parents]
+                given = [self._number(each, group_of[each]) for each in parents]
                 key = (node._made_by, *[kinds[k] for k in given])
                 form = known[key] if key in known else self._form(key)
                 if form is None:
@@ -105,17 +105,17 @@ class Singles:
             self._by_template[form.template] = form
         return form
 
-    def _number(self, node: Value, family: int) -> int:
+    def _number(self, node: Value, group: int) -> int:
         """The number of an operand, a new one where it lies in a group or is a constant."""
-        if self._kinds[family] != OTHER:
-            return family
+        if self._kinds[group] != OTHER:
+            return group
         recorder = self.recorder
-        if family == CONSTANTS:
+        if group == CONSTANTS:
             return self._constant(node.data)
         known = self._outside.get(node)
         if known is None:
-            block = Block(recorder, self.blocks[family])
-            if family in (PARAMETERS, INPUTS) or block.shape != ONE:
+            block = Block(recorder, self.blocks[group])
+            if group in (PARAMETERS, INPUTS) or block.shape != ONE:
                 block = recorder.element(block, self._slots[node])
             kind = recorder.varies[block.index]
             kind |= LEADS if self._tape.leads(block) else 0

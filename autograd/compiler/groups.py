@@ -1,12 +1,12 @@
-"""The nodes of a graph in families: which of them are computed alike, and so at once.
+"""The nodes of a graph in groups: which of them are computed alike, and so at once.
 
-*Family*: nodes of one primitive whose operands come from the same families.  Walking the graph in
-topological order a node's family is known when its operands' families are, so that one pass finds
+*Group*: nodes of one primitive whose operands come from the same groups.  Walking the graph in
+topological order a node's group is known when its operands' groups are, so that one pass finds
 them all, in an order in which they can be computed.  Parameters, inputs and constants are the first
-three.  A graph in which nothing repeats has families of one node, in recorded order.
+three.  A graph in which nothing repeats has groups of one node, in recorded order.
 
-*Kind*: families that differ in nothing but how many operands their nodes have, such as the softmax
-of one letter, of two, of three.  What is done to all of them alike is one family again.
+*Kind*: groups that differ in nothing but how many operands their nodes have, such as the softmax
+of one letter, of two, of three.  What is done to all of them alike is one group again.
 
 Additions that nobody else sees are one long sum, and a sum of products is a ``dot``.
 """
@@ -36,8 +36,8 @@ Rewritten: TypeAlias = dict[Value, tuple[Primitive, tuple[Value, ...]]]
 
 
 @dataclass(slots=True)
-class Family:
-    """Nodes of one primitive whose operands come from the same families."""
+class Group:
+    """Nodes of one primitive whose operands come from the same groups."""
 
     row: Primitive
     members: list[Value]
@@ -46,37 +46,37 @@ class Family:
     """Whether its nodes require a gradient."""
 
     @classmethod
-    def of(cls, node: Value) -> Family:
-        """A family of one node."""
+    def of(cls, node: Value) -> Group:
+        """A group of one node."""
         return cls(node.primitive or _refuse(node), [node], [node.parents], node.requires_grad)
 
 
-Found: TypeAlias = Family | Value
-"""A family, or the node that is alone in its family: there may be a million of these."""
+Found: TypeAlias = Group | Value
+"""A group, or the node that is alone in its group: there may be a million of these."""
 
 
-def families(
-    order: Sequence[Value], family_of: dict[Value, int], roots: Sequence[Value]
+def groups(
+    order: Sequence[Value], group_of: dict[Value, int], roots: Sequence[Value]
 ) -> list[Found]:
-    """The families of a graph after those of the leaves; ``family_of`` gets every node's number."""
+    """The groups of a graph after those of the leaves; ``group_of`` gets every node's number."""
     sums = _sums(order, roots)
     kinds, known, alike = [PARAMETERS, INPUTS, CONSTANTS], dict[Any, int](), dict[Any, int]()
     found = list[Found]()
     for node in order:
-        if node in family_of:
+        if node in group_of:
             continue
         row, right = node._made_by, node._right
         if right is not None and row is not POW and node not in sums:
-            key: Any = (row, kinds[family_of[node._left]], kinds[family_of[right]])
+            key: Any = (row, kinds[group_of[node._left]], kinds[group_of[right]])
         else:
             row, parents = sums.get(node) or (row, node.parents)
             if not parents:  # a leaf, or a part of a longer sum
-                family_of[node] = CONSTANTS
+                group_of[node] = CONSTANTS
                 continue
-            key = _key(row, parents, kinds, family_of)
+            key = _key(row, parents, kinds, group_of)
         new = len(kinds)
         number = known.setdefault(key if node.requires_grad else (key, False), new)
-        family_of[node] = number
+        group_of[node] = number
         if number != new:
             _join(found, number - 3, node, sums)
             continue
@@ -86,21 +86,21 @@ def families(
             found.append(node)
         if row.variadic:  # type: ignore[union-attr]
             parents = sums[node][1] if node in sums else node.parents
-            sources = sorted({kinds[family_of[parent]] for parent in parents})
+            sources = sorted({kinds[group_of[parent]] for parent in parents})
             number = alike.setdefault((row, node.requires_grad, *sources), number)
         kinds.append(number)
     several = any(number != k for k, number in enumerate(kinds)) if alike else False
-    return _in_order(found, family_of) if several else found
+    return _in_order(found, group_of) if several else found
 
 
 def _key(
-    row: Any, parents: Sequence[Value], kinds: Sequence[int], family_of: dict[Value, int]
+    row: Any, parents: Sequence[Value], kinds: Sequence[int], group_of: dict[Value, int]
 ) -> tuple[Any, ...]:
-    """What nodes of a family have in common; of many sources the order is none of it."""
+    """What nodes of a group have in common; of many sources the order is none of it."""
     if len(parents) > FEW:
-        among = _families_among(parents, family_of)
-        return row, len(parents), *sorted({kinds[family] for family in among})
-    sources = [kinds[family_of.setdefault(parent, CONSTANTS)] for parent in parents]
+        among = _groups_among(parents, group_of)
+        return row, len(parents), *sorted({kinds[group] for group in among})
+    sources = [kinds[group_of.setdefault(parent, CONSTANTS)] for parent in parents]
     exponent = parents[1]._data if row is POW and sources[1] == CONSTANTS else None
     return row, exponent, *sources
 
@@ -109,56 +109,56 @@ def _checked(node: Value, sums: Rewritten) -> Found:
     if node not in sums:
         return node if node.primitive else _refuse(node)
     row, parents = sums[node]
-    return Family(row, [node], [parents], node.requires_grad)
+    return Group(row, [node], [parents], node.requires_grad)
 
 
 def _join(found: list[Found], place: int, node: Value, sums: Rewritten) -> None:
-    """Let a node join the family at a place."""
-    family = found[place]
-    if not isinstance(family, Family):
-        family = found[place] = Family.of(family)
-    family.members.append(node)
-    family.parents.append(sums[node][1] if node in sums else node.parents)
+    """Let a node join the group at a place."""
+    group = found[place]
+    if not isinstance(group, Group):
+        group = found[place] = Group.of(group)
+    group.members.append(node)
+    group.parents.append(sums[node][1] if node in sums else node.parents)
 
 
-def _in_order(found: list[Found], family_of: dict[Value, int]) -> list[Found]:
-    """The families such that each comes after those of its operands.
+def _in_order(found: list[Found], group_of: dict[Value, int]) -> list[Found]:
+    """The groups such that each comes after those of its operands.
 
     Where a kind has several, the first that was seen of what is done to them all came too soon.
     """
     depths = [0, 0, 0]
     for each in found:
-        parents = each.parents[0] if isinstance(each, Family) else each.parents
-        depths.append(1 + max([depths[family_of[parent]] for parent in parents]))
+        parents = each.parents[0] if isinstance(each, Group) else each.parents
+        depths.append(1 + max([depths[group_of[parent]] for parent in parents]))
     order = sorted(range(len(found)), key=lambda k: depths[k + 3])
     place = [PARAMETERS, INPUTS, CONSTANTS, *[0] * len(found)]
     for new, old in enumerate(order):
         place[old + 3] = new + 3
-    for node, family in family_of.items():
-        family_of[node] = place[family]
+    for node, group in group_of.items():
+        group_of[node] = place[group]
     return [found[k] for k in order]
 
 
 def numbered(
-    found: list[Found], family_of: dict[Value, int], small: int
+    found: list[Found], group_of: dict[Value, int], small: int
 ) -> Iterator[tuple[int, Found]]:
-    """The families with their numbers, those of up to so many nodes taken apart into these."""
+    """The groups with their numbers, those of up to so many nodes taken apart into these."""
     new = len(found) + 3
     for number, each in enumerate(found, 3):
-        if isinstance(each, Family) and 1 < len(each.members) <= small and not each.row.variadic:
+        if isinstance(each, Group) and 1 < len(each.members) <= small and not each.row.variadic:
             for node, own in zip(each.members, [number, *range(new, new + small)]):
-                family_of[node] = own
+                group_of[node] = own
                 yield own, node
             new += len(each.members) - 1
         else:
             yield number, each
 
 
-def _families_among(nodes: Sequence[Value], family_of: dict[Value, int]) -> set[int]:
-    """The families of these nodes: of some that are not known, they are constants."""
-    found = {*map(family_of.get, nodes)}
+def _groups_among(nodes: Sequence[Value], group_of: dict[Value, int]) -> set[int]:
+    """The groups of these nodes: of some that are not known, they are constants."""
+    found = {*map(group_of.get, nodes)}
     if None in found:
-        found = {family_of.setdefault(node, CONSTANTS) for node in nodes}
+        found = {group_of.setdefault(node, CONSTANTS) for node in nodes}
     return found  # type: ignore[return-value]
 
 
@@ -190,10 +190,10 @@ Region = list[list[tuple[Value, ...]]]
 """The operands of ``dot`` nodes: rows of nodes that share their inputs, with the same weights."""
 
 
-def regions_of(family: Family, matrix: slice, columns: slice) -> list[Region]:
+def regions_of(group: Group, matrix: slice, columns: slice) -> list[Region]:
     """The nodes in rows that share their columns, and rows together that share their matrix."""
     rows: dict[Any, list[tuple[Value, ...]]] = {}
-    for parents in family.parents:
+    for parents in group.parents:
         rows.setdefault(parents[columns], []).append(parents)
     regions: dict[Any, Region] = {}
     for row in rows.values():
