@@ -2,7 +2,8 @@
 
 import pytest
 
-from nn import DivergedError, History
+from autograd import Value
+from nn import SGD, DivergedError, History, fit, squared_error
 
 
 def test_a_fresh_one_is_empty():
@@ -31,3 +32,13 @@ def test_a_diverged_training_keeps_its_history():
         raise DivergedError("the loss became nan", history)
     assert caught.value.history is history
     assert isinstance(caught.value, FloatingPointError)
+
+
+def test_seconds_are_those_of_the_training(monkeypatch):
+    w, clock = Value(1.0), iter([100.0, 103.5])
+    monkeypatch.setattr("nn.train.perf_counter", lambda: next(clock))
+    history = fit(
+        lambda x: w * x[0], [[1.0]], [2.0], loss=squared_error, optimizer=SGD([w], lr=0.1),
+        epochs=1, backend="eager", progress=False,
+    )  # fmt: skip
+    assert history.seconds == 3.5
