@@ -106,6 +106,8 @@ SCREENS = [
     ("zh", 80, 30, "passes", ["end", "a", "end", "z", "n", "s", "end", "a", "end", "b", "f"]),
     ("en", 60, 12, "backprop", ["end", "a", "z", "s", "g", "9", "\x7f", "1", "\n"]),
     ("en", 24, 6, "backprop", ["n", "end"]),
+    *(("en", 64, height, "backprop", ["?", "n", "f", "end"]) for height in (8, 9, 10, 11, 13)),
+    ("zh", 30, 18, "passes", ["?", "n", "f", "end"]),
 ]
 
 

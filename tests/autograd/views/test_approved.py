@@ -62,6 +62,11 @@ def recurrent():
     return autograd.sum(layer(layer([Value(0.5, label="x"), Value(-1.0, label="y")])))
 
 
+def narrow():
+    """Equations wider than what they are about, and weights almost too many to see."""
+    return model(90, 1, 1, activation="leaky_relu")([Value(k % 3 - 1.0) for k in range(90)]) * 2
+
+
 def fan():
     """One input of more units than each has operands: its texts stand where the wires arrive."""
     return model(1, 5, 1)([Value(1.5, label="x")]) * Value(2.0, label="t")
@@ -118,6 +123,7 @@ APPROVED = {
     "wide network at units.svg": lambda: at(wide, 2, 1.0),
     "tall network at layers.svg": lambda: at(tall, 1, 1.0),
     "one input of many units at numbers.svg": lambda: at(fan, 0, 1.0),
+    "narrow network at layers.svg": lambda: at(narrow, 1, 1.0),
     "two rows at layers.svg": lambda: at(batch, 1, 0.8),
     "two rows at units.svg": lambda: at(batch, 2, 0.8, lang="zh"),
     "recurrent network at units.svg": lambda: at(recurrent, 2, 1.0),
