@@ -260,8 +260,9 @@ class Roller:
         return None
 
     def _is_uniform(self, nodes: Sequence[Value]) -> bool:
+        """Whether they are the same for every row, and owed the mean over the rows."""
         sources = {*map(self.group_of.__getitem__, nodes)}
-        return not any(self._block(group).varying for group in sources)
+        return not any(self.tape.is_of_rows(self._block(group)) for group in sources)
 
     def _multiply(self, number: int, group: Group, regions: Sequence[tuple[Region, bool]]) -> None:
         recorder, n = self.recorder, (len(group.parents[0]) - 1) // 2

@@ -239,6 +239,19 @@ def test_one_term_softmaxes_and_products_of_sums(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
+def test_a_matrix_that_is_one_for_all_rows_though_computed_from_them(backend: str) -> None:
+    need(backend)
+    x, w = [Value(0.5)], [Value(0.3), Value(-0.7)]
+    a, b = hidden = [weight * x[0] for weight in w]
+    ones = [[a**0, b**0, a**0], [b**0, a**0, b**0], [b**0, b**0, b**0]]
+    column = [a.tanh(), b.tanh(), a * b]
+    first, second, third = (autograd.dot(row, column) for row in ones)
+    chosen = autograd.take([a**0, b**0], 1.0) + autograd.take([b**0, a**0], 0.0)
+    root = first * second + third * hidden[0] * chosen
+    check(root, x, w, np.array([[0.5], [2.0], [-1.0]]), backend)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 @pytest.mark.parametrize("rows", [1, 2, 7, 32, 100])
 def test_a_network_with_everything(backend: str, rows: int) -> None:
     """A convolution, tokens looked up and attended to, a layer for each, a residual, a loss."""
