@@ -197,13 +197,15 @@ class Places:
     ) -> tuple[Any, Integers, Integers]:
         """The blocks in the order in which they fall free, when, and how often each is read."""
         program, tables = self.program, self._tables
-        blocks, readers = readings(program)
         kept = self._bases[ends_of(program)]
-        uses = np.bincount(np.concatenate([blocks, kept, kept]), minlength=len(program))
-        last = np.zeros(len(program), np.int64)
-        np.maximum.at(last, blocks, readers)
+        uses = np.bincount(np.concatenate([kept, kept]), minlength=len(program))
+        last, stays = np.zeros((2, len(program)), np.int64)
+        for blocks, readers in readings(program, self._bases):
+            uses += np.bincount(blocks, minlength=len(program))
+            np.maximum.at(last, blocks, readers)
+            stays[blocks[np.where(over[readers], ROWS, tables[readers]) != tables[blocks]]] = 1
         last[[INPUTS, *kept.tolist(), *regions.inner]] = 0
-        last[blocks[np.where(over[readers], ROWS, tables[readers]) != tables[blocks]]] = 0
+        last[stays > 0] = 0
         last[~program.varying & (self._kernels == 0)] = 0
         falling = np.flatnonzero(last)
         falling = falling[np.argsort(last[falling], kind="stable")]

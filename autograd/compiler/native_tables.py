@@ -8,14 +8,14 @@ a planned word is ``a + (b << 32)`` and means a + b R.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from autograd.compiler.arrays import ARITIES, CODE, ELEMENTWISE, VIEWS, ArrayProgram, Integers
+from autograd.compiler.arrays import ARITIES, CODE, ELEMENTWISE, ArrayProgram, Integers
 from autograd.compiler.native_signatures import kinds, names
 
 BEFORE, ROWS, AFTER = range(3)
@@ -142,22 +142,18 @@ class Plan:
     """The texts of further kernels, whose numbers follow those of the library."""
 
 
-def readings(program: ArrayProgram) -> tuple[Integers, Integers]:
-    """Per reading of a real block: the block, and who reads it."""
-    n = len(program)
-    views = np.isin(program.codes, [CODE[word] for word in VIEWS])
-    base = np.where(views, program.operands[:, 0], np.arange(n))
-    readers, blocks = [], []
+def readings(program: ArrayProgram, base: Integers) -> Iterator[tuple[Integers, Integers]]:
+    """Blocks and who reads them, in several parts; each as the real block behind it."""
+    is_real = base == np.arange(len(program))
     for column in range(3):
-        who = np.flatnonzero((ARITY[program.codes] > column) & ~views)
+        who = np.flatnonzero((ARITY[program.codes] > column) & is_real)
         who = who[program.operands[who, column] >= 0]
-        readers.append(who)
-        blocks.append(base[program.operands[who, column]])
-    for k in np.flatnonzero(program.codes == CODE["collect"]).tolist():
-        first, stop, *_ = program.operands[k].tolist()
-        blocks.append(base[program.pieces[first:stop, 0]])
-        readers.append(np.full(stop - first, k))
-    return np.concatenate(blocks), np.concatenate(readers)
+        yield base[program.operands[who, column]], who
+    collects = np.flatnonzero(program.codes == CODE["collect"])
+    if len(collects):
+        first, stop = program.operands[collects, :2].T
+        pieces = np.concatenate([*map(np.arange, first, stop)])
+        yield base[program.pieces[pieces, 0]], np.repeat(collects, stop - first)
 
 
 def check_reach(program: ArrayProgram) -> None:
