@@ -118,6 +118,7 @@ def described(
 
 
 def fields(operation: Operation) -> tuple[str, tuple[int, ...], Shape, bool]:
+    """What a region takes from an operation: its word, operands, shape, and whether it varies."""
     return operation.word, operation.operands, operation.shape, operation.varying
 
 
