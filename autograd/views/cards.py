@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Literal
 
 from autograd.rules import TABLE
@@ -201,7 +203,7 @@ _NARROW, _BROAD = frozenset("iIjl.,:;'|!()[]{}`ftr "), frozenset("mwMW@%&—…�
 
 def wide(text: str, size: float) -> float:
     """About how wide a sans-serif face sets the text: a little generous, the same everywhere."""
-    return size * sum(map(_em, text))
+    return size * reduce(add, map(_em, text), 0.0)  # sum() rounds otherwise from Python 3.12 on
 
 
 def _em(char: str) -> float:

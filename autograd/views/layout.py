@@ -17,9 +17,11 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import pairwise, takewhile
+from operator import add, mul
 from typing import Any, Literal
 
 Point = tuple[float, float]
@@ -97,7 +99,12 @@ def points_of(curve: Curve) -> Iterator[Point]:
 def _bezier(points: tuple[Point, ...], t: float) -> Point:
     weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
     xs, ys = zip(*points)
-    return sum(map(float.__mul__, weights, xs)), sum(map(float.__mul__, weights, ys))
+    return total(map(mul, weights, xs)), total(map(mul, weights, ys))
+
+
+def total(lengths: Iterable[float]) -> float:
+    """One by one, for the same picture everywhere: from Python 3.12 on ``sum`` rounds less."""
+    return reduce(add, lengths, 0.0)
 
 
 # -- in columns: what has an order of its own ------------------------------------------------------
@@ -176,14 +183,14 @@ def _stacked(scope: Scope, parts: dict[Item, _Arranged], arrows: Sequence[Arrow]
     for item in parts:
         column.setdefault(rank[item], []).append(item)
     left, top, bottom = (PADDING, PADDING + TITLE, PADDING) if scope else (0.0, 0.0, 0.0)
-    tall = max(sum(parts[i].height + ROW_GAP for i in items) for items in column.values())
+    tall = max(total(parts[i].height + ROW_GAP for i in items) for items in column.values())
     middle: dict[Item, float] = {}
     whole = _Arranged(0.0, tall - ROW_GAP + top + bottom, {}, {})
     x = left
     for k in sorted(column):
         x += _gap(k, rank, arrows) if k != min(column) else 0.0
         wide = max(parts[item].width for item in column[k])
-        y = top + (tall - sum(parts[i].height + ROW_GAP for i in column[k])) / 2
+        y = top + (tall - total(parts[i].height + ROW_GAP for i in column[k])) / 2
         for item in _in_order(column[k], [*parts], arrows, middle):
             _put(whole, parts[item], x + (wide - parts[item].width) / 2, y)
             middle[item] = y + parts[item].height / 2
@@ -222,7 +229,7 @@ def _in_order(
             number = re.search(r"\d{1,9}$", item[-1])
             return False, float(number[0]) if number else -1.0
         beside = came.get(item, [])
-        return True, round(sum(beside) / len(beside), 1) if beside else -1.0
+        return True, round(total(beside) / len(beside), 1) if beside else -1.0
 
     return sorted(items, key=place)
 
@@ -383,7 +390,7 @@ class _Column:
         for y in (start, end):
             if not any(a - CLEAR < y < b + CLEAR for a, b in self.spans):
                 return y
-        a, b = min(self._aisles(), key=lambda aisle: abs(sum(aisle) - start - end))
+        a, b = min(self._aisles(), key=lambda aisle: abs(total(aisle) - start - end))
         count = self.lines[a] = self.lines.get(a, -1) + 1
         half = min((b - a) / 2, PADDING)  # below the upper block: titles stand above the lower one
         apart = half / 3 * ((count + 1) // 2) * (1 if count % 2 else -1)
