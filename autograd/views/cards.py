@@ -82,6 +82,13 @@ def cards_of(graph: Graph, groups: Sequence[Group], gradients: bool) -> Iterator
             yield Card(key, "fold", root, nodes, title, "", scope[:-1], width, TALL)
 
 
+def folded_scope(card: Card, graph: Graph) -> Scope:
+    """The scope that a card stands for, or ()."""
+    if card.kind not in ("fold", "unit", "layer"):
+        return ()
+    return graph.nodes[card.nodes[0]].scope[: len(card.scope) + 1]
+
+
 def _node_card(graph: Graph, node: TraceNode, gradients: bool) -> Card:
     key, nodes, root = f"n{node.id}", (node.id,), node is graph.root
     if node.constant and node.leaf and not node.label:

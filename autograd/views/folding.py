@@ -94,6 +94,11 @@ def _first_named(scope: Scope, names: list[str]) -> Scope:
     return next((p for p in prefixes(scope) if any(n in names for n in _names_of(p))), ())
 
 
+def scopes(graph: Graph) -> list[Scope]:
+    """Every scope of a graph, in the order of its nodes; numbers of boxes count them."""
+    return [*dict.fromkeys(path for node in graph.nodes for path in prefixes(node.scope))]
+
+
 def prefixes(scope: Scope) -> Iterator[Scope]:
     """The scopes around something, the outermost first."""
     return (scope[:depth] for depth in range(1, len(scope) + 1))

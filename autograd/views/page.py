@@ -18,7 +18,7 @@ from typing import Any
 from autograd.views.folding import levels, suiting
 from autograd.views.kernels import kernel
 from autograd.views.moment import moment
-from autograd.views.painter import colours, paint, static
+from autograd.views.painter import colours, paint, picture_words, static
 from autograd.views.plays import shared_example, shares_an_inner_node
 from autograd.views.scene import scene
 from autograd.views.text import typeset
@@ -26,10 +26,10 @@ from autograd.views.trace import Lang, Trace, as_records, sentences, trace
 from autograd.views.words import HOLE, template
 
 MODULES = (
-    *("numbers", "story", "plays", "narrator", "mathml", "board", "describe"),
-    *("panels", "lessons", "link", "viewer"),
+    *("numbers", "story", "plays", "narrator", "mathml", "paint", "board"),
+    *("folding", "describe", "panels", "lessons", "link", "viewer"),
 )
-"""In an order in which each needs only earlier ones."""
+"""In an order in which each needs only earlier ones; a graph with boxes has `mixture` as well."""
 
 OPEN_UP_TO = 1500
 """The number of nodes up to which a level is drawn, if a coarser one is there to fall back on."""
@@ -110,13 +110,19 @@ def page_data(
         "level": first,
         "lang": lang,
         "templates": {key: _holes(op, count) for key, op, count in _calls(*stories)},
-        "told": {part: told for part, told in sentences().items() if part != "picture"},
+        "told": {**sentences(), "picture": {x: pictured(x) for x in ("en", "zh")}},
     }
     if example:
         data["example"] = {"trace": told_trace(example)}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def pictured(lang: str) -> dict[str, str]:
+    """The words of the picture that the page sets anew in another language."""
+    told = picture_words(lang)
+    return {key: told[key] for key in ("grad", "folded", "node", "nodes", "edge", "edges", "more")}
 
 
 def told_trace(story: Trace) -> dict[str, Any]:
@@ -133,8 +139,9 @@ def page_script(story: Trace, example: Trace | None = None) -> str:
     kernels = ",\n".join(
         f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(*told)
     )
-    basis = ("basis",) if "basis." in kernels else ()
-    return f"const KERNELS = {{\n{kernels}\n}};\n{joined_modules(*basis, *MODULES)}"
+    wanted = {"basis": "basis." in kernels, "mixture": any(node.scope for node in story.nodes)}
+    more = [name for name, needed in wanted.items() if needed]
+    return f"const KERNELS = {{\n{kernels}\n}};\n{joined_modules(*more, *MODULES)}"
 
 
 @cache

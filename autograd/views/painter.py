@@ -23,13 +23,14 @@ from autograd.views.cards import (
     TALL,
     Card,
     equations,
+    folded_scope,
     given_name,
     heat_side,
     heat_width,
     listed,
     tooltip,
 )
-from autograd.views.folding import Scope
+from autograd.views.folding import Scope, scopes
 from autograd.views.layout import Curve, Point, point_on
 from autograd.views.moment import Moment
 from autograd.views.network import Layer, Unit, subscribed
@@ -144,6 +145,9 @@ class _Painter:
         self.told, self.now, self.words = told, now, words
         self.graph, self.places = told.graph, told.places
         self.payer, self.payee = actors(told.graph, now)
+        self.boxes = {scope: i for i, scope in enumerate(scopes(told.graph))}
+        """The number of every scope of the graph, the same at any folding."""
+        self.first = {card.key: card.nodes[0] for card in told.cards}
 
     def parts(self) -> Iterator[Markup]:
         """Boxes below, then wires, then cards; the coin on top."""
@@ -164,6 +168,7 @@ class _Painter:
             *self._headings(scope, y0 + 28),
             class_="scope",
             data_scope=shorten("/".join(scope), 200),
+            data_box=str(self.boxes[scope]),
         )
 
     def _headings(self, scope: Scope, y: float) -> Iterator[Markup]:
@@ -179,7 +184,8 @@ class _Painter:
     def _wire(self, wire: Wire, pill: Pill | None) -> Markup:
         curve = backwards(self.places.curves[wire.key])
         if not wire.edges:
-            return tag("path", class_="quiet", d=path(curve))
+            ends = f"{self.first[wire.debtor]} {self.first[wire.creditor]}"
+            return tag("path", class_="quiet", d=path(curve), data_ends=ends)
         known = any(self.graph.edges[edge].consumer in self.now.known for edge in wire.edges)
         states = {
             "bundle": len(wire.edges) > 1,
@@ -221,7 +227,8 @@ class _Painter:
         rect = tag("rect", x=x - width / 2, y=y - 9, width=width, height=18, rx=9)
         shown: dict[str, str | float] = {"class_": "local", "x": x, "y": y + 4}
         if len(wire.edges) > 1:
-            inside = tag("text", self._count("edge", len(wire.edges)), **shown)
+            text = self._count("edge", len(wire.edges))
+            inside = tag("text", text, **shown, data_word="edges")
         else:
             known = self.graph.edges[wire.edges[0]].consumer in self.now.known
             text = wire_text(wire, self.graph, self.words) if known else ""
@@ -249,7 +256,7 @@ class _Painter:
             *["root"] * card.root,
         ]
         acting = "now" if self.payer in card.nodes else "payee" if self.payee in card.nodes else ""
-        numbers = " ".join(map(str, card.nodes))
+        numbers, scope = " ".join(map(str, card.nodes)), folded_scope(card, self.graph)
         return tag(
             "g",
             tag("title", self._card_title(card)),
@@ -259,6 +266,7 @@ class _Painter:
             data_state=self._state(card),
             transform=f"translate({n(x)} {n(y)})",
             **{"data_nodes" if card.folded else "data_node": numbers},
+            **({"data_box": str(self.boxes[scope])} if scope else {}),
         )
 
     def _state(self, card: Card) -> str:
@@ -278,8 +286,8 @@ class _Painter:
             debt.consumer in card.nodes and debt.parent in card.nodes for debt in self.graph.edges
         )
         size = f"{self._count('node', len(card.nodes))} · {self._count('edge', inside)}"
-        whole = card.units[0].scope if card.kind == "unit" else (*card.scope, card.title)
-        return f"{self.words['folded']} {shorten(' / '.join(whole), 200)}\n{size}"
+        whole = " / ".join(folded_scope(card, self.graph)) or card.title
+        return f"{self.words['folded']} {shorten(whole, 200)}\n{size}"
 
     def _slot(self, slot: str, of: int, x: float, y: float, digits: int = 6) -> Markup:
         """The text of a slot as it stands now."""
@@ -305,7 +313,7 @@ class _Painter:
         yield tag(
             "rect", class_="tray", x=left - 7, y=3, width=right - left + 14, height=22, rx=radius
         )
-        yield say("key", self.words["grad"], left, 18.5)
+        yield say("key", self.words["grad"], left, 18.5, data_word="key")
         for slot, shown, x in (
             ("pile", self._pile(card, of), left + PILE_FROM),
             ("heard", self._heard(of), right),
@@ -338,8 +346,10 @@ class _Painter:
         owing = [i for i in card.nodes if not self.graph.nodes[i].constant]
         settled = f"{sum(i in self.now.settled for i in owing)}/{len(owing)}"
         yield say("name", card.title, left, -9)
-        yield say("count", self._count("node", len(card.nodes)), left, 18.5)
-        yield say("heard", settled if self.now.step else "", right, 18.5, data_slot="count")
+        size = self._count("node", len(card.nodes))
+        yield say("count", size, left, 18.5, data_word="size")
+        heard = settled if self.now.step else ""
+        yield say("heard", heard, right, 18.5, data_slot="count")
 
     def _inputs(self, card: Card) -> Iterator[Markup]:
         left, right = sides(card)
@@ -356,7 +366,8 @@ class _Painter:
     def _more(self, rows: int, x: float, y: float) -> Iterator[Markup]:
         """How many rows there was no room for, in place of the last one."""
         if hidden := rows - listed(rows):
-            yield say("more", self.words["more"].format(hidden), x, y + LINE * ROWS_AT_MOST)
+            text, y = self.words["more"].format(hidden), y + LINE * ROWS_AT_MOST
+            yield say("more", text, x, y, data_word="more", data_hidden=str(hidden))
 
     def _unit(self, card: Card) -> Iterator[Markup]:
         unit, [left, right] = card.units[0], sides(card)

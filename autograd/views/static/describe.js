@@ -1,12 +1,13 @@
-// The board in words: to a screen reader it is a list of nodes and edges, to a mouse each says the same as its tooltip.
+// The board in words: to a screen reader it is a list of nodes, edges and boxes, to a mouse each says the same as its tooltip.
 import { minus } from "./narrator.js";
 import { show, sumOf } from "./numbers.js";
+import { counted, drawn } from "./paint.js";
 
-/** Give every node and edge of a picture its words at a moment. */
-export function describe(svg, now, narrator, say) {
+/** Give everything in a picture its words at a moment; `folding` knows which boxes open and close. */
+export function describe(svg, now, { narrator, say, words, folding }) {
   if (!groups.has(svg)) prepare(svg);
-  svg.setAttribute("aria-label", say("graph", { nodes: now.story.nodes.length, edges: now.story.edges.length }));
   const { nodes, edges } = groups.get(svg);
+  if (!now.changed) describeBoxes(svg, now, say, words, folding);
   for (const id of now.changed?.nodes ?? nodes.keys()) if (nodes.has(id)) tell(nodes.get(id), nodeWords(id, now, say));
   for (const id of now.changed?.edges ?? edges.keys()) if (edges.has(id)) tell(edges.get(id), edgeWords(id, now, narrator, say));
 }
@@ -14,16 +15,32 @@ export function describe(svg, now, narrator, say) {
 const groups = new WeakMap();
 
 function prepare(svg) {
-  const all = (kind) => new Map([...svg.querySelectorAll(`g.${kind}[data-${kind}]`)].map((group) => [Number(group.dataset[kind]), group]));
-  groups.set(svg, { nodes: all("node"), edges: all("edge") });
+  const found = (kind) => new Map([...svg.querySelectorAll(`g.${kind}[data-${kind}]`)].map((group) => [Number(group.dataset[kind]), group]));
+  groups.set(svg, { nodes: found("node"), edges: found("edge") });
   svg.setAttribute("role", "list");
-  for (const group of svg.querySelectorAll("g.node, g.edge")) {
-    group.setAttribute("role", "listitem");
+  for (const group of svg.children) {
+    const item = group.matches("g.node, g.edge, g.scope");
+    group.setAttribute(...(item ? ["role", "listitem"] : ["aria-hidden", "true"]));
+    if (!item) continue;
     for (const part of group.children) part.setAttribute("aria-hidden", "true");
-    if (!group.querySelector("title")) group.prepend(document.createElementNS(svg.namespaceURI, "title"));
-    group.setAttribute("aria-label", group.querySelector("title").textContent);
+    if (!group.querySelector("title")) group.prepend(drawn("title", {}));
   }
-  for (const other of svg.querySelectorAll(":scope > :not(g.node, g.edge)")) other.setAttribute("aria-hidden", "true");
+}
+
+/** Everything that stands for several: boxes and folds, which open and close, and bundles of edges. */
+function describeBoxes(svg, now, say, words, folding) {
+  svg.setAttribute("aria-label", say("graph", { nodes: now.story.nodes.length, edges: now.story.edges.length }));
+  for (const group of svg.querySelectorAll("g.edge[data-edges]")) tell(group, counted("edge", group.dataset.edges.split(" ").length, words));
+  for (const group of svg.querySelectorAll("g.scope, g.fold")) {
+    const { box, nodes } = group.dataset;
+    const name = box === undefined ? group.querySelector(".name").textContent : folding.scopes[box].join(" / ");
+    tell(group, nodes ? `${words.folded} ${name}: ${counted("node", nodes.split(" ").length, words)}` : name);
+    const door = box !== undefined && (nodes ? folding.inside(box) !== undefined && group.querySelector(".card") : group.querySelector("text"));
+    if (!door) continue;
+    const kind = { role: "button", tabindex: 0, "aria-expanded": !nodes, "aria-label": say(nodes ? "open" : "fold", { scope: name }) };
+    for (const [key, value] of Object.entries(kind)) door.setAttribute(key, value);
+    door.removeAttribute("aria-hidden");
+  }
 }
 
 function tell(group, words) {

@@ -5,6 +5,7 @@ export function writeLink(state, first) {
   const { taken, mode, lang, given, acts, leaf, delta } = state;
   const parts = [`step=${taken}`, `mode=${mode}`, `lang=${lang}`];
   for (const key of ["by", "level", "ending", "ask"]) if (state[key] !== first[key]) parts.push(`${key}=${state[key]}`);
+  if (state.boxes.size) parts.push(`boxes=${[...state.boxes].sort((a, b) => a - b)}`);
   if (given.size) parts.push(`set=${[...given].map(([id, x]) => `${id}:${plain(x)}`).join(",")}`);
   if (acts.length) parts.push(`passes=${acts.map((act) => (typeof act === "number" ? `step:${plain(act)}` : act)).join(",")}`);
   if (mode === "nudge") parts.push(`nudge=${leaf}:${plain(delta)}`);
@@ -20,6 +21,9 @@ export function readLink(hash, { own, data }) {
   Object.assign(state, one("ending", ["pile", "news"]), one("by", ["edge", "node", "inner", "outer"]));
   if (/^\d+$/.test(link.get("step") ?? "")) state.taken = Number(link.get("step"));
   if (data.levels.includes(Number(link.get("level") ?? NaN))) state.level = Number(link.get("level"));
+  const count = new Set(own.nodes.flatMap(({ scope }) => scope.map((_, i) => JSON.stringify(scope.slice(0, i + 1))))).size;
+  const boxes = (link.get("boxes") ?? "").split(",").filter((box) => /^\d+$/.test(box) && Number(box) < count).map(Number);
+  if (boxes.length) state.boxes = new Set(boxes);
   const asked = own.nodes[link.get("ask") ?? NaN];
   if (asked && !asked.constant) state.ask = asked.id;
   if (link.get("predict") === "1") state.predict = true;

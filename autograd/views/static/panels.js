@@ -1,6 +1,9 @@
 // The panels beside the board: the table, the program, the counters, the leaves to play with.
 import { grouped, show, sumOf, typeset } from "./numbers.js";
 
+/** Rows that a browser lays out together when one of them changes. */
+const TOGETHER = 40;
+
 /** An element with attributes and children; text becomes text, never markup. */
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
@@ -31,7 +34,10 @@ export class Table {
   constructor(scroll, story) {
     this.scroll = scroll;
     this.rows = story.nodes.map((node) => this.#row(node));
-    scroll.querySelector("tbody").replaceChildren(...this.rows.map((row) => row.element));
+    for (const body of scroll.querySelectorAll("tbody")) body.remove();
+    for (let at = 0; at < this.rows.length; at += TOGETHER) {
+      scroll.querySelector("table").append(make("tbody", {}, ...this.rows.slice(at, at + TOGETHER).map((row) => row.element)));
+    }
   }
 
   #row(node) {

@@ -6,6 +6,7 @@ export class Story {
   constructor(trace, kernels, given = new Map()) {
     Object.assign(this, { trace, kernels, nodes: trace.nodes, edges: trace.edges, steps: trace.steps });
     this.root = this.nodes[trace.root];
+    this.custom = this.nodes.some((node) => node.custom);
     this.owing = this.nodes.map(() => []);
     this.owed = this.nodes.map(() => []);
     for (const edge of this.edges) this.owing[edge.from].push(edge);
@@ -90,7 +91,7 @@ export class Story {
 
   /** Whether the page can work out a node anew when this leaf changes. */
   canRetell(leaf) {
-    if (!this.nodes.some((node) => node.custom)) return true;
+    if (!this.custom) return true;
     const reached = new Set([leaf]);
     for (const node of this.nodes) {
       if (!node.parents.some((parent) => reached.has(parent.id))) continue;

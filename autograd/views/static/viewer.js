@@ -1,12 +1,14 @@
 // The viewer: one state (step, method, language, stride, numbers, passes), shown by the panels, changed by buttons, keys and the link.
-import { Board, coinsOf, paint } from "./board.js";
+import { Board } from "./board.js";
 import { describe } from "./describe.js";
+import { Folding } from "./folding.js";
 import { Asked, paintCompare, paintGauge, paintLog, Predict } from "./lessons.js";
 import { readLink, writeLink } from "./link.js";
 import { mathml } from "./mathml.js";
 import { Narrator } from "./narrator.js";
 import { grouped } from "./numbers.js";
 import { Counters, Leaves, make, NumberField, Program, readNumber, Table, write } from "./panels.js";
+import { coinsOf, paint } from "./paint.js";
 import { impatient, nudge, pathByPath, payingBack } from "./plays.js";
 import { Story } from "./story.js";
 
@@ -14,36 +16,51 @@ const PACE = 1700;
 const MEASURED = 500;
 const STRIP = { nodes: 48, steps: 160 };
 const MODES = ["backprop", "naive", "impatient", "nudge"];
+/** Which keys do what; help names a group of them once. */
 const KEYS = [
-  ["← →", "key_step"], ["Shift ← →", "key_node"], ["Home End", "key_ends"], ["Space", "key_play"],
-  ["F", "key_f"], ["B", "key_b"], ["N", "key_n"], ["I", "key_i"], ["D", "key_d"], ["A Z S", "key_passes"], ["+ − 0", "key_zoom"], ["?", "key_help"],
+  [["ArrowRight"], "forward", "← →", "key_step"], [["ArrowLeft"], "back"],
+  [["Shift ArrowRight"], "next", "Shift ← →", "key_node"], [["Shift ArrowLeft"], "previous"],
+  [["Home"], "first", "Home End", "key_ends"], [["End"], "last"], [[" "], "play", "Space", "key_play"],
+  [["f"], "forth", "F", "key_f"], [["b"], "backward", "B", "key_b"],
+  [["n"], "naive", "N", "key_n"], [["i"], "impatient", "I", "key_i"], [["d"], "nudge", "D", "key_d"],
+  [["a"], "again", "A Z S", "key_passes"], [["z"], "zero"], [["s"], "step"],
+  [["+", "="], "zoom_in", "+ − 0", "key_zoom"], [["-"], "zoom_out"], [["0"], "fit"],
+  [[], "box", "Enter", "key_fold"], [["?"], "help", "?", "key_help"],
 ];
 
 class Viewer {
   constructor(section, data, kernels) {
-    Object.assign(this, { section, data, places: {}, made: new Map() });
+    Object.assign(this, { section, data, places: {}, made: new Map(), found: new Map() });
     this.own = new Story(data.trace, kernels);
     this.example = data.example && new Story(data.example.trace, kernels);
     this.narrator = new Narrator(data.told, { ...data.templates, ...data.example?.templates });
     const leaf = this.own.leaves.find(({ id }) => this.own.canRetell(id));
-    this.first = { taken: 0, mode: "backprop", by: strideAt(data.level), level: data.level, ending: "pile", acts: [], given: new Map(), ask: undefined, predict: false, leaf: leaf?.id, delta: 0.3 };
+    this.first = { taken: 0, mode: "backprop", by: strideAt(data.level), level: data.level, ending: "pile", boxes: new Set(), acts: [], given: new Map(), ask: undefined, predict: false, leaf: leaf?.id, delta: 0.3 };
     this.state = { ...this.first, lang: data.lang ?? ourLanguage() };
     this.#build();
     this.#listen();
     this.#restore();
   }
 
-  find = (selector) => this.section.querySelector(selector);
+  some = (selector) => this.section.querySelector(selector);
   say = (key, words) => this.narrator.ui(this.state.lang, key, words);
   control = (name) => this.find(`[data-control="${name}"]`);
   button = (name) => this.find(`[data-action="${name}"]`);
 
+  /** An element that is always there, looked for once. */
+  find(selector) {
+    if (!this.found.has(selector)) this.found.set(selector, this.some(selector));
+    return this.found.get(selector);
+  }
+
   #build() {
     const { data } = this;
-    const levels = (selector) => new Map([...document.querySelectorAll(selector)].map((t) => [Number(t.dataset.level), t]));
-    this.templates = new Map([[this.own, levels("template[data-level]:not([data-example])")], [this.example, levels("template[data-example]")]]);
-    this.templates.get(this.own).set(data.level, this.templates.get(this.own).get(data.level) ?? asTemplate(this.find(".stage svg.board")));
-    this.board = new Board(this.find(".stage"), this.templates.get(this.own));
+    const templates = (selector) => [...document.querySelectorAll(selector)].map((t) => [Number(t.dataset.level), t.content.firstElementChild]);
+    const own = new Map(templates("template[data-level]:not([data-example])"));
+    if (!own.size) own.set(data.level, this.some("svg.board").cloneNode(true));
+    this.foldings = new Map([[this.own, new Folding(this.own, own)]]);
+    if (this.example) this.foldings.set(this.example, new Folding(this.example, new Map(templates("template[data-example]"))));
+    this.board = new Board(this.find(".stage"));
     this.counters = new Counters(this.find(".counters"));
     this.asked = new Asked(this.find(".asked"), (way) => this.#point(way));
     this.predict = new Predict(this.find(".predict"), this.say, () => this.#advance());
@@ -55,7 +72,7 @@ class Viewer {
     this.control("level").append(...data.levels.map((level) => make("option", { value: level })));
     this.control("nudged").append(...this.own.leaves.filter(({ id }) => this.own.canRetell(id)).map((node) => make("option", { value: node.id }, node.name)));
     disable(this.button("nudge"), this.state.leaf === undefined);
-    this.find(".keys").append(...KEYS.flatMap(([keys, said]) => [make("dt", {}, keys), make("dd", { "data-t": said })]));
+    this.find(".keys").append(...KEYS.filter(([, , shown]) => shown).flatMap(([, , shown, said]) => [make("dt", {}, shown), make("dd", { "data-t": said })]));
   }
 
   // -- what is told ----------------------------------------------------------------------------------
@@ -197,11 +214,10 @@ class Viewer {
     const { state, source } = this;
     if (this.staged !== source) {
       this.staged = source;
-      this.board.templates = this.templates.get(source);
       this.table = new Table(this.find(".ledger .scroll"), source);
       this.program = new Program(this.find(".code"), source);
       this.leaves = new Leaves(this.find(".live"), source, this.say, (given) => this.#change({ given }));
-      this.board.show(this.#shownLevel);
+      this.#draw();
     }
     this.leaves.put(state.given);
     this.find(".compare").hidden = state.mode !== "impatient";
@@ -211,8 +227,13 @@ class Viewer {
     this.find(".level").hidden = this.data.levels.length < 2 || source !== this.own;
   }
 
-  get #shownLevel() {
-    return this.source === this.own ? this.state.level : 0;
+  get #folding() {
+    return this.foldings.get(this.source);
+  }
+
+  /** Put the picture of this folding on the stage. */
+  #draw() {
+    this.board.show(this.#folding.picture(this.source === this.own ? this.state : { level: 0, boxes: new Set() }));
   }
 
   #show(from, moved = false) {
@@ -221,10 +242,12 @@ class Viewer {
     now.changed = this.shown?.svg === this.board.svg && this.shown.lang === lang ? this.play.changes(this.shown.now, now) : undefined;
     this.shown = { now, lang, svg: this.board.svg };
     Object.assign(this.section.dataset, { step: taken, steps: this.steps.length, mode, lang });
-    paint(this.board.svg, now);
-    describe(this.board.svg, now, this.narrator, this.say);
-    this.board.follow();
-    this.board.carry(now, moved ? Math.min(750, this.#pace * 0.55) : 0);
+    const words = this.data.told.picture[lang];
+    const hurried = this.board.hurried;
+    paint(this.board.svg, now, words);
+    describe(this.board.svg, now, { narrator: this.narrator, say: this.say, words, folding: this.#folding });
+    this.board.follow(now, hurried);
+    this.board.carry(now, moved && !hurried ? Math.min(750, this.#pace * 0.55) : 0);
     this.table.paint(now, this.say);
     this.program.paint(now);
     this.counters.paint(now, this.say);
@@ -283,16 +306,15 @@ class Viewer {
   #controls() {
     const { taken, mode, lang, predict } = this.state;
     const last = this.steps.length;
-    Object.assign(this.control("slider"), { max: last, value: taken });
-    this.control("slider").setAttribute("aria-valuetext", this.say("place", { step: taken, steps: last }));
-    this.find(".place").textContent = this.say("place", { step: taken, steps: last });
+    const place = this.say("place", { step: taken, steps: last });
+    Object.assign(this.control("slider"), { max: last, value: taken }).setAttribute("aria-valuetext", place);
+    write(this.find(".place"), place);
     for (const name of ["first", "back"]) disable(this.button(name), taken === 0);
     for (const name of ["last", "forward"]) disable(this.button(name), taken === last);
     for (const name of MODES) this.button(name).setAttribute("aria-pressed", mode === name);
     for (const name of ["en", "zh"]) this.button(name).setAttribute("aria-pressed", lang === name);
     this.control("predict").checked = predict;
-    this.control("by").value = this.state.by;
-    this.control("level").value = this.state.level;
+    for (const name of ["by", "level"]) if (this.control(name).value !== String(this.state[name])) this.control(name).value = this.state[name];
   }
 
   #translate() {
@@ -366,7 +388,7 @@ class Viewer {
     new ResizeObserver(() => this.#reserve()).observe(this.find(".told"));
     addEventListener("hashchange", () => this.#restore());
     addEventListener("beforeprint", () => this.#print());
-    addEventListener("afterprint", () => this.find(".strip")?.remove());
+    addEventListener("afterprint", () => this.some(".strip")?.remove());
   }
 
   /** In nudge mode a leaf on the board can be dragged sideways. */
@@ -403,8 +425,8 @@ class Viewer {
     if (button && button.getAttribute("aria-disabled") !== "true") return this.#do(button.dataset.action);
     const ask = event.target.closest("[data-ask]");
     if (ask) return this.#askAbout(Number(ask.dataset.ask));
-    const fold = event.target.closest("g.fold[data-nodes]");
-    if (fold && this.data.levels.length > 1) this.#open(fold);
+    const box = event.target.closest("[data-box]");
+    if (box && !(this.board.dragged > 4)) this.#toggleBox(Number(box.dataset.box));
     return undefined;
   }
 
@@ -412,18 +434,23 @@ class Viewer {
     this.state.ask = id;
     this.#ask();
     this.#writeLink();
+    if (id === undefined) return;
     this.find(".asked").scrollIntoView({ block: "nearest" });
-    this.find(".asked summary, .asked button").focus({ preventScroll: true });
+    this.some(".asked summary, .asked button").focus({ preventScroll: true });
   }
 
   #do(action) {
-    const { state } = this;
+    const { state, board } = this;
     const actions = {
       first: () => this.go(0),
       back: () => this.back(),
       forward: () => this.forward(),
       last: () => this.go(this.steps.length),
+      next: () => this.nextNode(),
+      previous: () => this.previousNode(),
       play: () => this.toggle(),
+      forth: () => this.#startOf("eval"),
+      backward: () => this.#startOf("seed"),
       en: () => this.setLang("en"),
       zh: () => this.setLang("zh"),
       pile: () => this.#change({ ending: "pile" }),
@@ -437,15 +464,13 @@ class Viewer {
         this.#change({ given: new Map() });
       },
       unask: () => {
-        state.ask = undefined;
-        this.#ask();
-        this.#writeLink();
+        this.#askAbout();
         this.section.focus({ preventScroll: true });
       },
       help: () => this.find("dialog").showModal(),
-      zoom_in: () => this.board.zoom(1.4),
-      zoom_out: () => this.board.zoom(1 / 1.4),
-      fit: () => this.board.fit(),
+      zoom_in: () => board.zoom(1.4),
+      zoom_out: () => board.zoom(1 / 1.4),
+      fit: () => board.fit(),
       copy: () => this.#copy(),
     };
     if (MODES.includes(action)) this.setMode(action);
@@ -460,55 +485,43 @@ class Viewer {
 
   #key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
-    if (event.target.closest("dialog, select, input:not([type=range], [type=checkbox])")) return;
-    if (event.target.matches("[data-control=delta]") && /^(Arrow|Home|End)/.test(event.key)) return;
-    const mode = (name) => () => this.setMode(this.state.mode === name ? "backprop" : name);
-    const keys = {
-      ArrowRight: () => (event.shiftKey ? this.nextNode() : this.forward()),
-      ArrowLeft: () => (event.shiftKey ? this.previousNode() : this.back()),
-      Home: () => this.go(0),
-      End: () => this.go(this.steps.length),
-      f: () => this.#startOf(0),
-      b: () => this.#startOf(this.own.steps.findIndex((step) => step.kind === "seed")),
-      n: mode("naive"),
-      i: mode("impatient"),
-      d: mode("nudge"),
-      a: () => this.#do("again"),
-      z: () => this.#do("zero"),
-      s: () => this.#do("step"),
-      "?": () => this.#do("help"),
-      "+": () => this.board.zoom(1.4),
-      "=": () => this.board.zoom(1.4),
-      "-": () => this.board.zoom(1 / 1.4),
-      0: () => this.board.fit(),
-      ...(event.target.closest("button, summary, [type=checkbox]") ? {} : { " ": () => this.toggle() }),
-    };
-    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act) return;
+    const { target, key } = event;
+    if (target.closest("dialog, select, input:not([type=range], [type=checkbox])")) return;
+    if (target.matches("[data-control=delta]") && /^(Arrow|Home|End)/.test(key)) return;
+    const box = target.closest("[data-box]");
+    const pressed = key.length === 1 ? key.toLowerCase() : key;
+    const named = KEYS.find(([keys]) => keys.includes(event.shiftKey && pressed.length > 1 ? `Shift ${pressed}` : pressed));
+    const action = box && /^( |Enter)$/.test(key) ? "box" : named?.[1];
+    if (!action || (action === "play" && target.closest("button, summary, [type=checkbox]"))) return;
     event.preventDefault();
-    if (this.section.classList.contains("playing") && event.key !== " ") this.toggle(false);
-    act();
+    if (action !== "play" && this.section.classList.contains("playing")) this.toggle(false);
+    if (action === "box") this.#toggleBox(Number(box.dataset.box));
+    else this.#do(action === this.state.mode ? "backprop" : action);
   }
 
-  /** The forward pass begins at 0, the backward pass where every node has its value. */
-  #startOf(taken) {
+  /** The forward pass begins where the first node is worked out, the backward pass where every node has its value. */
+  #startOf(kind) {
     this.setMode("backprop");
-    this.go(taken);
+    this.go(this.own.steps.findIndex((step) => step.kind === kind));
   }
 
   /** Another level of folding, and strides to match. */
   #setLevel(level) {
-    Object.assign(this.state, { level, by: strideAt(level) });
-    this.board.show(level);
+    Object.assign(this.state, { level, boxes: new Set(), by: strideAt(level) });
+    this.#draw();
     this.#change({});
   }
 
-  /** Open a folded scope: the next finer level, looking at what was inside. */
-  #open(fold) {
-    const { levels } = this.data;
-    const first = fold.dataset.nodes.split(" ")[0];
-    this.#setLevel(levels[Math.min(levels.indexOf(this.state.level) + 1, levels.length - 1)]);
-    this.board.lookAt(first);
+  /** Open or close one box, looking at what was inside; the focus stays with it. */
+  #toggleBox(box) {
+    const { boxes } = this.state;
+    if (this.source !== this.own || this.#folding.inside(box) === undefined) return;
+    this.state.boxes = boxes.has(box) ? new Set([...boxes].filter((other) => other !== box)) : new Set([...boxes, box]);
+    this.#draw();
+    this.#show();
+    this.board.lookAt(this.own.nodes.filter(({ id }) => this.#folding.chains[id].includes(box)).map(({ id }) => id));
+    this.some(`[data-box="${box}"] [role=button]`)?.focus({ preventScroll: true });
+    this.#writeLink();
   }
 
   // -- links -----------------------------------------------------------------------------------------
@@ -516,9 +529,9 @@ class Viewer {
   /** Everything as the link has it. */
   #restore() {
     this.made.clear();
-    const before = this.state.level;
+    const before = [this.state.level, ...this.state.boxes].join();
     Object.assign(this.state, this.first, readLink(location.hash, this));
-    if (this.staged && before !== this.state.level) this.board.show(this.#shownLevel);
+    if (this.staged && before !== [this.state.level, ...this.state.boxes].join()) this.#draw();
     this.#stage();
     this.state.taken = Math.min(this.state.taken, this.steps.length);
     this.#translate();
@@ -547,7 +560,7 @@ class Viewer {
       button.textContent = this.say(placed ? "copied" : "copied_state");
       setTimeout(() => { button.textContent = this.say("copy"); }, 1600);
     } catch {
-      this.find(".copied")?.remove();
+      this.some(".copied")?.remove();
       const field = make("input", { class: "copied", readonly: "", "aria-label": this.say("link"), value: link });
       button.after(field);
       field.select();
@@ -558,7 +571,7 @@ class Viewer {
 
   /** All strides as a strip; the pictures are left out of very long ones. */
   #print() {
-    this.find(".strip")?.remove();
+    this.some(".strip")?.remove();
     const ends = [];
     for (let taken = 0; taken < this.steps.length;) {
       const end = this.play.strideEnd(taken, this.state.by);
@@ -575,10 +588,11 @@ class Viewer {
     const item = make("li", {}, make("p", {}, `${now.taken}. ${this.narrator.sentence(this.state.lang, now)}`), ...formulas);
     if (picture) {
       const svg = this.board.svg.cloneNode(true);
-      svg.setAttribute("viewBox", svg.dataset.home);
-      for (const coin of svg.querySelectorAll(".coin")) coin.remove();
-      paint(svg, now);
-      for (const place of coinsOf(svg, now)) place(1);
+      paint(svg, now, this.data.told.picture[this.state.lang]);
+      for (const { group, place } of coinsOf(svg, now)) {
+        svg.append(group);
+        place(1);
+      }
       item.prepend(svg);
     }
     return item;
@@ -593,12 +607,6 @@ function disable(button, off) {
 /** The stride that goes with a level of folding: a layer, a neuron, or one edge where all lies open. */
 function strideAt(level) {
   return ["edge", "outer"][level] ?? "inner";
-}
-
-function asTemplate(svg) {
-  const template = document.createElement("template");
-  template.content.append(svg.cloneNode(true));
-  return template;
 }
 
 function ourLanguage() {

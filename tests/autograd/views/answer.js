@@ -30,7 +30,7 @@ const tasks = {
   },
   read: ({ texts }) => texts.map((text) => { const r = readNumber(text); return r.wrong ?? String(r.number); }),
   link: ({ hash }, own, narrator, data) => {
-    const first = { taken: 0, mode: "backprop", by: "edge", level: 0, ending: "pile", acts: [], given: new Map(), predict: false, leaf: 0, delta: 0.3, lang: "en" };
+    const first = { taken: 0, mode: "backprop", by: "edge", level: 0, ending: "pile", boxes: new Set(), acts: [], given: new Map(), predict: false, leaf: 0, delta: 0.3, lang: "en" };
     return writeLink({ ...first, ...readLink(hash, { own, data }) }, first);
   },
   questions: (_, story, narrator) => {

@@ -1,0 +1,249 @@
+// Painting: brings the texts, states and coins of a picture that Python laid out to a moment.
+import { number, sumOf } from "./numbers.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const COINS_AT_MOST = 60;
+const REST = 0.82;
+const PILE_FROM = 34;
+const STRONGEST = 0.4;
+const DOTS_AT_MOST = 3;
+const DOT = 7;
+
+export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+/** Whether what moves goes up the debts: a walker, or a change on its way forward. */
+const upwards = ({ mode }) => mode === "naive" || mode === "nudge";
+const numbersOf = (group, name) => (group.dataset[name] ?? group.dataset[`${name}s`] ?? "").split(" ").filter(Boolean).map(Number);
+
+/** Bring the texts and states of an SVG to a moment: all of them, or those that may have changed. */
+export function paint(svg, now, words) {
+  const parts = partsOf(svg);
+  const touched = (kind) => [...now.changed[kind]].flatMap((id) => parts[kind].get(id) ?? []);
+  const current = new Set(now.edges.map((edge) => edge.id));
+  const some = now.changed ? new Set([...parts.always, ...touched("nodes"), ...touched("edges")]) : parts.all;
+  for (const part of some) part(now, current, words);
+}
+
+const known = new WeakMap();
+
+/** What changes in an SVG, looked up once: functions that paint a part anew, by the nodes and edges it is about. */
+function partsOf(svg) {
+  if (known.has(svg)) return known.get(svg);
+  const parts = { all: [], always: [], nodes: new Map(), edges: new Map() };
+  const add = (kind, ids, part) => {
+    parts.all.push(part);
+    for (const id of ids) parts[kind].set(id, [...(parts[kind].get(id) ?? []), part]);
+  };
+  for (const group of svg.querySelectorAll("g.node")) {
+    const ids = numbersOf(group, "node");
+    add("nodes", ids, (now) => paintCard(group, ids, now));
+  }
+  for (const group of svg.querySelectorAll("g.edge")) {
+    const ids = numbersOf(group, "edge");
+    add("edges", ids, (now, current) => paintWire(group, ids, now, current));
+  }
+  for (const text of svg.querySelectorAll("text[data-slot], text[data-word]")) {
+    const [{ slot, word }, id] = [text.dataset, Number(text.dataset.of)];
+    add(slot === "partial" ? "edges" : "nodes", [id], (now, _, words) => inscribe(text, word ? WORDS[word](text, words) : SLOTS[slot](text, id, now)));
+    if (slot === "count") parts.always.push(parts.all.at(-1));
+  }
+  for (const map of svg.querySelectorAll("g.heatmap")) {
+    const cells = [...map.querySelectorAll("rect.heat")].map((cell) => [cell, Number(cell.dataset.of), cell.dataset.slot]);
+    add("nodes", cells.map(([, id]) => id), (now) => paintHeat(cells, now));
+  }
+  known.set(svg, parts);
+  return parts;
+}
+
+const digitsOf = (element) => Number(element.dataset.digits ?? 6);
+const valueOf = (id, now) => (now.known(id) ? now.story.values[id] : undefined);
+const written = (x, element) => (x === undefined ? "" : number(x, digitsOf(element)));
+
+/** What each kind of slot says at a moment. */
+const SLOTS = {
+  value: (element, id, now) => written(valueOf(id, now), element),
+  grad: (element, id, now) => written(now.gradient(id), element),
+  pile: (element, id, now) => pileText(element, id, now),
+  heard: (element, id, now) => heardText(id, now),
+  count: (element, _, now) => countText(numbersOf(element.closest("g.node"), "node"), now),
+  partial: (element, id, now) => partialText(element, id, now),
+};
+
+/** What is said in the reader's language. */
+const WORDS = {
+  edges: (text, words) => counted("edge", numbersOf(text.closest("g.edge"), "edge").length, words),
+  size: (text, words) => counted("node", numbersOf(text.closest("g.node"), "node").length, words),
+  more: (text, words) => words.more.replace("{}", text.dataset.hidden),
+  key: (_, words) => words.grad,
+};
+
+/** So many nodes or edges. */
+export const counted = (what, n, words) => words[n === 1 ? what : `${what}s`].replace("{}", n);
+
+function heardText(id, now) {
+  const [heard, of] = now.heard(id);
+  return now.state(id) === "settled" ? "✓" : heard ? `${heard}/${of}` : "";
+}
+
+/** The payments as a sum, or where there is no room for that, their total. */
+function pileText(element, id, now) {
+  const pile = now.pile(id);
+  if (!pile.length) return "";
+  const wide = (element.closest("g.node").querySelector(".card").getAttribute("width") - 2 * 14 - PILE_FROM - 18) / 8.4;
+  const settled = now.state(id) === "settled";
+  const total = settled ? now.gradient(id) : pile.reduce((sum, x) => sum + x);
+  const short = (digits) => (settled ? "" : "Σ ") + number(total, digits);
+  const room = settled ? wide : wide - 1;
+  const texts = [...(settled ? [] : [sumOf(pile.map((amount) => number(amount)))]), ...[6, 5, 4, 3].map(short)];
+  return texts.find((text) => text.length <= room) ?? short(2);
+}
+
+const owingOf = (ids, now) => ids.filter((id) => !now.story.nodes[id].constant);
+
+function countText(ids, now) {
+  const owing = owingOf(ids, now);
+  return now.taken ? `${owing.filter((id) => now.state(id) === "settled").length}/${owing.length}` : "";
+}
+
+function partialText(element, id, now) {
+  if (!now.known(now.story.edges[id].from)) return "";
+  const times = now.mode === "naive" || now.mode === "impatient" ? now.times(id) : 0;
+  const walked = times ? ` ${times <= DOTS_AT_MOST ? "•".repeat(times) : `×${times}`}` : "";
+  makeRoom(element, walked.length * DOT);
+  return element.dataset.before + number(now.story.locals[id]) + walked;
+}
+
+/** Widen a pill for the count of its uses. */
+function makeRoom(text, more) {
+  const rect = text.previousSibling;
+  rect.dataset.home ??= rect.getAttribute("width");
+  const width = Number(rect.dataset.home) + more;
+  if (Number(rect.getAttribute("width")) === width) return;
+  rect.setAttribute("width", width);
+  rect.setAttribute("x", text.getAttribute("x") - width / 2);
+}
+
+function paintCard(group, ids, now) {
+  group.classList.toggle("now", ids.some((id) => now.actors.has(id)));
+  group.classList.toggle("payee", ids.some((id) => now.payees.has(id)) && !group.classList.contains("now"));
+  group.classList.toggle("arrived", ids.some(now.arrived));
+  const state = group.classList.contains("fold") ? stateOf(ids, now) : now.state(ids[0]);
+  if (group.dataset.state !== state) group.dataset.state = state;
+}
+
+/** The state of a fold: settled once all in it are, owed once anyone has been paid. */
+function stateOf(ids, now) {
+  const owing = owingOf(ids, now).map((id) => now.state(id));
+  if (owing.length && owing.every((state) => state === "settled")) return "settled";
+  if (owing.some((state) => state === "settled" || state === "owed")) return "owed";
+  return ids.some((id) => now.state(id) === "known") ? "known" : "idle";
+}
+
+/** Each cell as strong as its number is large among all of its map; an outline says minus. */
+function paintHeat(cells, now) {
+  const numbers = cells.map(([, id, slot]) => (slot === "value" ? valueOf(id, now) : now.gradient(id)));
+  const scale = Math.max(0, ...numbers.filter(Number.isFinite).map(Math.abs));
+  cells.forEach(([cell], k) => {
+    const x = numbers[k];
+    const part = x === undefined ? 0 : !Number.isFinite(x) ? 1 : scale ? Math.abs(x) / scale : 0;
+    const opacity = (0.05 + STRONGEST * part).toFixed(3);
+    if (cell.getAttribute("opacity") !== opacity) cell.setAttribute("opacity", opacity);
+    cell.classList.toggle("minus", x < 0);
+  });
+}
+
+function paintWire(group, ids, now, current) {
+  const used = ids.some(now.isUsed);
+  group.classList.toggle("used", used && !upwards(now));
+  group.classList.toggle("walked", used && upwards(now));
+  group.classList.toggle("now", ids.some((id) => current.has(id)));
+  group.classList.toggle("unknown", !ids.some((id) => now.known(now.story.edges[id].from)));
+  if (!group.classList.contains("weight")) return;
+  const local = now.story.locals[ids[0]];
+  group.classList.toggle("minus", local < 0);
+  const wide = (0.6 + 2.4 * (Number.isNaN(local) ? 1 : Math.min(1, Math.abs(local)))).toFixed(1);
+  group.querySelector(".wire").setAttribute("stroke-width", wide);
+}
+
+function inscribe(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Where the cards, wires and boxes of a picture are, read off their outlines; cards with their nodes. */
+export function boxesOf(svg) {
+  const all = (selector, box) => [...svg.querySelectorAll(selector)].map((element) => ({ element, ...box(element) }));
+  return [
+    ...all("g.node", (group) => ({ nodes: numbersOf(group, "node"), ...cardBox(group) })),
+    ...all("g.edge, .quiet", (group) => lineBox((group.querySelector(".wire") ?? group).getAttribute("d"))),
+  ];
+}
+
+/** The box of a card, read off its outline. */
+export function cardBox(group) {
+  const [x, y] = numbersIn(group.getAttribute("transform"));
+  const [width, height] = ["width", "height"].map((side) => Number(group.querySelector(".card").getAttribute(side)));
+  return { x, y, left: x - width / 2, top: y - height / 2, right: x + width / 2, bottom: y + height / 2 };
+}
+
+function lineBox(d) {
+  const all = numbersIn(d);
+  const [xs, ys] = [0, 1].map((axis) => all.filter((_, i) => i % 2 === axis));
+  return { left: Math.min(...xs), right: Math.max(...xs), top: Math.min(...ys), bottom: Math.max(...ys) };
+}
+
+export const numbersIn = (text) => text.match(/-?[\d.]+/g).map(Number);
+
+/** The coins of a moment, each with a way to place it at a part of its journey. */
+export function coinsOf(svg, now) {
+  if (now.step?.kind === "seed") return [seedCoin(svg, now)].filter(Boolean);
+  const wires = new Map();
+  for (const { id } of now.edges) {
+    const wire = svg.querySelector(`g.edge:is([data-edge="${id}"], [data-edges~="${id}"]) .wire`);
+    if (wire) wires.set(wire, [...(wires.get(wire) ?? []), id]);
+  }
+  return [...wires].slice(0, COINS_AT_MOST).map(([wire, ids]) => coinOn(wire, ids, now));
+}
+
+function coinOn(wire, ids, now) {
+  const text = ids.length > 1 ? `${ids.length}×` : number(now.amount(now.story.edges[ids[0]]));
+  const curve = numbersIn(wire.getAttribute("d"));
+  const way = upwards(now) ? (t) => 1 - REST * t : (t) => REST * t;
+  return disc(text, upwards(now), (t) => pointOn(curve, way(t)));
+}
+
+/** The point at that part of a chain of Bézier curves, as Python has it; without asking for a layout. */
+export function pointOn(curve, part) {
+  const pieces = (curve.length - 2) / 6;
+  const piece = Math.min(pieces - 1, Math.floor(part * pieces));
+  const t = part * pieces - piece;
+  const weights = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t ** 3];
+  const along = (axis) => weights.reduce((sum, weight, k) => sum + weight * curve[6 * piece + 2 * k + axis], 0);
+  return { x: along(0), y: along(1) };
+}
+
+/** The debt of 1 comes down on the root. */
+function seedCoin(svg, now) {
+  const root = svg.querySelector(`g.node[data-node="${now.story.root.id}"]`);
+  if (!root) return undefined;
+  const { x, top } = cardBox(root);
+  return disc("1", false, (t) => ({ x, y: top - 5 - 40 * (1 - t) }));
+}
+
+/** A coin, and what puts it where it is at a part of its way. */
+function disc(text, walker, way) {
+  const group = drawn("g", { class: walker ? "coin walker" : "coin" });
+  const width = Math.max(26, 8.4 * text.length + 14);
+  const label = drawn("text", { y: 5 });
+  label.textContent = text;
+  group.append(drawn("rect", { x: -width / 2, y: -13, width, height: 26, rx: 13 }), label);
+  const place = (t) => {
+    const { x, y } = way(t);
+    group.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
+  };
+  return { group, place };
+}
+
+export function drawn(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
