@@ -250,11 +250,13 @@ class Program:
         names = self.names
         operations = int((self.arrays.codes > CODE[VIEWS[-1]]).sum())
         note = f" ({self.note})" if self.note else ""
-        return (
-            f"<Program of {operations} operations on blocks, {len(names.inputs)} inputs, "
-            f"{len(names.parameters)} parameters, {len(names.roots)} roots, "
-            f"on {self.backend}{note}>"
-        )
+        counts = [
+            _counted(operations, "operation") + " on blocks",
+            _counted(len(names.inputs), "input"),
+            _counted(len(names.parameters), "parameter"),
+            _counted(len(names.roots), "root"),
+        ]
+        return f"<Program of {', '.join(counts)}, on {self.backend}{note}>"
 
     def _to_bytes(self) -> bytes:
         return to_bytes(Stored(self.arrays, self.names, self.pack()))
@@ -277,6 +279,10 @@ class Program:
         if not len(rows):
             raise ValueError("the batch has no rows: there is no mean to take")
         return rows
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _from_pickle(data: bytes, backend: str) -> Program:

@@ -269,7 +269,7 @@ def test_train_refuses_what_does_not_fit(line: tuple) -> None:
 
 def test_repr(line: tuple) -> None:
     assert repr(line[0]) == (
-        "<Program of 12 operations on blocks, 2 inputs, 2 parameters, 1 roots, on numpy>"
+        "<Program of 12 operations on blocks, 2 inputs, 2 parameters, 1 root, on numpy>"
     )
 
 
