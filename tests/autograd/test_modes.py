@@ -12,6 +12,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -102,11 +103,8 @@ def test_modes_belong_to_their_coroutine() -> None:
         gate = asyncio.Event()
         return await asyncio.gather(quiet(gate), loud(gate))
 
-    loop = asyncio.SelectorEventLoop()  # of its own: another's may be set, or none at all
-    try:
-        assert loop.run_until_complete(both()) == [False, True]
-    finally:
-        loop.close()
+    with ThreadPoolExecutor(1) as thread:  # in this one, a browser's loop may be running
+        assert thread.submit(asyncio.run, both()).result() == [False, True]
 
 
 # -- detect_anomaly --------------------------------------------------------------------------------
