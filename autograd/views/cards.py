@@ -196,7 +196,7 @@ def tooltip(node: TraceNode, words: Mapping[str, str], now: Moment) -> str:
         clean(node.label or node.name, TOOLTIP_COLUMNS),
         f"{words[kind]} {clean(node.op, TOOLTIP_COLUMNS)}".strip(),
         f"= {clean(node.formula, TOOLTIP_COLUMNS)}" if node.formula else "",
-        f"{words['data']} {node.value!r}" if node.id in now.known else "",
+        f"{words['data']} {node.value!r}" if node.id in now.values else "",
         f"{words['grad']} {now.totals[node.id]!r}" if node.id in now.settled else "",
         f"{words['scope']} {clean(' / '.join(node.scope), TOOLTIP_COLUMNS)}" if node.scope else "",
     ]

@@ -146,7 +146,7 @@ def draw(
     shown = any(owed.values()) if gradients is None else gradients
     graph = graph_of(order, names)
     told = scene(graph, fold, max_nodes=max_nodes, gradients=shown, rankdir=rankdir)
-    now = standing(len(order), owed if shown else {})
+    now = standing([node.data for node in order], owed if shown else {})
     picture = _digraph(told, now, picture_words(lang), output=format)
     picture._drawing, picture._told = _Drawing(told, now, lang, theme), picture.source
     return picture

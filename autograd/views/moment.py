@@ -1,76 +1,125 @@
-"""A moment of a trace: what stands in the table after so many steps.
+"""Moments: what stands in the table after so many steps, in a picture, on a page, in a terminal.
 
-Every viewer that shows a state shows a *moment*, so that stepping back is looking at an earlier
-one.
+A *move* is a step with the sentence that tells it; the *moment* after so many moves is what a
+viewer shows, so that going back is looking at an earlier one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autograd.views.records import TraceNode
-from autograd.views.trace import Step, Trace
+from autograd.views.trace import Step, Text, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of a play: ``actor`` does something, perhaps along ``edge`` to ``payee``.
+
+    ``held`` is what lies on the payee's pile afterwards; ``values`` are the numbers that change.
+    """
+
+    kind: str
+    text: Text
+    math: str
+    actor: int | None = None
+    payee: int | None = None
+    edge: int | None = None
+    amount: float | None = None
+    held: float | None = None
+    values: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Moment:
-    """The state after ``taken`` steps; ``step`` is the last of them, None at the very start.
+    """The state after some moves; ``move`` is the last of them, None at the very start.
 
-    ``consumers`` tells from how many each node must hear.
+    ``hears`` tells from how many a node hears before it is complete, ``heard`` from how many it
+    has.  ``kept`` is what leaves hold from earlier passes, ``piles`` and ``totals`` are of this.
     """
 
-    taken: int
-    step: Step | None
-    known: set[int] = field(default_factory=set)
+    hears: Mapping[int, int]
+    move: Move | None = None
+    values: dict[int, float] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
-    used: set[int] = field(default_factory=set)
+    uses: Counter[int] = field(default_factory=Counter)
+    kept: dict[int, float] = field(default_factory=dict)
     piles: dict[int, list[float]] = field(default_factory=dict)
     totals: dict[int, float] = field(default_factory=dict)
-    consumers: dict[int, int] = field(default_factory=dict)
+    heard: Counter[int] = field(default_factory=Counter)
 
-    def state_of(self, node: TraceNode) -> str:
+    def pile(self, node: int) -> list[float]:
+        """All that lies with a node, what it kept first."""
+        kept = [self.kept[node]] if node in self.kept else []
+        return kept + self.piles.get(node, [])
+
+    def total(self, node: int) -> float | None:
+        """The sum of the pile as ``.grad`` has it: a pass is added to what was kept."""
+        if node not in self.totals:
+            return self.kept.get(node)
+        return self.kept.get(node, 0.0) + self.totals[node]
+
+    def state_of(self, node: int) -> str:
         """ "idle", "known" (has a value), "owed" (something lies on its pile) or "settled"."""
-        if node.id in self.settled:
+        if node in self.settled:
             return "settled"
-        if node.id in self.piles:
+        if node in self.piles:
             return "owed"
-        return "known" if node.id in self.known else "idle"
+        return "known" if node in self.values else "idle"
+
+    def take(self, move: Move, leaves: frozenset[int] = frozenset()) -> None:
+        """What a move changes; what lies with the ``leaves`` outlasts a pass."""
+        self.move = move
+        if move.kind in ("again", "zero_grad", "step"):
+            self._begin(leaves, move.kind)
+        elif move.kind == "settle" and move.actor is not None:
+            self.settled.add(move.actor)
+        self.values.update(move.values)
+        if move.edge is not None:
+            self.uses[move.edge] += 1
+        if move.payee is not None and move.amount is not None and move.held is not None:
+            self.piles.setdefault(move.payee, []).append(move.amount)
+            self.totals[move.payee] = move.held
+            self.heard[move.payee] += move.edge is not None
+
+    def _begin(self, leaves: frozenset[int], kind: str) -> None:
+        """Leaves keep what they have or are set to 0, others start afresh."""
+        totals = {leaf: self.total(leaf) for leaf in leaves}
+        kept = {leaf: total for leaf, total in totals.items() if total is not None}
+        self.kept = dict.fromkeys(kept, 0.0) if kind == "zero_grad" else kept
+        for record in (self.settled, self.heard, self.piles, self.totals):
+            record.clear()
+        if kind == "step":
+            self.values.clear()
 
 
 def moment(story: Trace, taken: int) -> Moment:
-    """The moment after ``taken`` steps, 0 to ``len(story.steps)``."""
-    now = Moment(taken, story.steps[taken - 1] if taken else None)
-    now.consumers = dict(enumerate(consumers(story)))
+    """The moment after ``taken`` steps of a trace, 0 to ``len(story.steps)``."""
+    now = Moment(hears=hears(story))
     for step in story.steps[:taken]:
-        _take(now, step, story)
+        now.take(replayed(step, story))
     return now
 
 
-def standing(count: int, gradients: Mapping[int, float]) -> Moment:
+def standing(values: Sequence[float], gradients: Mapping[int, float]) -> Moment:
     """A graph as it stands, outside of any story: all values known, and these gradients."""
-    return Moment(0, None, {*range(count)}, {*gradients}, totals={**gradients})
+    return Moment({}, values=dict(enumerate(values)), settled={*gradients}, totals={**gradients})
 
 
-def _take(now: Moment, step: Step, story: Trace) -> None:
+def hears(story: Trace) -> Mapping[int, int]:
+    """From how many each node hears: how many edges lead to it."""
+    return Counter(edge.parent for edge in story.edges)
+
+
+def replayed(step: Step, story: Trace) -> Move:
+    """A step of a trace as a move."""
+    actor, payee, values = step.node, None, {}
     if step.edge is not None:
-        now.used.add(step.edge)
-        _receive(now, story.edges[step.edge].parent, step)
+        actor, payee = story.edges[step.edge].consumer, story.edges[step.edge].parent
     elif step.kind == "seed":
-        _receive(now, story.root.id, step)
-    elif step.node is not None:
-        (now.known if step.kind == "eval" else now.settled).add(step.node)
-
-
-def _receive(now: Moment, node: int, step: Step) -> None:
-    if step.amount is not None and step.pile_after is not None:
-        now.piles.setdefault(node, []).append(step.amount)
-        now.totals[node] = step.pile_after
-
-
-def consumers(story: Trace) -> list[int]:
-    """How many edges lead to each node: from how many it must hear."""
-    counts = [0] * len(story.nodes)
-    for debt in story.edges:
-        counts[debt.parent] += 1
-    return counts
+        payee = actor
+    elif step.kind == "eval" and actor is not None:
+        values = {actor: story.nodes[actor].value}
+    paid = {"amount": step.amount, "held": step.pile_after} if payee is not None else {}
+    return Move(step.kind, step.text, step.math, actor, payee, step.edge, values=values, **paid)

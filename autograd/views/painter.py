@@ -34,7 +34,6 @@ from autograd.views.folding import Scope, scopes
 from autograd.views.layout import Curve, Point, point_on
 from autograd.views.moment import Moment
 from autograd.views.network import Layer, Unit, subscribed
-from autograd.views.records import Graph
 from autograd.views.scene import MARGIN, Pill, Scene, Wire, wire_text
 from autograd.views.text import number, shorten
 from autograd.views.words import sum_of
@@ -144,7 +143,8 @@ class _Painter:
     def __init__(self, told: Scene, now: Moment, words: dict[str, str]) -> None:
         self.told, self.now, self.words = told, now, words
         self.graph, self.places = told.graph, told.places
-        self.payer, self.payee = actors(told.graph, now)
+        self.payer = now.move.actor if now.move else None
+        self.payee = now.move.payee if now.move and now.move.edge is not None else None
         self.boxes = {scope: i for i, scope in enumerate(scopes(told.graph))}
         """The number of every scope of the graph, the same at any folding."""
         self.first = {card.key: card.nodes[0] for card in told.cards}
@@ -186,15 +186,15 @@ class _Painter:
         if not wire.edges:
             ends = f"{self.first[wire.debtor]} {self.first[wire.creditor]}"
             return tag("path", class_="quiet", d=path(curve), data_ends=ends)
-        known = any(self.graph.edges[edge].consumer in self.now.known for edge in wire.edges)
+        known = any(self.graph.edges[edge].consumer in self.now.values for edge in wire.edges)
         states = {
             "bundle": len(wire.edges) > 1,
             "weight": wire.weight,
             "many": wire.weight and self.told.crowded,
             "minus": wire.weight and self.graph.edges[wire.edges[0]].local < 0,
             "unknown": not known,
-            "used": any(edge in self.now.used for edge in wire.edges),
-            "now": bool(self.now.step and self.now.step.edge in wire.edges),
+            "used": any(edge in self.now.uses for edge in wire.edges),
+            "now": bool(self.now.move and self.now.move.edge in wire.edges),
         }
         numbers = " ".join(map(str, wire.edges))
         return tag(
@@ -230,7 +230,7 @@ class _Painter:
             text = self._count("edge", len(wire.edges))
             inside = tag("text", text, **shown, data_word="edges")
         else:
-            known = self.graph.edges[wire.edges[0]].consumer in self.now.known
+            known = self.graph.edges[wire.edges[0]].consumer in self.now.values
             text = wire_text(wire, self.graph, self.words) if known else ""
             slot = {"data_slot": "partial", "data_of": str(wire.edges[0])}
             inside = tag("text", text, **shown, **slot, data_before=wire.before)
@@ -270,7 +270,7 @@ class _Painter:
         )
 
     def _state(self, card: Card) -> str:
-        states = [self.now.state_of(self.graph.nodes[i]) for i in card.nodes]
+        states = [self.now.state_of(i) for i in card.nodes]
         if not card.folded:
             return states[0]
         owing = [s for s, i in zip(states, card.nodes) if not self.graph.nodes[i].constant]
@@ -334,8 +334,8 @@ class _Painter:
 
     def _heard(self, of: int) -> str:
         if of in self.now.settled:
-            return "✓" if self.now.step else ""
-        total = self.now.consumers.get(of, 0)
+            return "✓" if self.now.move else ""
+        total = self.now.hears.get(of, 0)
         return f"{len(self.now.piles[of])}/{total}" if of in self.now.piles and total else ""
 
     def _number(self, card: Card) -> Iterator[Markup]:
@@ -348,7 +348,7 @@ class _Painter:
         yield say("name", card.title, left, -9)
         size = self._count("node", len(card.nodes))
         yield say("count", size, left, 18.5, data_word="size")
-        heard = settled if self.now.step else ""
+        heard = settled if self.now.move else ""
         yield say("heard", heard, right, 18.5, data_slot="count")
 
     def _inputs(self, card: Card) -> Iterator[Markup]:
@@ -458,7 +458,7 @@ class _Painter:
 
     def _number_of(self, slot: str, i: int) -> float | None:
         if slot == "value":
-            return self.graph.nodes[i].value if i in self.now.known else None
+            return self.graph.nodes[i].value if i in self.now.values else None
         return self.now.totals[i] if i in self.now.settled else None
 
     def _heat(self, slot: str, i: int, scale: float, **place: float) -> Markup:
@@ -476,31 +476,22 @@ class _Painter:
 
     def _coin(self) -> Iterator[Markup]:
         """The amount on its way, near the end of the wire that it travels."""
-        step = self.now.step
-        if step is None or step.amount is None:
+        move = self.now.move
+        if move is None or move.amount is None:
             return
         card = next((c for c in self.told.cards if c.root and not c.folded), None)
-        if step.kind == "seed" and card:
+        if move.kind == "seed" and card:
             x, y = self.places.nodes[card.key]
-            yield coin(number(step.amount), x, y - card.height / 2 - 5)
+            yield coin(number(move.amount), x, y - card.height / 2 - 5)
         for wire in self.told.wires:
-            if step.edge in wire.edges:
+            if move.edge in wire.edges:
                 x, y = point_on(backwards(self.places.curves[wire.key]), 0.82)
-                yield coin(number(step.amount), x, y)
+                yield coin(number(move.amount), x, y)
 
 
 def flat(card: Card) -> bool:
     """Whether a card is a unit of one row."""
     return card.kind == "unit" and card.height < TALL - 20
-
-
-def actors(graph: Graph, now: Moment) -> tuple[int | None, int | None]:
-    """Who acts in a moment, and who is paid."""
-    step = now.step
-    if step is None or step.edge is None:
-        return (step.node if step else None), None
-    debt = graph.edges[step.edge]
-    return debt.consumer, debt.parent
 
 
 def sides(card: Card) -> tuple[float, float]:

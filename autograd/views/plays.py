@@ -6,8 +6,7 @@ for the rest, and has two *endings*: passing on all that lies on the pile is wro
 the news is right and uses edges again and again.  ``passes`` goes on after the first backward pass:
 *backward again*, *zero_grad*, *step*.
 
-A *move* is a step of a play with the sentence that tells it; the *moment* after so many moves is
-what a viewer shows, so that going back is looking at an earlier one.
+The moves and the moments after them are those of `autograd.views.moment`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import reduce
 from math import prod
 from operator import add
@@ -24,9 +23,9 @@ from typing import Literal
 from autograd.modes import scope
 from autograd.rules import TABLE
 from autograd.value import Value, apply
+from autograd.views.moment import Moment, Move, hears, replayed
 from autograd.views.trace import (
     Mode,
-    Step,
     Text,
     Trace,
     TraceEdge,
@@ -47,91 +46,20 @@ RATE = 0.1
 """How far one descent step goes, in gradients."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One step of a play: ``actor`` does something, perhaps along ``edge`` to ``payee``.
-
-    ``held`` is what lies on the payee's pile afterwards; ``values`` are the numbers that change.
-    """
-
-    kind: str
-    text: Text
-    math: str
-    actor: int | None = None
-    payee: int | None = None
-    edge: int | None = None
-    amount: float | None = None
-    held: float | None = None
-    values: Mapping[int, float] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Moment:
-    """The state after ``taken`` moves; ``move`` is the last of them, None at the very start.
-
-    ``kept`` is what leaves hold from earlier passes, ``piles`` and ``totals`` are of this one.
-    """
-
-    taken: int
-    move: Move | None
-    values: dict[int, float] = field(default_factory=dict)
-    settled: set[int] = field(default_factory=set)
-    uses: Counter[int] = field(default_factory=Counter)
-    kept: dict[int, float] = field(default_factory=dict)
-    piles: dict[int, list[float]] = field(default_factory=dict)
-    totals: dict[int, float] = field(default_factory=dict)
-    heard: Counter[int] = field(default_factory=Counter)
-
-    def pile(self, node: int) -> list[float]:
-        """All that lies with a node, what it kept first."""
-        kept = [self.kept[node]] if node in self.kept else []
-        return kept + self.piles.get(node, [])
-
-    def total(self, node: int) -> float | None:
-        """The sum of the pile as ``.grad`` has it: a pass is added to what was kept."""
-        if node not in self.totals:
-            return self.kept.get(node)
-        return self.kept.get(node, 0.0) + self.totals[node]
-
-    def take(self, move: Move, leaves: frozenset[int]) -> None:
-        """What a move changes; what lies with the ``leaves`` outlasts a pass."""
-        if move.kind in ("again", "zero_grad", "step"):
-            self._begin(leaves, move.kind)
-        elif move.kind == "settle" and move.actor is not None:
-            self.settled.add(move.actor)
-        self.values.update(move.values)
-        if move.edge is not None:
-            self.uses[move.edge] += 1
-        if move.payee is not None and move.amount is not None and move.held is not None:
-            self.piles.setdefault(move.payee, []).append(move.amount)
-            self.totals[move.payee] = move.held
-            self.heard[move.payee] += move.edge is not None
-
-    def _begin(self, leaves: frozenset[int], kind: str) -> None:
-        """Leaves keep what they have or are set to 0, others start afresh."""
-        totals = {leaf: self.total(leaf) for leaf in leaves}
-        kept = {leaf: total for leaf, total in totals.items() if total is not None}
-        self.kept = dict.fromkeys(kept, 0.0) if kind == "zero_grad" else kept
-        for record in (self.settled, self.heard, self.piles, self.totals):
-            record.clear()
-        if kind == "step":
-            self.values.clear()
-
-
 class Play:
     """A story told in one mode: its moves, and the moment after any number of them."""
 
     def __init__(self, mode: Mode, story: Trace, moves: Sequence[Move], *, start: Text) -> None:
         self.mode, self.story, self.moves, self.start = mode, story, list(moves), start
         self.leaves = frozenset(node.id for node in story.nodes if node.leaf)
-        self.hears: Mapping[int, int] = Counter(edge.parent for edge in story.edges)
+        self.hears = hears(story)
         """From how many a node hears before it is complete."""
         self.total_uses = len(story.edges)
         """How many edge uses the whole of it takes, told or not."""
 
     def moment(self, taken: int) -> Moment:
         """The moment after ``taken`` moves, 0 to ``len(self.moves)``."""
-        now = Moment(taken, self.moves[taken - 1] if taken else None)
+        now = Moment(hears=self.hears)
         if self.mode in ("naive", "impatient"):
             now.values = {node.id: node.value for node in self.story.nodes}
         for move in self.moves[:taken]:
@@ -145,19 +73,7 @@ class Play:
 def paying_back(story: Trace) -> Play:
     """The trace itself: everyone waits, every edge is used once."""
     start = _told(["start"], root=story.root.name)
-    return Play("backprop", story, [_replayed(step, story) for step in story.steps], start=start)
-
-
-def _replayed(step: Step, story: Trace) -> Move:
-    actor, payee, values = step.node, None, {}
-    if step.edge is not None:
-        actor, payee = story.edges[step.edge].consumer, story.edges[step.edge].parent
-    elif step.kind == "seed":
-        payee = actor
-    elif step.kind == "eval" and actor is not None:
-        values = {actor: story.nodes[actor].value}
-    paid = {"amount": step.amount, "held": step.pile_after} if payee is not None else {}
-    return Move(step.kind, step.text, step.math, actor, payee, step.edge, values=values, **paid)
+    return Play("backprop", story, [replayed(step, story) for step in story.steps], start=start)
 
 
 # -- path by path ----------------------------------------------------------------------------------
@@ -288,7 +204,7 @@ def impatient(story: Trace, ending: Ending = "pile") -> Play:
 
 def shares_an_inner_node(story: Trace) -> bool:
     """Whether anybody who pays on is paid more than once: then waiting makes a difference."""
-    heard = Counter(edge.parent for edge in story.edges)
+    heard = hears(story)
     return any(count > 1 and not story.nodes[node].leaf for node, count in heard.items())
 
 
@@ -318,7 +234,7 @@ class _Hurry:
 
     def _run(self) -> None:
         seed = next(step for step in self.story.steps if step.kind == "seed")
-        self.moves.append(_replayed(seed, self.story))
+        self.moves.append(replayed(seed, self.story))
         waiting = [(edge, 1.0) for edge in reversed(self.owing[self.story.root.id])]
         while waiting and len(self.moves) <= MOST_MOVES:
             edge, news = waiting.pop()
@@ -418,7 +334,7 @@ class Passes(Play):
         told = said(["passes_step", key], "passes_step", words)
         given = {node.id: node.value for node in self.now.nodes if node.leaf}
         self.moves.append(Move("step", **told, values=given))
-        anew = [_replayed(step, self.now) for step in self.now.steps if step.kind == "eval"]
+        anew = [replayed(step, self.now) for step in self.now.steps if step.kind == "eval"]
         self.moves += [move for move in anew if move.actor not in given]
         return True
 
@@ -427,7 +343,7 @@ class Passes(Play):
         kept = self.moment(len(self.moves)).kept
         for step in self.now.steps:
             if step.kind != "eval":
-                self.moves.append(self._on_top(_replayed(step, self.now), kept))
+                self.moves.append(self._on_top(replayed(step, self.now), kept))
 
     def _on_top(self, move: Move, held: Mapping[int, float]) -> Move:
         """A move as a leaf lives it that already holds something: the pass is added at the end."""

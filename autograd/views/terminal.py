@@ -21,10 +21,10 @@ from rich.table import Table
 from rich.text import Text
 
 from autograd.messages import messages
+from autograd.views.moment import Moment
 from autograd.views.plays import (
     MODES,
     Ending,
-    Moment,
     Passes,
     Play,
     impatient,

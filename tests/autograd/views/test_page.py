@@ -13,7 +13,7 @@ from autograd.graph import topological_order
 from autograd.rules import TABLE
 from autograd.value import FLOATS, apply
 from autograd.views.kernels import kernel
-from autograd.views.moment import consumers, moment
+from autograd.views.moment import hears, moment
 from autograd.views.page import MODULES, page, page_script, page_style, static
 from autograd.views.painter import paint
 from autograd.views.plays import impatient
@@ -81,13 +81,13 @@ def table_of(tab):
 
 def expected(story, taken):
     """What should stand there, by the trace."""
-    now, owed = moment(story, taken), consumers(story)
+    now, owed = moment(story, taken), hears(story)
     rows = {}
     for node in story.nodes:
         pile = now.piles.get(node.id, [])
         heard = len(pile) - (node is story.root and bool(pile))
         rows[str(node.id)] = [
-            show(node.value) if node.id in now.known else "",
+            show(node.value) if node.id in now.values else "",
             sum_of([show(amount) for amount in pile]),
             show(now.totals[node.id]) if node.id in now.settled else "",
             f"{heard}/{owed[node.id]}" if owed[node.id] and not node.constant else "",
