@@ -175,26 +175,28 @@ def placed(program: ArrayProgram) -> tuple[ArrayProgram, Integers]:
     if alive.all():
         return program, np.append(np.arange(len(program)), -1)
     place = np.where(np.append(alive, False), np.append(np.cumsum(alive), 0), 0) - 1
-    kept = np.flatnonzero(alive)
-    codes, operands = program.codes[kept], program.operands[kept]
-    arity = ARITY[codes]
+    return reordered(program, np.flatnonzero(alive), place), place
+
+
+def reordered(program: ArrayProgram, order: Integers, place: Integers) -> ArrayProgram:
+    """These operations in this order: ``place`` says where each block is then, the last -1."""
+    operands, pieces = program.operands[order], program.pieces.copy()
+    arities = ARITY[program.codes[order]]
     for column in range(3):
-        blocks = column < arity
+        blocks = column < arities
         operands[blocks, column] = place[operands[blocks, column]]
-    pieces = program.pieces.copy()
     pieces[:, 0] = place[pieces[:, 0]]
-    rest = replace(
+    return replace(
         program,
-        codes=codes,
+        codes=program.codes[order],
         operands=operands,
-        shapes=program.shapes[kept],
-        varying=program.varying[kept],
+        shapes=program.shapes[order],
+        varying=program.varying[order],
         pieces=pieces,
         roots=tuple(int(place[k]) for k in program.roots),
         loss=int(place[program.loss]),
         gradient=int(place[program.gradient]),
     )
-    return rest, place
 
 
 def ends_of(program: ArrayProgram) -> list[int]:

@@ -13,7 +13,7 @@ in a table), the operations (a: what is read, r: earlier results), and which res
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,8 +27,9 @@ from autograd.compiler.arrays import (
     ArrayProgram,
     Integers,
     Operation,
+    ends_of,
+    reordered,
 )  # fmt: skip
-from autograd.compiler.native_tables import ARITY
 
 Shape: TypeAlias = tuple[int, int]
 
@@ -249,36 +250,14 @@ class _Fusing:
             first, *others = place[region.members].tolist()
             members[first] = first, *others
             shapes[first] = region.shape or (1, region.count)
-        return Regions(_reordered(self.program, order, place), members, shapes, frozenset(inner))
+        return Regions(reordered(self.program, order, place), members, shapes, frozenset(inner))
 
     def _read_elsewhere(self) -> set[int]:
         """What is not only read within its region."""
-        program = self.program
-        ends = [k for k in (*program.roots, program.loss, program.gradient) if k >= 0]
-        found = {self.operands[k][0] if self.words[k] in VIEWS else k for k in ends}
+        found = {
+            self.operands[k][0] if self.words[k] in VIEWS else k for k in ends_of(self.program)
+        }
         for k in self.order:
             here = self.region_of.get(k)
             found.update(b for b in self._bases(k) if self.region_of.get(b) is not here)
         return found
-
-
-def _reordered(program: ArrayProgram, order: Integers, place: Integers) -> ArrayProgram:
-    """The operations in another order; the last place is that of nothing."""
-    operands, pieces = program.operands[order], program.pieces.copy()
-    arities = ARITY[program.codes[order]]
-    for column in range(3):
-        operands[:, column] = np.where(
-            column < arities, place[operands[:, column] * (column < arities)], operands[:, column]
-        )
-    pieces[:, 0] = place[pieces[:, 0]]
-    return replace(
-        program,
-        codes=program.codes[order],
-        operands=operands,
-        shapes=program.shapes[order],
-        varying=program.varying[order],
-        pieces=pieces,
-        roots=tuple(int(place[k]) for k in program.roots),
-        loss=int(place[program.loss]),
-        gradient=int(place[program.gradient]),
-    )
