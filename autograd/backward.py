@@ -154,7 +154,7 @@ def _all_or_nothing(nodes: list[Value], change: Callable[[list[Any]], None]) -> 
 
     One thread at a time: the leaves of several graphs are often the same.
     """
-    with _STORING:
+    with STORING:
         held = [node.grad for node in nodes]
         try:
             change(held)
@@ -164,7 +164,9 @@ def _all_or_nothing(nodes: list[Value], change: Callable[[list[Any]], None]) -> 
             raise
 
 
-_STORING = RLock()
+STORING = RLock()
+"""Held by whoever changes the ``grad`` of nodes that another thread may be changing."""
+
 _TRACED = "take gradients(…, create_graph=True)"
 
 MANY = 64

@@ -2,7 +2,7 @@
 
 A node of the computation graph holds its number, the *parents* it was computed from (the
 operands, in order, repeats kept) and one *partial* per parent: the local derivative, captured in
-the forward pass. That is all the backward pass needs.  There are no closures and no links from
+the forward pass. That is all the backward pass needs.  No closures are kept, and no links from
 parents to children, hence no reference cycles: a graph is freed the moment its root is dropped.
 
 Nearly all nodes have one or two parents, so these and their partials lie in the node itself:
@@ -21,7 +21,7 @@ and held to their rows by tests; every other function is its row (``apply``).
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from inspect import Parameter, Signature
@@ -85,6 +85,9 @@ class Value(Methods):
     >>> import math
     >>> Value(math.sin(a.data), (a,), (math.cos(a.data),), op="sin").parents == (a,)
     True
+
+    Code written for micrograd says ``Value(data, (a,), "sin")``, or ``_children`` and ``_op``, and
+    assigns to ``_backward`` what pays the operands.
     """
 
     __slots__ = (
@@ -113,11 +116,13 @@ class Value(Methods):
         self,
         data: SupportsFloat,
         parents: Iterable[Value] = _NONE,
-        partials: Iterable[float] = _NONE,
+        partials: Iterable[float] | str = _NONE,
         *,
         label: str = "",
         op: str = "",
         requires_grad: bool = True,
+        _children: Iterable[Value] = _NONE,
+        _op: str = "",
     ) -> None:
         mode = current_mode()
         self._data = data if type(data) is float else number(data, "Value takes")
@@ -128,11 +133,12 @@ class Value(Methods):
         self._note = None if mode is None else mode.note_here()
         if label != "":
             self.label = label
-        if parents is not _NONE or partials is not _NONE or op:
-            self._state_operation(_each(parents, "parents"), _each(partials, "partials"), op)
+        told = parents is not _NONE or partials is not _NONE or _children is not _NONE
+        if told or op or _op:
+            self._state_operation(*_stated(parents, partials, op, _children, _op))
 
     def _state_operation(
-        self, parents: tuple[Any, ...], partials: tuple[Any, ...], op: str
+        self, parents: tuple[Any, ...], partials: tuple[Any, ...] | Unstated, op: str
     ) -> None:
         """Become the result of the user's own operation, unless there is nothing to record."""
         if not (parents or partials or op):
@@ -143,8 +149,11 @@ class Value(Methods):
         if not (self.requires_grad and recording and any(p.requires_grad for p in parents)):
             self.requires_grad = False
             return
-        slopes = tuple(number(partial, "a partial is") for partial in partials)
-        self._left, self._right, self._by_left, self._by_right = _edges_of(parents, slopes)
+        if isinstance(partials, Unstated):
+            self._left, self._by_left, self._by_right = parents, partials, _ABSENT
+        else:
+            slopes = tuple(number(partial, "a partial is") for partial in partials)
+            self._left, self._right, self._by_left, self._by_right = _edges_of(parents, slopes)
         self._made_by = op
         if mode is not None and mode.refuses(self._data):
             raise AnomalyError(describe_anomaly(self))
@@ -177,7 +186,7 @@ class Value(Methods):
         """The local derivative of this node to each parent, captured in the forward pass."""
         if current_mode() is not None and self.requires_grad:
             refuse_branch(".partials looks at", _TRACED_GRADIENT, self.label)
-        return captured_partials(self)
+        return tuple(captured_partials(self))
 
     @property
     def label(self) -> str:
@@ -271,9 +280,22 @@ class Value(Methods):
             return f"**{self.parents[1].data:g}"
         return "ReLU" if row is _RELU else row.operator or row.name
 
-    def _backward(self) -> None:
-        """Alias of ``pay``."""
-        self.pay()
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """Alias of ``pay``. A function assigned to it is asked at once how it pays the operands."""
+        return self.pay
+
+    @_backward.setter
+    def _backward(self, closure: Callable[[], object]) -> None:
+        from autograd.closures import asked
+
+        if self.requires_grad:
+            parents, partials = asked(self, closure)
+            if parents:
+                self._made_by = self.op  # and no row: that would tell other derivatives
+                self._left, self._right, self._by_left, self._by_right = _edges_of(
+                    parents, partials
+                )
 
     # -- operators ------------------------------------------------------------------------------
 
@@ -439,6 +461,22 @@ class Value(Methods):
 
         bundle: dict[str, str] = value_bundle(self)
         return bundle
+
+
+class Unstated:
+    """In the place of the partials of an operation that waits for its ``_backward``."""
+
+    __slots__ = ("op",)
+
+    def __init__(self, op: str) -> None:
+        self.op = op
+
+    def __iter__(self) -> Iterator[float]:
+        raise ValueError(
+            f"the operation {short(self.op)!r} has neither partials nor a _backward, so nobody "
+            "knows what it pays: assign its _backward, or write "
+            f"Value(data, (x,), (slope,), op={short(self.op)!r})"
+        )
 
 
 # -- making nodes -------------------------------------------------------------------------------
@@ -694,12 +732,28 @@ def _each(given: object, name: str) -> tuple[Any, ...]:
     return tuple(given)
 
 
-def _check_operation(parents: tuple[Any, ...], partials: tuple[Any, ...], op: object) -> None:
+def _stated(
+    parents: object, partials: Any, op: str, children: object, symbol: str
+) -> tuple[tuple[Any, ...], tuple[Any, ...] | Unstated, str]:
+    """Parents, partials and name; with micrograd's arguments the partials are yet to be told."""
+    operands = _each(parents if children is _NONE else children, "parents")
+    if isinstance(partials, str):  # the third argument of micrograd's
+        partials, symbol = _NONE, partials
+    elif children is _NONE and not symbol:
+        return operands, _each(partials, "partials"), op
+    name = op or symbol
+    unstated = partials is _NONE and operands
+    return operands, Unstated(name) if unstated else _each(partials, "partials"), name
+
+
+def _check_operation(
+    parents: tuple[Any, ...], partials: tuple[Any, ...] | Unstated, op: object
+) -> None:
     name = text_of(op, "op")
     for parent in parents:
         if not isinstance(parent, Value):
             raise TypeError(f"parents are Values, got {kind(parent)}")
-    if len(parents) != len(partials):
+    if not isinstance(partials, Unstated) and len(parents) != len(partials):
         raise ValueError(
             f"a partial per parent: got {len(parents)} parents and {len(partials)} partials"
         )

@@ -29,7 +29,7 @@ FLOORS = [
     {"value"},
     {"functions"},
     {"backward"},
-    {"graph", "transforms"},
+    {"graph", "transforms", "closures"},
     {"check", "differences"},
     {"__init__"},
     {"expression"},
@@ -45,6 +45,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = {
     ("primitive", "rules"),  # a pickled row is found again by its name
     ("value", "backward"),  # Value.backward
+    ("value", "closures"),  # what is assigned to Value._backward
     ("value", "views"),  # Value.to_svg, Value.save, notebooks
     ("__init__", "views"),  # autograd.draw, autograd.trace
     ("__init__", "compiler"),  # autograd.compile

@@ -6,8 +6,10 @@ Numbers are held against micrograd itself where it is installed, else against di
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import random
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -279,6 +281,133 @@ def test_the_max_margin_loss_of_the_demo() -> None:
     total.backward()
     assert all(isinstance(right, bool) for right in accuracy)
     assert any(p.grad != 0.0 for p in model.parameters())
+
+
+# -- operations that pay by closures -------------------------------------------------------------
+
+
+def closing_tanh(x: Value) -> Value:
+    """The lecture's own, on this class."""
+    t = (math.exp(2 * x.data) - 1) / (math.exp(2 * x.data) + 1)
+    out = Value(t, (x,), "tanh")
+
+    def _backward() -> None:
+        x.grad += (1 - t**2) * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def closing_product(a: Value, b: Value) -> Value:
+    out = Value(a.data * b.data, _children=(a, b), _op="*")
+
+    def _backward() -> None:
+        a.grad += b.data * out.grad
+        b.grad += a.data * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def closing_sum(terms: list[Value]) -> Value:
+    out = Value(sum(term.data for term in terms), {*terms}, "sum")
+
+    def _backward() -> None:
+        for term in terms:
+            term.grad += out.grad
+
+    out._backward = _backward
+    return out
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_closures_pay_what_the_rows_say(steps: list[tuple[int, int, int]]) -> None:
+    def build(tanh: Any, product: Any, total: Any) -> tuple[list[Value], Value]:
+        nodes = [Value(0.5), Value(-1.25), Value(2.0, requires_grad=False)]
+        for kind, i, j in steps:
+            x, y = nodes[i % len(nodes)], nodes[j % len(nodes)]
+            nodes.append(tanh(x) if kind == 0 else product(x, y) if kind == 1 else total([x, y, x]))
+        return nodes[:2], total(nodes)
+
+    leaves, out = build(closing_tanh, closing_product, closing_sum)
+    expected, root = build(Value.tanh, Value.__mul__, autograd.sum)
+    out.backward()
+    root.backward()
+    assert out.data == pytest.approx(root.data, rel=1e-12)
+    assert [x.grad for x in leaves] == pytest.approx([x.grad for x in expected], rel=1e-12)
+
+
+def test_an_operation_put_on_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Value, "tanh", closing_tanh)
+    o = neuron()["o"]
+    o.backward()
+    assert o._op == "tanh"
+    assert len(o._prev) == 1
+    by_hand = neuron()["o"]
+    by_hand.grad = 1.0
+    by_hand._backward()
+    assert by_hand._prev[0].grad == o._prev[0].grad == pytest.approx(0.5)
+    assert autograd.trace(o).steps
+    assert check_grads(Value.tanh, [0.3]).ok
+    with pytest.raises(ValueError, match="stated by hand"):
+        autograd.compile(o)
+
+
+def test_a_subclass_with_an_init_and_operations_in_micrograd_s_words() -> None:
+    class Mine(Value):
+        def __init__(self, data: float, _children: Any = (), _op: str = "") -> None:
+            super().__init__(data, _children, _op)
+            self._backward = lambda: None
+
+        def sin(self) -> Value:
+            out = Mine(math.sin(self.data), (self,), "sin")
+
+            def _backward() -> None:
+                self.grad += math.cos(self.data) * out.grad
+
+            out._backward = _backward
+            return out
+
+    x = Mine(0.5)
+    y = 3 * x.sin() + x
+    y.backward()
+    assert x.grad == 3 * math.cos(0.5) + 1
+    assert x.sin()._prev == (x,)
+    assert isinstance(x.sin(), Mine)
+
+
+def test_asking_a_closure_leaves_no_trace() -> None:
+    gc.disable()
+    try:
+        x = Value(0.5)
+        x.grad = 7.0
+        y = closing_tanh(x)
+        assert (x.grad, y.grad) == (7.0, 0.0)
+        gone = weakref.ref(y)
+        del y
+        assert gone() is None
+    finally:
+        gc.enable()
+    with pytest.raises(ZeroDivisionError):
+        (x * 2)._backward = lambda: setattr(x, "grad", 1 / 0)
+    assert x.grad == 7.0
+    with autograd.no_grad():
+        closing_tanh(x)._backward()
+    assert x.grad == 7.0
+
+
+def test_a_closure_in_the_place_of_a_row_is_what_is_paid() -> None:
+    x = Value(3.0)
+    y = x * x
+
+    def _backward() -> None:
+        x.grad += 100 * y.grad
+
+    y._backward = _backward
+    y.backward()
+    assert (x.grad, y.op, y.partials) == (100.0, "mul", (100.0,))
+    with pytest.raises(TypeError, match="cannot be differentiated twice"):
+        autograd.gradients(y, [x], create_graph=True)
 
 
 # -- ports ---------------------------------------------------------------------------------------

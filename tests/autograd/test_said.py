@@ -53,6 +53,25 @@ mine = Value(4.0, (x,), (4.0,), op="mine", label="m")
 NO_NUMBER = "a real number, got str 'a'; did you mean float('a'), or label='a'?"
 
 
+def closing(pay: Callable[[Value], object]) -> None:
+    """An operation on x that pays by a closure, as micrograd's do."""
+    out = Value(1.0, (x,), "f")
+    out._backward = lambda: pay(out)
+
+
+def pays_a_stranger() -> None:
+    out = Value(1.0, (x,), "f")
+
+    def pay() -> None:
+        y.grad += out.grad
+
+    out._backward = pay
+
+
+def paying(node: Value, amount: float) -> None:
+    node.grad += amount
+
+
 class Odd:
     """Is no number, says that it is one, and shows itself in letters that turn and move a line."""
 
@@ -104,7 +123,17 @@ def a_wrong_partial(v: Value) -> Value:
         # an operation of one's own
         (lambda: Value(1.0, x, (1.0,)), TypeError, "parents is a tuple, got Value(2.0, label='x', grad=0.0); did you mean (x,)?"),
         (lambda: Value(1.0, (x,), 1.0), TypeError, "partials is a tuple, got float 1.0; did you mean (x,)?"),
-        (lambda: Value(1.0, (x,), "tanh"), TypeError, "partials is a tuple, got str 'tanh'; did you mean op='tanh'?"),
+        (lambda: Value(1.0, "tanh"), TypeError, "parents is a tuple, got str 'tanh'; did you mean op='tanh'?"),
+        (lambda: Value(1.0, (x,), "tanh").backward(), ValueError, "the operation 'tanh' has neither partials nor a _backward, so nobody knows what it pays: assign its _backward, or write Value(data, (x,), (slope,), op='tanh')"),
+        (lambda: Value(1.0, (), "tanh"), ValueError, "op='tanh' names an operation, which needs parents and partials"),
+        (lambda: Value(1.0, (x,), "f", op=3), TypeError, "op is a str, got int 3"),
+        (lambda: Value(1.0, _children=x), TypeError, "parents is a tuple, got Value(2.0, label='x', grad=0.0); did you mean (x,)?"),
+        # a closure that pays
+        (lambda: setattr(x * 2, "_backward", None), TypeError, "_backward is a function without arguments, got None"),
+        (lambda: closing(lambda out: setattr(x, "grad", out.grad)), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f forgets what others have paid; write += where it says ="),
+        (lambda: closing(lambda out: paying(x, max(-1.0, out.grad))), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f pays [-1.0] when the grad is -1.152921504606847e+18"),
+        (lambda: closing(lambda out: paying(out, 1.0)), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f changes the grad of its own node"),
+        (pays_a_stranger, ValueError, "a _backward pays each operand a partial times the node's grad; the one of f pays Value(6.0, label='y', op='mul', grad=0.0), which is not among the operands"),
         (lambda: Value(1.0, (2.0,), (1.0,), op="f"), TypeError, "parents are Values, got float 2.0"),
         (lambda: Value(1.0, (x,), ("a",)), TypeError, f"a partial is {NO_NUMBER}"),
         (lambda: Value(1.0, partials=(1.0,)), ValueError, "a partial per parent: got 0 parents and 1 partials"),

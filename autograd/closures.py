@@ -1,0 +1,92 @@
+"""Operations written for micrograd: a closure pays the operands, in place of stated partials.
+
+``out = Value(t, (x,), "tanh")`` names operands and an operation; what it pays is said by the
+closure that is assigned to ``out._backward``.  It is *asked* at once: a node that owes 1 pays each
+operand its partial.  Then it is let go: the node is one like any other that states its partials,
+and none is held by a closure that holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FunctionType
+from typing import Any, NoReturn
+
+from autograd.backward import STORING
+from autograd.validation import kind, named, number, plain
+from autograd.value import Value
+
+DEBTS = (1.0, -(2.0**60), 2.0**-60)
+"""Of either sign, small and large: powers of two, so a payment in proportion is exactly that."""
+
+
+def asked(node: Value, closure: Callable[[], object]) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
+    """The operands of a node, each once, and the partials by which the closure pays them.
+
+    Every ``grad`` is as before.  Raises ValueError where no partials can say what the closure does.
+    """
+    if not callable(closure):
+        raise TypeError(f"_backward is a function without arguments, got {kind(closure)}")
+    parents = tuple(dict.fromkeys(node.parents))
+    others = [value for value in _values_at_hand(closure) if value not in {node, *parents}]
+    answers, kept = _answers([node, *parents, *others], closure)
+    partials = answers[0][1:]
+    for debt, (own, *amounts) in zip(DEBTS, answers):
+        if own != debt:
+            _refuse(node, "changes the grad of its own node")
+        if not all(map(_same, amounts, [partial * debt for partial in partials])):
+            _refuse(node, f"pays {amounts} when the grad is {debt}")
+    if 0.0 in kept[1:]:
+        _refuse(node, "forgets what others have paid; write += where it says =")
+    for value, amount in zip(others, partials[len(parents) :]):
+        if amount != 0.0:
+            _refuse(node, f"pays {value!r}, which is not among the operands")
+    return parents, tuple(partials[: len(parents)])
+
+
+def _answers(
+    nodes: list[Value], closure: Callable[[], object]
+) -> tuple[list[list[float]], list[float]]:
+    """The grads after the closure has paid: for each debt of the first node, and for a debt of 0
+    on top of a grad of 1."""
+
+    def paid(debt: float, before: float) -> list[float]:
+        for node in nodes:
+            node.grad = before
+        nodes[0].grad = debt
+        closure()
+        return [number(node.grad, "a _backward pays") for node in nodes]
+
+    with STORING:
+        held = [node.grad for node in nodes]
+        try:
+            return [paid(debt, 0.0) for debt in DEBTS], paid(0.0, 1.0)
+        finally:
+            for node, grad in zip(nodes, held):
+                node.grad = grad
+
+
+def _values_at_hand(closure: Callable[[], object]) -> Iterator[Value]:
+    """The Values that a function can pay: in its cells and globals, alone, in lists and tuples."""
+    if not isinstance(closure, FunctionType):
+        return
+    seen = [closure.__globals__.get(name) for name in closure.__code__.co_names]
+    for cell in closure.__closure__ or ():
+        with suppress(ValueError):  # what is not yet assigned
+            seen.append(cell.cell_contents)
+    for held in seen:
+        for one in held if isinstance(held, list | tuple) else [held]:
+            if isinstance(one, Value):
+                yield one
+
+
+def _same(amount: float, expected: float) -> bool:
+    return amount == expected or (amount != amount and expected != expected)
+
+
+def _refuse(node: Value, what: str) -> NoReturn:
+    raise ValueError(
+        f"a _backward pays each operand a partial times the node's grad; the one of "
+        f"{plain(node.op) or 'a leaf'}{named(node.label)} {what}"
+    )
