@@ -207,6 +207,9 @@ def pill_width(wire: Wire, graph: Graph) -> float:
 
 # --- what stands on wires -------------------------------------------------------------------------
 
+BESIDE = 20.0
+"""A text less than half of this away from a line can be seen to be about it."""
+
 PARTS = tuple(sorted((k / 40 for k in range(3, 38)), key=lambda part: abs(part - 0.5)))
 
 
@@ -219,9 +222,8 @@ def _pills(told: Scene) -> dict[str, Pill]:
     for place, wire in enumerate(told.painted):
         if not (width := pill_width(wire, told.graph)):
             continue
-        spots = [
-            _on_picture(spot, width, told) for spot in _spots(told, told.places.curves[wire.key])
-        ]
+        curve = told.places.curves[wire.key]
+        spots = [_on_picture(spot, width, told) for spot in _spots(told, curve, width)]
         free = [s for s in spots if not any(_overlap(s, width, *other) for other in taken)]
         centre = min(free or spots, key=lambda spot: _struck(spot, width, place, lines))
         hidden = told.crowded or wire.weight
@@ -233,13 +235,14 @@ def _pills(told: Scene) -> dict[str, Pill]:
     return found
 
 
-def _spots(told: Scene, curve: Curve) -> Iterator[Point]:
-    """Where a text could stand: where room was kept, and along the line."""
+def _spots(told: Scene, curve: Curve, width: float) -> Iterator[Point]:
+    """Where a text could stand: where room was kept if that is at the line, and along the line."""
     if curve.label:
         axis = 0 if told.rankdir in ("LR", "RL") else 1
         level = curve.label[axis]
         yield min(points_of(curve), key=lambda point: abs(point[axis] - level))
-        yield curve.label
+        if any(_overlap(curve.label, width, point, BESIDE, BESIDE) for point in points_of(curve)):
+            yield curve.label
     yield from (point_on(curve, part) for part in PARTS)
 
 
