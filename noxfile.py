@@ -1,5 +1,8 @@
 """The project's chores, one command each: ``nox -s test``, …; ``nox -l`` lists them."""
 
+import sys
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["test", "lint"]
@@ -8,13 +11,13 @@ nox.options.default_venv_backend = "venv"
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def dev(session: nox.Session) -> None:
     """Set up: an environment in .venv with everything, and the checks before each commit."""
-    session.run("python", "-m", "venv", ".venv")
-    python = ".venv/bin/python" if session.platform != "win32" else r".venv\Scripts\python"
-    session.run(python, "-m", "pip", "install", "--quiet", "-e", ".[dev]", external=True)
-    session.run(python, "-m", "pre_commit", "install", external=True)
+    session.run(sys.executable, "-m", "venv", ".venv")
+    python = str(Path(".venv", "Scripts" if sys.platform == "win32" else "bin", "python"))
+    session.run(python, "-m", "pip", "install", "--quiet", "-e", ".[dev]")
+    session.run(python, "-m", "pre_commit", "install")
 
 
 @nox.session

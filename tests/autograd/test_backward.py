@@ -1,6 +1,7 @@
 """The repayment: every edge once, any order, any size, no trace where none was asked for."""
 
 import contextlib
+import functools
 import itertools
 import math
 import random
@@ -8,7 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from types import FrameType
 
 import mpmath
 import pytest
@@ -16,6 +17,7 @@ import pytest
 import autograd
 from autograd import Value, detect_anomaly, gradients, no_grad, topological_order
 from autograd.backward import repay, reverse_topological_order
+from tests.interrupts import interrupted_at
 
 
 def ladder(x: Value, levels: int) -> Value:
@@ -383,39 +385,19 @@ def test_an_interrupt_at_any_line_leaves_every_grad_as_it_was(
     for line in itertools.count():
         root, nodes = a_graph()
         with detect_anomaly() if anomalies else contextlib.nullcontext():
-            if not interrupted_at_line(line, lambda: root.backward(1.0, create_graph)):  # noqa: B023
+            back = functools.partial(root.backward, 1.0, create_graph)
+            if not interrupted_at(line, back, is_line_of_backward):
                 break
         assert [node.grad for node in nodes] == [k + 1.0 for k in range(len(nodes))], line
     assert line > 20
     assert root.grad.data == 1.0 if create_graph else root.grad == 1.0
 
 
-def interrupted_at_line(line: int, function: Callable[[], object]) -> bool:
-    """Run a function and raise before its n-th line in backward.py, undoing apart."""
-    left = line
-
-    def tracer(frame: Any, kind: str, argument: Any) -> Any:
-        nonlocal left
-        name = frame.f_code.co_name
-        if name == "_all_or_nothing":  # no signal comes between its lock and its undoing
-            return None
-        if frame.f_code.co_filename == module.__file__ and kind == "line":
-            left -= 1
-            if left < 0:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-        return tracer
-
-    module = sys.modules["autograd.backward"]
-    before = sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        function()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
+def is_line_of_backward(frame: FrameType, kind: str) -> bool:
+    """Undoing apart: no signal comes between its lock and its end."""
+    code = frame.f_code
+    ours = code.co_filename == sys.modules["autograd.backward"].__file__
+    return kind == "line" and ours and code.co_name != "_all_or_nothing"
 
 
 @pytest.mark.parametrize("create_graph", [False, True])

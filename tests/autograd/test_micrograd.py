@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import copy
 import gc
+import itertools
 import math
 import random
+import sys
 import weakref
 from collections.abc import Callable
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -20,6 +24,7 @@ from hypothesis import strategies as st
 import autograd
 from autograd import Value, check_grads
 from nn import MLP, Layer, Neuron
+from tests.interrupts import interrupted_at
 
 # -- an expression with everything in it ---------------------------------------------------------
 
@@ -394,6 +399,21 @@ def test_asking_a_closure_leaves_no_trace() -> None:
     with autograd.no_grad():
         closing_tanh(x)._backward()
     assert x.grad == 7.0
+
+
+def test_an_interrupt_while_a_closure_is_asked_leaves_every_grad_as_it_was() -> None:
+    def is_line_of_asking(frame: FrameType, kind: str) -> bool:
+        ours = frame.f_code.co_filename == sys.modules["autograd.closures"].__file__
+        return kind == "line" and ours and frame.f_code.co_name == "paid"
+
+    a, b = Value(2.0), Value(3.0)
+    a.grad, b.grad = 5.0, 7.0
+    closing_product(a, b)
+    for line in itertools.count():
+        if not interrupted_at(line, partial(closing_product, a, b), is_line_of_asking):
+            break
+        assert (a.grad, b.grad) == (5.0, 7.0), line
+    assert line > 12
 
 
 def test_a_closure_in_the_place_of_a_row_is_what_is_paid() -> None:

@@ -9,11 +9,11 @@ import math
 import operator
 import os
 import pickle
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -31,6 +31,7 @@ from autograd import (
     scope,
 )
 from autograd.modes import MODE, no_branches
+from tests.interrupts import interrupted_at
 
 # -- no_grad, detach -------------------------------------------------------------------------------
 
@@ -442,8 +443,12 @@ def test_an_interrupt_at_any_line_leaves_the_mode_as_it_was(enter: Callable[[], 
         with enter():
             scope("inner").run(Value, 1.0)
 
+    def is_call_of_ours(frame: FrameType, kind: str) -> bool:
+        ours = frame.f_code.co_filename == modes.__file__ or frame.f_code is block.__code__
+        return kind == "call" and ours and not dying(frame)
+
     for event in itertools.count():
-        if not interrupted_at(event, block):
+        if not interrupted_at(event, block, is_call_of_ours):
             break
         assert MODE.get() is None, event
     assert event > 5
@@ -454,28 +459,3 @@ def dying(frame: Any) -> bool:
     while frame and frame.f_code.co_name not in ("__del__", "_callers"):
         frame = frame.f_back
     return frame is not None
-
-
-def interrupted_at(event: int, function: Callable[[], object]) -> bool:
-    """Run a function and raise at the n-th event of tracing; False when there are not so many."""
-    left = event
-
-    def tracer(frame: Any, kind: str, argument: Any) -> Any:
-        nonlocal left
-        ours = frame.f_code.co_filename == modes.__file__
-        if kind == "call" and (ours or frame.f_code is function.__code__) and not dying(frame):
-            left -= 1
-            if left < 0:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-        return tracer
-
-    before = sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        function()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
