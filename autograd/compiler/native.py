@@ -137,19 +137,25 @@ class Machine:
         }  # fmt: skip
         self._record = np.array([self.fields[name] for name in MACHINE], np.int64)
         self.address, self._run = _address(self._record), library().run
+        self._params = self.at(planned.params, params)
+        self._loss, self._gradient = self.at(planned.loss, 1), self.at(planned.gradient, params)
 
     def at(self, place: int, count: int) -> Array:
         """Uniform numbers of the memory."""
         return self._memory[self._zero + place : self._zero + place + count]
 
     def run(
-        self, params: Array, batch: Array, rows: tuple[int, int], outputs: Array | None, parts: int
+        self, params: Array, batch: Array, start: int, stop: int, outputs: Array | None, parts: int
     ) -> None:
         """Run these rows of a batch, each of which counts for its share of the whole batch."""
-        start, stop = rows
+        self._params[:] = params
         kept = 0 if outputs is None else _address(outputs) + outputs.strides[0] * start
-        given = _address(params), _address(batch), 0, start, stop, 1 / len(batch)
-        self._run(self.address, *given, kept, parts)
+        data = _address(batch) if batch.size else 0  # it takes longer to ask than to run a little
+        self._run(self.address, data, 0, start, stop, 1 / len(batch), kept, parts)
+
+    def ends(self) -> tuple[float, Array]:
+        """The loss and its gradient."""
+        return self._loss.item(), self._gradient.copy()
 
 
 class Runner:
@@ -184,22 +190,20 @@ class Runner:
         """The roots for every row, (N, O)."""
         outputs = np.zeros((len(batch), len(self._plan.roots)))
         if len(batch):
-            self._give_back(self._run(_plain(params), _plain(batch), outputs))
+            self._give_back(self._run(params, _plain(batch), outputs))
         return outputs
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
-        machines = self._run(_plain(params), _plain(batch), None)
-        first, planned = machines[0], self._plan
-        for place, count in _merged(planned.sums) if len(machines) > 1 else ():
-            for machine in machines[1:]:
+        first, *others = machines = self._run(params, _plain(batch), None)
+        for place, count in _merged(self._plan.sums) if others else ():
+            for machine in others:
                 first.at(place, count)[:] += machine.at(place, count)
-        if len(machines) > 1:
-            first.run(params, batch, (0, 0), None, PARTS["after"])
-        value = float(first.at(planned.loss, 1)[0])
-        gradient = first.at(planned.gradient, self._params).copy()
+        if others:
+            first.run(params, batch, 0, 0, None, PARTS["after"])
+        ends = first.ends()
         self._give_back(machines)
-        return value, gradient
+        return ends
 
     def train(self, step: int, t: Steps) -> Array:
         """Steps until a loss is not finite."""
@@ -228,7 +232,7 @@ class Runner:
         count = self.slabs(rows)
         if count == 1:
             machine = self._machine(rows)
-            machine.run(params, batch, (0, rows), outputs, EVERYTHING)
+            machine.run(params, batch, 0, rows, outputs, EVERYTHING)
             return [machine]
         blocks = -(-rows // self._longest)
         cuts = [min(rows, k * blocks // count * self._longest) for k in range(count + 1)]
@@ -237,7 +241,7 @@ class Runner:
         first = PARTS["before"] | PARTS["rows"]
 
         def run(machine: Machine, start: int, stop: int) -> None:
-            machine.run(params, batch, (start, stop), outputs, first)
+            machine.run(params, batch, start, stop, outputs, first)
 
         with ThreadPoolExecutor(min(count, _processors())) as pool:
             list(pool.map(run, machines, cuts, cuts[1:]))

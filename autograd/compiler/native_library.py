@@ -31,7 +31,7 @@ from autograd.files import write_atomically
 
 INTEGER, ADDRESS = ctypes.c_int64, ctypes.c_void_p
 SIGNATURES: dict[str, Any] = {
-    "run": (None, *[ADDRESS] * 4, INTEGER, INTEGER, ctypes.c_double, ADDRESS, INTEGER),
+    "run": (None, *[ADDRESS] * 3, INTEGER, INTEGER, ctypes.c_double, ADDRESS, INTEGER),
     "train": (INTEGER, ADDRESS, ADDRESS),
 }  # fmt: skip
 NAMES = names()

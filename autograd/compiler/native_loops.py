@@ -77,7 +77,7 @@ def emit_loops(module: Any, lanes: int) -> None:
     _follow(Loop(module, "follow", follow, ir.VoidType(), lanes))
     _load(Loop(module, "load", [WHOLES, NUMBERS, WHOLES, WHOLE, WHOLE], ir.VoidType(), lanes))
     _keep(Loop(module, "keep", [WHOLES, NUMBERS, WHOLE], ir.VoidType(), lanes))
-    run = [WHOLES, NUMBERS, NUMBERS, WHOLES, WHOLE, WHOLE, DOUBLE, NUMBERS, WHOLE]
+    run = [WHOLES, NUMBERS, WHOLES, WHOLE, WHOLE, DOUBLE, NUMBERS, WHOLE]
     _run(Loop(module, "run", run, ir.VoidType(), lanes))
     _step(Loop(module, "step", [WHOLES, WHOLES, WHOLE], WHOLE, lanes))
     _train(Loop(module, "train", [WHOLES, WHOLES], WHOLE, lanes))
@@ -181,7 +181,7 @@ def _keep(e: Loop) -> None:
 def _run(e: Loop) -> None:
     """Run the parts asked for over rows start … stop, each of which counts for a share."""
     b = e.builder
-    machine, params, data, order, start, stop, share, outputs, parts = e.function.args
+    machine, data, order, start, stop, share, outputs, parts = e.function.args
     kernels = e.field(machine, MACHINE, "kernels", WHOLES)
     memory = e.field(machine, MACHINE, "memory", NUMBERS)
     length, roots = (e.field(machine, MACHINE, name) for name in ("length", "root_count"))
@@ -203,8 +203,6 @@ def _run(e: Loop) -> None:
 
     with asked("before"):
         b.store(share, e.at(memory, SHARE))
-        here = e.at(memory, e.field(machine, MACHINE, "params"))
-        e.copy(here, params, e.field(machine, MACHINE, "param_count"))
         follow("before", e.whole(1), e.whole(1))
     with asked("rows"):
         _in_steps(e, start, stop, length, block)
@@ -234,8 +232,10 @@ def _step(e: Loop) -> None:
     share = b.fdiv(ir.Constant(DOUBLE, 1.0), b.sitofp(b.sub(stop, start), DOUBLE))
     order, nothing = b.inttoptr(get["order"], WHOLES), ir.Constant(NUMBERS, None)
     everything = e.whole(sum(PARTS.values()))
-    e.call("run", machine, now, rows, order, start, stop, share, nothing, everything)
     memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    params = e.at(memory, e.field(machine, MACHINE, "params"))
+    e.copy(params, now, e.field(machine, MACHINE, "param_count"))
+    e.call("run", machine, rows, order, start, stop, share, nothing, everything)
     loss = b.load(e.at(memory, e.field(machine, MACHINE, "loss")), typ=DOUBLE)
     b.store(loss, e.at(losses, step))
     finite = b.fcmp_ordered("==", b.fsub(loss, loss), ir.Constant(DOUBLE, 0.0))

@@ -271,7 +271,7 @@ class Program:
                 raise TypeError(
                     f"this program has {width} inputs: pass a batch of shape (N, {width})"
                 )
-            return np.zeros((1, 0))
+            return _NO_INPUTS
         return _real_array(batch, (None, width), "batch")
 
     def _rows(self, batch: Any) -> Array:
@@ -279,6 +279,10 @@ class Program:
         if not len(rows):
             raise ValueError("the batch has no rows: there is no mean to take")
         return rows
+
+
+_NO_INPUTS = np.zeros((1, 0))
+"""The batch of a program that has no inputs."""
 
 
 def _counted(count: int, what: str) -> str:
@@ -291,6 +295,14 @@ def _from_pickle(data: bytes, backend: str) -> Program:
 
 def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     """The numbers given as float64 in C order, of this shape (None: any length)."""
+    # what a loop hands over at each of its steps is ready: asking more would take longer than to run
+    ready = type(given) is np.ndarray and given.dtype == np.float64 and given.flags.c_contiguous
+    array = given if ready else _converted(given, name)
+    check_shape(array.shape, shape, name)
+    return array
+
+
+def _converted(given: Any, name: str) -> Array:
     try:
         array: npt.NDArray[Any] = np.asarray(given)
     except ValueError as error:
@@ -302,8 +314,8 @@ def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     if kind not in "fiub":
         hint = ": pass the numbers, .data of each Value" if kind == "O" else ""
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
-    check_shape(array.shape, shape, name)
-    return np.ascontiguousarray(array, np.float64)
+    # unlike ascontiguousarray, this leaves a number what it is
+    return np.asarray(array, np.float64, order="C")
 
 
 def _check_changed(array: Array, shape: tuple[int, ...], name: str) -> None:
