@@ -67,7 +67,7 @@ class Jitted(Compiled):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten((args, kwargs))
-        odd = [leaf for leaf in leaves if type(leaf) is not float]
+        odd = [] if {*map(type, leaves)} <= {float} else [x for x in leaves if type(x) is not float]
         if inside_a_transform() or any(map(_is_traced, odd)):
             with no_branches():
                 return self._f(*args, **kwargs)
@@ -137,6 +137,8 @@ class _Recorded:
         leaves = self.template.copy()
         if self.program is not None:
             outputs = self.program(self.program.pack(), [numbers])[0].tolist()
+            if len(outputs) == len(leaves):  # and so each in its place
+                return self.rebuild(outputs)
             for place, output in zip(self.places, outputs):
                 leaves[place] = output
         return self.rebuild(leaves)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import Field, fields, is_dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any, TypeAlias
 
 Tree: TypeAlias = Any
@@ -188,7 +188,7 @@ def _collect(tree: Tree, leaves: list[Any]) -> None:
 
 def _replace(tree: Tree, leaves: Iterator[Any], shape: tuple[int, ...] | None) -> Any:
     if is_array(tree):
-        return _array([next(leaves) for _ in range(tree.size)], tree.shape, shape)
+        return _array([*islice(leaves, tree.size)], tree.shape, shape)
     inside = _children(tree)
     if inside is None:
         return next(leaves)
@@ -239,9 +239,10 @@ def _array(
     if shape_of_parts is not None:
         whole = shape_of_parts + shape
         return numpy.stack(parts, axis=-1).reshape(whole) if parts else numpy.zeros(whole)
-    if all(isinstance(part, float) for part in parts):
+    types = {*map(type, parts)}
+    if all(issubclass(each, float) for each in types):
         return numpy.array(parts, dtype=numpy.float64).reshape(shape)
-    if all(isinstance(part, bool) for part in parts):
+    if types == {bool}:
         return numpy.array(parts).reshape(shape)  # a mask
     # numpy.array(parts) would take apart what has a length itself
     array = numpy.empty(len(parts), dtype=object)

@@ -81,8 +81,10 @@ def train_step_by_step(program: Executor, update: Executor, steps: Steps) -> Arr
 
 def check_shape(given: Sequence[int], wanted: Sequence[int | None], name: str) -> None:
     """Raise ValueError for another shape than the one wanted (None: any length)."""
-    fits = [one is None or one == length for one, length in zip(wanted, given)]
-    if len(given) != len(wanted) or not all(fits):
+    fits = len(given) == len(wanted)
+    for one, length in zip(wanted, given):
+        fits = fits and one in (None, length)
+    if not fits:
         lengths = ", ".join("N" if length is None else str(length) for length in wanted)
         comma = "," if len(wanted) == 1 else ""
         raise ValueError(f"{name} must have shape ({lengths}{comma}), got {tuple(given)}")

@@ -295,7 +295,7 @@ def _from_pickle(data: bytes, backend: str) -> Program:
 
 def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     """The numbers given as float64 in C order, of this shape (None: any length)."""
-    # what a loop hands over at each of its steps is ready: asking more would take longer than to run
+    # a loop hands over what is ready at each of its steps, and to ask more would take longer
     ready = type(given) is np.ndarray and given.dtype == np.float64 and given.flags.c_contiguous
     array = given if ready else _converted(given, name)
     check_shape(array.shape, shape, name)
