@@ -422,10 +422,10 @@ def _broken_off(move: Move, told: int, story: Trace) -> Move:
 
 
 def _product(factors: Sequence[float]) -> str:
-    """Factors as they are written: ``2 · (-1)``, the middle of many left out."""
+    """Factors as they are written: ``2 × (-1)``, the middle of many left out."""
     shown = [show(x) for x in factors]
     shown = [*shown[:4], "…", *shown[-3:]] if len(shown) > 8 else shown
-    return " · ".join([shown[0], *map(enclosed, shown[1:])])
+    return " × ".join([shown[0], *map(enclosed, shown[1:])])
 
 
 def _gradients(story: Trace) -> dict[int, float]:

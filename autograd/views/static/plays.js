@@ -225,10 +225,11 @@ export function pathByPath(story) {
     if (moves.length + path.length > MOST_MOVES && moves.length) break;
     walk(story, path, ++number, moves);
     const last = moves.at(-1);
-    const pile = collected[path[0].to];
+    const leaf = path[0].to;
+    const pile = collected[leaf];
     pile.push(last.amount);
-    Object.assign(last, { payee: path[0].to, held: pile.reduce((sum, x) => sum + x) });
-    if (BigInt(pile.length) === ways[path[0].to]) Object.assign(last, { kind: "settle", actor: path[0].to });
+    Object.assign(last, { actor: leaf, payee: leaf, held: pile.reduce((sum, x) => sum + x) });
+    if (BigInt(pile.length) === ways[leaf]) last.kind = "settle";
   }
   if (moves.length && String(moves.length) !== total) breakOff(moves, total, moves.length, story);
   repeated(moves, "naive_again");

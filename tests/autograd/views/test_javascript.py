@@ -9,6 +9,8 @@ import math
 import re
 import shutil
 import subprocess
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,12 @@ from hypothesis import strategies as st
 import autograd
 import nn
 from autograd import Value, scope, topological_order, trace
+from autograd.views.frames import strides
 from autograd.views.page import joined_modules, page_data, page_script
 from autograd.views.plays import Passes, impatient, path_by_path, paying_back
+from autograd.views.text import number, typeset
+from autograd.views.trace import sentences
+from autograd.views.words import enclosed, show, sum_of
 from tests.strategies import ladder, payback_operations, programs, result, shared, wild_programs
 
 LOGIC = ("basis", "numbers", "story", "plays", "narrator", "panels", "lessons", "link")
@@ -78,6 +84,14 @@ def agree(told, play):
         spoken = [getattr(move.text, lang) for move in play.moves]
         assert [plain(text) for text in told[lang][1:]] == [plain(text) for text in spoken]
     same(told["held"], [move.held for move in play.moves])
+    assert told["formulas"] == [move.math for move in play.moves]
+    for move, lines in zip(play.moves, told["slopes"], strict=True):
+        texts = [play.story.edges[move.edge].text] if move.kind in ("pay", "hurry") else []
+        assert [minus(line) for line in lines] == [minus(text) for text in texts]
+
+
+def minus(text):
+    return text.replace("-", "−")
 
 
 def same(told, truth, rel=0.0):
@@ -94,7 +108,6 @@ def test_paying_back_is_the_trace(ask, program):
     story = trace(graph_of(program))
     told = ask("play", story, mode="backprop", acts=[])
     agree(told, paying_back(story))
-    assert told["formulas"] == [step.math for step in story.steps]
     assert told["used"] == len(story.edges)
 
 
@@ -248,11 +261,82 @@ def test_other_numbers_give_what_the_engine_gives(ask, program, data):
             assert float(value) == pytest.approx(node.data, rel=1e-9, abs=1e-12)
 
 
+def batch():
+    model = nn.MLP(2, [7, 2], activation="tanh", seed=1)
+    rows = [[Value(0.1 * i, label=f"p{i}"), Value(-0.2 * i)] for i in range(1, 3)]
+    return autograd.sum([out * out for row in rows for out in model(row)])
+
+
+def nested():
+    x, y, k = Value(0.5, label="x"), Value(2.0, label="y"), Value(3.0, requires_grad=False)
+    with scope("outer"):
+        u = x * y
+        with scope("one"):
+            p = (u + x).tanh() * u
+        with scope("two"):
+            q = (u * y).sigmoid() + k * p
+    r = q * p + x + u
+    return r * q * y
+
+
 class TestStrides:
-    def test_back_again_along_the_same_strides(self, ask):
-        for by in ("edge", "node", "inner", "outer"):
-            told = ask("strides", trace(network()), by=by)
-            assert told["ends"] == told["back"]
+    @pytest.mark.parametrize("graph", [network, batch, nested, shared])
+    @pytest.mark.parametrize(
+        ("by", "called"),
+        [("edge", "edge"), ("node", "node"), ("inner", "unit"), ("outer", "layer")],
+    )
+    def test_end_where_frames_end_and_say_what_was_done(self, ask, graph, by, called):
+        story = trace(graph())
+        told = ask("strides", story, by=by)
+        ends = [0, *strides(story, called)]
+        assert told["ends"] == told["back"] == ends
+        spans = [story.steps[a:b] for a, b in pairwise(ends)]
+        assert told["said"] == [self.sentence(story, span, by) for span in spans]
+        assert [n == 0 for n in told["formulas"]] == [len(span) > 1 for span in spans]
+
+    def sentence(self, story, span, by):
+        if len(span) == 1:
+            return span[0].text.en
+        of = {kind: [s for s in span if s.kind == kind] for kind in ("eval", "pay", "settle")}
+        actors = dict.fromkeys(
+            story.edges[s.edge].consumer if s.edge is not None else s.node for s in span
+        )
+        nodes = [story.nodes[i] for i in actors]
+        inner = [node for node in nodes if not node.leaf]
+        where = (inner or nodes[-1:])[0].scope
+        named = [node.name for node in (nodes if len(nodes) == 1 else inner)]
+        group = ", ".join(named[:4]) + (", …" if len(named) > 4 else "")
+        if where and by in ("outer", "inner"):
+            group = where[0] if by == "outer" else " / ".join(where)
+        words = {"group": group, "root": story.root.name}
+        said = sentences()["en"]
+        if not (of["pay"] or of["settle"]):
+            key = "group_eval" if inner else "group_read"
+            return said[key].format(n=len(of["eval"]), **words)
+        text = said["group_pay"].format(n=len(of["settle"]), paid=len(of["pay"]), **words)
+        order = [u.sums[row] for layer in story.layers
+                 for row in range(max(len(u.sums) for u in layer.units))
+                 for u in layer.units if row < len(u.sums)]  # fmt: skip
+        grads = paying_back(story).moment(len(story.steps)).totals
+        done = [s.node for s in of["settle"] if story.nodes[s.node].op == "dot"]
+        deltas = [show(grads[i], 4) for i in sorted(done, key=order.index)]
+        if not deltas:
+            return text
+        more = ", …" if len(deltas) > 6 else ""
+        return text + said["group_delta"].format(delta=", ".join(deltas[:6]) + more, **words)
+
+    def test_paths_and_hurried_payments_are_strides_too(self, ask):
+        story = trace(shared())
+        told = ask("strides", story, mode="naive", by="outer")
+        assert told["ends"] == told["back"] == [0, 2, 4, 6, 8]
+        walked = sentences()["en"]["group_walk"].format(group="a", n=2)
+        assert told["said"] == 4 * [walked]
+        for mode, more in (("impatient", {"ending": "news"}), ("nudge", {"leaf": 0, "delta": 1})):
+            play = ask("moments", story, mode=mode, **more)
+            told = ask("strides", story, mode=mode, by="inner", **more)
+            actors = [now["actors"] for now in play[1:]]
+            changed = [i for i, pair in enumerate(pairwise(actors), 1) if pair[0] != pair[1]]
+            assert told["ends"][2:-2] == [i for i in changed if 1 < i < len(actors) - 1]
 
     def test_a_layer_at_a_time(self, ask):
         story = trace(network())
@@ -337,3 +421,260 @@ def test_questions_name_who_still_waits(ask):
     asked = [q for q in ask("questions", trace(z * y)) if q and q["kind"] == "who"]
     assert asked
     assert any("y still waits for 1 more" in said for q in asked for _, said in q["said"])
+
+
+SIGHTS = (
+    *(0.0, -0.0, 1.0, -1.0, 0.5, 1e11, 1e12, 1e12 + 1, 1e6, 999_999.5, 9_999_999.0, 12.0, -120.0),
+    *(-12_345_678.9, 1e-3, 1e-4, 9.9999995e-5, 1.5e-4, -1e-9, 0.1 + 0.2, 1 / 3, -2 / 3, 1e300),
+    *(123456.5, 5e-324, 1e21, 2.0**70, 99999.95, 0.99999996, math.inf, -math.inf, math.nan),
+)
+TEXTS = (
+    *("-x-1 - 2.5e-7 · (-y)", "x-1", "{-a, -b} ^ -2 | -3| √-4 [-5]", "−3", "-", "a - b", ""),
+    *("a^-2", "|-3|", "(-1)", "[-1]", "1e-7", "be-7", "x,-1"),
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats() | st.integers(-(10**14), 10**14).map(float), max_size=8))
+def test_numbers_are_written_as_python_writes_them(ask, drawn):
+    numbers, digits = [*SIGHTS, *drawn], [*range(1, 9), 12]
+    piles = [[show(x) for x in numbers[-n:]] for n in (1, 2, 7, 8, 9, 10, 20)] + [[]]
+    counts = [*(10**n for n in range(24)), 1, 12, 123, 1234, 123456, 999]
+    told = ask(
+        "spell",
+        numbers=[x if math.isfinite(x) else _spelled(x) for x in numbers],
+        digits=digits,
+        texts=TEXTS,
+        piles=piles,
+        counts=[str(count) for count in counts],
+    )
+    assert told["seven"] == [show(x) for x in numbers]
+    assert told["show"] == [[show(x, most) for most in digits] for x in numbers]
+    assert told["six"] == [number(x) for x in numbers]
+    assert told["number"] == [[number(x, most) for most in digits] for x in numbers]
+    same(told["plain"], numbers)
+    assert told["plain"][1] == "-0"
+    assert told["typeset"] == [typeset(text) for text in TEXTS]
+    assert told["enclosed"] == [enclosed(text) for text in TEXTS]
+    assert told["sums"] == [sum_of(pile) for pile in piles]
+    assert told["products"] == [sum_of(pile).replace(" + ", " × ") for pile in piles]
+    assert told["grouped"] == [f"{count:,}".replace(",", "\u2009") for count in counts]
+
+
+def _spelled(x):
+    """A number that JSON has not, as the records have it."""
+    return "NaN" if math.isnan(x) else "Infinity" if x > 0 else "-Infinity"
+
+
+class TestMoments:
+    """Whatever the page can show of every node and edge after every move."""
+
+    BEGINNINGS = ("again", "zero_grad", "step")
+
+    def agree(self, ask, play, **asked):
+        for taken, told in enumerate(ask("moments", play.story, **asked)):
+            now = play.moment(taken)
+            for node in play.story.nodes:
+                if not node.constant:
+                    self.node_agrees(told["nodes"][node.id], node.id, now)
+                    final = node.id in now.settled
+                    final = taken == len(play.moves) if play.mode == "impatient" else final
+                    gradient = told["nodes"][node.id]["gradient"]
+                    assert gradient == (told["nodes"][node.id]["total"] if final else None)
+            self.edges_agree(told, play, taken)
+            self.move_agrees(told, now.move)
+
+    def node_agrees(self, seen, node, now):
+        anew = now.kept.get(node) == 0 and node in now.piles
+        pile = now.piles[node] if anew else now.pile(node)
+        assert len(seen["pile"]) == len(pile)
+        same([*seen["pile"], seen["total"]], [*pile, now.total(node)])
+        assert seen["known"] == (node in now.values)
+        if seen["known"]:
+            same([seen["value"]], [now.values[node]], 1e-13)
+        unsettled = node in now.kept and node not in now.settled
+        assert seen["state"] == ("owed" if unsettled else now.state_of(node))
+        assert seen["heard"] == f"{now.heard[node]}/{now.hears.get(node, 0)}"
+
+    def edges_agree(self, told, play, taken):
+        begun = [i + 1 for i, m in enumerate(play.moves[:taken]) if m.kind in self.BEGINNINGS]
+        uses = Counter(move.edge for move in play.moves[max(begun, default=0) : taken])
+        del uses[None]
+        assert told["used"] == uses.total()
+        assert told["times"] == [uses[edge.id] for edge in play.story.edges]
+        assert told["walked"] == [bool(uses[edge.id]) for edge in play.story.edges]
+
+    def move_agrees(self, told, move):
+        """Who acts, who is paid, along which edge, how much."""
+        if move is None or move.kind in self.BEGINNINGS:
+            return
+        assert told["edges"] == ([] if move.edge is None else [move.edge])
+        if move.kind in ("pay", "hurry", "seed"):
+            assert told["actors"] == told["lines"] == [move.actor]
+            assert told["payees"] == ([] if move.payee == move.actor else [move.payee])
+        if move.edge is not None and move.amount is not None:
+            same(told["carried"], [move.amount])
+
+    @settings(max_examples=12)
+    @given(programs(), st.lists(st.sampled_from(["again", "zero"]), max_size=3))
+    def test_of_random_graphs(self, ask, program, acts):
+        story = trace(graph_of(program))
+        play = Passes(story)
+        for act in acts:
+            play.again() if act == "again" else play.zero_grad()
+        self.agree(ask, play, mode="backprop", acts=acts)
+        walked, hurried = path_by_path(story), impatient(story, "news")
+        if len(walked.moves) < 60:
+            self.agree(ask, walked, mode="naive")
+        if hurried.story is story and len(hurried.moves) < 60:
+            self.agree(ask, hurried, mode="impatient", ending="news")
+
+    def test_of_a_training_loop(self, ask):
+        play = Passes(trace(shared()))
+        play.again()
+        play.step(0.5)
+        play.again()
+        self.agree(ask, play, mode="backprop", acts=["again", 0.5, "again"])
+
+    @pytest.mark.parametrize("ending", ["pile", "news"])
+    def test_of_who_does_not_wait(self, ask, ending):
+        self.agree(ask, impatient(trace(shared()), ending), mode="impatient", ending=ending)
+
+    def test_a_walker_is_shown_where_it_walks(self, ask):
+        story = trace(shared())
+        seen = ask("moments", story, mode="naive")[1:]
+        for told, move in zip(seen, path_by_path(story).moves, strict=True):
+            edge = story.edges[move.edge]
+            assert told["actors"] == ([edge.parent] if move.payee is None else [move.payee])
+            assert told["payees"] == [edge.consumer]
+            assert told["lines"] == [edge.consumer]
+            same(told["carried"], [float(move.math.rpartition(" = ")[2])])
+
+    @settings(max_examples=10)
+    @given(programs(), st.data())
+    def test_what_may_look_different_is_all_that_does(self, ask, program, data):
+        story = trace(graph_of(program))
+        leaf = next(node.id for node in story.nodes if node.leaf and not node.constant)
+        for asked in (
+            {"mode": "backprop", "acts": ["again", "zero", "again"]},
+            {"mode": "naive"},
+            {"mode": "nudge", "leaf": leaf, "delta": 0.5},
+        ):
+            count = ask("play", story, **asked)["moves"]
+            places = st.integers(0, count)
+            pairs = data.draw(st.lists(st.tuples(places, places), max_size=8))
+            pairs += [(i + a, i + 1 - a) for i in range(min(count, 40)) for a in (0, 1)]
+            told_of = ask("changes", story, pairs=pairs, **asked)
+            for (i, j), told in zip(pairs, told_of, strict=True):
+                assert told["foreign"]
+                begun = asked["mode"] == "backprop" and max(i, j) > len(story.steps)
+                assert told["all"] <= (begun or abs(i - j) >= 200)
+                for kind in ("nodes", "edges") if not told["all"] else ():
+                    assert {*told["changed"][kind]} <= {*told[kind]}
+
+
+class TestNudge:
+    """A nudge in words: what it should change by the slopes, what the engine says it changes."""
+
+    @pytest.mark.parametrize("delta", [0.25, -0.5])
+    def test_is_told_with_the_engines_numbers(self, ask, delta):
+        def computed(x):
+            a, b = Value(x, label="a"), Value(-3.0, label="b")
+            c = a * b
+            c.label = "c"
+            root = c * a + b * 2 + c
+            root.label = "y"
+            return root
+
+        story, after = trace(computed(2.0)), trace(computed(2.0 + delta))
+        leaf = next(node for node in story.nodes if node.name == "a")
+        change, words = {leaf.id: delta}, []
+        for node in story.nodes:
+            owed = [e for e in story.edges if e.consumer == node.id and e.parent in change]
+            if not owed:
+                continue
+            factors = [f"{show(e.local)} · {enclosed(show(change[e.parent]))}" for e in owed]
+            change[node.id] = math.fsum(e.local * change[e.parent] for e in owed)
+            really = after.nodes[node.id].value - node.value
+            words.append(
+                {
+                    **{"node": node.name, "factors": sum_of(factors)},
+                    **{"amount": show(change[node.id]), "really": show(really, 5)},
+                }
+            )
+        root, foretold = story.root, change[story.root.id]
+        measured = after.root.value - root.value
+        last = {
+            **{"node": "a", "root": "y", "delta": enclosed(show(delta))},
+            **{"grad": show(foretold / delta), "measured": show(measured, 5)},
+            **{"predicted": show(foretold, 5), "error": show(measured - foretold, 5)},
+        }
+        told = ask("play", story, mode="nudge", leaf=leaf.id, delta=delta)
+        for lang in ("en", "zh"):
+            of = sentences()[lang]
+            assert told[lang] == [
+                of["nudge_start"].format(node="a", root="y"),
+                of["nudge_leaf"].format(node="a", delta=show(delta)),
+                *(of["nudge_node"].format(**known) for known in words),
+                of["nudge_root"].format(**last),
+            ]
+        math_of = sentences()["math"]
+        assert told["formulas"] == [
+            math_of["nudge_leaf"].format(node="a", delta=show(delta)),
+            *(math_of["nudge_node"].format(**known) for known in words),
+            math_of["nudge_root"].format(**last),
+        ]
+        same(told["totals"], [change.get(node.id) for node in story.nodes])
+        end = ask("moments", story, mode="nudge", leaf=leaf.id, delta=delta)
+        assert [len(node["pile"]) for node in end[-1]["nodes"]] == [
+            int(node.id in change) for node in story.nodes
+        ]
+        assert {node["gradient"] for node in end[-1]["nodes"]} == {None}
+        assert all(node["known"] for node in end[0]["nodes"])
+        assert [told["actors"] for told in end[1:-1]] == [[i] for i in sorted(change)]
+        assert end[-1]["actors"] == [root.id]
+        assert [told["edges"] for told in end[2:-1]] == [
+            [e.id for e in story.edges if e.consumer == i and e.parent in change]
+            for i in sorted(change)[1:]
+        ]
+
+
+class TestFacts:
+    def own(self):
+        """x feeds an operation without a rule, y and z do not."""
+        x, y, z = (Value(v, label=n) for v, n in ((0.5, "x"), (2.0, "y"), (3.0, "z")))
+        wave = Value(math.sin(0.5), (x,), (math.cos(0.5),), op="wave")
+        return (wave * y).tanh() + y * z * z + y
+
+    def test_what_feeds_an_operation_without_a_rule(self, ask):
+        story = trace(self.own())
+        told = ask("facts", story)
+        feeds = {node.name for node in story.nodes if not told["retold"][node.id]}
+        assert feeds == {"x"}
+        assert told["custom"]
+        assert told["leaves"] == [node.id for node in story.nodes if node.leaf]
+        agree(ask("play", story, mode="backprop", acts=[]), paying_back(story))
+        plain_story = trace(network())
+        told = ask("facts", plain_story)
+        assert all(told["retold"])
+        assert not told["custom"]
+
+    @settings(max_examples=15)
+    @given(programs())
+    def test_who_is_shared_and_slopes_in_words(self, ask, program):
+        story = trace(graph_of(program))
+        told = ask("facts", story)
+        paid = Counter(edge.parent for edge in story.edges)
+        shared_ids = [n.id for n in story.nodes if not n.leaf and paid[n.id] > 1]
+        assert told["shared"] == sorted(shared_ids, key=lambda i: -paid[i])
+        assert told["slopes"] == [minus(edge.text) for edge in story.edges]
+        leaves = [node.id for node in story.nodes if node.leaf and not node.constant]
+        assert told["leaves"] == leaves
+
+    def test_sums_of_a_batch_by_layer_row_and_unit(self, ask):
+        model = nn.MLP(2, [3, 2], activation="tanh", seed=1)
+        rows = [[Value(0.1 * i), Value(-0.2 * i)] for i in range(3)]
+        story = trace(autograd.sum([out * out for row in rows for out in model(row)]))
+        sums = [[u.sums for u in layer.units] for layer in story.layers]
+        wanted = [unit[row] for units in sums for row in range(3) for unit in units]
+        assert ask("facts", story)["sums"] == wanted
