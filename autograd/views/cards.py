@@ -18,7 +18,7 @@ from autograd.views.folding import Group, Scope
 from autograd.views.moment import Moment
 from autograd.views.network import Layer, Unit, subscribed
 from autograd.views.records import Graph, TraceNode
-from autograd.views.text import clean, columns, number, shorten
+from autograd.views.text import clean, columns, in_full, number, shorten, typeset
 
 Kind = Literal["leaf", "constant", "number", "inner", "fold", "unit", "layer", "inputs", "loss"]
 
@@ -195,9 +195,9 @@ def tooltip(node: TraceNode, words: Mapping[str, str], now: Moment) -> str:
     lines = [
         clean(node.label or node.name, TOOLTIP_COLUMNS),
         f"{words[kind]} {clean(node.op, TOOLTIP_COLUMNS)}".strip(),
-        f"= {clean(node.formula, TOOLTIP_COLUMNS)}" if node.formula else "",
-        f"{words['data']} {node.value!r}" if node.id in now.values else "",
-        f"{words['grad']} {now.totals[node.id]!r}" if node.id in now.settled else "",
+        f"= {clean(typeset(node.formula), TOOLTIP_COLUMNS)}" if node.formula else "",
+        f"{words['data']} {in_full(node.value)}" if node.id in now.values else "",
+        f"{words['grad']} {in_full(now.totals[node.id])}" if node.id in now.settled else "",
         f"{words['scope']} {clean(' / '.join(node.scope), TOOLTIP_COLUMNS)}" if node.scope else "",
     ]
     return "\n".join(line for line in lines if line)

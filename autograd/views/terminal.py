@@ -31,8 +31,9 @@ from autograd.views.plays import (
     path_by_path,
     paying_back,
 )
+from autograd.views.text import number, typeset
 from autograd.views.trace import Lang, Mode, Trace, TraceNode
-from autograd.views.words import show, sum_of
+from autograd.views.words import sum_of
 
 WIDE = 60
 """Columns from which piles and counts have columns of their own."""
@@ -66,14 +67,16 @@ def print_all(story: Trace, lang: Lang, console: Console, mode: Mode = "backprop
     """Every move as a line, then the table as it stands at the end."""
     for told in _all_plays(story, mode):
         if mode != "backprop":
-            console.print(Text(getattr(told.start, lang)), soft_wrap=not console.is_terminal)
+            console.print(
+                Text(typeset(getattr(told.start, lang))), soft_wrap=not console.is_terminal
+            )
         wide = len(str(len(told.moves)))
         for i, move in enumerate(told.moves, 1):
-            number = Text(f"{i:>{wide}}  ", style="dim")
-            line = number + Text(getattr(move.text, lang))
+            place = Text(f"{i:>{wide}}  ", style="dim")
+            line = place + Text(typeset(getattr(move.text, lang)))
             console.print(line, soft_wrap=not console.is_terminal)
         room = len(told.story.nodes) + 1
-        console.print(_table(told, told.moment(len(told.moves)), lang, room))
+        console.print(*_code(told, told.moment(len(told.moves)), lang, room))
 
 
 def _all_plays(story: Trace, mode: Mode) -> Iterator[Play]:
@@ -253,7 +256,8 @@ class _Player:
         if self.helping:
             return Group(*self._cut(_help(self.lang, width), height))
         now = self.now.moment(self.taken)
-        said = Text(getattr(now.move.text if now.move else self.now.start, self.lang), style="bold")
+        told = getattr(now.move.text if now.move else self.now.start, self.lang)
+        said = Text(typeset(told), style="bold")
         middle = self._cut([Text(), said], height)
         if height < len(middle) + LEAST_TABLE:
             return Group(*self._cut([said], height))
@@ -262,7 +266,7 @@ class _Player:
         foot, math, counts = _fitting(room, foot, math, counts)
         room = height - len(middle) - len(foot) - len(math) - len(counts)
         title = Text(self._title(), style="bold cyan", no_wrap=True, overflow="ellipsis")
-        above = [title, *self._cut([_table(self.now, now, self.lang, room - 1, width)], room - 1)]
+        above = [title, *self._cut(_code(self.now, now, self.lang, room - 1, width), room - 1)]
         return Group(*above, *middle, *math, *[Text()] * (room - len(above)), *counts, *foot)
 
     def _below(self, now: Moment) -> tuple[Text, Text, Text]:
@@ -272,7 +276,7 @@ class _Player:
         typed = words["goto"].format(typed=self.typed)
         foot = Text(self.notice or (hint if self.typed is None else typed))
         foot.stylize("yellow" if self.notice else "dim")
-        math = Text(now.move.math if now.move else "", style="italic")
+        math = Text(typeset(now.move.math) if now.move else "", style="italic")
         return foot, math, Text(self._counts(now), style="dim")
 
     def _cut(self, parts: Sequence[Text | Table], most: int) -> list[Text]:
@@ -342,7 +346,9 @@ def _help(lang: Lang, width: int) -> list[Text]:
 # -- the table -------------------------------------------------------------------------------------
 
 
-def _table(told: Play, now: Moment, lang: Lang, room: int, width: int = 1 << 20) -> Table:
+def _code(
+    told: Play, now: Moment, lang: Lang, room: int, width: int = 1 << 20
+) -> list[Table | Text]:
     """The code with what every node holds; at most ``room`` lines around the current one.
 
     Code and piles are cut to the width; a number never is, for half of one is another one.
@@ -370,9 +376,8 @@ def _table(told: Play, now: Moment, lang: Lang, room: int, width: int = 1 << 20)
         table.add_column(words[head], justify=side, overflow="ellipsis", no_wrap=True, width=size)
     for node, row in zip(shown, rows):
         table.add_row(*row, style="bold" if _sign(now, node) else "")
-    if hidden:
-        table.add_row("", Text(words["hidden"].format(n=hidden), style="dim"))
-    return table
+    more = [Text(f"  {words['hidden'].format(n=hidden)}", style="dim")] if hidden else []
+    return [table, *more]
 
 
 def _window(told: Play, now: Moment, room: int) -> tuple[list[TraceNode], int]:
@@ -387,10 +392,10 @@ def _window(told: Play, now: Moment, room: int) -> tuple[list[TraceNode], int]:
 
 
 def _row(told: Play, now: Moment, node: TraceNode, digits: int, *, wide: bool) -> list[str | Text]:
-    value = show(now.values[node.id], digits) if node.id in now.values else ""
+    value = number(now.values[node.id], digits) if node.id in now.values else ""
     pile, owed = now.pile(node.id), told.hears.get(node.id, 0)
     written = f"{node.name} = {node.formula or value or '…'}"
-    lying = Text(sum_of([show(amount, digits) for amount in pile]), style="yellow")
+    lying = Text(sum_of([number(amount, digits) for amount in pile]), style="yellow")
     gradient = Text(_gradient(now, node, digits), style="bold yellow")
     heard = f"{now.heard[node.id]:,}/{owed:,}" if owed and not node.constant else ""
     start: list[str | Text] = [_sign(now, node), Text(written), Text(value, style="cyan")]
@@ -403,8 +408,8 @@ def _gradient(now: Moment, node: TraceNode, digits: int) -> str:
     if total is None:
         return ""
     if node.id in now.settled:
-        return f"{show(total, digits)} ✓"
-    return show(total, digits) if node.id in now.kept and node.id not in now.totals else ""
+        return f"{number(total, digits)} ✓"
+    return number(total, digits) if node.id in now.kept and node.id not in now.totals else ""
 
 
 def _sign(now: Moment, node: TraceNode) -> str:

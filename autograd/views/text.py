@@ -19,7 +19,20 @@ def number(x: float, digits: int = 6) -> str:
     """
     if x == 0 and copysign(1, x) < 0:
         return "−0"
-    return show(x, digits).replace("inf", "∞").replace("-", "−")
+    return _signs(show(x, digits))
+
+
+def in_full(x: float) -> str:
+    """A number with all its digits.
+
+    >>> in_full(-0.1), in_full(1e-300), in_full(float("inf"))
+    ('−0.1', '1e−300', '∞')
+    """
+    return _signs(repr(x))
+
+
+def _signs(text: str) -> str:
+    return text.replace("inf", "∞").replace("-", "−")
 
 
 def typeset(text: str) -> str:

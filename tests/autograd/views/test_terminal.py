@@ -267,7 +267,7 @@ trace(y).play()
     screen.wait_for("q quit")  # the last words of the first screen
     screen.send("\x1b[F")
     told = screen.wait_for("q quit")
-    assert re.search(r"w = \S+ +(-3\.123e-7|-3\.123456e-7) +\S", told)
+    assert re.search(r"w = \S+ +(−3\.123e−7|−3\.123456e−7) +\S", told)
     assert not re.search(r"= v2 / 3e-9.* \S*\d…", told)
 
 
