@@ -88,6 +88,8 @@ def _run(argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    if not hasattr(autograd, "Value"):  # installed over this package, which is half there
+        raise UserError("another library", file=autograd.__file__)
     asked = read_words(argv)
     if not asked.command or "--help" in asked.given:
         return _about(asked)

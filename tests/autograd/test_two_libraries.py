@@ -20,6 +20,11 @@ def test_theirs_over_ours(tmp_path: Path) -> None:
         shutil.copytree(ROOT / package, tmp_path / package)
     (tmp_path / "autograd/__init__.py").write_text("def grad(f): ...\n")
     assert "HIPS's Autograd perhaps" in importing("nn", tmp_path)
+    for lang, said in (("en", "HIPS's Autograd perhaps"), ("zh", "各自一个环境")):
+        command = [sys.executable, "-X", "utf8", "-m", "autograd", "--lang", lang]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert said in done.stderr
 
 
 def importing(module: str, folder: Path) -> str:
