@@ -29,7 +29,8 @@ print(f"{len(names)} names like {', '.join(names[20:26])}; {len(LETTERS)} letter
 
 # %% [markdown]
 # **The tokeniser** writes a name as places in the alphabet. All get the same length, so that one
-# program is enough: what stands behind the end of a name counts nothing, its weight is 0.
+# program is enough: what stands behind the end of a name is computed too, and counts nothing (its
+# weight is 0).
 
 
 # %%
