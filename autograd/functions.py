@@ -60,7 +60,8 @@ def where(condition: Any, a: Operand, b: Operand) -> Value:
 
     A plain bool or a constant chooses now, and nothing is paid to the other branch. A traced
     comparison (``less``, ``less_equal``, ``equal``, or any Value, true when it is not 0) is a
-    node: a compiled program chooses anew for each row.
+    node: a compiled program chooses anew for each row.  Like every operand it is paid the debt
+    times its partial, 0: where the debt is infinite that is nan (PyTorch pays a condition nothing).
     """
     if isinstance(condition, Value) and condition.requires_grad:
         return apply(TABLE["where"], condition, a, b)

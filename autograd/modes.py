@@ -359,7 +359,7 @@ _PACKAGES = f"{os.sep}site-packages{os.sep}"
 
 def line_of_user() -> str:
     """``file:line`` of the innermost caller outside this library, and outside others if any is."""
-    return _line_among(_callers(sys._getframe(1)))
+    return _line_among(_callers(sys._getframe()))
 
 
 def _callers(frame: FrameType | None) -> Iterator[tuple[str, int]]:

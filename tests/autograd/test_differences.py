@@ -193,3 +193,13 @@ def test_a_slight_kink_is_one() -> None:
     [found] = differences(leaky_relu(x, 0.9985), [x])
     assert found.verdict == "kink"
     assert found.sides == pytest.approx((0.9985, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("f", "at"), [(lambda x: x * x, math.nan), (lambda x: 1e308 * (1e308 * x), 0.0)]
+)
+def test_the_same_infinity_or_no_number_on_both_sides_is_agreement(f, at):
+    x = Value(at)
+    for found in (*differences(f(x), [x]), *check_grads(f, [at]).inputs):
+        assert not math.isfinite(found.numeric)
+        assert (found.verdict, found.error) == ("ok", 0.0)

@@ -40,6 +40,7 @@ def test_dot_is_one_node_with_an_edge_per_operand() -> None:
     assert dot(w, [3, 4.0]).data == 11.0
     assert dot(np.array([3.0, 4.0]), w).data == 11.0
     assert dot([], [], 2.0).data == 2.0
+    assert autograd.gradients(3.0 * dot([], [], b), [b]) == [3.0]
     assert dot(bias=1.0, inputs=x, weights=w).data == 12.0
 
 
