@@ -36,6 +36,9 @@ def test_a_wrong_rule_is_a_mistake_and_no_kink():
     wrong = Value(9.0, (x,), (5.0,), op="square")
     [found] = differences(wrong + relu(x), [x])
     assert found.verdict == "wrong"
+    for slope, verdict in [(1e-7, "ok"), (1.001e-7, "wrong")]:
+        [found] = differences(Value(9.0, (x,), (slope,), op="constant"), [x])
+        assert found.verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,7 @@ def test_a_leaf_of_another_graph_has_derivative_0():
     x, y = Value(1.0), Value(2.0)
     [found] = differences(x * x, [y])
     assert (found.analytic, found.numeric, found.verdict) == (0.0, 0.0, "ok")
+    assert (found.sides, found.kinks) == ((0.0, 0.0), ())
 
 
 def test_a_leaf_used_twice():

@@ -83,3 +83,90 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"payback\[plot\]"):
         nn.plot_history(history(loss=[1.0]))
+
+
+def test_curves_count_epochs_from_one_and_have_names_where_there_are_several():
+    several = {"a": [0.5, 0.9], "b": [0.1, 0.2]}
+    left, right = nn.plot_history(history(loss=[1.0, 0.5], metrics=several)).axes
+    assert left.lines[0].get_xdata().tolist() == [1, 2]
+    assert left.get_legend() is None
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
+    assert (right.get_xlabel(), right.get_ylabel()) == ("epoch", "a and b")
+    many = history(loss=[1.0], metrics={**several, "c": [0.3, 0.4]})
+    left, right = nn.plot_history(many).axes
+    assert right.get_ylabel() == "metrics"
+    assert left.lines[0].get_marker() == "o", "a single point would be no line"
+    assert right.lines[0].get_marker() == "None"
+    drawn = [(line.get_color(), line.get_linestyle()) for line in right.lines]
+    assert len({colour for colour, _ in drawn}) == len({style for _, style in drawn}) == 3
+
+
+def test_more_than_a_factor_of_20_is_drawn_on_a_log_scale():
+    for validation, scale in ([0.06], "linear"), ([0.05], "linear"), ([0.04], "log"):
+        course = history(loss=[1.0], validation_loss=validation)
+        assert nn.plot_history(course).axes[0].get_yscale() == scale
+
+
+def region_at(axis, point):
+    """Which of the coloured regions a point lies in."""
+    regions = next(c for c in axis.collections if hasattr(c, "filled") and c.filled)
+    [found] = [i for i, path in enumerate(regions.get_paths()) if path.contains_point(point)]
+    return tuple(regions.get_facecolor()[found][:3])
+
+
+def lines_of(axis):
+    """The points of every boundary that is drawn."""
+    lines = [c for c in axis.collections if hasattr(c, "filled") and not c.filled]
+    return [path.vertices for line in lines for path in line.get_paths() if len(path.vertices)]
+
+
+def test_one_output_decides_by_its_sign():
+    from matplotlib.colors import to_rgb
+
+    X, y = [[0.0, 5.0], [1.0, 5.0], [1.0, 5.0]], [-1, 1, 1]
+    (axis,) = nn.plot_decision_boundary(lambda x: x[0] - 0.3, X, y).axes
+    [boundary] = lines_of(axis)
+    assert boundary[:, 0] == pytest.approx(0.3)
+    # a tenth beyond the examples, and 1 where they do not differ
+    assert (axis.get_xlim(), axis.get_ylim()) == (pytest.approx((-0.1, 1.1)), (4.0, 6.0))
+    assert boundary[:, 1].min() == 4.0
+    assert boundary[:, 1].max() == 6.0
+    classes = [c for c in axis.collections if not hasattr(c, "filled")]
+    points = [c.get_offsets().tolist() for c in classes]
+    assert points == [[[0.0, 5.0]], [[1.0, 5.0]] * 2]
+    for one, place in zip(classes, ((0.2, 5.5), (0.4, 4.5)), strict=True):
+        colour = tuple(one.get_facecolor()[0][:3])
+        assert region_at(axis, place) == pytest.approx(colour)
+    assert to_rgb(nn.plot.COLOURS[0]) == pytest.approx(region_at(axis, (0.2, 5.5)))
+
+
+def test_several_outputs_decide_by_the_largest():
+    (axis,) = nn.plot_decision_boundary(
+        lambda x: [x[0], x[1], 1.0 - x[0] - x[1]], [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [2, 0, 1]
+    ).axes
+    regions = [region_at(axis, at) for at in ((0.9, 0.1), (0.1, 0.9), (0.1, 0.1))]
+    assert len({*regions}) == 3
+    for x, y in [point for line in lines_of(axis) for point in line]:
+        outputs = sorted([x, y, 1.0 - x - y])
+        assert outputs[2] - outputs[1] < 0.03, "the two largest are equal on a boundary"
+
+
+def test_where_all_decide_alike_there_is_no_boundary():
+    for model in (lambda x: 1.0 + 0.0 * x[0], lambda x: [x[0] + 9.0, x[0], x[0]]):
+        (axis,) = nn.plot_decision_boundary(model, [[0.0, 0.0], [1.0, 1.0]], [0, 1]).axes
+        assert lines_of(axis) == []
+
+
+@pytest.mark.parametrize(
+    ("X", "y"), [([[1.0]], [0]), ([[1.0, 2.0]], [[0]]), ([[1.0, 2.0]] * 2, [0]), ([[1.0] * 3], [0])]
+)
+def test_a_decision_wants_two_inputs_and_a_label_each(X, y):
+    with pytest.raises(ValueError, match="rows of two inputs and one label each, got X of shape"):
+        nn.plot_decision_boundary(lambda x: x[0], X, y)
+
+
+def test_a_figure_shows_itself_in_notebooks():
+    figure = nn.plot_history(history(loss=[1.0, 0.5]))
+    shown = figure._repr_mimebundle_()
+    assert shown["image/png"].startswith(b"\x89PNG")
+    assert shown["text/plain"] == repr(figure)
