@@ -24,7 +24,7 @@ _SUBSCRIPTS = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉‚")
 class Unit:
     """One neuron, its nodes told by their numbers in topological order.
 
-    ``weights[k]`` belongs to input k; ``bias`` is None where there is none.
+    ``weights[k]`` belongs to input k; where there is no bias, a constant 0 stands for it.
     """
 
     scope: Scope
@@ -33,12 +33,12 @@ class Unit:
     outputs: tuple[int, ...]
     weights: tuple[int, ...]
     inputs: tuple[int, ...]
-    bias: int | None
+    bias: int
 
     @property
     def parameters(self) -> tuple[int, ...]:
-        """The weights, then the bias where there is one."""
-        return self.weights if self.bias is None else (*self.weights, self.bias)
+        """The weights, then the bias."""
+        return (*self.weights, self.bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def network(order: Sequence[Value]) -> tuple[Layer, ...]:
     units = [
         _unit(order, number_of, scope, members)
         for scope, members in inside.items()
-        if _trailing(scope[-1]) is not None and any(order[i].op == "dot" for i in members)
+        if _trailing(scope[-1]) is not None and any(_is_sum(order[i]) for i in members)
     ]
     layers: dict[Scope, list[Unit]] = {}
     for unit in units:
@@ -86,7 +86,7 @@ def network(order: Sequence[Value]) -> tuple[Layer, ...]:
 def _unit(
     order: Sequence[Value], number_of: Mapping[Value, int], scope: Scope, members: Sequence[int]
 ) -> Unit:
-    sums = [i for i in members if order[i].op == "dot"]
+    sums = [i for i in members if _is_sum(order[i])]
     parents = [number_of[parent] for parent in order[sums[0]].parents]
     half = len(parents) // 2
     return Unit(
@@ -96,8 +96,13 @@ def _unit(
         outputs=tuple(_outputs(order, number_of, sums, members)),
         weights=tuple(parents[:half]),
         inputs=tuple(parents[half : 2 * half]),
-        bias=parents[-1] if len(parents) % 2 else None,
+        bias=parents[-1],
     )
+
+
+def _is_sum(node: Value) -> bool:
+    """Whether it is a `dot` of the table: others of that name have operands of their own."""
+    return node.op == "dot" and node.primitive is not None
 
 
 def _outputs(
@@ -158,7 +163,7 @@ def network_names(order: Sequence[Value], layers: Sequence[Layer]) -> dict[int, 
 def _unit_names(
     order: Sequence[Value], unit: Unit, place: str, mark: str
 ) -> Iterator[tuple[int, str]]:
-    if unit.bias is not None and _own(order[unit.bias], unit, "b"):
+    if _own(order[unit.bias], unit, "b"):
         yield unit.bias, subscribed("b", place)
     for k, i in enumerate(unit.weights):
         if _own(order[i], unit, f"w{k}"):

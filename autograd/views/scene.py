@@ -65,7 +65,7 @@ class Scene:
     boxes: tuple[Scope, ...]
     folded: bool
     gradients: bool
-    rankdir: str = "LR"
+    rankdir: str
 
     @property
     def painted(self) -> list[Wire]:

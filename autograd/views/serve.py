@@ -186,7 +186,7 @@ class _Answer(BaseHTTPRequestHandler):
         self._refuse(status, str(self._problem(status, key)), Question(lang=self.server.lang))
 
     def _send(self, status: HTTPStatus, document: str) -> None:
-        body = document.encode("utf-8", "backslashreplace")
+        body = document.encode()
         self.send_response(status)
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", "GET")

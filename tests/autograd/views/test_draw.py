@@ -336,7 +336,11 @@ def test_what_fills_more_than_a_screen_folds_itself_and_says_how_to_open():
 def test_a_dense_graph_is_refused_before_graphviz_tries():
     xs = [Value(1.0) for _ in range(100)]
     dense = autograd.sum([autograd.sum(xs) for _ in range(100)])
-    with pytest.raises(ValueError, match=r"10,100 lines.*max_nodes=1011"):
+    said = (
+        r"^this picture would have 10,100 lines, more than 10 for each of max_nodes=300; "
+        r"nodes made inside .* max_nodes=1011 draws it all the same, slowly$"
+    )
+    with pytest.raises(ValueError, match=said):
         to_svg(dense)
 
 
@@ -440,10 +444,10 @@ def test_everything_lies_on_the_picture(rankdir):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"rankdir": "up"}, "rankdir"),
-        ({"lang": "de"}, "lang"),
-        ({"theme": "blue"}, "theme"),
-        ({"fold": -1}, "fold"),
+        ({"rankdir": "up"}, "^rankdir must be one of LR, RL, TB, BT, not 'up'$"),
+        ({"lang": "de"}, "^lang "),
+        ({"theme": "blue"}, "^theme must be one of auto, light, dark, not 'blue'$"),
+        ({"fold": -1}, "^fold counts scope levels from 1"),
     ],
 )
 def test_wrong_options_are_named(options, said):
@@ -530,6 +534,7 @@ def test_a_changed_digraph_renders_its_changes():
     picture.node("mine", label="mine")
     assert "mine" in picture.pipe("svg", encoding="utf-8")
     assert picture.pipe("pdf").startswith(b"%PDF")
+    assert b"/CreationDate (D:19700101000000" in picture.pipe("pdf")
     assert picture.pipe("png").startswith(b"\x89PNG")
 
 
@@ -656,6 +661,26 @@ def test_a_pdf_says_what_it_shows(tmp_path):
 
 
 # --- DOT -----------------------------------------------------------------------------------------
+
+
+def test_a_dot_file_is_the_source(tmp_path):
+    save(seed_graph(), tmp_path / "e.dot")
+    assert (tmp_path / "e.dot").read_text("utf-8") == draw(seed_graph()).source
+
+
+def test_a_constant_is_dashed_whether_it_has_a_name_or_not():
+    named = Value(2.0, label="k", requires_grad=False)
+    source = draw(Value(1.0, label="x") * named * 3.0).source
+    assert source.count('style="dashed,filled"') == 2
+    assert source.count('style="rounded,filled"') == 1
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no list of open files here")
+def test_drawing_leaves_no_file_open():
+    to_svg(seed_graph())
+    before = len(os.listdir("/dev/fd"))
+    to_svg(seed_graph())
+    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_dot_says_what_the_picture_says():

@@ -86,6 +86,11 @@ class TestFrames:
             trace(x).frames(tmp_path / "none")
         assert not (tmp_path / "none").exists()
 
+    def test_unknown_language(self, tmp_path):
+        with pytest.raises(ValueError, match="'en' or 'zh', got 'de'"):
+            trace(seed_graph()).frames(tmp_path / "none", lang="de")
+        assert not (tmp_path / "none").exists()
+
 
 class TestStrip:
     def test_the_readmes_pictures_are_what_the_project_makes(self):

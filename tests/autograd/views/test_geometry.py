@@ -13,6 +13,7 @@ import autograd
 import nn
 from autograd import Value, scope, trace
 from autograd.views.folding import levels
+from autograd.views.layout import Block, Curve, columns_of, pace, point_on, points_of
 from autograd.views.moment import moment
 from autograd.views.painter import paint
 from autograd.views.scene import scene
@@ -24,14 +25,24 @@ SVG = "{http://www.w3.org/2000/svg}"
 class Seen:
     """The rectangles and lines of a picture: boxes as (left, top, right, bottom), lines as points.
 
-    `lines` are in the order in which they are painted; `pills` know their own line.
+    `lines` are in the order in which they are painted; `pills` know their own line, `ends` of
+    lines the edges that they stand for, `scopes` what stands above their boxes.
     """
 
     def __init__(self, svg):
         self.cards, self.lines, self.pills, self.titles = {}, [], [], []
-        for element in ElementTree.fromstring(svg).iter():
+        self.scopes, self.ends = {}, []
+        root = ElementTree.fromstring(svg)
+        left, top, width, height = map(float, root.get("viewBox").split())
+        self.sheet = left, top, left + width, top + height
+        for element in root.iter():
             kinds = element.get("class", "").split()
-            if "quiet" in kinds:
+            if "scope" in kinds:
+                title = element.find(f"{SVG}text")
+                x, y = float(title.get("x")), float(title.get("y"))
+                self.titles.append((x, y - 9, x + 5 * len(title.text), y))
+                self.scopes[element.get("data-scope")] = box_of(element.find(f"{SVG}rect"))
+            elif "quiet" in kinds:
                 self.lines.append(points_on(element.get("d")))
             elif "edge" in kinds:
                 self.take_edge(element)
@@ -43,6 +54,8 @@ class Seen:
 
     def take_edge(self, edge):
         self.lines.append(points_on(inside(edge, "path", "wire").get("d")))
+        told = edge.get("data-edge") or edge.get("data-edges")
+        self.ends.append((self.lines[-1], [int(number) for number in told.split()]))
         pill = inside(edge, "g", "pill")
         if pill is not None:
             self.pills.append((box_of(pill.find(f"{SVG}rect")), len(self.lines) - 1))
@@ -58,6 +71,13 @@ class Seen:
                 if crossed and not (own and crossed < len(line) / 8):
                     yield f"a line crosses a card at {card}"
         pills = [pill for pill, _ in self.pills]
+        everything = (*cards, *pills, *self.titles, *self.scopes.values())
+        yield from (f"{a} is cut off" for a in everything if not holds(self.sheet, a))
+        yield from (f"{a} on a title" for a in pills for b in self.titles if overlap(a, b))
+        for (name, a), (other, b) in combinations(self.scopes.items(), 2):
+            around = other.startswith(f"{name}/") or name.startswith(f"{other}/")
+            if around is not (holds(a, b) or holds(b, a)) or (overlap(a, b) and not around):
+                yield f"{name} and {other} overlap"
         yield from ("two texts overlap" for a, b in combinations(pills, 2) if overlap(a, b))
         yield from (f"{a} on a card" for a in pills for b in cards if overlap(a, b))
         for pill, own in self.pills:
@@ -66,6 +86,20 @@ class Seen:
             for later in self.lines[own + 1 :]:
                 if any(within(point, pill, 1) for point in later):
                     yield f"{pill} is struck through"
+
+    def astray(self, story):
+        """Lines whose ends are not at the borders of the cards of their edges."""
+        card_of = {int(i): box for key, box in self.cards.items() for i in key.split()}
+        for line, numbers in self.ends:
+            for edge in (story.edges[number] for number in numbers):
+                for point, node in ((line[0], edge.consumer), (line[-1], edge.parent)):
+                    box = card_of[node]
+                    if within(point, box, 1) or not within(point, box, -4):
+                        yield f"a line of {edge.text} ends at {point}, its card is {box}"
+
+
+def holds(outer, inner):
+    return all(outer[i] - 0.2 <= inner[i] and inner[i + 2] <= outer[i + 2] + 0.2 for i in (0, 1))
 
 
 def inside(group, name, kind):
@@ -100,16 +134,17 @@ def overlap(a, b):
     return a[0] < b[2] - 0.2 and b[0] < a[2] - 0.2 and a[1] < b[3] - 0.2 and b[1] < a[3] - 0.2
 
 
-def pictures(root):
+def pictures(story):
     """The picture at its end, at every level of folding."""
-    story = trace(root)
     for level in levels(story):
         yield level, paint(scene(story, level), moment(story, len(story.steps)))
 
 
 def check(root):
-    for level, svg in pictures(root):
-        assert list(Seen(svg).faults()) == [], level
+    story = trace(root)
+    for level, svg in pictures(story):
+        seen = Seen(svg)
+        assert [*seen.faults(), *seen.astray(story)] == [], level
 
 
 @given(
@@ -158,3 +193,60 @@ def test_a_layer_that_reads_itself_can_be_read(count):
     for _ in range(count):
         state = layer(state)
     check(autograd.sum(state))
+
+
+# -- columns, without a picture --------------------------------------------------------------------
+
+
+def row_by_row(heights, wide=50.0):
+    """A block in each of two columns for each height, a line between them."""
+    blocks = [Block(f"a{i}", (), 100.0, tall) for i, tall in enumerate(heights)]
+    blocks += [Block(f"b{i}", (), 80.0, 40.0) for i in reversed(range(len(heights)))]
+    return columns_of(blocks, [(f"e{i}", f"a{i}", f"b{i}", wide) for i in range(len(heights))])
+
+
+@given(st.lists(st.floats(20.0, 400.0), min_size=1, max_size=7), st.sampled_from([0.0, 90.0]))
+def test_blocks_stand_beside_what_they_are_made_of(heights, wide):
+    places = row_by_row(heights, wide)
+    made = sorted(range(len(heights)), key=lambda i: places.nodes[f"b{i}"][1])
+    assert made == sorted(range(len(heights)), key=lambda i: places.nodes[f"a{i}"][1])
+    for column in "ab":  # each column stands in the middle
+        tops = [places.nodes[f"{column}{i}"][1] for i in range(len(heights))]
+        tall = heights if column == "a" else [40.0] * len(heights)
+        top = min(y - h / 2 for y, h in zip(tops, tall))
+        assert top == pytest.approx(places.height - max(y + h / 2 for y, h in zip(tops, tall)))
+    for i in range(len(heights)):
+        line = places.curves[f"e{i}"]
+        assert line.points[0] == pytest.approx((100.0, places.nodes[f"a{i}"][1]))
+        assert line.points[-1][0] == pytest.approx(places.width - 80.0)
+        assert (line.label is not None) is (wide > 0)
+        assert line.label is None or line.label[0] - wide / 2 >= 100.0
+        assert line.label is None or line.label[0] + wide / 2 <= places.width - 80.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=4, max_size=4),
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=0, max_size=6),
+)
+def test_points_on_a_curve_lie_on_it(first, more):
+    points = (first + more)[: 1 + 3 * ((len(first + more) - 1) // 3)]
+    curve, pieces = Curve(tuple(points)), (len(points) - 1) // 3
+    for piece in range(pieces):
+        a, b, c, d = points[3 * piece : 3 * piece + 4]
+        middle = [(p + 3 * q + 3 * r + s) / 8 for p, q, r, s in zip(a, b, c, d)]
+        assert point_on(curve, (piece + 0.5) / pieces) == pytest.approx(middle)
+    assert point_on(curve, 0.0) == pytest.approx(points[0])
+    assert point_on(curve, 1.0) == pytest.approx(points[-1])
+    seen = [*points_of(curve)]
+    assert seen[0] == pytest.approx(points[0])
+    assert seen[-1] == pytest.approx(points[-1])
+    assert all(any(p == pytest.approx(q) for q in seen) for p in points[::3])
+
+
+def test_only_long_detours_are_drawn_straight():
+    """Graphviz's curves take minutes where lines pass many ranks, and none else."""
+    chain = [(f"n{i}", f"n{i + 1}") for i in range(600)]
+    assert pace(chain) == {}
+    assert pace([("x", f"n{i + 1}") for i in range(30)] + chain[:30]) == {}
+    everywhere = [("x", f"n{i + 1}") for i in range(40)] + chain[:40]
+    assert pace(everywhere)["splines"] == "line"

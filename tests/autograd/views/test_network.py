@@ -258,3 +258,43 @@ def test_names_are_one_for_each_node():
     assert [node.name for node in graph_of(order, ["p", ""]).nodes] == ["p", "a"]
     with pytest.raises(ValueError, match="names takes one for each of 2 nodes, got 3"):
         graph_of(order, ["p", "q", "r"])
+
+
+def named(root):
+    return [node.name for node in trace(root).nodes]
+
+
+def weighed(bias=0.0, **labels):
+    """A unit made by hand: two weights, two inputs."""
+    with scope("layer 1"), scope("neuron 0"):
+        w = [Value(0.5, label=labels.get("w0", "")), Value(2.0, label="w1")]
+        b = Value(1.0, label=labels.get("b", "")) if bias is None else bias
+    x = [Value(3.0), Value(4.0, label="x₂")]
+    with scope("layer 1"), scope("neuron 0"):
+        return autograd.dot(w, x, b)
+
+
+def test_parameters_are_named_unless_their_user_named_them():
+    assert {"w₁₁₁", "w₁₁₂", "x₁", "x₂", "b₁₁", "z₁₁"} == {*named(weighed(None))}
+    assert {"mine", "w₁₁₂", "x₁", "x₂", "b₁₁", "z₁₁"} == {*named(weighed(None, w0="mine"))}
+    assert {"w₁₁₁", "w₁₁₂", "x₁", "x₂", "hers", "z₁₁"} == {*named(weighed(None, b="hers"))}
+
+
+def test_a_unit_without_bias_names_nothing_a_bias():
+    assert sorted(named(weighed())) == sorted(["w₁₁₁", "w₁₁₂", "x₁", "x₂", "0", "z₁₁"])
+    shared = Value(1.0, label="")
+    assert "b₁₁" not in named(weighed(shared))
+
+
+def test_an_operation_of_ones_own_called_dot_is_no_weighted_sum():
+    x, y = Value(3.0, label="x"), Value(2.0, label="y")
+    with scope("layer 1"), scope("neuron 0"):
+        story = trace(Value(6.0, (x, y), (2.0, 3.0), op="dot"))
+    assert story.layers == ()
+    assert [node.name for node in story.nodes] == ["x", "y", "a"]
+
+
+@pytest.mark.parametrize(("layers", "last"), [(9, "z₉₁"), (10, "z₁₀‚₁")])
+def test_two_digits_are_kept_apart(layers, last):
+    root = nn.MLP(1, [1] * layers, activation="linear", seed=1)([1.0])
+    assert trace(root).root.name == last

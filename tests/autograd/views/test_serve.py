@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograd.views import serve as module
 from autograd.views.serve import HOST, Playground, Question
 
 ROOT = Path(__file__).parents[3]
@@ -95,6 +96,9 @@ def test_the_policy_lets_nothing_else_run(server):
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "Access-Control-Allow-Origin" not in headers
         assert "Python" not in headers["Server"]
         assert not re.search(r"""(src|href)=["'](?!data:|#)""", body)
@@ -180,9 +184,32 @@ def test_a_taken_port_is_given_up_for_another():
         second = Playground(Question(), first.server_port)
         try:
             assert second.moved
+            assert second.server_port >= 1024
             assert second.server_port != first.server_port
         finally:
             second.server_close()
+
+
+def test_just_as_many_nodes_as_allowed_are_drawn(server, monkeypatch):
+    monkeypatch.setattr(module, "MOST_NODES", 3)
+    assert ask(server, link("a*b", "a=2 b=1"))[0] == 200
+    status, _, body = ask(server, link("a*b+a", "a=2 b=1", lang="en"))
+    assert status == 400
+    assert sentence(body) == "this formula has 4 nodes; the playground draws up to 3"
+
+
+def test_a_command_line_that_is_no_text_can_be_shown():
+    server = Playground(Question("a\udc80<", "a=\udc80"), 0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        status, _, body = ask(server)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert status == 400
+    assert 'value="a\ufffd&lt;"' in body
 
 
 @given(st.text(max_size=60), st.text(max_size=40), st.sampled_from(["", "en", "zh", "de"]))

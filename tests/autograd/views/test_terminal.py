@@ -1,15 +1,20 @@
 """The stepper in a real pseudo-terminal, and what it prints where there is none."""
 
+import io
 import os
 import re
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from autograd import Value, trace
+from autograd.views import terminal as module
 from autograd.views.terminal import play
 
 ROOT = Path(__file__).parents[3]
@@ -169,15 +174,6 @@ def test_the_other_modes(terminal):
         screen.wait_for(told)
 
 
-def test_plays_by_itself_until_a_key(terminal):
-    screen = terminal()
-    screen.wait_for("step 0 of 17")
-    screen.send(" ")
-    screen.wait_for("step 2 of 17")
-    screen.send("\x1b[F ")
-    screen.wait_for("step 1 of 17")
-
-
 @pytest.mark.parametrize(("lang", "start"), [("en", "Press"), ("zh", "按 →")])
 def test_draws_anew_after_every_change_of_size(terminal, lang, start):
     screen = terminal(lang)
@@ -279,3 +275,100 @@ def test_without_a_terminal_no_line_of_a_large_graph_is_left_out(capsys):
     told = capsys.readouterr().out
     assert "more lines" not in told
     assert len(re.findall(r"= v\d+ \+ 1|= x \+ 1", told.rpartition("code")[2])) == 120
+
+
+# -- keys, and time that a test can turn -----------------------------------------------------------
+
+SENT = {
+    **{"n": "n", "\r": "\n", " ": " ", "\x7f": "\x7f"},
+    **{"\x1b[C": "right", "\x1bOC": "right", "\x1b[D": "left", "\x1bOD": "left"},
+    **{"\x1b[1;2C": "shift right", "\x1b[1;2D": "shift left"},
+    **{"\x1b[H": "home", "\x1bOH": "home", "\x1b[1~": "home"},
+    **{"\x1b[F": "end", "\x1bOF": "end", "\x1b[4~": "end"},
+    **dict.fromkeys(("\x1b", "\x1b[A", "\x1b[5~", "\x1bOP", "\x1b[1;5C"), "other"),
+}
+"""What xterm and its kin send, and what it means here."""
+
+
+def test_what_terminals_send(monkeypatch):
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with module.keys() as next_key:
+            for sent, meant in SENT.items():
+                os.write(ours, sent.encode())
+                assert next_key(30.0) == meant, sent
+                if sent not in ("\x1b[5~", "\x1bOP"):  # of these some is left
+                    assert next_key(0.0) is None, sent
+                while next_key(0.0) is not None:
+                    pass
+    os.close(ours)
+
+
+def test_keys_of_windows(monkeypatch):
+    """As `msvcrt` documents them: a special key is two characters, 0 or 0xE0 first."""
+    typed = list("n\x00H\xe0M\xe0K\xe0G\xe0O\r")
+    windows = SimpleNamespace(kbhit=lambda: bool(typed), getwch=lambda: typed.pop(0))
+    monkeypatch.setitem(sys.modules, "msvcrt", windows)
+    monkeypatch.setattr(sys, "platform", "win32")
+    with module.keys() as next_key:
+        told = [next_key(1.0) for _ in range(7)]
+        assert next_key(0.0) is None
+    assert told == ["n", "other", "right", "left", "home", "end", "\r"]
+
+
+class Scripted:
+    """A player whose keys and seconds come from a list: a key, or so many seconds without one."""
+
+    def __init__(self, monkeypatch, script, size=(80, 24)):
+        self.now, self.shown, self.script = 1000.0, [], [*script, "q"]
+        out = io.StringIO()
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+        monkeypatch.setattr(module, "keys", contextmanager(lambda: iter([self.next_key])))
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setenv("TERM", "xterm")
+        width, height = size
+        console = Console(
+            file=out, force_terminal=True, width=width, height=height, legacy_windows=False
+        )
+        play(trace(seed_graph()), console=console)
+        self.screens = [
+            int(place) for place in re.findall(r"step (\d+) of 17", plain(out.getvalue()))
+        ]
+
+    def next_key(self, seconds):
+        if isinstance(self.script[0], str):
+            return self.script.pop(0)
+        self.now += seconds
+        self.script[0] -= seconds
+        if self.script[0] <= 0:
+            self.script.pop(0)
+        return None
+
+
+@pytest.mark.parametrize(
+    ("script", "screens"),
+    [
+        (["n", "n", "p"], [0, 1, 2, 1]),  # drawn at once, and never for nothing
+        ([5.0, "n", 5.0], [0, 1]),
+        ([" ", 1.0], [0, 0]),
+        ([" ", 1.3], [0, 0, 1]),
+        ([" ", 4.2], [0, 0, 1, 2, 3]),
+        ([" ", 1.3, "n", 5.0], [0, 0, 1, 2]),
+        ([" ", 1.3, " ", 5.0], [0, 0, 1, 1]),
+        (["end", "p", " ", 9.0], [0, 17, 16, 16, 17]),
+        (["end", " ", 2.9], [0, 17, 0, 1, 2]),
+        ([" ", " ", " ", 1.3], [0, 0, 0, 0, 1]),
+    ],
+)
+def test_plays_by_itself_until_a_key(monkeypatch, script, screens):
+    assert Scripted(monkeypatch, script).screens == screens
+
+
+def test_a_dumb_terminal_gets_all_steps(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setenv("TERM", "dumb")
+    out = io.StringIO()
+    play(trace(seed_graph()), console=Console(file=out, force_terminal=True, width=80))
+    assert "17  " in plain(out.getvalue())
