@@ -26,7 +26,7 @@ from autograd.views.words import (
 
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
 """Without l and o, which look like digits."""
-NETWORK_LETTERS = "abwxzL"
+NETWORK_LETTERS = "abwxz"
 """Letters that mean something in every network."""
 LETTERS_UP_TO = 20
 LONGEST_FORMULA = 60

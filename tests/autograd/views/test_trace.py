@@ -315,6 +315,29 @@ class TestDetails:
         assert trace(w.gelu()).edges[0].words == ""
         assert len(trace(Value(1.0, label="w").gelu()).edges[0].words) <= 60
 
+    @pytest.mark.parametrize(("length", "told"), [(60, True), (61, False)])
+    def test_sixty_characters_and_no_more(self, length, told):
+        labels = ["a" * 12, "b" * 12, "c" * 12, "d" * (length - 45)]
+        leaves = [Value(1.0, label=label) for label in labels]
+        written = " + ".join(labels)
+        assert len(written) == length
+        assert trace(autograd.sum(leaves)).expression == (written if told else "")
+
+    def test_what_is_long_is_told_from_what_has_a_label(self):
+        x, y = Value(2.0, label="x" * 15), Value(3.0, label="y" * 15)
+        h = x + y
+        h.label = "h"
+        assert trace((h + 1) * (h + 2)).expression == "(h + 1) · (h + 2)"
+        root = (h + 1) * (h + 2)
+        root.label = "r"
+        assert trace(root).expression == "(h + 1) · (h + 2)"
+
+    def test_a_page_of_just_as_many_nodes_as_allowed(self, tmp_path):
+        story, path = trace(seed_graph()), tmp_path / "e.html"
+        with pytest.raises(ValueError, match=r"^this graph has 6 nodes .* max_nodes=5 "):
+            story.to_html(path, max_nodes=5)
+        assert story.to_html(path, max_nodes=6) == path
+
     def test_json_is_readable_text(self):
         text = trace(Value(1.0, label="损失") * 2).to_json()
         assert "损失" in text
