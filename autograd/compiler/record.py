@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from math import copysign
 from typing import Any
 
@@ -131,14 +131,17 @@ class Recorder:
         self.varies.append(bool(varies))
         return len(self.codes) - 1
 
-    def added(self, a: int, b: int) -> Block:
-        """The sum of two single numbers, which is not looked up."""
-        codes, code = self.codes, _ADD
-        if codes[b] == _NEG:
-            code, b = _SUB, self.operands[4 * b]
-        elif codes[a] == _NEG:
-            code, a, b = _SUB, b, self.operands[4 * a]
-        return Block(self, self.append(code, (a, b, 0, 0), ONE, self.varies[a] | self.varies[b]))
+    def make_room(self, count: int) -> None:
+        """Room for so many operations on single numbers, to be written into the columns."""
+        for column in (self.codes, self.varies):
+            column.extend(bytes(count))
+        self.operands.frombytes(bytes(32 * count))
+        self.shapes.extend(repeat(ONE, count))
+
+    def columns(self) -> tuple[Any, Any, Any]:
+        """Codes, varies and operands, to be let go of before anything else is recorded."""
+        codes, varies = (np.frombuffer(x, np.uint8) for x in (self.codes, self.varies))
+        return codes, varies, np.frombuffer(self.operands, np.int64).reshape(-1, 4)
 
     def _emit_unlike(self, word: str, operands: Sequence[Number]) -> Number:
         """Where not all operands are plain blocks."""

@@ -249,6 +249,7 @@ class Tape:
         recorder, (i, k) = self.recorder, step.rows.shape
         owed = recorder.reshaped(recorder.block(debt), (step.index.shape[0], i))
         self.pay(step.rows, recorder.outer(owed, self._chosen(step.index, k)), (i, k))
+        self.pay(step.index, owed * 0.0, owed.shape)
 
     def _slopes_of_taken(self, values: Number, index: Number) -> list[Number]:
         """The partials of ``take`` for all values at once: 1 where the index is their place."""

@@ -1,39 +1,72 @@
-"""Groups of one node in graphs that do not roll: noted one by one, recorded all at once.
+"""Groups of one node in graphs that do not roll: noted one by one, recorded and repaid at once.
 
 *Stretch*: single nodes one behind the other.  Of each no more is noted than a few integers: its
 form, and the *numbers* of its operands.  A number is that of a group of one node; what lies
 outside of stretches, parts of groups and constants, gets a number of its own.  When a stretch ends,
-the templates of its nodes are written into the recorder's columns by NumPy.
+NumPy writes the operations of its forms into the recorder's columns.
 
-How they are paid for is in `piles`.
+Paying back, a node takes its *turn* when all later ones have had theirs.  Whom it pays, and how
+many payments there are to add up, is known before a single operation is: what is written down
+where follows by counting and sorting.  A payment is added to the one before it to the same
+*target*: twice a number, plus 1 where the mean over the rows is still to be taken.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from math import copysign
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS
-from autograd.compiler.blocks import ONE, Block
-from autograd.compiler.copies import PIECE, Given, Page
+from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, Integers
+from autograd.compiler.blocks import ONE, Block, Number
+from autograd.compiler.forms import (
+    DEBT,
+    FIXED,
+    LEADS,
+    OPERAND,
+    VALUE,
+    VARIES,
+    Columns,
+    Form,
+    Forms,
+)  # fmt: skip
 from autograd.compiler.groups import FEW, TAKE, Found
-from autograd.compiler.piles import Debts, Stretch
+from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Tape
-from autograd.compiler.singles import CONSTANT, LEADS, NEGATIVE, OPERAND, OWN, Form, Forms
 from autograd.value import Value
 
 UNFIT, OTHER = 254, 255
 """The kinds of what no form takes, and of what is no single block."""
 
-MANY_CONSTANTS = 200
-"""So many constants have forms of their own, in which 1 x is x; others are blocks like any."""
+CONSTANT = 4
+"""Kinds from here on are constants that have forms of their own, in which 1 x is x."""
 
-_NEG = CODE["neg"]
+MANY_CONSTANTS = 200
+"""So many have; others are blocks like any."""
+
+LONGEST = 2**16
+"""Nodes of a stretch: what lies between stretches is paid one by one."""
+
+_ADD, _SUB, _NEG, _MEAN = (CODE[word] for word in ("add", "sub", "neg", "mean"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Single nodes one behind the other, the last first."""
+
+    numbers: Integers
+    forms: Integers
+    firsts: Integers
+    """The first block of each."""
+    starts: Integers
+    """Where the operands of each begin."""
+    operands: Integers
+    """Their numbers."""
 
 
 class Singles:
@@ -50,18 +83,16 @@ class Singles:
         self._kinds = bytearray([OTHER]) * count
         self._forms = Forms(self.recorder)
         self._known: dict[Any, Form | None] = {}
-        self._by_template: dict[int, Form] = {}
         self._outside: dict[Any, int] = {}
         self._constants: list[float] = []
         self._pending = array("i"), array("i"), array("i")
-        self.debts = Debts(self._tape, self.blocks, self._forms, self._by_template)
 
     # -- values ---------------------------------------------------------------------------------
 
     def note(self, entries: Iterator[tuple[int, Found]]) -> tuple[int, Found] | None:
         """Note single nodes, up to the first group that is none; that one."""
         group_of, kinds, known = self._group_of, self._kinds, self._known
-        numbers, templates, operands = self._pending
+        numbers, forms, operands = self._pending
         for number, node in entries:
             if type(node) is not Value or not node.requires_grad:
                 return number, node
@@ -73,36 +104,32 @@ class Singles:
                     a = self._number(left, a)
                 if kinds[b] == OTHER:
                     b = self._number(right, b)
+                given: Any = (a, b)
                 key: Any = (node._made_by, kinds[a], kinds[b])
-                form = known[key] if key in known else self._form(key)
-                if form is None:
-                    return number, node
-                operands.append(a)
-                operands.append(b)
             else:
                 parents = node.parents
                 if len(parents) > 2 * FEW + 1 or node._made_by is TAKE:
                     return number, node
                 given = [self._number(each, group_of[each]) for each in parents]
                 key = (node._made_by, *[kinds[k] for k in given])
-                form = known[key] if key in known else self._form(key)
-                if form is None:
-                    return number, node
-                operands.extend(given)
+            form = known[key] if key in known else self._form(*key)
+            if form is None:
+                return number, node
+            operands.extend(given)
             numbers.append(number)
-            templates.append(form.template)
+            forms.append(form.number)
             kinds[number] = form.kind
+            if len(numbers) >= LONGEST:
+                self.record()
         return None
 
-    def _form(self, key: Any) -> Form | None:
+    def _form(self, row: Any, *kinds: int) -> Form | None:
         """The form of a row and kinds of operands, which was not asked for before."""
-        row, *kinds = key
-        if UNFIT in kinds:
-            return None
-        operands = [self._constants[k - CONSTANT] if k >= CONSTANT else k for k in kinds]
-        form = self._known[key] = self._forms.form(row, tuple(operands))
-        if form:
-            self._by_template[form.template] = form
+        form = None
+        if UNFIT not in kinds:
+            operands = [self._constants[k - CONSTANT] if k >= CONSTANT else k for k in kinds]
+            form = self._forms.form(row, operands)
+        self._known[row, *kinds] = form
         return form
 
     def _number(self, node: Value, group: int) -> int:
@@ -117,9 +144,7 @@ class Singles:
             block = Block(recorder, self.blocks[group])
             if group in (PARAMETERS, INPUTS) or block.shape != ONE:
                 block = recorder.element(block, self._slots[node])
-            kind = recorder.varies[block.index]
-            kind |= LEADS if self._tape.leads(block) else 0
-            kind |= NEGATIVE if recorder.codes[block.index] == _NEG else 0
+            kind = block.varying | (LEADS if self._tape.leads(block) else 0)
             if not block.varying and self._tape.is_of_rows(block):
                 kind = UNFIT
             known = self._outside[node] = self._new_number(kind, block.index)
@@ -149,21 +174,182 @@ class Singles:
         numbers, forms, operands = (np.array(each) for each in self._pending)
         for each in self._pending:
             del each[:]
-        templates = self._forms.templates
-        arities, results = templates.forms
-        sizes = templates.columns.sizes[forms]
-        firsts = len(self.recorder.codes) + np.cumsum(sizes) - sizes
-        starts = np.cumsum(arities[forms]) - arities[forms]
-        blocks = np.frombuffer(self.blocks, np.int64)
-        found = blocks[numbers] = firsts + results[forms]
-        stretch = Stretch(numbers, forms, operands, starts, firsts)
-        for start in range(0, len(numbers), PIECE):
-            piece = slice(start, start + PIECE)
-            page = Page(self.recorder, int(sizes[piece].sum()))
-            bases = np.zeros((6, len(sizes[piece])), np.int64)
-            bases[OWN], bases[OPERAND:] = firsts[piece], starts[piece]
-            page.copy(templates.columns, forms[piece], Given(bases, operands, blocks))
-            page.close()
+        columns, blocks = self._forms.columns, np.frombuffer(self.blocks, np.int64)
+        runs, arities = columns.values[:, forms], columns.arities[forms]
+        firsts = len(self.recorder.codes) + np.cumsum(runs[1]) - runs[1]
+        starts = np.cumsum(arities) - arities
+        bases = np.zeros((5, len(forms)), np.int64)
+        bases[VALUE], bases[OPERAND] = firsts, starts
+        found = blocks[numbers] = firsts + columns.results[forms]
+        self.recorder.make_room(int(runs[1].sum()))
+        _copy(self.recorder, columns, runs, firsts, Given(bases, operands, blocks))
         leads = np.frombuffer(self._kinds, np.uint8)[numbers] & LEADS
-        self._tape.lead(found[leads > 0])
-        self._tape.note_stretch(partial(self.debts.repay, stretch))
+        if leads.any():
+            self._tape.lead(found[leads > 0])
+            stretch = Stretch(numbers[::-1], forms[::-1], firsts[::-1], starts[::-1], operands)
+            self._tape.note_stretch(partial(self.repay, stretch))
+
+    # -- debts ----------------------------------------------------------------------------------
+
+    def repay(self, stretch: Stretch) -> None:
+        """Pay back for a stretch."""
+        brought = self._brought(stretch)
+        if not len(brought):
+            return
+        varies = np.frombuffer(self._kinds, np.uint8) & VARIES
+        columns = self._forms.columns
+        paying = columns.paid[1, stretch.forms] > 0
+        while True:
+            payments = Payments(stretch, columns, varies, brought, paying)
+            if not (paying & ~payments.owed).any():
+                break
+            paying &= payments.owed  # who is owed nothing pays nothing
+        payments.write(self.recorder, columns, np.frombuffer(self.blocks, np.int64))
+        outside = ~np.isin(payments.paid >> 1, stretch.numbers)
+        totals = payments.values[payments.last[outside]]
+        for number, total in zip((payments.paid[outside] >> 1).tolist(), totals.tolist()):
+            operand = Block(self.recorder, self.blocks[number])
+            self._tape.pay(operand, Block(self.recorder, total), ONE)
+
+    def _brought(self, stretch: Stretch) -> Integers:
+        """The turns of the nodes that others owe something, and the blocks of that, (n, 2)."""
+        tape, recorder = self._tape, self.recorder
+        blocks = np.frombuffer(self.blocks, np.int64)[stretch.numbers]
+        turns = np.flatnonzero(np.isin(blocks, [*tape.debts]))
+        found = []
+        for turn, block in zip(turns.tolist(), blocks[turns].tolist()):
+            debt = tape.debt(Block(recorder, block))
+            assert debt is not None
+            found.append((turn, recorder.index(self._as_varying(block, debt))))
+        return np.array(found, np.int64).reshape(-1, 2)
+
+    def _as_varying(self, block: int, debt: Number) -> Number:
+        """The debt of a block, which varies where the block does: times 1, of each row."""
+        m, recorder = self.recorder.namespace, self.recorder
+        if not recorder.varies[block] or (isinstance(debt, Block) and debt.varying):
+            return debt
+        first = recorder.element(recorder.inputs, 0)
+        ones: Block = m.where(m.less(first, first), 1.0, 1.0)
+        return ones * debt
+
+
+class Given(NamedTuple):
+    """What copies are given."""
+
+    bases: Integers
+    """(5, copies) per kind of pick and copy: what the place of the pick is counted from."""
+    operands: Integers
+    """The numbers of operands, from which those of OPERAND count."""
+    blocks: Integers
+    """The block of each number."""
+
+    def picked(self, picks: Integers, owner: Integers) -> Integers:
+        """The blocks that copies pick."""
+        kinds, places = picks[..., 0], picks[..., 1]
+        found: Integers = self.bases[kinds, owner] + places
+        through = kinds == OPERAND
+        found[through] = self.blocks[self.operands[found[through]]]
+        return found
+
+
+class Payments:
+    """What the nodes of a stretch pay, turn by turn, behind what was brought to them."""
+
+    def __init__(
+        self, stretch: Stretch, columns: Columns, varies: Any, brought: Integers, paying: Any
+    ) -> None:
+        self._stretch, self._varies, self._paying = stretch, varies, paying
+        first, count = columns.paid[:, stretch.forms]
+        payers, place = _spread(np.where(paying, count, 0))
+        amounts = columns.amounts[first[payers] + place]
+        to = stretch.operands[stretch.starts[payers] + amounts[:, 0]]
+        late = varies[stretch.numbers[payers]] > varies[to]
+        turns, blocks = brought.T
+        self._owner = np.append(turns, payers)
+        given = np.column_stack([np.full(len(blocks), FIXED), blocks])
+        self._picks = np.concatenate([given, amounts[:, 1:]])
+        self._targets = np.append(2 * stretch.numbers[turns], 2 * to + late)
+        order = np.argsort(self._targets, kind="stable")
+        ordered = self._targets[order]
+        begins = np.append(True, ordered[1:] != ordered[:-1])
+        self.paid, self.last = ordered[begins], order[np.append(begins[1:], True)]
+        """The targets, and the last payment to each."""
+        self._before = np.full(len(order), -1)
+        self._before[order[1:]] = np.where(begins[1:], -1, order[:-1])
+        self._early, self._late = (self._last_to(2 * stretch.numbers + k) for k in (0, 1))
+        self.owed = (self._early >= 0) | (self._late >= 0)
+        self.values = np.zeros(len(order), np.int64)
+        """The block of what is owed after each."""
+
+    def _last_to(self, targets: Integers) -> Integers:
+        """The last payment to each of these; -1 for none."""
+        place = np.minimum(np.searchsorted(self.paid, targets), len(self.paid) - 1)
+        return np.where(self.paid[place] == targets, self.last[place], -1)
+
+    def write(self, recorder: Recorder, columns: Columns, blocks: Integers) -> None:
+        """Write down each turn: the mean of what is owed late, the repayment, the additions."""
+        stretch, owner, picks = self._stretch, self._owner, self._picks
+        head = (self._late >= 0) * (1 + (self._early >= 0))
+        adds = np.flatnonzero(self._before >= 0)
+        tail = np.bincount(owner[adds], minlength=len(head))
+        runs = columns.repaid[:, stretch.forms] * self._paying
+        sizes = head + runs[1] + tail
+        at = len(recorder.codes) + np.cumsum(sizes) - sizes
+        self.values[adds] = (at + head + runs[1])[owner[adds]] + _spread(tail)[1]
+        bases = np.stack([0 * at, stretch.firsts, at + head, at + head - 1, stretch.starts])
+        given = Given(bases, stretch.operands, blocks)
+        self._resolve(given, head)
+        recorder.make_room(int(sizes.sum()))
+        _copy(recorder, columns, runs, at + head, given)
+        both, late = np.flatnonzero(head == 2), np.flatnonzero(head)
+        places = np.append(self.values[adds], at[both] + 1)
+        left = self.values[np.append(self._before[adds], self._early[both])]
+        right = np.append(given.picked(picks[adds], owner[adds]), at[both])
+        targets = self._targets[adds]
+        varies = np.append(targets & 1 | self._varies[targets >> 1], 0 * both)
+        _add(recorder, places, left, right, varies)
+        codes, _, operands = recorder.columns()
+        codes[at[late]], operands[at[late], 0] = _MEAN, self.values[self._late[late]]
+
+    def _resolve(self, given: Given, head: Integers) -> None:
+        """What is owed after payments that are not added to others: some pass on a debt."""
+        first = np.flatnonzero(self._before < 0)
+        owner, picks = self._owner[first], self._picks[first]
+        self.values[first] = given.picked(picks, owner)
+        passed = (picks[:, 0] == DEBT) & (head[owner] == 0)
+        follow = np.arange(len(self.values))
+        follow[first[passed]] = self._early[owner[passed]]
+        while not np.array_equal(further := follow[follow], follow):
+            follow = further
+        self.values = self.values[follow]
+        debts = given.bases[DEBT]
+        debts[head == 0] = self.values[self._early[head == 0]]
+
+
+def _copy(recorder: Recorder, columns: Columns, runs: Integers, at: Integers, given: Given) -> None:
+    """Write copies of these runs of operations where they belong; there is room already."""
+    owner, place = _spread(runs[1])
+    row, where = runs[0, owner] + place, at[owner] + place
+    codes, varies, operands = recorder.columns()
+    codes[where], varies[where] = columns.codes[row], columns.varies[row]
+    operands[where, :3] = given.picked(columns.picks[row], owner[:, None])
+
+
+def _add(
+    recorder: Recorder, places: Integers, left: Integers, right: Integers, varies: Integers
+) -> None:
+    """Write additions; of what is the negative of something, that is subtracted."""
+    codes, vary, operands = recorder.columns()
+    codes[places], vary[places] = _ADD, varies
+    operands[places, :2] = np.column_stack([left, right])
+    swapped = (codes[left] == _NEG) & (codes[right] != _NEG)
+    left, right = np.where(swapped, right, left), np.where(swapped, left, right)
+    less = codes[right] == _NEG
+    codes[places[less]] = _SUB
+    operands[places[less], 0], operands[places[less], 1] = left[less], operands[right[less], 0]
+
+
+def _spread(counts: Integers) -> tuple[Integers, Integers]:
+    """For so many each: whose it is, and the how-manieth of them."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -252,6 +252,17 @@ def test_a_matrix_that_is_one_for_all_rows_though_computed_from_them(backend: st
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
+def test_a_computed_index_is_paid_nothing_times_an_infinite_debt(backend: str) -> None:
+    need(backend)
+    a, b = Value(-1.0), Value(2.0)
+    root = autograd.take([b, b * b], a * 0.0) * -math.inf
+    program = compile(root, [], backend=backend)
+    value, gradient = program.value_and_grad(program.pack(), [[]])
+    assert Eager.of(root, program.parameters).meets(value, gradient.tolist(), backend)
+    assert math.isnan(a.grad)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 @pytest.mark.parametrize("rows", [1, 2, 7, 32, 100])
 def test_a_network_with_everything(backend: str, rows: int) -> None:
     """A convolution, tokens looked up and attended to, a layer for each, a residual, a loss."""

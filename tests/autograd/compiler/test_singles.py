@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 
 import autograd
 from autograd import Value
-from autograd.compiler import native_places, piles, roll, stretches
+from autograd.compiler import native_places, roll, stretches
 from autograd.compiler.checked import check_program
 from tests.autograd.compiler.reference import follow
 from tests.compiled import Eager, need
@@ -50,8 +50,7 @@ def followed(rolled, params, batch):
 def large(patch, pieces, constants):
     """Have small graphs recorded and planned as large ones are."""
     patch.setattr(roll, "MANY", 0)
-    patch.setattr(stretches, "PIECE", pieces)
-    patch.setattr(piles, "PIECE", pieces)
+    patch.setattr(stretches, "LONGEST", pieces)
     patch.setattr(stretches, "MANY_CONSTANTS", constants)
     patch.setattr(native_places, "PIECE", pieces)
     patch.setattr(native_places, "FEW", 0)
