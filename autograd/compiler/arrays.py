@@ -147,8 +147,8 @@ def for_values(program: ArrayProgram) -> ArrayProgram:
 
 
 def for_gradient(program: ArrayProgram) -> ArrayProgram:
-    """What the loss and the gradient need."""
-    return pruned(replace(program, roots=()))
+    """What the loss and the gradient need: all of it, for the loss is the sum of the roots."""
+    return replace(program, roots=())
 
 
 def places_of(steps: tuple[int, int, int], shape: Shape) -> Integers:
@@ -212,14 +212,19 @@ def readings(
     operands, codes = program.operands[rows, :3], program.codes[rows]
     reads = (np.arange(3) < ARITY[codes][:, None]) & (operands >= 0)
     readers, blocks = np.repeat(rows, reads.sum(axis=1)), operands[reads]
-    collects = rows[codes == CODE["collect"]]
+    collects, pieces = pieces_of(program, rows[codes == CODE["collect"]])
     if not len(collects):
         return readers, blocks
-    first, stop = program.operands[collects, :2].T
-    pieces = np.concatenate([*map(np.arange, first, stop)])
-    readers = np.concatenate([readers, np.repeat(collects, stop - first)])
+    readers = np.concatenate([readers, collects])
     order = np.argsort(readers, kind="stable")
     return readers[order], np.concatenate([blocks, program.pieces[pieces, 0]])[order]
+
+
+def pieces_of(program: ArrayProgram, collects: Integers) -> tuple[Integers, Integers]:
+    """Whose pieces these are, and which."""
+    first, stop = program.operands[collects, :2].T
+    which = np.concatenate([first[:0], *map(np.arange, first, stop)])
+    return np.repeat(collects, stop - first), which
 
 
 def in_turn(*columns: Integers) -> Iterator[tuple[int, ...]]:
@@ -230,23 +235,31 @@ def in_turn(*columns: Integers) -> Iterator[tuple[int, ...]]:
 
 def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
     """Per block whether the ends need it; the leaves always."""
-    needed = bytearray(len(program))
-    for k in (PARAMETERS, INPUTS, CONSTANTS, *ends):
-        needed[k] = 1
-    collects = np.flatnonzero(program.codes == CODE["collect"]).tolist()
-    pieces = {k: slice(*program.operands[k, :2].tolist()) for k in collects}
-    for stop in range(len(program), 0, -CHUNK):
-        chunk = slice(max(0, stop - CHUNK), stop)
-        operands = program.operands[chunk, :3]
-        reads = (np.arange(3) < ARITY[program.codes[chunk]][:, None]) & (operands >= 0)
-        backwards = np.where(reads, operands, PARAMETERS)[::-1].T.tolist()
-        for k, first, second, third in zip(range(stop - 1, -1, -1), *backwards):
-            if needed[k]:
-                needed[first] = needed[second] = needed[third] = 1
-                if k in pieces:
-                    for block in program.pieces[pieces[k], 0].tolist():
-                        needed[block] = 1
-    return np.frombuffer(needed, np.bool_)
+    kept = [PARAMETERS, INPUTS, CONSTANTS, *ends]
+    stop = max(kept) + 1
+    codes, operands = program.codes[:stop], program.operands[:stop]
+    _, pieces = pieces_of(program, np.flatnonzero(codes == CODE["collect"]))
+    uses = np.bincount([*kept, *program.pieces[pieces, 0].tolist()], minlength=stop)
+    for column in range(3):
+        reads = (ARITY[codes] > column) & (operands[:, column] >= 0)
+        uses += np.bincount(operands[reads, column], minlength=stop)
+    unused, left = np.flatnonzero(uses == 0).tolist(), uses.data
+    while unused:
+        for block in _read_by(program, unused.pop()):
+            left[block] -= 1
+            if not left[block]:
+                unused.append(block)
+    needed = np.zeros(len(program), np.bool_)
+    needed[:stop] = uses > 0
+    return needed
+
+
+def _read_by(program: ArrayProgram, k: int) -> list[int]:
+    code, operands = program.codes[k], program.operands[k].tolist()
+    if code == CODE["collect"]:
+        blocks: list[int] = program.pieces[slice(*operands[:2]), 0].tolist()
+        return blocks
+    return [block for block in operands[: ARITY[code]] if block >= 0]
 
 
 def sums_over_rows(program: ArrayProgram) -> npt.NDArray[np.bool_]:

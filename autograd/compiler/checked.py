@@ -24,6 +24,7 @@ from autograd.compiler.arrays import (
     ArrayProgram,
     Integers,
     late,
+    pieces_of,
     readings,
     sums_over_rows,
 )
@@ -131,9 +132,8 @@ def _check_pieces(program: ArrayProgram, where: Integers) -> Any:
     sound = (first >= 0) & (first <= stop) & (stop <= len(program.pieces)) & (once >> 1 == 0)
     _check(bool(sound.all()), "pieces out of range")
     _check(int((stop - first).sum()) <= len(program.pieces), "pieces used twice")
-    owner = np.repeat(where, stop - first)
-    order = np.concatenate([first[:0], *map(np.arange, first, stop)])
-    block, *steps = program.pieces[order].T
+    owner, which = pieces_of(program, where)
+    block, *steps = program.pieces[which].T
     _check(bool(((block >= 0) & (block < owner)).all()), "a piece out of range")
     for one_by_one in (False, True):
         chosen = (steps[0] < 0) == one_by_one

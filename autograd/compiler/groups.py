@@ -63,11 +63,11 @@ def groups(
     kinds, known, alike = [PARAMETERS, INPUTS, CONSTANTS], dict[Any, int](), dict[Any, int]()
     found = list[Found]()
     for node in order:
-        if node in group_of:
-            continue
         row, right = node._made_by, node._right
         if right is not None and row is not POW and node not in sums:
             key: Any = (row, kinds[group_of[node._left]], kinds[group_of[right]])
+        elif node in group_of:
+            continue
         else:
             row, parents = sums.get(node) or (row, node.parents)
             if not parents:  # a leaf, or a part of a longer sum

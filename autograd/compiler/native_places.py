@@ -9,7 +9,8 @@ of a uniform single number that is only read where it was computed, before the r
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,8 @@ class Places:
         self.waits = waiting(self.program, over)
         """Whether a block is added up over the rows, or needs what is."""
         self._bases, self._is_view = bases_of(self.program)
-        self._tables = np.where(self.program.varying, ROWS, np.where(self.waits, AFTER, BEFORE))
+        uniform = np.where(self.waits, np.uint8(AFTER), np.uint8(BEFORE))
+        self._tables = np.where(self.program.varying, np.uint8(ROWS), uniform)
         self._kernels = self._find_singles(regions)
         self._free: dict[int, list[int]] = {}
         self._own: dict[int, list[int]] = {table: [] for table in (BEFORE, AFTER)}
@@ -67,7 +69,6 @@ class Places:
         self._scratch: list[tuple[int, int]] = []
         self._fallen = 0
         self._falling, self._when, self.uses = self._readers(regions, over)
-        self._counts = self.program.shapes.prod(axis=1).data
         self.others = np.flatnonzero((self._kernels == 0) & ~self._is_view).tolist()
         """The operations that are not single."""
 
@@ -108,11 +109,12 @@ class Places:
             self._free.setdefault(count, []).append(place)
         self._scratch.clear()
         while self._fallen < len(self._when) and self._when[self._fallen] == k:
-            self._let_go(self._falling[self._fallen])
+            self._let_go(int(self._falling[self._fallen]))
             self._fallen += 1
 
     def _let_go(self, block: int) -> None:
-        count = self._counts[block]
+        n, m = self.program.shapes[block].tolist()
+        count = n * m
         if count == 1:
             self._own[self._tables[block]].append(self.of[block])
         else:
@@ -128,23 +130,20 @@ class Places:
                 self._plan_run(run)
 
     def _plan_run(self, run: Integers) -> None:
-        falling, fallen, of, counts = self._falling, self._fallen, self.of, self._counts
-        tables = self._tables[run]
+        of, tables = self.of, self._tables[run]
         own = [self._own[table] for table in (BEFORE, ROWS, AFTER)]
-        for k, table, count in zip(run.tolist(), tables.tolist(), self._due(run)):
-            spare = own[table]
-            if count:  # what is read last may be written over
-                if count == 1 and counts[falling[fallen]] == 1:
-                    spare.append(of[falling[fallen]])
-                else:
-                    for block in falling[fallen : fallen + count]:
-                        self._let_go(block)
-                fallen += count
-            if spare:
-                of[k] = spare.pop()
+        falling, counts = self._due(run)
+        for k, table, count in zip(run.tolist(), tables.tolist(), counts):
+            if count == 1:  # what is read last is written over
+                of[k] = of[next(falling)]
+            elif count == 2:
+                own[table].append(of[next(falling)])
+                of[k] = of[next(falling)]
             else:
-                of[k] = self.new_registers(1) if table == ROWS else self.uniform(1)
-        self._fallen = fallen
+                for block in islice(falling, abs(count)) if count else ():
+                    self._let_go(block)
+                spare = own[table] or [self.new_registers(1) if table == ROWS else self.uniform(1)]
+                of[k] = spare.pop()
         if len(run) < FEW:
             for k in run:
                 self.out.tables[self._tables[k]].extend(self._columns(k[None]).words(R).tolist())
@@ -154,11 +153,17 @@ class Places:
             if len(here):
                 self.out.tables[table].add(self._columns(here))
 
-    def _due(self, run: Integers) -> list[int]:
-        """How many blocks fall free at each of these operations."""
-        first, stop = (np.searchsorted(self._when, run, side) for side in ("left", "right"))
-        counts: list[int] = (stop - first).tolist()
-        return counts
+    def _due(self, run: Integers) -> tuple[Iterator[int], list[int]]:
+        """The blocks that fall free at these operations, and how many at each: less than none where
+        some are no single numbers, or of another table."""
+        ends = np.searchsorted(self._when, [run, run + 1])
+        due = slice(ends[0, 0], ends[1, -1])
+        falling, when, self._fallen = self._falling[due], self._when[due], due.stop
+        others = self._tables[falling] != self._tables[when]
+        others |= (self.program.shapes[falling] != 1).any(axis=1)
+        odd = np.append(0, np.cumsum(others))[ends - due.start]
+        counts = (ends[1] - ends[0]) * np.where(odd[1] > odd[0], -1, 1)
+        return iter(falling.tolist()), counts.tolist()
 
     def _columns(self, run: Integers) -> Singles:
         """Kernels and places of single operations."""
@@ -194,22 +199,22 @@ class Places:
 
     def _readers(
         self, regions: Regions, over: npt.NDArray[np.bool_]
-    ) -> tuple[Any, Integers, Integers]:
+    ) -> tuple[Integers, Integers, Integers]:
         """The blocks in the order in which they fall free, when, and how often each is read."""
         program, tables = self.program, self._tables
         kept = self._bases[ends_of(program)]
         uses = np.bincount(np.concatenate([kept, kept]), minlength=len(program))
-        last, stays = np.zeros((2, len(program)), np.int64)
+        last, stays = np.zeros(len(program), np.int64), np.zeros(len(program), np.bool_)
         for blocks, readers in readings(program, self._bases):
             uses += np.bincount(blocks, minlength=len(program))
             np.maximum.at(last, blocks, readers)
-            stays[blocks[np.where(over[readers], ROWS, tables[readers]) != tables[blocks]]] = 1
+            stays[blocks[np.where(over[readers], ROWS, tables[readers]) != tables[blocks]]] = True
         last[[INPUTS, *kept.tolist(), *regions.inner]] = 0
-        last[stays > 0] = 0
+        last[stays] = 0
         last[~program.varying & (self._kernels == 0)] = 0
         falling = np.flatnonzero(last)
         falling = falling[np.argsort(last[falling], kind="stable")]
-        return falling.data, last[falling], uses
+        return falling, last[falling], uses
 
 
 def compact(places: Integers) -> npt.NDArray[np.int32]:

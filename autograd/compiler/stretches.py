@@ -85,7 +85,7 @@ class Singles:
         self._known: dict[Any, Form | None] = {}
         self._outside: dict[Any, int] = {}
         self._constants: list[float] = []
-        self._pending = array("i"), array("i"), array("i")
+        self._pending = list[int](), list[int](), list[int]()
 
     # -- values ---------------------------------------------------------------------------------
 
@@ -112,10 +112,13 @@ class Singles:
                     return number, node
                 given = [self._number(each, group_of[each]) for each in parents]
                 key = (node._made_by, *[kinds[k] for k in given])
-            form = known[key] if key in known else self._form(*key)
+            try:
+                form = known[key]
+            except KeyError:
+                form = self._form(*key)
             if form is None:
                 return number, node
-            operands.extend(given)
+            operands += given
             numbers.append(number)
             forms.append(form.number)
             kinds[number] = form.kind
@@ -171,7 +174,7 @@ class Singles:
         """Write down the values of the nodes noted so far."""
         if not self._pending[0]:
             return
-        numbers, forms, operands = (np.array(each) for each in self._pending)
+        numbers, forms, operands = (np.array(each, np.int64) for each in self._pending)
         for each in self._pending:
             del each[:]
         columns, blocks = self._forms.columns, np.frombuffer(self.blocks, np.int64)
