@@ -401,6 +401,44 @@ def test_asking_a_closure_leaves_no_trace() -> None:
     assert x.grad == 7.0
 
 
+@given(st.lists(nearby, min_size=2, max_size=4))
+def test_a_closure_may_pay_in_parts(parts: list[float]) -> None:
+    x = Value(1.0)
+    y = Value(2.0, (x,), "parts")
+    expected = 0.0
+    for part in parts:
+        expected += part
+
+    def _backward() -> None:
+        for part in parts:
+            x.grad += part * y.grad
+
+    y._backward = _backward
+    assert y.partials == (expected,)
+
+
+@pytest.mark.parametrize("partial_", [math.nan, math.inf, -math.inf, 0.0, 5e-324, 1e308])
+def test_a_closure_may_pay_any_number(partial_: float) -> None:
+    x = Value(1.0)
+    y = Value(2.0, (x,), "odd")
+    y._backward = lambda: setattr(x, "grad", x.grad + partial_ * y.grad)
+    assert repr(y.partials) == repr((partial_,))
+
+
+def test_a_closure_pays_no_stranger_that_it_holds() -> None:
+    x, one, several = Value(1.0), Value(2.0), [Value(3.0)]
+    y = Value(2.0, (x,), "f")
+    for pay in (
+        lambda: setattr(one, "grad", one.grad + y.grad),
+        lambda: setattr(several[0], "grad", several[0].grad + y.grad),
+    ):
+        with pytest.raises(ValueError, match="not among the operands"):
+            y._backward = pay
+    assert (one.grad, several[0].grad) == (0.0, 0.0)
+    y._backward = lambda: setattr(x, "grad", x.grad + one.data * several[0].data * y.grad)
+    assert y.partials == (6.0,)
+
+
 def test_an_interrupt_while_a_closure_is_asked_leaves_every_grad_as_it_was() -> None:
     def is_line_of_asking(frame: FrameType, kind: str) -> bool:
         ours = frame.f_code.co_filename == sys.modules["autograd.closures"].__file__

@@ -3,6 +3,7 @@
 # ruff: noqa: E501  (a sentence a line)
 
 import copy
+import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -132,6 +133,9 @@ def a_wrong_partial(v: Value) -> Value:
         (lambda: setattr(x * 2, "_backward", None), TypeError, "_backward is a function without arguments, got None"),
         (lambda: closing(lambda out: setattr(x, "grad", out.grad)), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f forgets what others have paid; write += where it says ="),
         (lambda: closing(lambda out: paying(x, max(-1.0, out.grad))), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f pays [-1.0] when the grad is -1.152921504606847e+18"),
+        (lambda: closing(lambda out: paying(x, out.grad * (abs(out.grad) > 1e-9))), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f pays [0.0] when the grad is 8.673617379884035e-19"),
+        (lambda: closing(lambda out: paying(x, out.grad if out.grad > 0 else math.nan)), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f pays [nan] when the grad is -1.152921504606847e+18"),
+        (lambda: closing(lambda out: setattr(x, "grad", None)), TypeError, "a _backward pays a real number, got None; did a function forget to return?"),
         (lambda: closing(lambda out: paying(out, 1.0)), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f changes the grad of its own node"),
         (pays_a_stranger, ValueError, "a _backward pays each operand a partial times the node's grad; the one of f pays Value(6.0, label='y', op='mul', grad=0.0), which is not among the operands"),
         (lambda: Value(1.0, (2.0,), (1.0,), op="f"), TypeError, "parents are Values, got float 2.0"),
