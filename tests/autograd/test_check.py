@@ -170,7 +170,9 @@ def test_the_tolerance_is_absolute_and_relative() -> None:
         (12.3, {"rtol": 0.002, "atol": 0.03}, True), (12.3, {"rtol": 0.002, "atol": 0.02}, False),
     ]:  # fmt: skip
         f = lambda x, s=slope: Value(x.data**3, (x,), (s,), op="cube")  # noqa: E731
-        assert check_grads(f, [2.0], step=0.5, **tolerance).ok is ok  # numeric: 12.25
+        report = check_grads(f, [2.0], step=0.5, **tolerance)  # numeric: 12.25
+        assert report.ok is ok
+        assert report.inputs[0].verdict == ("ok" if ok else "wrong"), "a curve is no kink"
 
 
 def test_order_two_checks_the_derivative_of_the_sum_of_the_first() -> None:
