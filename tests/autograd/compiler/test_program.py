@@ -1,8 +1,10 @@
 """The program as users meet it: what it takes, what it refuses, and what it says."""
 
 import math
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -324,13 +326,23 @@ def test_the_instructions_compute_what_the_program_does() -> None:
     assert slopes[-1] == 0.0
 
 
-def test_listing_of_a_large_program_is_short() -> None:
-    weights = [Value(0.1) for _ in range(500)]
+@pytest.mark.parametrize("limit", [20, 21])
+def test_listing_of_a_large_program_is_short(limit: int) -> None:
+    weights = [Value(0.1, label=f"w{k}") for k in range(500)]
     program = compile(autograd.sum([w.tanh() for w in weights]), backend="numpy")
-    lines = program.listing(limit=20).splitlines()
-    assert len(lines) < 60
-    assert any("more" in line for line in lines)
-    assert program.counts().instructions > 4000
+    assert len(program.listing(limit=500).splitlines()) > 1000
+    whole, ends, counts = program.listing(limit=10_000).split("\n\n")
+    assert "more" not in whole + ends
+    body, cut_ends, same = program.listing(limit=limit).split("\n\n")
+    lines, all_lines = body.splitlines(), whole.splitlines()
+    last = limit // 2
+    assert lines[: limit - last] == all_lines[: limit - last]
+    assert lines[limit - last] == f"       …   {len(all_lines) - limit:,} more"
+    assert lines[limit - last + 1 :] == all_lines[-last:]
+    gradients = ends.splitlines()[1:]
+    assert [line.split("   ")[1] for line in gradients] == [f"w{k}" for k in range(500)]
+    assert cut_ends.splitlines()[1:] == [*gradients[:limit], f"… {500 - limit} more"]
+    assert same == counts
 
 
 def test_listing_takes_any_label() -> None:
@@ -338,18 +350,50 @@ def test_listing_takes_any_label() -> None:
     lines = compile(a * a, backend="numpy").listing().splitlines()
     assert len(lines) == 10
     assert all(line.isprintable() for line in lines)
+    assert lines[0].endswith("once x y  [31m" + "z" * 30 + "…"), "40 letters at most"
+    fits = Value(1.0, label="z" * 40)
+    assert compile(fits * 2.0, backend="numpy").listing().splitlines()[0].endswith(" " + "z" * 40)
 
 
-def test_counts_of_a_network() -> None:
+def instructions(program: Program) -> dict[str, tuple[list[str], str]]:
+    """The instructions of the list as text: of each register its operands, and its mark."""
+    lines = program.listing(limit=10**6).split("\n\n")[0].splitlines()
+    told = [re.fullmatch(r"\s*(v\d+) = (.*?) +(row|once)( .*)?", line) for line in lines]
+    return {m[1]: (re.findall(r"v\d+", m[2]), m[3]) for m in told if m}
+
+
+def network() -> Program:
     x = [Value(0.0) for _ in range(3)]
     weights = [[Value(0.1) for _ in x] for _ in range(4)]
-    loss = autograd.sum([autograd.dot(row, x).tanh() for row in weights])
-    counts = compile(loss, x, backend="numpy").counts()
-    assert counts.of_value < counts.instructions
-    assert counts.ratio == counts.instructions / counts.of_value
-    assert counts.flops == counts.instructions
-    assert counts.bytes > 16 * counts.instructions
-    assert 3 <= counts.registers <= counts.instructions + 16
+    bias = Value(0.2)
+    return compile(autograd.sum([(autograd.dot(row, x) + bias.exp()).tanh() for row in weights]), x)
+
+
+def mixture() -> Program:
+    a, b = Value(0.5), Value(2.0)
+    return compile([a * b, autograd.logsumexp([a, b, 3.0]) ** 2.5, -a], [a], backend="numpy")
+
+
+@pytest.mark.parametrize("build", [network, mixture, lambda: compile(Value(2.0))])
+def test_counts_are_those_of_the_instructions_that_are_listed(build: Callable) -> None:
+    program = build()
+    listed, counts = instructions(program), program.counts()
+    computed = {name: operands for name, (operands, _) in listed.items() if operands}
+    assert counts.instructions == counts.flops == len(computed)
+    assert counts.uniform == sum(listed[name][1] == "once" for name in computed)
+    assert counts.bytes == sum(8 * (1 + len(operands)) for operands in computed.values())
+    needed = set(re.findall(r"root \d+: (v\d+)", program.listing()))
+    for name in reversed(listed):
+        needed |= {*listed[name][0]} if name in needed else set()
+    assert counts.of_value == len(needed & computed.keys())
+    assert counts.ratio == counts.instructions / max(1, counts.of_value)
+    last = {j: name for name in listed for j in [name, *listed[name][0]]}
+    alive, most = set[str](), 0
+    for name in listed:
+        alive.add(name)
+        most = max(most, len(alive))
+        alive = {j for j in alive if last[j] != name}
+    assert counts.registers == most
 
 
 def test_masked_numbers_are_refused() -> None:
