@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections import Counter, OrderedDict, defaultdict
@@ -340,3 +341,14 @@ def test_derivatives_over_arrays_are_jax_s(rows: int, width: int, out: int) -> N
         for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
             assert np.shape(one) == other.shape
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_infinities_in_arrays_make_no_warnings() -> None:
+    def f(v: Any) -> Any:
+        return np.exp(v).sum() + (v - v).sum()
+
+    at = np.array([1000.0, -math.inf, 0.0])
+    slopes = grad(f)(at).tolist()
+    assert slopes == [math.inf, 0.0, 1.0]
+    assert math.isnan(jit(f)(at))
+    assert jit(grad(f))(at).tolist() == slopes
