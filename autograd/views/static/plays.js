@@ -96,7 +96,7 @@ export class Moment {
     this.payees = new Set(payees.filter((id) => id !== undefined && !this.actors.has(id)));
     this.lines = new Set(this.group.map((move) => move.meets ?? move.actor));
     this.settling = new Set(this.group.filter((move) => move.kind === "settle").map((move) => move.actor));
-    this.amounts = new Map(this.group.map((move) => [move.edge, move.amount]));
+    this.amounts = new Map(this.group.flatMap((move) => edgesOf(move).map((id, k) => [id, move.parts?.[k] ?? move.amount])));
   }
 
   get used() {
@@ -369,7 +369,7 @@ function shifted(story, after, node, edges, change) {
   const factors = edges.map((edge) => `${show(story.locals[edge.id])} · ${enclosed(show(change.get(edge.to)))}`);
   const really = after.values[node.id] - story.values[node.id];
   const words = { node: node.name, factors: sumOf(factors), amount: show(amount), really: show(really, 5) };
-  const move = { kind: "shift", story, actor: node.id, payee: node.id, edges: edges.map((edge) => edge.id), amount, held: amount };
+  const move = { kind: "shift", story, actor: node.id, payee: node.id, edges: edges.map((edge) => edge.id), parts, amount, held: amount };
   return { ...move, text: ["nudge_node"], math: "nudge_node", words };
 }
 

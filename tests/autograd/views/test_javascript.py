@@ -637,6 +637,9 @@ class TestNudge:
             [e.id for e in story.edges if e.consumer == i and e.parent in change]
             for i in sorted(change)[1:]
         ]
+        for told in end[2:-1]:
+            debts = [story.edges[i] for i in told["edges"]]
+            same(told["carried"], [debt.local * change[debt.parent] for debt in debts])
 
 
 class TestFacts:
