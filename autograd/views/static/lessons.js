@@ -47,7 +47,7 @@ export function paintCompare(section, columns, say) {
 function held(now, id, say) {
   const total = now.total(id);
   const text = total === undefined ? "" : minus(show(total, 4));
-  if (now.taken < now.steps.length) return text;
+  if (!now.done) return text;
   return `${text} ${differs(total ?? 0, now.story.totals[id]) ? `≠ ${say("wrong")}` : "✓"}`;
 }
 

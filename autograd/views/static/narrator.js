@@ -36,7 +36,7 @@ export class Narrator {
   /** A local derivative as symbol, formula and number. */
   slope(story, edge) {
     const local = show(story.locals[edge.id]);
-    const plain = !edge.words || edge.words === local || edge.words.replace("−", "-") === local;
+    const plain = !edge.words || edge.words === local;
     return [this.told.math[plain ? "slope_plain" : "slope"], { ...story.along(edge), words: edge.words, local }];
   }
 
@@ -68,7 +68,6 @@ export class Narrator {
 
   /** A node's formula with numbers put in for its operands. */
   #numbers(story, node) {
-    if (node.leaf) return "";
     const template = this.templates[`${node.op}/${node.parents.length}`];
     const numbers = node.parents.map((parent) => show(story.values[parent.id]));
     if (node.custom || !template) return `${node.op}(${numbers.join(", ")})`;
@@ -82,7 +81,7 @@ export class Narrator {
     const of = (kind) => now.group.filter((move) => move.kind === kind);
     const names = { group: groupName(now), root: story.root.name };
     if (now.mode !== "backprop") return fill(told.group_walk, { ...names, n: now.group.length });
-    if (!of("settle").length && !of("pay").length) {
+    if (!of("settle").length) {
       const leaves = of("eval").every((move) => story.nodes[move.actor].leaf);
       return fill(told[leaves ? "group_read" : "group_eval"], { ...names, n: of("eval").length });
     }

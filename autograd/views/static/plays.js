@@ -38,7 +38,7 @@ export class Play {
   /** The nodes and edges that may look different between two moments; undefined where all may. */
   changes(before, after) {
     const moves = this.moves.slice(Math.max(0, Math.min(before.taken, after.taken) - 1), Math.max(before.taken, after.taken));
-    if (before.play !== this || moves.length > CHANGED_AT_MOST || moves.some((move) => move.kept)) return undefined;
+    if (before.play !== this || moves.length > CHANGED_AT_MOST || moves.some((move) => move.kept || move.kind === "verdict")) return undefined;
     const shown = [...moves, ...before.group, ...after.group];
     const nodes = new Set(shown.flatMap((move) => [move.actor, move.payee, move.meets]).filter((id) => id !== undefined));
     const owing = [...nodes].flatMap((id) => this.story.owing[id].map((edge) => edge.id));
@@ -113,6 +113,11 @@ export class Moment {
   heard = (id) => [this.#receipts(id).filter((receipt) => receipt.edge !== undefined).length, this.play.hears[id]];
   settled = (id) => this.play.settledAt[id].some(this.#now);
 
+  /** Whether all is paid: a walk without waiting may be broken off before its verdict. */
+  get done() {
+    return this.taken === this.steps.length && (this.mode !== "impatient" || this.step.kind === "verdict");
+  }
+
   /** What lies with a node: what it kept from earlier passes, then what it was paid in this one. */
   pile = (id) => {
     const kept = this.begin.kept.get(id);
@@ -129,8 +134,7 @@ export class Moment {
 
   /** The gradient once it is final; whoever does not wait learns only at the very end. */
   gradient = (id) => {
-    const final = this.mode === "impatient" ? this.taken === this.steps.length : this.settled(id);
-    return final ? this.total(id) : undefined;
+    return (this.mode === "impatient" ? this.done : this.settled(id)) ? this.total(id) : undefined;
   };
 
   /** What a node looks like: idle, known, owed or settled. */

@@ -21,13 +21,8 @@ export class Story {
 
   /** The place of each weighted sum of a network: by layer, by row of data, by unit. */
   #rankUnits() {
-    this.rank = new Map();
-    for (const { units } of this.trace.layers ?? []) {
-      const rows = Math.max(...units.map((unit) => unit.sums.length));
-      for (let row = 0; row < rows; row++) {
-        for (const { sums } of units) if (row < sums.length) this.rank.set(sums[row], this.rank.size);
-      }
-    }
+    const rows = ({ units }) => units.flatMap(({ sums }) => sums.map((id, row) => [id, row])).sort((a, b) => a[1] - b[1]);
+    this.rank = new Map(this.trace.layers.flatMap(rows).map(([id], place) => [id, place]));
   }
 
   /** The weighted sums among these nodes, the first unit of the first layer first. */
@@ -61,7 +56,7 @@ export class Story {
 
   /** What every edge carries and what every node gets, by the values and local derivatives at hand. */
   #pay() {
-    this.amounts = this.edges.map(() => 0);
+    this.amounts = [];
     this.totals = this.nodes.map(() => undefined);
     this.totals[this.root.id] = 1;
     this.held = this.paid.map((edge) => {

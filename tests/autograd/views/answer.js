@@ -63,8 +63,9 @@ const tasks = {
       said: ends.slice(1).map((end, i) => narrator.sentence("en", play.momentAt(end, ends[i], by))),
       formulas: ends.slice(1).map((end, i) => narrator.formulas(play.momentAt(end, ends[i], by)).length) };
   },
-  retold: ({ given }, story) => {
-    const other = story.retold(new Map(given.map(([id, x]) => [id, Number(x)])));
+  retold: ({ given, after }, story) => {
+    const numbersOf = (pairs) => new Map(pairs.map(([id, x]) => [id, Number(x)]));
+    const other = story.retold(numbersOf(given)).retold(numbersOf(after));
     return { values: numbers(other.values), totals: numbers(other.totals) };
   },
   read: ({ texts }) => texts.map((text) => { const r = readNumber(text); return r.wrong ?? String(r.number); }),
