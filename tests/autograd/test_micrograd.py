@@ -495,6 +495,31 @@ def test_bools_are_numbers_in_operators() -> None:
     assert (y.data, v.grad) == (9.0, 3.0)
 
 
+def test_attention_with_local_gradients_as_microgpt_writes_them() -> None:
+    def times(a: Value, b: Value) -> Value:
+        return Value(a.data * b.data, (a, b), (b.data, a.data))
+
+    def logarithm(a: Value) -> Value:
+        return Value(math.log(a.data), (a,), (1 / a.data,))
+
+    def attend(q: list[Value], keys: list[list[Value]], product: Any, log: Any) -> Value:
+        logits = [sum(product(a, b) for a, b in zip(q, key)) / 2**0.5 for key in keys]
+        most = max(logit.data for logit in logits)
+        exps = [(logit - most).exp() for logit in logits]
+        shares = [e / sum(exps) for e in exps]
+        found = [sum(product(s, key[i]) for s, key in zip(shares, keys)) for i in range(2)]
+        scale = (sum(product(x, x) for x in found) / 2 + 1e-5) ** -0.5
+        return -log((product(found[0], scale) + 3).relu())
+
+    def grads(product: Any, log: Any) -> list[float]:
+        draws = random.Random(5)
+        q, *keys = [[Value(draws.gauss(0, 1)) for _ in range(2)] for _ in range(4)]
+        attend(q, keys, product, log).backward()
+        return [x.grad for x in [*q, *(x for key in keys for x in key)]]
+
+    assert grads(times, logarithm) == grads(Value.__mul__, Value.log)
+
+
 def test_softmax_and_a_likelihood_by_hand() -> None:
     logits = [Value(x) for x in (0.0, 3.0, -2.0, 1.0)]
     counts = [x.exp() for x in logits]
