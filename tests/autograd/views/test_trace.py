@@ -323,6 +323,13 @@ class TestDetails:
         assert len(written) == length
         assert trace(autograd.sum(leaves)).expression == (written if told else "")
 
+    def test_a_slope_is_in_words_only_where_these_come_to_the_number(self):
+        x, y = Value(0.0, label="x"), Value(2.0, label="y")
+        told = trace(x**y).edges  # the partial to y is 0 by convention, x^y · log(x) is nan
+        assert [edge.words for edge in told] == ["y · x^(y - 1)", ""]
+        missing = Value(math.nan, label="x")
+        assert [edge.words for edge in trace(missing * y).edges] == ["y", "x"]
+
     def test_what_is_long_is_told_from_what_has_a_label(self):
         x, y = Value(2.0, label="x" * 15), Value(3.0, label="y" * 15)
         h = x + y
