@@ -352,8 +352,8 @@ class Passes(Play):
             return move
         paid = _gradients(self.now)[node]
         words = {
-            **{"node": self.now.nodes[node].name, "root": self.now.root.name},
-            **{"kept": show(kept), "paid": enclosed(show(paid)), "grad": show(kept + paid)},
+            **{"node": self.now.nodes[node].name, "grad": show(kept + paid)},
+            **{"kept": show(kept), "paid": enclosed(show(paid))},
         }
         return Move("settle", **said(["passes_leaf"], "passes_leaf", words), actor=node)
 

@@ -1,5 +1,7 @@
 """The page: in a real browser, from disk, against the trace; and what can be read off the file."""
 
+import base64
+import hashlib
 import json
 import math
 import re
@@ -12,6 +14,7 @@ from autograd import Value, scope, trace
 from autograd.graph import topological_order
 from autograd.rules import TABLE
 from autograd.value import FLOATS, apply
+from autograd.views import page as page_module
 from autograd.views.kernels import kernel
 from autograd.views.moment import hears, moment
 from autograd.views.page import MODULES, page, page_script, page_style, static
@@ -120,7 +123,58 @@ class TestFile:
     def test_policy_allows_nothing_but_itself(self):
         policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page(trace(seed_graph())))
         assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
+        assert policy[1].endswith("; base-uri 'none'; form-action 'none'")
         assert "unsafe" not in policy[1]
+
+    def test_the_policy_knows_the_script_and_the_style_by_their_hashes(self):
+        text = page(trace(network()))
+        parts = {"script": r"<script(?![^>]*json)[^>]*>(.*?)</script>", "style": r"<style>(.*?)<"}
+        for part, pattern in parts.items():
+            [inline, *_] = re.findall(pattern, text, re.S)
+            known = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+            assert f"{part}-src 'sha256-{known}'" in text
+
+    @pytest.mark.parametrize(
+        ("lang", "said"), [(None, "Graph of e"), ("en", "Graph of e"), ("zh", "计算图")]
+    )
+    def test_what_is_written_is_in_the_language_asked_for(self, lang, said):
+        text = page(trace(seed_graph()), lang=lang)
+        assert f'<html lang="{lang or "en"}">' in text
+        assert said in re.search(r'<svg[^>]* aria-label="([^"]*)"', text)[1]
+        data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
+        assert json.loads(data)["lang"] == lang
+
+    def test_an_example_comes_along_where_nobody_shares(self):
+        def example(root):
+            text = page(trace(root))
+            data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
+            return json.loads(data).get("example"), "data-example" in text.partition("<script")[0]
+
+        told, drawn = example(seed_graph())
+        assert [node["name"] for node in told["trace"]["nodes"]] == ["a", "b", "c"]
+        assert drawn
+        assert example(shared_sum()) == (None, False)
+
+    def test_the_title_is_what_is_computed(self):
+        assert "<title>e = (a + b) · (b + 1)</title>" in page(trace(seed_graph()))
+        x = Value(-1.0, label="x<")
+        assert "<title>b = −x&lt; − 2</title>" in page(trace(-x - 2))
+        y = Value(8.0, (Value(2.0, label="x"),), (12.0,), op="cube")
+        y.label = "y"
+        assert "<title>y</title>" in page(trace(y))
+
+    def test_a_level_that_would_be_huge_is_left_out(self, monkeypatch):
+        story = trace(network())
+        for most, kept in ((len(story.nodes), [1, 2, 0]), (len(story.nodes) - 1, [1, 2])):
+            monkeypatch.setattr(page_module, "OPEN_UP_TO", most)
+            text = page(story)
+            assert [int(n) for n in re.findall(r'<template data-level="(\d+)"', text)] == kept
+            data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
+            assert json.loads(data)["levels"] == kept
+            assert json.loads(data)["level"] == 2  # a network opens at its units
+        flat = trace(seed_graph())
+        monkeypatch.setattr(page_module, "OPEN_UP_TO", 1)
+        assert '<svg xmlns="http://www.w3.org/2000/svg" class="board' in page(flat)
 
     def test_data_cannot_leave_its_element(self):
         root = autograd.sum([Value(1.0, label=label) for label in HOSTILE])

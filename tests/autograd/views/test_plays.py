@@ -106,6 +106,7 @@ def test_the_two_endings():
     assert "derivative is 4" in whole.moves[-1].text.en
     assert news.moves[-1].text.en.startswith("a ends with 4, which is right, after 6 payments")
     assert whole.moment(len(whole.moves)).uses.total() == 6
+    assert [move.kind for move in whole.moves] == ["seed", *["hurry"] * 6, "verdict"]
 
 
 def test_where_waiting_costs_nothing_an_example_is_told():
@@ -195,6 +196,12 @@ class TestPasses:
         passes.step()
         told = [move.text.en for move in passes.moves if move.kind == "step"]
         assert "nothing moves" in told[0]
+
+    def test_a_leaf_that_is_the_root_is_paid_its_1_again(self):
+        passes = Passes(trace(Value(3.0, label="x")))
+        passes.again()
+        assert passes.moves[-1].text.en.endswith("1 + 1 = 2.")
+        assert passes.moment(len(passes.moves)).total(0) == 2.0
 
     def test_what_cannot_be_computed_anew_is_refused(self):
         x = Value(2.0, label="x")
