@@ -39,7 +39,7 @@ def repay(
     """
     piles = dict(debts)
     for node in reverse_topological_order(debts):
-        if not node.is_leaf:
+        if node in piles and not node.is_leaf:  # what was frozen later is not paid
             debt = piles[node]
             for parent, partial in zip(node.parents, partials_of(node), strict=True):
                 if parent.requires_grad:

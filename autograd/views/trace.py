@@ -155,7 +155,8 @@ def trace(root: Value) -> Trace:
     >>> print(story.steps[9].text.en)
     e pays d: it passes on ∂e/∂e · ∂e/∂d = 1 · 3 = 3. d has now heard from everyone.
 
-    Raises TypeError for anything but a Value, ValueError for a constant: nobody is paid there.
+    Raises TypeError for anything but a Value, ValueError for a constant: nobody is paid there,
+    nor behind a result whose ``requires_grad`` was set to False.
     """
     if not isinstance(root, Value):
         raise TypeError(
@@ -166,6 +167,8 @@ def trace(root: Value) -> Trace:
             f"{root!r} is a constant: it owes nobody, so there is nothing to step through"
         )
     order = topological_order(root)
+    if frozen := next((node for node in order if node.parents and not node.requires_grad), None):
+        raise ValueError(f"{frozen!r} was frozen after it was made: use its detach() instead")
     number_of = {node: i for i, node in enumerate(order)}
     told, graph_edges = graph_of(order), edges(root)
     receipts = _receipts(root, graph_edges)

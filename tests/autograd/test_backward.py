@@ -336,6 +336,15 @@ def test_nothing_is_paid_to_what_became_a_constant_since() -> None:
         assert x.grad == 0.0
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_nothing_is_paid_behind_a_result_that_was_frozen_since(create_graph: bool) -> None:
+    w, x = Value(3.0), Value(2.0)
+    y = w * x
+    y.requires_grad = False
+    (y * x + x).backward(create_graph=create_graph)
+    assert (float(w.grad), float(x.grad)) == (0.0, 7.0)
+
+
 def test_the_seed_may_be_a_value() -> None:
     x = Value(3.0)
     (x * x).backward(Value(2.0))

@@ -266,6 +266,14 @@ class TestRefusals:
         with pytest.raises(ValueError, match="owes nobody"):
             trace(Value(1.0, requires_grad=False))
 
+    def test_nothing_is_told_behind_a_frozen_result(self):
+        x = Value(2.0, label="x")
+        y = x * 3
+        y.requires_grad = False
+        with pytest.raises(ValueError, match=r"op='mul', constant\) was frozen .* detach\(\)"):
+            trace(y * x)
+        assert trace(y.detach() * x).root.value == 12.0
+
     def test_only_values(self):
         with pytest.raises(TypeError, match="takes the Value"):
             trace(1.0)
