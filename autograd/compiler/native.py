@@ -33,11 +33,11 @@ from autograd.compiler.arrays import (
     for_values,
 )  # fmt: skip
 from autograd.compiler.backends import Steps, train_step_by_step
-from autograd.compiler.native_fused import rule
 from autograd.compiler.native_library import library
-from autograd.compiler.native_loops import MACHINE, PARTS, TRAINING
+from autograd.compiler.native_loops import EVERYTHING, MACHINE, PARTS, TRAINING
 from autograd.compiler.native_plan import plan
-from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan, place_at
+from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan, padded, place_at
+from autograd.compiler.native_update import with_update
 
 SHORTEST_BLOCK, LONGEST_BLOCK = 32, 256
 CACHE = 65536
@@ -56,7 +56,6 @@ MOST_COMPILED = 500
 MOST_MEMORY = 2**25
 """Numbers that the memories of all slabs may take: 256 MB."""
 
-EVERYTHING = sum(PARTS.values())
 MOST_LENGTHS = 8
 """Block lengths whose machines are kept."""
 
@@ -73,7 +72,6 @@ class NativeExecutor:
         self._program = program
         self._value: Runner | None = None
         self._gradient: Runner | None = None
-        self._rule: tuple[ArrayProgram, int] | None = None
         self._update: tuple[ArrayProgram, NativeExecutor] | None = None
 
     def outputs(self, params: Array, batch: Array) -> Array:
@@ -91,9 +89,7 @@ class NativeExecutor:
         runner = self._for_gradient(steps.batch_size * len(steps.hyper))
         if runner.slabs(min(steps.batch_size, len(steps.order))) > 1:
             return train_step_by_step(self, self._stepper(update), steps)
-        if self._rule is None or self._rule[0] is not update:
-            self._rule = update, rule(for_values(update))
-        return runner.train(self._rule[1], steps)
+        return runner.updated(update).train(steps)
 
     def _stepper(self, update: ArrayProgram) -> NativeExecutor:
         if self._update is None or self._update[0] is not update:
@@ -112,9 +108,9 @@ class Machine:
     def __init__(
         self, planned: Plan, length: int, inputs: int, params: int, kernels: Integers
     ) -> None:
-        self._kernels = kernels
+        self._kernels, width = kernels, padded(params)
         self._tables = [table.words(length) for table in planned.tables]
-        self._zero = -(-(planned.uniforms + PAD) // PAD) * PAD
+        self._zero = padded(planned.uniforms + PAD)
         beyond = FIRST_REGISTER + planned.registers * length + 4 * PAD
         self._memory = _aligned(self._zero + beyond)
         roots = [(place_at(each, length), varies) for each, varies in planned.roots]
@@ -122,22 +118,24 @@ class Machine:
         for place, numbers in planned.constants:
             self.at(place, len(numbers))[:] = numbers
         ends = [(_address(table), _address(table) + table.nbytes) for table in self._tables]
-        (before, before_end), (rows, rows_end), (after, after_end) = ends
+        (before, before_end), (rows, rows_end), (after, after_end), (update, update_end) = ends
         self.fields = {
             "kernels": _address(kernels),
             "memory": _address(self._memory) + 8 * self._zero,
             "before": before, "before_end": before_end, "rows": rows, "rows_end": rows_end,
-            "after": after, "after_end": after_end,
+            "after": after, "after_end": after_end, "update": update, "update_end": update_end,
             "length": length,
             "inputs": FIRST_REGISTER, "width": inputs,
             "copy": place_at(planned.copy, length), "copy_stride": planned.copy_stride,
-            "params": planned.params, "param_count": params,
-            "loss": planned.loss, "gradient": planned.gradient,
+            "loss": planned.loss, "hyper": planned.hyper,
             "roots": _address(self._roots), "root_count": len(planned.roots),
         }  # fmt: skip
         self._record = np.array([self.fields[name] for name in MACHINE], np.int64)
         self.address, self._run = _address(self._record), library().run
-        self._params = self.at(planned.params, params)
+        self.params = self.at(planned.params, params)
+        state = self.at(planned.state, planned.states * width).reshape(-1, width)
+        self.state = state[:, :params]
+        """What the optimiser remembers, and behind it what params and state were before."""
         self._loss, self._gradient = self.at(planned.loss, 1), self.at(planned.gradient, params)
 
     def at(self, place: int, count: int) -> Array:
@@ -148,7 +146,7 @@ class Machine:
         self, params: Array, batch: Array, start: int, stop: int, outputs: Array | None, parts: int
     ) -> None:
         """Run these rows of a batch, each of which counts for its share of the whole batch."""
-        self._params[:] = params
+        self.params[:] = params
         kept = 0 if outputs is None else _address(outputs) + outputs.strides[0] * start
         data = _address(batch) if batch.size else 0  # it takes longer to ask than to run a little
         self._run(self.address, data, 0, start, stop, 1 / len(batch), kept, parts)
@@ -161,16 +159,15 @@ class Machine:
 class Runner:
     """A planned program and its machines."""
 
-    def __init__(self, program: ArrayProgram, fused: Plan | None = None) -> None:
-        self._program, self._plan, self._done = program, fused or plan(program), 0
-        library().need(self._plan.kernels)
-        regions = library().regions(self._plan.regions)
-        self._kernels = np.concatenate([library().addresses, np.array(regions, np.int64)])
+    def __init__(self, program: ArrayProgram, planned: Plan | None = None) -> None:
+        self._program, self._plan, self._done = program, planned or plan(program), 0
+        self._kernels = library().addresses(self._plan.kernels)
         self._params, self._inputs = (int(program.shapes[k, 0]) for k in (PARAMETERS, INPUTS))
         self._work = max(1, self._plan.registers, len(self._plan.tables[ROWS]) // 8)
         self._longest = _longest_block(self._plan.registers)
-        self._final = fused is not None
+        self._final = planned is not None
         self._free: dict[int, deque[Machine]] = {}
+        self._updated: tuple[ArrayProgram, Runner] | None = None
 
     def ready_for(self, rows: int) -> Runner:
         """One that is worth its making for so many more rows."""
@@ -179,10 +176,20 @@ class Runner:
             return self
         self._final = True
         planned = plan(self._program, fuse=True)
-        if not 0 < sum(text.count(";") + 1 for text in planned.regions) < MOST_COMPILED:
+        if not 0 < sum(kernel.count(";") for kernel in planned.kernels) < MOST_COMPILED:
             return self
+        return self._with(planned)
+
+    def updated(self, update: ArrayProgram) -> Runner:
+        """One that takes steps of an optimiser's rule."""
+        if self._updated is None or self._updated[0] is not update:
+            planned = with_update(self._plan, update, self._params)
+            self._updated = update, self._with(planned)
+        return self._updated[1]
+
+    def _with(self, planned: Plan) -> Runner:
+        """One by another plan, that cuts rows as this one: where is seen in the last digits."""
         runner = Runner(self._program, planned)
-        # where rows are cut is seen in the last digits: they are to stay as they were
         runner._work, runner._longest = self._work, self._longest
         return runner
 
@@ -205,24 +212,22 @@ class Runner:
         self._give_back(machines)
         return ends
 
-    def train(self, step: int, t: Steps) -> Array:
+    def train(self, t: Steps) -> Array:
         """Steps until a loss is not finite."""
-        size = min(t.batch_size, len(t.order))
-        machine = self._machine(size)
-        now = np.concatenate([t.params[None], t.state])
-        following, losses = t.previous.copy(), np.zeros(len(t.hyper))
+        machine, states = self._machine(min(t.batch_size, len(t.order))), len(t.state)
+        machine.params[:], machine.state[:states] = t.params, t.state
+        losses = np.zeros(len(t.hyper))
         rows, order, hyper = _plain(t.rows), _plain(t.order), _plain(t.hyper)
         fields = {
-            "rule": step, "now": _address(now), "next": _address(following),
             "rows": _address(rows), "order": _address(order), "count": len(order),
             "batch_size": t.batch_size, "hyper": _address(hyper), "hyper_count": hyper.shape[1],
             "losses": _address(losses), "steps": len(losses),
         }  # fmt: skip
         record = np.array([fields[name] for name in TRAINING], np.int64)
         count = library().train(machine.address, _address(record))
-        if record[TRAINING.index("now")] != fields["now"]:
-            now, following = following, now
-        t.params[:], t.state[:], t.previous[:] = now[0], now[1:], following
+        t.params[:], t.state[:] = machine.params, machine.state[:states]
+        if count and np.isfinite(losses[0]):
+            t.previous[:] = machine.state[states:]
         self._give_back([machine])
         return losses[:count]
 

@@ -42,11 +42,8 @@ def symbol(name: str) -> str:
 def emit_kernel(module: Any, name: str, lanes: int) -> None:
     """A kernel as a function of the module."""
     kernel = _Kernel(module, name, lanes)
-    word, _, kind = name.partition(".")
     if "|" in name:
-        _region(kernel, name)
-    elif kind:
-        _elementwise(kernel, word, kind)
+        _elementwise(kernel, name)
     else:
         BODIES[name](kernel)
     kernel.finish()
@@ -59,11 +56,11 @@ class _Kernel:
         arguments, result = KERNEL.args, KERNEL.return_type
         self.e = Emitter(module, symbol(name), arguments, result, lanes)
         self.words, self.memory, self.rows, self.is_first = self.e.function.args
-        given = [argument for argument in signature(name) if argument[0] != "*"]
+        names = signature(name)
+        given = [argument for argument in names if argument[0] != "*"]
         self.at = dict(zip(given, self.e.load_wholes(self.words, len(given))))
-        self.count, self.has_index = len(given), "*index" in signature(name)
-        self.index = self.e.builder.gep(self.words, [self.e.whole(self.count)])
-        self.last = self.e.sum(self.count, self["n"] if self.has_index else 0)
+        self.index = self.e.builder.gep(self.words, [self.e.whole(len(given))])
+        self.last = self.e.sum(len(given), (self["n"], names.count("*index")))
         """How many words it has."""
 
     def __getitem__(self, name: str) -> Whole:
@@ -96,56 +93,34 @@ class _Kernel:
         self.e.builder.ret(self.e.builder.gep(self.words, [self.last]))
 
 
-def _elementwise(k: _Kernel, word: str, kind: str) -> None:
-    """dst[i] = word(a0[i], …); an operand's element i is at a + i s."""
+def _elementwise(k: _Kernel, name: str) -> None:
+    """dst[i] = what the name says of the a[i]: element i of an operand is at a + i s, or a + index.
+
+    All is read before anything is stored, so that a result may go to where an operand is.
+    """
+    e, (kinds, text, stored) = k.e, name.split("|")
+    indexed = [q for q, kind in enumerate(kinds) if kind in "UV"]
+
+    def start(q: int, i: Whole) -> Whole:
+        if q in indexed:
+            return e.sum(k[f"a{q}"], k.load_index(e.sum((k["n"], indexed.index(q)), i)))
+        return e.sum(k[f"a{q}"], (i, k[f"s{q}"]))
 
     def element(i: Whole) -> None:
-        starts = [k.e.sum(k[f"a{q}"], (i, k[f"s{q}"])) for q in range(len(kind))]
-        dst = k.e.sum(k["dst"], (i, k["R"]))
-        same = {q: k.e.load_all(k.memory, starts[q]) for q in range(len(kind)) if kind[q] == "u"}
+        starts = {f"a{q}": start(q, i) for q, _ in enumerate(kinds)}
+        same = {a: e.load_all(k.memory, starts[a]) for a, one in zip(starts, kinds) if one in "uU"}
 
         def vector(r: Whole) -> None:
-            operands = [same.get(q) or k.load(starts[q], r) for q in range(len(kind))]
-            k.store(compute(k.e, word, *operands), dst, r)
+            known = same | {a: k.load(starts[a], r) for a in starts if a not in same}
+            for number, operation in enumerate(filter(None, text.split(";"))):
+                word, *operands = operation.split()
+                known[f"r{number}"] = compute(e, word, *[known[each] for each in operands])
+            for q, result in enumerate(stored.split()):
+                k.store(known[result], k[f"dst{q}"], (i, k["R"]), r)
 
         k.each_vector(vector)
 
     k.each("n", element)
-
-
-def _region(k: _Kernel, name: str) -> None:
-    """dst[i, j] = what the text says of the a[i, j]; those of a table are at a + index."""
-    e, (kinds, text, stored) = k.e, name.split("|")
-    tables = [q for q, kind in enumerate(kinds) if kind.isupper()]
-    k.last = e.sum(k.count, (e.sum((k["n"], k["m"])), len(tables)))
-
-    def element(i: Whole, j: Whole) -> None:
-        here = e.sum((i, k["m"]), j)
-        starts = [
-            e.sum(
-                k[f"a{q}"], k.load_index(e.sum((tables.index(q), (e.sum((k["n"], k["m"])))), here))
-            )
-            if q in tables
-            else e.sum(k[f"a{q}"], (i, k[f"s{q}"]), (j, k[f"t{q}"]))
-            for q in range(len(kinds))
-        ]
-        same = {
-            f"a{q}": e.load_all(k.memory, starts[q]) for q, kind in enumerate(kinds) if kind in "uU"
-        }
-
-        def vector(r: Whole) -> None:
-            known = same | {
-                f"a{q}": k.load(starts[q], r) for q, kind in enumerate(kinds) if kind in "vV"
-            }
-            for number, operation in enumerate(text.split(";")):
-                word, *operands = operation.split()
-                known[f"r{number}"] = compute(e, word, *[known[each] for each in operands])
-            for q, result in enumerate(stored.split()):
-                k.store(known[result], k[f"dst{q}"], (here, k["R"]), r)
-
-        k.each_vector(vector)
-
-    k.each("n", lambda i: k.each("m", lambda j: element(i, j)))
 
 
 def _reduce(k: _Kernel, combine: Callable[..., Vector]) -> None:
@@ -250,33 +225,15 @@ def _move_one(k: _Kernel, vectors: bool, add: bool, to: Whole, source: Whole) ->
     k.each_vector(vector)
 
 
-def _move_by_index(k: _Kernel, vectors: bool, scatter: bool) -> None:
-    """dst[i] = a[index[i]], or dst[index[i]] += a[i]."""
+def _scatter_add(k: _Kernel, vectors: bool) -> None:
+    """dst[index[i]] += a[i]."""
     step = k["R"] if vectors else 1
 
     def element(i: Whole) -> None:
-        here, there = (i, step), (k.load_index(i), step)
-        to, source = (there, here) if scatter else (here, there)
-        _move_one(k, vectors, scatter, k.e.sum(k["dst"], to), k.e.sum(k["a"], source))
+        to, source = (k.load_index(i), step), (i, step)
+        _move_one(k, vectors, True, k.e.sum(k["dst"], to), k.e.sum(k["a"], source))
 
     k.each("n", element)
-
-
-def _fill(k: _Kernel) -> None:
-    """dst[i, j] = a[i, j], the same for every row."""
-
-    def element(i: Whole, j: Whole) -> None:
-        number = k.e.load_all(k.memory, k["a"], (i, k["s"]), (j, k["t"]))
-        to = k.e.sum(k["dst"], (k.e.sum((i, k["m"]), j), k["R"]))
-        k.each_vector(lambda r: k.store(number, to, r))
-
-    k.each("n", lambda i: k.each("m", lambda j: element(i, j)))
-
-
-def _fill_line(k: _Kernel) -> None:
-    """dst[i] = a, in a line."""
-    number = k.load_one(k["a"])
-    k.each("n", lambda i: k.store_one(number, k["dst"], i))
 
 
 def _tiles(k: _Kernel, tile: Callable[[Whole, int], None]) -> None:
@@ -422,12 +379,8 @@ BODIES: Mapping[str, Callable[[_Kernel], None]] = {
     "copy1": partial(_move, vectors=False, add=False),
     "add_to": partial(_move, vectors=True, add=True),
     "add_to1": partial(_move, vectors=False, add=True),
-    "fill1": _fill_line,
-    "fill": _fill,
-    "gather": partial(_move_by_index, vectors=True, scatter=False),
-    "gather1": partial(_move_by_index, vectors=False, scatter=False),
-    "scatter_add": partial(_move_by_index, vectors=True, scatter=True),
-    "scatter_add1": partial(_move_by_index, vectors=False, scatter=True),
+    "scatter_add": partial(_scatter_add, vectors=True),
+    "scatter_add1": partial(_scatter_add, vectors=False),
     "matmul": _matmul,
     "outer": _outer,
     "transpose": _transpose,

@@ -17,16 +17,18 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from hashlib import sha256
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 import numpy as np
+import numpy.typing as npt
 from llvmlite import binding, ir
 
 from autograd.compiler.native_kernels import emit_kernel, symbol
 from autograd.compiler.native_loops import emit_loops
-from autograd.compiler.native_signatures import names
+from autograd.compiler.native_signatures import single
 from autograd.files import write_atomically
 
 INTEGER, ADDRESS = ctypes.c_int64, ctypes.c_void_p
@@ -34,14 +36,13 @@ SIGNATURES: dict[str, Any] = {
     "run": (None, *[ADDRESS] * 3, INTEGER, INTEGER, ctypes.c_double, ADDRESS, INTEGER),
     "train": (INTEGER, ADDRESS, ADDRESS),
 }  # fmt: skip
-NAMES = names()
-NUMBER = {name: number for number, name in enumerate(NAMES)}
-"""Every kernel's number in tables."""
-
-CORE = (
-    "matmul outer transpose sum max mean add.vv add.uv sub.vv mul.vv mul.uv neg.v divide.vv "
-    "exp.v log.v less_equal.vu where.vuv where.vuu"
-).split()
+CORE = [
+    *"matmul outer transpose sum max mean".split(),
+    *starmap(single, (each.split(".") for each in (
+        "add.vv add.vu sub.vv mul.vv mul.uv mul.vu neg.v divide.vv exp.v log.v less_equal.vu "
+        "where.vuv where.vuu"
+    ).split())),
+]  # fmt: skip
 """What a network and its loss need, in one module with the loops; other kernels are one each."""
 
 
@@ -52,31 +53,18 @@ class Library:
         self.lanes = lanes()
         self._key = _key(self.lanes)
         self._engines: dict[str, Any] = {}
-        self._regions: dict[str, int] = {}
-        self.addresses = np.zeros(len(NUMBER), np.int64)
-        """Of the kernels, by number; 0 of those that nobody has asked for."""
         loops = [ctypes.CFUNCTYPE(*kinds) for kinds in SIGNATURES.values()]
         core = self.load("core", partial(_core, self.lanes), [*SIGNATURES, *map(symbol, CORE)])
         self.run, self.train = (loop(address) for loop, address in zip(loops, core))
-        self.addresses[[NUMBER[name] for name in CORE]] = core[len(loops) :]
+        self._kernels = dict(zip(CORE, core[len(loops) :]))
 
-    def need(self, kernels: Iterable[int]) -> None:
-        """See to it that these kernels have addresses."""
-        for number in kernels:
-            if not self.addresses[number]:
-                name = NAMES[number]
-                make = partial(_compiled, (name,), self.lanes)
-                [self.addresses[number]] = self.load(name, make, (symbol(name),))
-
-    def regions(self, texts: Sequence[str]) -> list[int]:
-        """The addresses of the kernels that these texts describe, made together where they lack."""
-        missing = sorted({*texts} - self._regions.keys())
-        if missing:
-            module = sha256("\n".join(missing).encode()).hexdigest()[:40]
-            make = partial(_compiled, missing, self.lanes)
-            found = self.load(module, make, [symbol(text) for text in missing])
-            self._regions.update(zip(missing, found))
-        return [self._regions[text] for text in texts]
+    def addresses(self, kernels: Iterable[str]) -> npt.NDArray[np.int64]:
+        """Of these kernels, each made when somebody first asks for it."""
+        kernels = [*kernels]
+        for name in {*kernels} - self._kernels.keys():
+            make = partial(_compiled, (name,), self.lanes)
+            [self._kernels[name]] = self.load(symbol(name), make, [symbol(name)])
+        return np.array([self._kernels[name] for name in kernels], np.int64)
 
     def load(self, module: str, make: Callable[[], bytes], names: Sequence[str]) -> list[int]:
         """The addresses of functions in object code, which is kept under the module's name."""
@@ -150,10 +138,7 @@ def _user_cache() -> Path:
 
 
 def _key(lanes: int) -> str:
-    sources = sorted(Path(__file__).parent.glob("native_*.py")) + [
-        Path(__file__).with_name("arrays.py")
-    ]
-    texts = [source.read_bytes() for source in sources]
+    texts = [source.read_bytes() for source in sorted(Path(__file__).parent.glob("native_*.py"))]
     facts = str(lanes), llvmlite.__version__, *_processor(), sys.version
     texts.append(binding.get_default_triple().encode())
     return sha256(b"\0".join([*texts, *map(str.encode, facts)])).hexdigest()[:40]

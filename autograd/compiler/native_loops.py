@@ -1,8 +1,9 @@
 """The native loops around the kernels: along a table, over blocks of rows, over steps of training.
 
 A *machine* is what a planned program needs to run, as an array of integers in the order of
-`MACHINE`: its memory, its three tables (what is uniform and comes before the rows, the rows, what
-is uniform and comes after) and the places in the memory that Python and these loops look at.
+`MACHINE`: its memory, its tables (what is uniform and comes before the rows, the rows, what is
+uniform and comes after, an optimiser's step) and the places in the memory that Python and these
+loops look at.
 """
 
 from __future__ import annotations
@@ -19,24 +20,21 @@ from autograd.compiler.native_signatures import SHARE
 WHOLES = WHOLE.as_pointer()
 MACHINE = (
     "kernels", "memory", "before", "before_end", "rows", "rows_end", "after", "after_end",
-    "length", "inputs", "width", "copy", "copy_stride", "params", "param_count", "loss",
-    "gradient", "roots", "root_count",
+    "update", "update_end", "length", "inputs", "width", "copy", "copy_stride", "loss", "hyper",
+    "roots", "root_count",
 )  # fmt: skip
 """``kernels``: their addresses.  ``length``: rows per block.  ``copy``: where the inputs lie row by
 row, if anywhere (0: nowhere).  ``roots``: per root its place, and 1 where it varies, else 0."""
 
 TRAINING = (
-    "rule", "now", "next", "rows", "order", "count", "batch_size", "steps", "hyper",
-    "hyper_count", "losses",
+    "rows", "order", "count", "batch_size", "steps", "hyper", "hyper_count", "losses",
 )  # fmt: skip
-"""``rule``: the address of the optimiser's step.  ``now`` and ``next``: parameters and states, one
-after another, before and after an update; they change places."""
 
-RULE = ir.FunctionType(ir.VoidType(), [NUMBERS] * 4 + [WHOLE])
-"""The hyper numbers, parameters and states, the gradient, the next ones, how many parameters."""
-
-PARTS = {"before": 1, "rows": 2, "after": 4}
+PARTS = {"before": 1, "rows": 2, "after": 4, "update": 8}
 """What a run is to do, as bits."""
+
+EVERYTHING = PARTS["before"] | PARTS["rows"] | PARTS["after"]
+"""For the values, or the loss and its gradient."""
 
 
 class Loop(Emitter):
@@ -105,7 +103,7 @@ def _load(e: Loop) -> None:
     """Read some rows of the data, in an order if there is one: inputs become varying blocks."""
     b, (machine, data, order, start, count) = e.builder, e.function.args
     memory = e.field(machine, MACHINE, "memory", NUMBERS)
-    get = {name: e.field(machine, MACHINE, name) for name in MACHINE[8:13]}
+    get = {name: e.field(machine, MACHINE, name) for name in MACHINE[10:15]}
     inputs, copy = e.at(memory, get["inputs"]), e.at(memory, get["copy"])
     keeps, last = e.is_not(get["copy"], 0), e.sum(start, count, -1)
 
@@ -206,8 +204,9 @@ def _run(e: Loop) -> None:
         follow("before", e.whole(1), e.whole(1))
     with asked("rows"):
         _in_steps(e, start, stop, length, block)
-    with asked("after"):
-        follow("after", e.whole(1), e.whole(1))
+    for part in ("after", "update"):
+        with asked(part):
+            follow(part, e.whole(1), e.whole(1))
     b.ret_void()
 
 
@@ -224,29 +223,21 @@ def _step(e: Loop) -> None:
     """One step of training: its loss, and unless that is not finite the update; 1 for no update."""
     b, (machine, training, step) = e.builder, e.function.args
     get = {name: e.field(training, TRAINING, name) for name in TRAINING}
-    now, following, rows, hyper, losses = (
-        b.inttoptr(get[name], NUMBERS) for name in ("now", "next", "rows", "hyper", "losses")
-    )
+    rows, hyper, losses = (b.inttoptr(get[each], NUMBERS) for each in ("rows", "hyper", "losses"))
     start = e.sum((step, get["batch_size"]))
     stop = e.least(e.sum(start, get["batch_size"]), get["count"])
     share = b.fdiv(ir.Constant(DOUBLE, 1.0), b.sitofp(b.sub(stop, start), DOUBLE))
     order, nothing = b.inttoptr(get["order"], WHOLES), ir.Constant(NUMBERS, None)
-    everything = e.whole(sum(PARTS.values()))
     memory = e.field(machine, MACHINE, "memory", NUMBERS)
-    params = e.at(memory, e.field(machine, MACHINE, "params"))
-    e.copy(params, now, e.field(machine, MACHINE, "param_count"))
-    e.call("run", machine, rows, order, start, stop, share, nothing, everything)
+    given = machine, rows, order, start, stop, share, nothing
+    e.call("run", *given, e.whole(EVERYTHING))
     loss = b.load(e.at(memory, e.field(machine, MACHINE, "loss")), typ=DOUBLE)
     b.store(loss, e.at(losses, step))
     finite = b.fcmp_ordered("==", b.fsub(loss, loss), ir.Constant(DOUBLE, 0.0))
     with b.if_then(finite):
-        rule = b.inttoptr(get["rule"], RULE.as_pointer())
-        gradient = e.at(memory, e.field(machine, MACHINE, "gradient"))
-        count = e.field(machine, MACHINE, "param_count")
         numbers = e.at(hyper, (step, get["hyper_count"]))
-        b.call(rule, [numbers, now, gradient, following, count])
-        for name, other in (("now", "next"), ("next", "now")):
-            b.store(get[other], b.gep(training, [e.whole(TRAINING.index(name))]))
+        e.copy(e.at(memory, e.field(machine, MACHINE, "hyper")), numbers, get["hyper_count"])
+        e.call("run", *given, e.whole(PARTS["update"]))
     b.ret(b.zext(b.not_(finite), WHOLE))
 
 

@@ -9,8 +9,7 @@ of a uniform single number that is only read where it was computed, before the r
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
-from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from autograd.compiler.arrays import (
     ARITY,
     CODE,
+    ELEMENTWISE,
     INPUTS,
     OVER_ROWS,
     VIEWS,
@@ -25,21 +25,19 @@ from autograd.compiler.arrays import (
     ArrayProgram,
     Integers,
     ends_of,
+    readings,
     waiting,
 )
 from autograd.compiler.native_regions import Regions
+from autograd.compiler.native_signatures import single
 from autograd.compiler.native_tables import (
     AFTER,
     BEFORE,
     FIRST_REGISTER,
-    KINDS,
-    NUMBER,
-    PAD,
     ROWS,
     Plan,
     R,
     Singles,
-    readings,
 )
 
 PIECE = 2**16
@@ -60,8 +58,7 @@ class Places:
         self.waits = waiting(self.program, over)
         """Whether a block is added up over the rows, or needs what is."""
         self._bases, self._is_view = bases_of(self.program)
-        uniform = np.where(self.waits, np.uint8(AFTER), np.uint8(BEFORE))
-        self._tables = np.where(self.program.varying, np.uint8(ROWS), uniform)
+        self._tables = np.where(self.program.varying, ROWS, np.where(self.waits, AFTER, BEFORE))
         self._kernels = self._find_singles(regions)
         self._free: dict[int, list[int]] = {}
         self._own: dict[int, list[int]] = {table: [] for table in (BEFORE, AFTER)}
@@ -69,6 +66,7 @@ class Places:
         self._scratch: list[tuple[int, int]] = []
         self._fallen = 0
         self._falling, self._when, self.uses = self._readers(regions, over)
+        self._counts = self.program.shapes.prod(axis=1).data
         self.others = np.flatnonzero((self._kernels == 0) & ~self._is_view).tolist()
         """The operations that are not single."""
 
@@ -77,7 +75,7 @@ class Places:
     def room(self, k: int) -> int:
         """Room for a block."""
         n, m = self.program.shapes[k].tolist()
-        return self.registers(n * m) if self.program.varying[k] else self.uniform(n * m)
+        return self.registers(n * m) if self.program.varying[k] else self.out.uniform(n * m)
 
     def registers(self, count: int) -> int:
         """So many registers, one behind the other."""
@@ -90,15 +88,10 @@ class Places:
         self.out.registers += count
         return place
 
-    def uniform(self, count: int) -> int:
-        """So many uniform places, and a vector behind them."""
-        self.out.uniforms += -(-(count + PAD - 1) // PAD) * PAD
-        return -self.out.uniforms
-
     def scratch(self, table: int, count: int, uniform: bool = False) -> int:
         """Room that is needed by the present operation alone."""
         if uniform or table != ROWS:
-            return self.uniform(count)
+            return self.out.uniform(count)
         place = self.registers(count)
         self._scratch.append((place, count))
         return place
@@ -109,12 +102,11 @@ class Places:
             self._free.setdefault(count, []).append(place)
         self._scratch.clear()
         while self._fallen < len(self._when) and self._when[self._fallen] == k:
-            self._let_go(int(self._falling[self._fallen]))
+            self._let_go(self._falling[self._fallen])
             self._fallen += 1
 
     def _let_go(self, block: int) -> None:
-        n, m = self.program.shapes[block].tolist()
-        count = n * m
+        count = self._counts[block]
         if count == 1:
             self._own[self._tables[block]].append(self.of[block])
         else:
@@ -130,20 +122,23 @@ class Places:
                 self._plan_run(run)
 
     def _plan_run(self, run: Integers) -> None:
-        of, tables = self.of, self._tables[run]
+        falling, fallen, of, counts = self._falling, self._fallen, self.of, self._counts
+        tables = self._tables[run]
         own = [self._own[table] for table in (BEFORE, ROWS, AFTER)]
-        falling, counts = self._due(run)
-        for k, table, count in zip(run.tolist(), tables.tolist(), counts):
-            if count == 1:  # what is read last is written over
-                of[k] = of[next(falling)]
-            elif count == 2:
-                own[table].append(of[next(falling)])
-                of[k] = of[next(falling)]
-            else:
-                for block in islice(falling, abs(count)) if count else ():
-                    self._let_go(block)
-                spare = own[table] or [self.new_registers(1) if table == ROWS else self.uniform(1)]
+        for k, table, count in zip(run.tolist(), tables.tolist(), self._due(run)):
+            spare = own[table]
+            if count:  # what is read last may be written over
+                if count == 1 and counts[falling[fallen]] == 1:
+                    spare.append(of[falling[fallen]])
+                else:
+                    for block in falling[fallen : fallen + count]:
+                        self._let_go(block)
+                fallen += count
+            if spare:
                 of[k] = spare.pop()
+            else:
+                of[k] = self.new_registers(1) if table == ROWS else self.out.uniform(1)
+        self._fallen = fallen
         if len(run) < FEW:
             for k in run:
                 self.out.tables[self._tables[k]].extend(self._columns(k[None]).words(R).tolist())
@@ -153,17 +148,11 @@ class Places:
             if len(here):
                 self.out.tables[table].add(self._columns(here))
 
-    def _due(self, run: Integers) -> tuple[Iterator[int], list[int]]:
-        """The blocks that fall free at these operations, and how many at each: less than none where
-        some are no single numbers, or of another table."""
-        ends = np.searchsorted(self._when, [run, run + 1])
-        due = slice(ends[0, 0], ends[1, -1])
-        falling, when, self._fallen = self._falling[due], self._when[due], due.stop
-        others = self._tables[falling] != self._tables[when]
-        others |= (self.program.shapes[falling] != 1).any(axis=1)
-        odd = np.append(0, np.cumsum(others))[ends - due.start]
-        counts = (ends[1] - ends[0]) * np.where(odd[1] > odd[0], -1, 1)
-        return iter(falling.tolist()), counts.tolist()
+    def _due(self, run: Integers) -> list[int]:
+        """How many blocks fall free at each of these operations."""
+        first, stop = (np.searchsorted(self._when, run, side) for side in ("left", "right"))
+        counts: list[int] = (stop - first).tolist()
+        return counts
 
     def _columns(self, run: Integers) -> Singles:
         """Kernels and places of single operations."""
@@ -184,37 +173,43 @@ class Places:
     def _find_singles(self, regions: Regions) -> npt.NDArray[np.uint16]:
         """Which kernel does an operation on single numbers, plus 1; 0 for all others."""
         program, codes = self.program, self.program.codes
-        varies = program.varying[self._bases]
-        kinds = np.where(codes == CODE["table"], 3, np.where(varies, 2, 1)).astype(np.uint8)
-        forms = codes.astype(np.uint16)
+        kinds = np.where(codes == CODE["table"], 0, np.where(program.varying[self._bases], 2, 1))
+        here, forms = (program.shapes == 1).all(axis=1), 2 * codes.astype(np.int64)
+        forms += program.varying
         for column in range(3):
             has = ARITY[codes] > column
-            forms *= 4
-            forms[has] += kinds[program.operands[has, column]]
-        here = (program.shapes == 1).all(axis=1)
+            kind = kinds[program.operands[has, column]]
+            forms *= 3
+            forms[has] += kind
+            here[has] &= kind > 0
+        here &= np.isin(codes, [CODE[word] for word in ELEMENTWISE])
         here[[*(k for members in regions.members.values() for k in members)]] = False
-        kernels = np.where(here, _SINGLE[forms, program.varying.astype(np.uint8)], 0)
-        self.out.kernels |= {kernel - 1 for kernel in np.unique(kernels).tolist() if kernel}
-        return kernels.astype(np.uint16)
+        found, which = np.unique(forms[here], return_inverse=True)
+        numbers = [1 + self.out.number(_kernel_of(form)) for form in found.tolist()]
+        kernels = np.zeros(len(program), np.uint16)
+        kernels[here] = np.array(numbers, np.uint16)[which]
+        return kernels
 
     def _readers(
         self, regions: Regions, over: npt.NDArray[np.bool_]
-    ) -> tuple[Integers, Integers, Integers]:
+    ) -> tuple[Any, Integers, Integers]:
         """The blocks in the order in which they fall free, when, and how often each is read."""
         program, tables = self.program, self._tables
         kept = self._bases[ends_of(program)]
         uses = np.bincount(np.concatenate([kept, kept]), minlength=len(program))
-        last, stays = np.zeros(len(program), np.int64), np.zeros(len(program), np.bool_)
-        for blocks, readers in readings(program, self._bases):
-            uses += np.bincount(blocks, minlength=len(program))
-            np.maximum.at(last, blocks, readers)
-            stays[blocks[np.where(over[readers], ROWS, tables[readers]) != tables[blocks]]] = True
+        last, stays = np.zeros((2, len(program)), np.int64)
+        is_real = ~self._is_view
+        readers, blocks = readings(program, is_real)
+        blocks = self._bases[blocks]
+        uses += np.bincount(blocks, minlength=len(program))
+        np.maximum.at(last, blocks, readers)
+        stays[blocks[np.where(over[readers], ROWS, tables[readers]) != tables[blocks]]] = 1
         last[[INPUTS, *kept.tolist(), *regions.inner]] = 0
-        last[stays] = 0
+        last[stays > 0] = 0
         last[~program.varying & (self._kernels == 0)] = 0
         falling = np.flatnonzero(last)
         falling = falling[np.argsort(last[falling], kind="stable")]
-        return falling, last[falling], uses
+        return falling.data, last[falling], uses
 
 
 def compact(places: Integers) -> npt.NDArray[np.int32]:
@@ -228,22 +223,9 @@ def bases_of(program: ArrayProgram) -> tuple[Integers, npt.NDArray[np.bool_]]:
     return np.where(is_view, program.operands[:, 0], np.arange(len(program))), is_view
 
 
-def _kernels_of_singles() -> Integers:
-    """Per code and kinds of operands (1 uniform, 2 varying), and whether the result varies, the
-    number of the kernel, plus 1."""
-    kernels = np.zeros((len(WORDS) * 64, 2), np.int64)
-    for word, kinds in KINDS.items():
-        for kind in kinds:
-            form = CODE[word]
-            for each in kind.ljust(3):
-                form = 4 * form + " uv".index(each)
-            if "v" in kind:
-                kernels[form, 1] = 1 + NUMBER[f"{word}.{kind}"]
-        uniform = CODE[word]
-        for each in "u" * len(kind) + " " * (3 - len(kind)):
-            uniform = 4 * uniform + " uv".index(each)
-        kernels[uniform, 0] = 1 + NUMBER[f"{word}.{'v' * len(kind)}"]
-    return kernels
-
-
-_SINGLE = _kernels_of_singles()
+def _kernel_of(form: int) -> str:
+    """The kernel of a form: a word, whether it varies, and which of its operands do."""
+    form, *digits = form // 27, form // 9 % 3, form // 3 % 3, form % 3
+    word, varies = WORDS[form // 2], form % 2
+    kinds = ["uv"[digit - 1] if varies else "v" for digit in digits[: ARITY[form // 2]]]
+    return single(word, "".join(kinds))

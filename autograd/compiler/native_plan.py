@@ -6,7 +6,7 @@ what is uniform and depends on means over the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,11 @@ from autograd.compiler.arrays import (
     ArrayProgram,
 )  # fmt: skip
 from autograd.compiler.native_places import Places
-from autograd.compiler.native_regions import Regions, described, fused, places_in
+from autograd.compiler.native_regions import Body, Read, Regions, fused, places_in
+from autograd.compiler.native_signatures import single
 from autograd.compiler.native_tables import (
     AFTER,
     BEFORE,
-    KINDS,
-    NUMBER,
     PAD,
     ROWS,
     ZERO,
@@ -38,6 +37,7 @@ from autograd.compiler.native_tables import (
     R,
     Table,
     check_reach,
+    padded,
 )  # fmt: skip
 
 
@@ -62,12 +62,12 @@ class Planner:
 
     def __init__(self, regions: Regions) -> None:
         self.regions, self.program = regions, regions.program
-        self.members = {k for members in regions.members.values() for k in members}
+        self.followers = {k for members in regions.members.values() for k in members[1:]}
         program = self.program
         self.words = Column(program.codes, WORDS.__getitem__)
         self.operands, self.shapes = Column(program.operands, tuple), Column(program.shapes, tuple)
         self.varying, self.pieces = program.varying.data, program.pieces.tolist()
-        self.out = Plan((Table(), Table(), Table()), 0, 0)
+        self.out = Plan((Table(), Table(), Table(), Table()))
         self.places = Places(regions, self.out)
         self.place = self.places.of
         self.placed: dict[int, tuple[int, int, int]] = {}
@@ -76,8 +76,8 @@ class Planner:
         out, inputs, places = self.out, self.shapes[INPUTS][0], self.places
         self.place[INPUTS] = places.registers(inputs)
         for k in (PARAMETERS, CONSTANTS):
-            self.place[k] = places.uniform(self.shapes[k][0])
-        out.params, out.copy_stride = self.place[PARAMETERS], -(-inputs // PAD) * PAD
+            self.place[k] = out.uniform(self.shapes[k][0])
+        out.params, out.copy_stride = self.place[PARAMETERS], padded(inputs)
         out.constants = [(self.place[CONSTANTS], self.program.constants)]
         self._place_sums()
         start = len(LEAVES)
@@ -96,96 +96,54 @@ class Planner:
         elif word == "collect":
             self._collect(k)
         else:
-            if k in self.members:
-                self._region(self.regions.members.get(k, ()))
-                return self.places.release(k)
-            self.place[k] = self.places.room(k)
             table = ROWS if self.varying[k] else AFTER if self.places.waits[k] else BEFORE
-            if word in ELEMENTWISE:
-                self._elementwise(k, table)
-            else:
+            if word not in ELEMENTWISE:
+                self.place[k] = self.places.room(k)
                 getattr(self, f"_{word}")(k, table)
+            elif self.varying[k]:
+                self._region(k)
+            else:
+                self._in_lines(k, table)
         self.places.release(k)
 
-    def _region(self, members: Sequence[int]) -> None:
+    def _region(self, k: int) -> None:
         """Operations of a region, when the first has its turn; of the others nothing is left."""
-        if not members:
+        if k in self.followers:
             return
-        shape = self.regions.shapes[members[0]]
-        text, reads, stored = described(self.program, members, self.regions.inner)
-        for k in stored:
-            self.place[k] = self.places.room(k)
-        operands: list[Operand] = []
-        index: list[int] = []
-        for read, own in reads:
-            unit = R if self.varying[read.base] else 1
-            place = self.place[read.base] + read.start * unit
-            if read.table >= 0:
-                index += (unit * places_in(self.program, read.table, own)).tolist()
-                operands.append(Operand(unit == R, place, 0, 0))
-            else:
-                s, t = read.steps(own, shape)
-                operands.append(Operand(unit == R, place, s * unit, t * unit))
-        n, m, length = *shape, R
-        if not index:
-            n, m, length, operands = _joined(shape, operands)
-        kinds = zip(operands, text)
-        numbers = [x for o, kind in kinds for x in (o[1:2] if kind.isupper() else o[1:])]
-        regions = self.out.regions
-        if text not in regions:
-            regions.append(text)
-        number = len(NUMBER) + regions.index(text)
-        places = [self.place[k] for k in stored]
-        self.out.tables[ROWS].extend((number, n, m, length, *places, *numbers, *index))
+        members, shape = self.regions.members.get(k, (k,)), self.regions.shapes.get(k)
+        body = Body(self.program)
+        for member in members:
+            body.add(member)
+        stored = [member for member in members if member not in self.regions.inner]
+        for member in stored:
+            self.place[member] = self.places.room(member)
+        shape = shape or self.shapes[k]
+        operands = [self._read(*read, shape) for read in body.reads]
+        text = body.storing(f"r{members.index(member)}" for member in stored)
+        places = [self.place[member] for member in stored]
+        self.out.apply(ROWS, text, (*shape, R), places, operands)
 
-    def _elementwise(self, k: int, table: int) -> None:
-        word, (n, m), varies = self.words[k], self.shapes[k], self.varying[k]
-        operands = [self._operand(j, table, (n, m)) for j in self._blocks(k)]
-        if not varies:
-            operands = [self._in_line(operand, table, (n, m)) for operand in operands]
-            kind = "".join("u" if o.t == 0 and n * m > 1 else "v" for o in operands)
-            length, n, m = -(-n * m // PAD) * PAD, 1, 1
-        else:
-            kind = "".join("v" if operand.varies else "u" for operand in operands)
-            length = R
-        if kind not in KINDS[word]:
-            operands = self._widened(kind, operands, table, (n, m), length)
-            kind = "v" * len(kind)
-        self._each(table, f"{word}.{kind}", (n, m, length), self.place[k], operands)
+    def _read(self, read: Read, own: tuple[int, int], shape: tuple[int, int]) -> Operand:
+        """What a region reads; its elements are counted in this shape."""
+        unit = R if self.varying[read.base] else 1
+        place = self.place[read.base] + read.start * unit
+        if read.table >= 0:
+            index = unit * places_in(self.program, read.table, own)
+            return Operand(unit == R, place, 0, 0, tuple(index.tolist()))
+        s, t = read.steps(own, shape)
+        return Operand(unit == R, place, s * unit, t * unit)
 
-    def _each(
-        self, table: int, kernel: str, sizes: tuple[int, int, int], place: int,
-        operands: Sequence[Operand],
-    ) -> None:  # fmt: skip
-        """An element-wise kernel, run as few times as the strides allow."""
-        n, m, length = sizes
-        if m == 1 or all(each.s == m * each.t for each in operands):
-            operands = [Operand(o.varies, o.place, 0, o.s if m == 1 else o.t) for o in operands]
-            n, m = 1, n * m
-        if n == 1 and m > 1 and all(each.t == (R if each.varies else 0) for each in operands):
-            m, length = 1, m * R
-        for i in range(n):
-            places = [number for o in operands for number in (o.place + i * o.s, o.t)]
-            self._emit(table, kernel, m, length, place + i * m * length, *places)
-
-    def _widened(
-        self,
-        kind: str,
-        operands: Sequence[Operand],
-        table: int,
-        shape: tuple[int, int],
-        length: int,
-    ) -> list[Operand]:
-        """Operands of which all are vectors: the same number is written out."""
-        n, m = shape
-        widened = []
-        for each, operand in zip(kind, operands, strict=True):
-            if each == "u":
-                place = self.places.scratch(table, n * m if length == R else length)
-                self._emit(table, "fill", n, m, length, place, *operand[1:])
-                operand = Operand(True, place, m * R, R)
-            widened.append(operand)
-        return widened
+    def _in_lines(self, k: int, table: int) -> None:
+        """An operation on what is the same for all rows, a vector of elements at a time."""
+        n, m = self.shapes[k]
+        self.place[k] = self.places.room(k)
+        operands = [
+            self._in_line(self._operand(j, table, (n, m)), table, (n, m)) for j in self._blocks(k)
+        ]
+        kinds = "".join("u" if o.t == 0 and n * m > 1 else "v" for o in operands)
+        numbers = [number for o in operands for number in (o.place, 0)]
+        kernel = single(self.words[k], kinds)
+        self._emit(table, kernel, 1, padded(n * m), self.place[k], *numbers)
 
     def _sum(self, k: int, table: int) -> None:
         (a,) = self._blocks(k)
@@ -195,7 +153,7 @@ class Planner:
             self._emit(table, "total", n, m, self.place[k], operand.place, operand.s)
             return
         length = R if operand.varies else 1
-        self._emit(table, self.words[k], n, m, length, self.place[k], *operand[1:])
+        self._emit(table, self.words[k], n, m, length, self.place[k], *operand[1:4])
 
     _max = _sum
 
@@ -207,7 +165,7 @@ class Planner:
             places = self._as_varying(places, table, (n, 1))
         length = R if self.varying[k] else 1
         kernel = "take" if chosen.varies or not self.varying[k] else "take1"
-        self._emit(table, kernel, n, m, length, self.place[k], *chosen[1:], places.place, places.s)
+        self._emit(table, kernel, n, m, length, self.place[k], *chosen[1:4], places.place, places.s)
 
     def _matmul(self, k: int, table: int) -> None:
         a, b, bias = self.operands[k][:3]
@@ -223,20 +181,21 @@ class Planner:
         apart = shift.varies or (self.varying[k] and not data.varies)
         if apart:
             place = self.places.scratch(table, windows * width, uniform=not data.varies)
-        own = (ZERO, 0, 0) if apart else shift[1:]
+        own = (ZERO, 0, 0) if apart else shift[1:4]
         sizes = (windows, width, depth, length, place)
-        self._emit(table, "matmul", *sizes, *weights[1:], *data[1:], *own)
+        self._emit(table, "matmul", *sizes, *weights[1:4], *data[1:4], *own)
         if apart:
             product = Operand(data.varies, place, width * length, length)
-            kind = "".join("v" if each.varies else "u" for each in (product, shift))
-            self._each(table, f"add.{kind}", (windows, width, R), self.place[k], [product, shift])
+            self.out.apply(
+                table, "add a0 a1|r0", (windows, width, R), [self.place[k]], [product, shift]
+            )
 
     def _mean(self, k: int) -> None:
         (a,) = self._blocks(k)
         n, m = self.shapes[a]
         operand = self._as_varying(self._operand(a, ROWS, (n, m)), ROWS, (n, m))
         place, s, t = self._sums_of(k)
-        _, start, step, other = operand
+        _, start, step, other, _ = operand
         if m == 1:
             n, m, step, other, s, t = 1, n, 0, step, 0, s
         elif step == m * other and s == m * t:
@@ -251,7 +210,7 @@ class Planner:
         place, d, _ = self._sums_of(k)
         right = self._row_by_row(b, (windows, width))
         sizes = (windows, height, width, place, d, R)
-        self._emit(ROWS, "outer", *sizes, *left[1:], *right)
+        self._emit(ROWS, "outer", *sizes, *left[1:4], *right)
 
     def _row_by_row(self, b: int, shape: tuple[int, int]) -> tuple[int, int, int]:
         """Place, stride of windows, stride of rows of a block that lies row by row."""
@@ -262,7 +221,7 @@ class Planner:
                 out.copy = self.places.new_registers(out.copy_stride)
             return out.copy + start, s if windows > 1 else 0, out.copy_stride
         operand = self._as_varying(self._operand(b, ROWS, shape), ROWS, shape)
-        stride = -(-windows * width // PAD) * PAD + PAD
+        stride = padded(windows * width) + PAD
         place = self.places.scratch(ROWS, stride)
         for w in range(windows):
             source = operand.place + w * operand.s
@@ -301,11 +260,9 @@ class Planner:
         covered = sum(self.shapes[block][0] * self.shapes[block][1] for block, *_ in pieces)
         add, suffix = not once, "" if varies else "1"
         there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
-        if add or covered < n * m or any(start < 0 for _, start, *_ in pieces):
-            if varies:
-                self._emit(table, "fill", 1, n * m, R, place, ZERO, 0, 0)
-            elif not there:
-                self._emit(table, "fill1", n * m, place, ZERO)
+        gaps = add or covered < n * m or any(start < 0 for _, start, *_ in pieces)
+        if gaps and (varies or not there):
+            self._fill(table, n * m, unit, place, ZERO)
         for block, start, s, t in pieces:
             if block in there:
                 continue
@@ -318,7 +275,7 @@ class Planner:
                 index = self._index(-1 - start)
                 if not varies and operand.s == operand.t == 0 and len(index) > 1:
                     line = self.places.scratch(table, len(index), uniform=True)
-                    self._emit(table, "fill1", len(index), line, operand.place)
+                    self._fill(table, len(index), 1, line, operand.place)
                     operand = Operand(False, line, 1, 1)
                 sizes = (len(index), R) if varies else (len(index),)
                 self._emit(table, f"scatter_add{suffix}", *sizes, place, operand.place, *index)
@@ -326,7 +283,7 @@ class Planner:
             name = f"{'add_to' if add else 'copy'}{suffix}"
             sizes = (*shape, R) if varies else shape
             to = (place + start * unit, s * unit, t * unit)
-            self._emit(table, name, *sizes, *to, *operand[1:])
+            self._emit(table, name, *sizes, *to, *operand[1:4])
 
     def _resolved(self, k: int) -> tuple[int, int, int, int]:
         """The real block behind an operand that is no table, start and strides in it."""
@@ -351,12 +308,12 @@ class Planner:
         base, number, *_ = self.operands[k]
         varies, m, index = self.varying[base], self.shapes[k][1], self._index(number)
         place = self.places.scratch(table, len(index), uniform=not varies)
-        if varies:
-            self._emit(table, "gather", len(index), R, place, self.place[base], *index)
-            return Operand(True, place, m * R, R)
-        table = AFTER if self.places.waits[base] else BEFORE
-        self._emit(table, "gather1", len(index), place, self.place[base], *index)
-        return Operand(False, place, m, 1)
+        if not varies:
+            table = AFTER if self.places.waits[base] else BEFORE
+        unit = R if varies else 1
+        there = Operand(varies, self.place[base], 0, 0, tuple(unit * each for each in index))
+        self.out.apply(table, "|a0", (1, len(index), unit), [place], [there])
+        return Operand(varies, place, m * unit, unit)
 
     def _index(self, number: int) -> list[int]:
         index: list[int] = self.program.tables[number].ravel().tolist()
@@ -366,14 +323,13 @@ class Planner:
         self, operand: Operand, table: int, shape: tuple[int, int], unit: int = 1
     ) -> Operand:
         """An operand whose elements lie one behind the other, or is one number for all."""
-        (n, m), (varies, place, s, t) = shape, operand
+        (n, m), (varies, place, s, t, _) = shape, operand
         if unit == 1 and s == t == 0:
             return operand
         if (m == 1 or t == unit) and (n == 1 or s == m * unit):
             return Operand(varies, place, m * unit, unit)
         to = self.places.scratch(table, n * m, uniform=not varies)
-        name, sizes = ("copy", (n, m, R)) if varies else ("copy1", (n, m))
-        self._emit(table, name, *sizes, to, m * unit, unit, place, s, t)
+        self.out.apply(table, "|a0", (n, m, unit), [to], [operand])
         return Operand(varies, to, m * unit, unit)
 
     def _as_varying(self, operand: Operand, table: int, shape: tuple[int, int]) -> Operand:
@@ -382,17 +338,19 @@ class Planner:
             return operand
         n, m = shape
         place = self.places.scratch(table, n * m)
-        self._emit(table, "fill", n, m, R, place, *operand[1:])
+        self.out.apply(table, "|a0", (n, m, R), [place], [operand])
         return Operand(True, place, m * R, R)
+
+    def _fill(self, table: int, count: int, unit: int, place: int, number: int) -> None:
+        """So many times the same number."""
+        self.out.apply(table, "|a0", (1, count, unit), [place], [Operand(False, number, 0, 0)])
 
     def _blocks(self, k: int) -> list[int]:
         """The operands of an operation that are blocks."""
         return [j for j in self.operands[k][: ARITIES[self.words[k]]] if j >= 0]
 
     def _emit(self, table: int, kernel: str, *numbers: int) -> None:
-        number = NUMBER[kernel]
-        self.out.kernels.add(number)
-        self.out.tables[table].extend((number, *numbers))
+        self.out.tables[table].extend((self.out.number(kernel), *numbers))
 
     def _ends(self) -> None:
         out, program = self.out, self.program
@@ -407,18 +365,5 @@ class Planner:
             line = self._in_line(operand, AFTER, shape)
             out.gradient = line.place
             if line.t == 0 and shape[0] > 1:
-                out.gradient = self.places.uniform(shape[0])
-                self._emit(AFTER, "fill1", shape[0], out.gradient, line.place)
-
-
-def _joined(
-    shape: tuple[int, int], operands: Sequence[Operand]
-) -> tuple[int, int, int, list[Operand]]:
-    """Elements that follow one another in all operands are taken together, rows and all."""
-    (n, m), length = shape, R
-    if n == 1 or m == 1 or all(o.s == m * o.t for o in operands):
-        operands = [Operand(o.varies, o.place, 0, o.s if m == 1 else o.t) for o in operands]
-        n, m = 1, n * m
-        if all(m == 1 or o.t == (R if o.varies else 0) for o in operands):
-            m, length = 1, m * R
-    return n, m, length, list(operands)
+                out.gradient = out.uniform(shape[0])
+                self._fill(AFTER, shape[0], 1, out.gradient, line.place)

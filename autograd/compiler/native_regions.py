@@ -2,12 +2,8 @@
 
 *Region*: operations of a program that work element by element on as many numbers, each of which
 reads an earlier one of them, or reads what another reads.  They are moved together, and become one
-kernel, which is described by a text and compiled when a program first needs it, such as
-
-    vu|mul a0 a1;exp r0|r1
-
-for exp(a b): the *kinds* of what is read (v: varying, u: uniform, and V or U where it is looked up
-in a table), the operations (a: what is read, r: earlier results), and which results are stored.
+kernel, which is compiled when a program first needs it.  What is in no region is a kernel of its
+own, in the same way.
 """
 
 from __future__ import annotations
@@ -96,26 +92,35 @@ def fused(program: ArrayProgram) -> Regions:
     return _Fusing(program).fused()
 
 
-def described(
-    program: ArrayProgram, members: Sequence[int], inner: frozenset[int]
-) -> tuple[str, list[tuple[Read, Shape]], list[int]]:
-    """The text of a region, what it reads, seen in which shapes, and which members are stored."""
-    results = {k: f"r{number}" for number, k in enumerate(members)}
-    reads: dict[tuple[Read, Shape], str] = {}
-    operations = []
-    for k in members:
-        word, blocks, shape, _ = fields(program[k])
-        names = [word]
-        for j in blocks[: ARITIES[word]]:
-            one, numbers, own, _ = fields(program[j])
-            read = read_of(one, j, numbers, own)
-            known = results.get(read.base)
-            names.append(known or reads.setdefault((read, shape), f"a{len(reads)}"))
-        operations.append(" ".join(names))
-    kinds = ["uUvV"[2 * bool(program.varying[read.base]) + (read.table >= 0)] for read, _ in reads]
-    stored = [k for k in members if k not in inner]
-    ends = " ".join(results[k] for k in stored)
-    return f"{''.join(kinds)}|{';'.join(operations)}|{ends}", [*reads], stored
+class Body:
+    """The name of a kernel behind its kinds, as operations are added to it, and what it reads."""
+
+    def __init__(self, program: ArrayProgram) -> None:
+        self._program = program
+        self._results: dict[int, str] = {}
+        self._operations: list[str] = []
+        self.reads: dict[tuple[Read, Shape], str] = {}
+        """What is read, seen in which shape."""
+
+    def add(self, k: int) -> None:
+        """Compute an operation of the program."""
+        word, blocks, shape, _ = fields(self._program[k])
+        names = [self.named(j, shape) for j in blocks[: ARITIES[word]]]
+        self._operations.append(" ".join([word, *names]))
+        self._results[k] = f"r{len(self._results)}"
+
+    def named(self, j: int, shape: Shape) -> str:
+        """What a block is called in the kernel: a result, or what is read."""
+        word, numbers, own, _ = fields(self._program[j])
+        read = read_of(word, j, numbers, own)
+        return self._results.get(read.base) or self.read(read, shape)
+
+    def read(self, read: Read, shape: Shape) -> str:
+        return self.reads.setdefault((read, shape), f"a{len(self.reads)}")
+
+    def storing(self, results: Iterable[str]) -> str:
+        """The body, with what it stores."""
+        return f"{';'.join(self._operations)}|{' '.join(results)}"
 
 
 def fields(operation: Operation) -> tuple[str, tuple[int, ...], Shape, bool]:

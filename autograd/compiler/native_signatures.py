@@ -1,5 +1,13 @@
 """What kernels there are, and what each takes: the vocabulary of the tables that programs become.
 
+*Element-wise* kernels do one operation or several, and are named by a text that says which, such as
+
+    vu|mul a0 a1;exp r0|r1
+
+for exp(a b): the *kinds* of what is read (v: a vector of rows, u: one number for all, and V or U
+where an index says which), the operations (a: what is read, r: earlier results), and which of all
+these are stored.  Others have a name.
+
 Said without LLVM, so that a program can be planned, and a plan be read, where there is none.
 """
 
@@ -7,15 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autograd.compiler.arrays import ELEMENTWISE
-
 SHARE = 0
 """Where in the memory 1 / (rows of the batch) is."""
 
-SIMPLE = frozenset(
-    "add sub mul neg divide sqrt absolute maximum minimum less less_equal equal where".split()
-)
-"""Words of an instruction or two: their kernels take operands that are the same for all rows."""
+KINDS = "uvUV"
 
 SIGNATURES: Mapping[str, str] = {
     "sum": "n m R dst a s t",
@@ -28,10 +31,6 @@ SIGNATURES: Mapping[str, str] = {
     "copy1": "n m dst ds dt a s t",
     "add_to": "n m R dst ds dt a s t",
     "add_to1": "n m dst ds dt a s t",
-    "fill1": "n dst a",
-    "fill": "n m R dst a s t",
-    "gather": "n R dst a *index",
-    "gather1": "n dst a *index",
     "scatter_add": "n R dst a *index",
     "scatter_add1": "n dst a *index",
     "matmul": "w n m R dst a s t b bw bt bias cw cs",
@@ -40,31 +39,16 @@ SIGNATURES: Mapping[str, str] = {
 }
 
 
-READS = {"v": "ast", "u": "ast", "V": "a", "U": "a"}
-"""What a region has to know of each kind of operand; of those in capitals a table, too."""
-
-
-def kinds(word: str) -> list[str]:
-    """The variants of an element-wise kernel: per operand v(arying) or u(niform)."""
-    if ELEMENTWISE[word] == 1:
-        return ["v"]
-    if word in SIMPLE:
-        return {2: ["vv", "vu", "uv"], 3: ["vvv", "vvu", "vuv", "vuu"]}[ELEMENTWISE[word]]
-    return ["v" * ELEMENTWISE[word]]
-
-
 def signature(kernel: str) -> list[str]:
-    """The names of a kernel's arguments."""
-    if "|" in kernel:
-        kinds, _, stored = kernel.split("|")
-        reads = [f"{name}{k}" for k, kind in enumerate(kinds) for name in READS[kind]]
-        return ["n", "m", "R", *(f"dst{k}" for k, _ in enumerate(stored.split())), *reads]
-    if kernel in SIGNATURES:
+    """The names of a kernel's arguments; an ``*index`` is n more for each that has one."""
+    if "|" not in kernel:
         return SIGNATURES[kernel].split()
-    operands = [f"{name}{k}" for k in range(len(kernel.split(".")[1])) for name in "as"]
-    return ["n", "R", "dst", *operands]
+    kinds, _, stored = kernel.split("|")
+    results = [f"dst{k}" for k, _ in enumerate(stored.split())]
+    reads = [f"{name}{k}" for k, kind in enumerate(kinds) for name in ("as" if kind > "Z" else "a")]
+    return ["n", "R", *results, *reads, *["*index" for kind in kinds if kind < "Z"]]
 
 
-def names() -> list[str]:
-    """Every kernel; its number is its place here."""
-    return [f"{word}.{kind}" for word in ELEMENTWISE for kind in kinds(word)] + [*SIGNATURES]
+def single(word: str, kinds: str) -> str:
+    """The name of the kernel of one operation."""
+    return f"{kinds}|{word} {' '.join(f'a{k}' for k, _ in enumerate(kinds))}|r0"

@@ -8,17 +8,17 @@ a planned word is ``a + (b << 32)`` and means a + b R.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from autograd.compiler.arrays import ARITIES, CODE, ELEMENTWISE, ArrayProgram, Integers
-from autograd.compiler.native_signatures import kinds, names
+from autograd.compiler.arrays import CODE, ArrayProgram, Integers
+from autograd.compiler.native_signatures import KINDS
 
-BEFORE, ROWS, AFTER = range(3)
+BEFORE, ROWS, AFTER, UPDATE = range(4)
 ZERO, FIRST_REGISTER = 1, 8
 """Place 0 is the share of a row, and at place ZERO is always 0."""
 
@@ -28,18 +28,16 @@ PAD = 8
 R = 1 << 32
 """The block length, in planned words."""
 
-NUMBER = {name: number for number, name in enumerate(names())}
-ARITY = np.array([*ARITIES.values()])
-KINDS = {word: frozenset(kinds(word)) for word in ELEMENTWISE}
-
 
 class Operand(NamedTuple):
-    """Element (i, j) is at ``place + i s + j t``, in planned words."""
+    """Element (i, j) is at ``place + i s + j t``, in planned words, or where ``each`` says."""
 
     varies: bool
     place: int
     s: int
     t: int
+    each: tuple[int, ...] = ()
+    """From the place on where each element is, in C order."""
 
 
 class Singles(NamedTuple):
@@ -123,10 +121,10 @@ def place_at(planned: Any, length: int) -> Any:
 class Plan:
     """Tables of planned words, the memory they need, and where its ends are."""
 
-    tables: tuple[Table, Table, Table]
-    registers: int
+    tables: tuple[Table, ...]
+    registers: int = 0
     """How many."""
-    uniforms: int
+    uniforms: int = 0
     """How many places below 0."""
     constants: list[tuple[int, npt.NDArray[np.float64]]] = field(default_factory=list)
     params: int = 0
@@ -137,23 +135,52 @@ class Plan:
     gradient: int = 0
     sums: list[tuple[int, int]] = field(default_factory=list)
     """Places and lengths of what is summed over the rows."""
-    kernels: set[int] = field(default_factory=set)
-    regions: list[str] = field(default_factory=list)
-    """The texts of further kernels, whose numbers follow those of the library."""
+    kernels: dict[str, int] = field(default_factory=dict)
+    """The kernels' numbers in the tables."""
+    hyper: int = 0
+    states: int = 0
+    state: int = 0
+    """What an optimiser remembers, and behind it what parameters and state were before."""
+
+    def uniform(self, count: int) -> int:
+        """So many uniform places, and a vector behind them."""
+        self.uniforms += padded(count + PAD - 1)
+        return -self.uniforms
+
+    def number(self, kernel: str) -> int:
+        """The kernel's number in the tables."""
+        return self.kernels.setdefault(kernel, len(self.kernels))
+
+    def apply(
+        self,
+        table: int,
+        body: str,
+        sizes: tuple[int, int, int],
+        places: Sequence[int],
+        operands: Sequence[Operand],
+    ) -> None:
+        """Add an element-wise kernel over (n, m) elements of so many numbers each, in as few
+        entries as the strides allow; the results are in C order."""
+        (n, m, length), indexed = sizes, any(o.each for o in operands)
+        if n == 1 or m == 1 or all(o.each or o.s == m * o.t for o in operands):
+            operands = [o._replace(s=0, t=o.s if m == 1 else o.t) for o in operands]
+            n, m = 1, n * m
+            if not indexed and all(m == 1 or o.t == (length if o.varies else 0) for o in operands):
+                m, length = 1, m * length
+        kinds = "".join(KINDS[o.varies + 2 * bool(o.each)] for o in operands)
+        number = self.number(f"{kinds}|{body}")
+        for i in range(n):
+            words = [number, m, length, *(place + i * m * length for place in places)]
+            for o in operands:
+                words += (o.place,) if o.each else (o.place + i * o.s, o.t)
+            for o in operands:
+                words += o.each[i * m : (i + 1) * m]
+            self.tables[table].extend(words)
 
 
-def readings(program: ArrayProgram, base: Integers) -> Iterator[tuple[Integers, Integers]]:
-    """Blocks and who reads them, in several parts; each as the real block behind it."""
-    is_real = base == np.arange(len(program))
-    for column in range(3):
-        who = np.flatnonzero((ARITY[program.codes] > column) & is_real)
-        who = who[program.operands[who, column] >= 0]
-        yield base[program.operands[who, column]], who
-    collects = np.flatnonzero(program.codes == CODE["collect"])
-    if len(collects):
-        first, stop = program.operands[collects, :2].T
-        pieces = np.concatenate([*map(np.arange, first, stop)])
-        yield base[program.pieces[pieces, 0]], np.repeat(collects, stop - first)
+def padded(count: int) -> int:
+    """So many places as whole vectors of the widest machine have."""
+    return -(-count // PAD) * PAD
 
 
 def check_reach(program: ArrayProgram) -> None:

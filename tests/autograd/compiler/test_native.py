@@ -22,12 +22,9 @@ pytest.importorskip("llvmlite")
 import autograd
 import nn
 from autograd import Value, compile  # noqa: A004
-from autograd.compiler import native, native_fused, native_library
+from autograd.compiler import native, native_library
 from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram
 from autograd.compiler.native import NativeExecutor
-from autograd.compiler.native_math import PLAIN
-from autograd.compiler.native_signatures import SIMPLE, names, signature
-from autograd.rules import BASIS
 from tests.autograd.compiler.reference import follow
 
 ROOT = Path(autograd.__file__).parents[1]
@@ -136,13 +133,6 @@ def test_every_word_on_numbers_of_every_kind(word: str, rows: int) -> None:
             listed.view(kinds >> q & 1, 8 - q, -2, -1, (3, 2)) for q in range(ELEMENTWISE[word])
         ]
         check(listed.program(listed.all_of(listed.each(word, *operands))), rows)
-
-
-def test_every_word_of_the_basis_has_a_kernel() -> None:
-    found = {name.partition(".")[0] for name in names()}
-    assert {*BASIS, "add", "sub", "mul", "neg"} <= found
-    assert all(signature(name) for name in names())
-    assert PLAIN.keys() == SIMPLE
 
 
 @given(st.data())
@@ -286,7 +276,6 @@ def narrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
     library = native_library.Library()
     KEPT.append(library)
     monkeypatch.setattr(native, "library", lambda: library)
-    monkeypatch.setattr(native_fused, "library", lambda: library)
     assert library.lanes == request.param
     return library.lanes
 
