@@ -133,7 +133,7 @@ class Machine:
         self._record = np.array([self.fields[name] for name in MACHINE], np.int64)
         self.address, self._run = _address(self._record), library().run
         self.params = self.at(planned.params, params)
-        state = self.at(planned.state, planned.states * width).reshape(-1, width)
+        state = self.at(planned.state, planned.states * width).reshape(planned.states, width)
         self.state = state[:, :params]
         """What the optimiser remembers, and behind it what params and state were before."""
         self._loss, self._gradient = self.at(planned.loss, 1), self.at(planned.gradient, params)

@@ -1,14 +1,18 @@
 """Where the blocks of a program lie in the native memory, and the planning of single operations.
 
+A place is handed on when nobody needs what is in it: of any varying block, and of a uniform single
+number that is only read where it was computed, before the rows or after them.  One linear walk says
+where each block lies, before anything is planned.
+
 *Single operation*: element by element on single numbers.  There may be a million of them, so they
-are planned in columns: one linear walk hands out their places, and everything else is said for all
-of a run at once.  A place is handed on when nobody needs what is in it: of any varying block, and
-of a uniform single number that is only read where it was computed, before the rows or after them.
+are planned in columns.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,12 +23,13 @@ from autograd.compiler.arrays import (
     CODE,
     ELEMENTWISE,
     INPUTS,
+    LEAVES,
     OVER_ROWS,
     VIEWS,
     WORDS,
-    ArrayProgram,
     Integers,
     ends_of,
+    in_turn,
     readings,
     waiting,
 )
@@ -48,69 +53,92 @@ FEW = 8
 
 
 class Places:
-    """The memory, as it is handed out from the first operation to the last."""
+    """The memory of a program."""
 
     def __init__(self, regions: Regions, out: Plan) -> None:
-        self.program, self.out = regions.program, out
-        self.of = array("q", bytes(8 * len(self.program)))
-        """Of each block, in planned words."""
-        over = np.isin(self.program.codes, [CODE[word] for word in OVER_ROWS])
-        self.waits = waiting(self.program, over)
-        """Whether a block is added up over the rows, or needs what is."""
-        self._bases, self._is_view = bases_of(self.program)
-        self._tables = np.where(self.program.varying, ROWS, np.where(self.waits, AFTER, BEFORE))
+        program = self.program = regions.program
+        self.out = out
+        over = np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
+        late = waiting(program, over)
+        self.tables = np.where(program.varying, ROWS, np.where(late, AFTER, BEFORE))
+        """Where each block is computed."""
+        self._is_view = np.isin(program.codes, [CODE[word] for word in VIEWS])
+        self._bases = np.where(self._is_view, program.operands[:, 0], np.arange(len(program)))
         self._kernels = self._find_singles(regions)
-        self._free: dict[int, list[int]] = {}
-        self._own: dict[int, list[int]] = {table: [] for table in (BEFORE, AFTER)}
-        self._own[ROWS] = self._free.setdefault(1, [])
-        self._scratch: list[tuple[int, int]] = []
-        self._fallen = 0
-        self._falling, self._when, self.uses = self._readers(regions, over)
-        self._counts = self.program.shapes.prod(axis=1).data
-        self.others = np.flatnonzero((self._kernels == 0) & ~self._is_view).tolist()
+        self.others = np.flatnonzero((self._kernels == 0) & ~self._is_view)[len(LEAVES) :].tolist()
         """The operations that are not single."""
-
-    # -- room -----------------------------------------------------------------------------------
+        self.of = array("q", bytes(8 * len(program)))
+        """Of each block, in planned words; 0 where `room` has to be made first."""
+        self.of[INPUTS] = self.registers(int(program.shapes[INPUTS, 0]))
+        last, self.uses = self._readers(np.where(over, ROWS, self.tables), regions.inner)
+        self._hand_out(regions, last)
+        self._spare: dict[int, list[int]] = {}
+        self._lent: list[tuple[int, int]] = []
 
     def room(self, k: int) -> int:
-        """Room for a block."""
-        n, m = self.program.shapes[k].tolist()
-        return self.registers(n * m) if self.program.varying[k] else self.out.uniform(n * m)
+        """The place of a block."""
+        if not self.of[k]:
+            self.of[k] = self.out.uniform(int(self.program.shapes[k].prod()))
+        return self.of[k]
 
     def registers(self, count: int) -> int:
-        """So many registers, one behind the other."""
-        spare = self._free.get(count)
-        return spare.pop() if spare else self.new_registers(count)
-
-    def new_registers(self, count: int) -> int:
-        """Registers that nobody had before."""
-        place = FIRST_REGISTER + self.out.registers * R
+        """So many registers that nobody had before, one behind the other."""
         self.out.registers += count
-        return place
+        return FIRST_REGISTER + (self.out.registers - count) * R
 
     def scratch(self, table: int, count: int, uniform: bool = False) -> int:
         """Room that is needed by the present operation alone."""
         if uniform or table != ROWS:
             return self.out.uniform(count)
-        place = self.registers(count)
-        self._scratch.append((place, count))
-        return place
+        spare = self._spare.get(count)
+        self._lent.append((spare.pop() if spare else self.registers(count), count))
+        return self._lent[-1][0]
 
-    def release(self, k: int) -> None:
-        """Let go of what the operation was the last to need."""
-        for place, count in self._scratch:
-            self._free.setdefault(count, []).append(place)
-        self._scratch.clear()
-        while self._fallen < len(self._when) and self._when[self._fallen] == k:
-            self._let_go(self._falling[self._fallen])
-            self._fallen += 1
+    def release(self) -> None:
+        """The present operation is planned."""
+        for place, count in self._lent:
+            self._spare.setdefault(count, []).append(place)
+        self._lent.clear()
 
-    def _let_go(self, block: int) -> None:
-        count = self._counts[block]
-        if count == 1:
-            self._own[self._tables[block]].append(self.of[block])
-        else:
-            self._free.setdefault(count, []).append(self.of[block])
+    def _hand_out(self, regions: Regions, last: Integers) -> None:
+        """Say where blocks lie: what nobody needs any more goes to the next of its size."""
+        program, of = self.program, self.of
+        sizes = np.where(program.varying, program.shapes.prod(axis=1), -1 - self.tables)
+        wants = program.varying & ~self._is_view | (self._kernels > 0)
+        wants[[INPUTS, *regions.inner]] = False
+        # what is read last a single operation may write over; a region stores as it reads
+        free_at = np.arange(len(program)) - (self._kernels == 0)
+        for members in regions.members.values():
+            free_at[[*members]] = members[0] - 1
+        falling = np.flatnonzero(last < len(program))
+        falling = falling[np.argsort(last[falling], kind="stable")]
+        ending = in_turn(last[falling], falling, sizes[falling])
+        never = len(program), 0, 0
+        when, block, size = next(ending, never)
+        spare: defaultdict[int, list[int]] = defaultdict(list)
+        rooms = np.flatnonzero(wants)
+        for k, wanted, now in in_turn(rooms, sizes[rooms], free_at[rooms]):
+            while when <= now:
+                spare[size].append(of[block])
+                when, block, size = next(ending, never)
+            if spare[wanted]:
+                of[k] = spare[wanted].pop()
+            else:
+                of[k] = self.registers(wanted) if wanted >= 0 else self.out.uniform(1)
+
+    def _readers(self, tables: npt.NDArray[Any], inner: Iterable[int]) -> tuple[Integers, Integers]:
+        """Who reads each block last (nobody ever: as many as there are), and how many do."""
+        program, count = self.program, len(self.program)
+        readers, blocks = readings(program, ~self._is_view)
+        blocks = self._bases[blocks]
+        kept = self._bases[ends_of(program)]
+        uses = np.bincount(np.concatenate([blocks, kept, kept]), minlength=count)
+        last = np.zeros(count, np.int64)
+        np.maximum.at(last, blocks, readers)
+        last[blocks[tables[readers] != self.tables[blocks]]] = count
+        last[[INPUTS, *kept, *inner]] = count
+        last[(last == 0) | ~program.varying & (self._kernels == 0)] = count
+        return last, uses
 
     # -- single operations ----------------------------------------------------------------------
 
@@ -118,41 +146,12 @@ class Places:
         """Plan the single operations from ``start`` to before ``stop``."""
         for piece in range(start, stop, PIECE):
             run = piece + np.flatnonzero(self._kernels[piece : min(stop, piece + PIECE)])
-            if len(run):
-                self._plan_run(run)
-
-    def _plan_run(self, run: Integers) -> None:
-        falling, fallen, of, counts = self._falling, self._fallen, self.of, self._counts
-        tables = self._tables[run]
-        own = [self._own[table] for table in (BEFORE, ROWS, AFTER)]
-        for k, table, count in zip(run.tolist(), tables.tolist(), self._due(run)):
-            spare = own[table]
-            if count:  # what is read last may be written over
-                if count == 1 and counts[falling[fallen]] == 1:
-                    spare.append(of[falling[fallen]])
-                else:
-                    for block in falling[fallen : fallen + count]:
-                        self._let_go(block)
-                fallen += count
-            if spare:
-                of[k] = spare.pop()
-            else:
-                of[k] = self.new_registers(1) if table == ROWS else self.out.uniform(1)
-        self._fallen = fallen
-        if len(run) < FEW:
-            for k in run:
-                self.out.tables[self._tables[k]].extend(self._columns(k[None]).words(R).tolist())
-            return
-        for table in (BEFORE, ROWS, AFTER):
-            here = run[tables == table]
-            if len(here):
-                self.out.tables[table].add(self._columns(here))
-
-    def _due(self, run: Integers) -> list[int]:
-        """How many blocks fall free at each of these operations."""
-        first, stop = (np.searchsorted(self._when, run, side) for side in ("left", "right"))
-        counts: list[int] = (stop - first).tolist()
-        return counts
+            for table in (BEFORE, ROWS, AFTER):
+                here = run[self.tables[run] == table]
+                if len(here) >= FEW:
+                    self.out.tables[table].add(self._columns(here))
+                elif len(here):
+                    self.out.tables[table].extend(self._columns(here).words(R).tolist())
 
     def _columns(self, run: Integers) -> Singles:
         """Kernels and places of single operations."""
@@ -190,37 +189,10 @@ class Places:
         kernels[here] = np.array(numbers, np.uint16)[which]
         return kernels
 
-    def _readers(
-        self, regions: Regions, over: npt.NDArray[np.bool_]
-    ) -> tuple[Any, Integers, Integers]:
-        """The blocks in the order in which they fall free, when, and how often each is read."""
-        program, tables = self.program, self._tables
-        kept = self._bases[ends_of(program)]
-        uses = np.bincount(np.concatenate([kept, kept]), minlength=len(program))
-        last, stays = np.zeros((2, len(program)), np.int64)
-        is_real = ~self._is_view
-        readers, blocks = readings(program, is_real)
-        blocks = self._bases[blocks]
-        uses += np.bincount(blocks, minlength=len(program))
-        np.maximum.at(last, blocks, readers)
-        stays[blocks[np.where(over[readers], ROWS, tables[readers]) != tables[blocks]]] = 1
-        last[[INPUTS, *kept.tolist(), *regions.inner]] = 0
-        last[stays > 0] = 0
-        last[~program.varying & (self._kernels == 0)] = 0
-        falling = np.flatnonzero(last)
-        falling = falling[np.argsort(last[falling], kind="stable")]
-        return falling.data, last[falling], uses
-
 
 def compact(places: Integers) -> npt.NDArray[np.int32]:
     """Registers as their number, uniform places as they are."""
     return np.where(places < 0, places, places >> 32).astype(np.int32)
-
-
-def bases_of(program: ArrayProgram) -> tuple[Integers, npt.NDArray[np.bool_]]:
-    """The real block behind each, and which blocks are views or tables."""
-    is_view = np.isin(program.codes, [CODE[word] for word in VIEWS])
-    return np.where(is_view, program.operands[:, 0], np.arange(len(program))), is_view
 
 
 def _kernel_of(form: int) -> str:

@@ -28,7 +28,6 @@ from autograd.compiler.native_regions import Body, Read, Regions, fused, places_
 from autograd.compiler.native_signatures import single
 from autograd.compiler.native_tables import (
     AFTER,
-    BEFORE,
     PAD,
     ROWS,
     ZERO,
@@ -69,19 +68,18 @@ class Planner:
         self.varying, self.pieces = program.varying.data, program.pieces.tolist()
         self.out = Plan((Table(), Table(), Table(), Table()))
         self.places = Places(regions, self.out)
-        self.place = self.places.of
+        self.place, self.tables = self.places.of, self.places.tables.data
         self.placed: dict[int, tuple[int, int, int]] = {}
 
     def planned(self) -> Plan:
         out, inputs, places = self.out, self.shapes[INPUTS][0], self.places
-        self.place[INPUTS] = places.registers(inputs)
         for k in (PARAMETERS, CONSTANTS):
-            self.place[k] = out.uniform(self.shapes[k][0])
+            places.room(k)
         out.params, out.copy_stride = self.place[PARAMETERS], padded(inputs)
         out.constants = [(self.place[CONSTANTS], self.program.constants)]
         self._place_sums()
         start = len(LEAVES)
-        for k in places.others[len(LEAVES) :]:
+        for k in places.others:
             places.singles(start, k)
             self._operation(k)
             start = k + 1
@@ -96,15 +94,15 @@ class Planner:
         elif word == "collect":
             self._collect(k)
         else:
-            table = ROWS if self.varying[k] else AFTER if self.places.waits[k] else BEFORE
+            table = self.tables[k]
             if word not in ELEMENTWISE:
-                self.place[k] = self.places.room(k)
+                self.places.room(k)
                 getattr(self, f"_{word}")(k, table)
             elif self.varying[k]:
                 self._region(k)
             else:
                 self._in_lines(k, table)
-        self.places.release(k)
+        self.places.release()
 
     def _region(self, k: int) -> None:
         """Operations of a region, when the first has its turn; of the others nothing is left."""
@@ -115,8 +113,6 @@ class Planner:
         for member in members:
             body.add(member)
         stored = [member for member in members if member not in self.regions.inner]
-        for member in stored:
-            self.place[member] = self.places.room(member)
         shape = shape or self.shapes[k]
         operands = [self._read(*read, shape) for read in body.reads]
         text = body.storing(f"r{members.index(member)}" for member in stored)
@@ -136,14 +132,13 @@ class Planner:
     def _in_lines(self, k: int, table: int) -> None:
         """An operation on what is the same for all rows, a vector of elements at a time."""
         n, m = self.shapes[k]
-        self.place[k] = self.places.room(k)
         operands = [
             self._in_line(self._operand(j, table, (n, m)), table, (n, m)) for j in self._blocks(k)
         ]
         kinds = "".join("u" if o.t == 0 and n * m > 1 else "v" for o in operands)
         numbers = [number for o in operands for number in (o.place, 0)]
         kernel = single(self.words[k], kinds)
-        self._emit(table, kernel, 1, padded(n * m), self.place[k], *numbers)
+        self._emit(table, kernel, 1, padded(n * m), self.places.room(k), *numbers)
 
     def _sum(self, k: int, table: int) -> None:
         (a,) = self._blocks(k)
@@ -218,7 +213,7 @@ class Planner:
         base, start, s, t = self._resolved(b)
         if base == INPUTS and (t == 1 or width == 1):
             if not out.copy:
-                out.copy = self.places.new_registers(out.copy_stride)
+                out.copy = self.places.registers(out.copy_stride)
             return out.copy + start, s if windows > 1 else 0, out.copy_stride
         operand = self._as_varying(self._operand(b, ROWS, shape), ROWS, shape)
         stride = padded(windows * width) + PAD
@@ -238,16 +233,13 @@ class Planner:
             for block, start, s, t in pieces:
                 straight = t == 1 if self.words[block] == "outer" else self.words[block] == "mean"
                 if straight and s >= 0 and t >= 0 and self.places.uses[block] == 1:
-                    if not self.place[k]:
-                        self.place[k] = self.places.room(k)
-                    self.placed[block] = (self.place[k] + start, s, t)
+                    self.placed[block] = (self.places.room(k) + start, s, t)
 
     def _sums_of(self, k: int) -> tuple[int, int, int]:
         """Where the sums of a block go: place and strides."""
         n, m = self.shapes[k]
         if k not in self.placed:
-            self.place[k] = self.places.room(k)
-            self.placed[k] = (self.place[k], m, 1)
+            self.placed[k] = (self.places.room(k), m, 1)
         place, s, t = self.placed[k]
         self.out.sums.append((place, 1 + (n - 1) * s + (m - 1) * t))
         return place, s, t
@@ -255,8 +247,8 @@ class Planner:
     def _collect(self, k: int) -> None:
         first, stop, once, _ = self.operands[k]
         pieces, (n, m), varies = self.pieces[first:stop], self.shapes[k], self.varying[k]
-        table, unit = (ROWS, R) if varies else (AFTER if self.places.waits[k] else BEFORE, 1)
-        place = self.place[k] = self.place[k] or self.places.room(k)
+        table, unit = self.tables[k], R if varies else 1
+        place = self.places.room(k)
         covered = sum(self.shapes[block][0] * self.shapes[block][1] for block, *_ in pieces)
         add, suffix = not once, "" if varies else "1"
         there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
@@ -309,7 +301,7 @@ class Planner:
         varies, m, index = self.varying[base], self.shapes[k][1], self._index(number)
         place = self.places.scratch(table, len(index), uniform=not varies)
         if not varies:
-            table = AFTER if self.places.waits[base] else BEFORE
+            table = self.tables[base]
         unit = R if varies else 1
         there = Operand(varies, self.place[base], 0, 0, tuple(unit * each for each in index))
         self.out.apply(table, "|a0", (1, len(index), unit), [place], [there])
