@@ -9,6 +9,8 @@ loops look at.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -105,36 +107,31 @@ def _load(e: Loop) -> None:
     memory = e.field(machine, MACHINE, "memory", NUMBERS)
     get = {name: e.field(machine, MACHINE, name) for name in MACHINE[10:15]}
     inputs, copy = e.at(memory, get["inputs"]), e.at(memory, get["copy"])
-    keeps, last = e.is_not(get["copy"], 0), e.sum(start, count, -1)
+    keeps, last, width = e.is_not(get["copy"], 0), e.sum(start, count, -1), get["width"]
 
     def row_of(r: Whole) -> Any:
         place = e.least(e.sum(start, r), last)
-        return e.at(data, (_chosen(e, order, place), get["width"]))
+        return e.at(data, (_chosen(e, order, place), width))
 
     def some(r: Whole) -> None:
         rows = [row_of(e.sum(r, q)) for q in range(e.lanes)]
-        whole = b.and_(get["width"], e.whole(-e.lanes))
 
-        def square(i: Whole) -> None:
-            vectors = [e.load(row, i) for row in rows]
+        def square(i: Whole, cut: bool) -> None:
+            """As many columns as rows; where it is cut, the last columns."""
+            mask = e.first_lanes(b.sub(width, i)) if cut else None
+            vectors = [e.load_some(mask, row, i) if cut else e.load(row, i) for row in rows]
             for q, vector in enumerate(transposed(e, vectors)):
-                e.store(vector, inputs, (e.sum(i, q), get["length"]), r)
+                column = e.sum(i, q)
+                there = b.icmp_signed("<", column, width)
+                with b.if_then(there) if cut else nullcontext():
+                    e.store(vector, inputs, (column, get["length"]), r)
             with b.if_then(keeps):
                 for q, vector in enumerate(vectors):
                     e.store(vector, copy, (e.sum(r, q), get["copy_stride"]), i)
 
-        def rest(q: Whole) -> None:
-            row = row_of(q)
-
-            def column(i: Whole) -> None:
-                e.copy_one(e.at(inputs, (i, get["length"]), q), e.at(row, i))
-                with b.if_then(keeps):
-                    e.copy_one(e.at(copy, (q, get["copy_stride"]), i), e.at(row, i))
-
-            e.loop(whole, get["width"], 1, column)
-
-        e.loop(0, whole, e.lanes, square)
-        e.loop(r, e.sum(r, e.lanes), 1, rest)
+        whole = b.and_(width, e.whole(-e.lanes))
+        e.loop(0, whole, e.lanes, partial(square, cut=False))
+        e.loop(whole, width, e.lanes, partial(square, cut=True))
 
     e.loop(0, count, e.lanes, some)
     b.ret_void()

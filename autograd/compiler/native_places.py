@@ -148,10 +148,10 @@ class Places:
             run = piece + np.flatnonzero(self._kernels[piece : min(stop, piece + PIECE)])
             for table in (BEFORE, ROWS, AFTER):
                 here = run[self.tables[run] == table]
-                if len(here) >= FEW:
-                    self.out.tables[table].add(self._columns(here))
-                elif len(here):
+                if 0 < len(here) < FEW:
                     self.out.tables[table].extend(self._columns(here).words(R).tolist())
+                elif len(here):
+                    self.out.tables[table].add(self._columns(here))
 
     def _columns(self, run: Integers) -> Singles:
         """Kernels and places of single operations."""
