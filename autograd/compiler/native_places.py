@@ -112,17 +112,16 @@ class Places:
             free_at[[*members]] = members[0] - 1
         falling = np.flatnonzero(last < len(program))
         falling = falling[np.argsort(last[falling], kind="stable")]
-        ending = in_turn(last[falling], falling, sizes[falling])
-        never = len(program), 0, 0
-        when, block, size = next(ending, never)
-        spare: defaultdict[int, list[int]] = defaultdict(list)
         rooms = np.flatnonzero(wants)
-        for k, wanted, now in in_turn(rooms, sizes[rooms], free_at[rooms]):
-            while when <= now:
-                spare[size].append(of[block])
-                when, block, size = next(ending, never)
-            if spare[wanted]:
-                of[k] = spare[wanted].pop()
+        fallen = np.searchsorted(last[falling], free_at[rooms], "right")
+        done, blocks, counts = 0, falling.data, sizes.data
+        spare: defaultdict[int, list[int]] = defaultdict(list)
+        for k, wanted, stop in in_turn(rooms, sizes[rooms], fallen):
+            for block in blocks[done:stop] if done < stop else ():
+                spare[counts[block]].append(of[block])
+            done, places = stop, spare[wanted]
+            if places:
+                of[k] = places.pop()
             else:
                 of[k] = self.registers(wanted) if wanted >= 0 else self.out.uniform(1)
 
@@ -172,22 +171,21 @@ class Places:
     def _find_singles(self, regions: Regions) -> npt.NDArray[np.uint16]:
         """Which kernel does an operation on single numbers, plus 1; 0 for all others."""
         program, codes = self.program, self.program.codes
-        kinds = np.where(codes == CODE["table"], 0, np.where(program.varying[self._bases], 2, 1))
-        here, forms = (program.shapes == 1).all(axis=1), 2 * codes.astype(np.int64)
-        forms += program.varying
+        kinds = np.where(program.varying[self._bases], np.uint8(2), np.uint8(1))
+        here = (program.shapes == 1).all(axis=1)
+        forms = 2 * codes.astype(np.uint16) + program.varying
         for column in range(3):
             has = ARITY[codes] > column
-            kind = kinds[program.operands[has, column]]
+            operands = program.operands[has, column]
             forms *= 3
-            forms[has] += kind
-            here[has] &= kind > 0
-        here &= np.isin(codes, [CODE[word] for word in ELEMENTWISE])
+            forms[has] += kinds[operands]
+            here[has] &= codes[operands] != CODE["table"]
         here[[*(k for members in regions.members.values() for k in members)]] = False
-        found, which = np.unique(forms[here], return_inverse=True)
-        numbers = [1 + self.out.number(_kernel_of(form)) for form in found.tolist()]
-        kernels = np.zeros(len(program), np.uint16)
-        kernels[here] = np.array(numbers, np.uint16)[which]
-        return kernels
+        kernels = np.zeros(54 * len(WORDS), np.uint16)
+        for form in np.flatnonzero(np.bincount(forms[here])).tolist():
+            if WORDS[form // 54] in ELEMENTWISE:
+                kernels[form] = 1 + self.out.number(_kernel_of(form))
+        return np.where(here, kernels[forms], np.uint16(0))
 
 
 def compact(places: Integers) -> npt.NDArray[np.int32]:
