@@ -19,7 +19,7 @@ export function readLink(hash, { own, data }) {
   const one = (key, allowed) => (allowed.includes(link.get(key)) ? { [key]: link.get(key) } : {});
   const state = { ...one("mode", own.leaves.some(({ id }) => own.canRetell(id)) ? ["backprop", "naive", "impatient", "nudge"] : ["backprop", "naive", "impatient"]), ...one("lang", ["en", "zh"]) };
   Object.assign(state, one("ending", ["pile", "news"]), one("by", ["edge", "node", "inner", "outer"]));
-  if (/^\d+$/.test(link.get("step") ?? "")) state.taken = Number(link.get("step"));
+  if (/^\d+$/.test(link.get("step"))) state.taken = Number(link.get("step"));
   if (data.levels.includes(Number(link.get("level") ?? NaN))) state.level = Number(link.get("level"));
   const count = new Set(own.nodes.flatMap(({ scope }) => scope.map((_, i) => JSON.stringify(scope.slice(0, i + 1))))).size;
   const boxes = (link.get("boxes") ?? "").split(",").filter((box) => /^\d+$/.test(box) && Number(box) < count).map(Number);

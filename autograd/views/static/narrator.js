@@ -82,8 +82,8 @@ export class Narrator {
     const names = { group: groupName(now), root: story.root.name };
     if (now.mode !== "backprop") return fill(told.group_walk, { ...names, n: now.group.length });
     if (!of("settle").length) {
-      const leaves = of("eval").every((move) => story.nodes[move.actor].leaf);
-      return fill(told[leaves ? "group_read" : "group_eval"], { ...names, n: of("eval").length });
+      const key = story.nodes[now.step.actor].leaf ? "group_read" : "group_eval";
+      return fill(told[key], { ...names, n: now.group.length });
     }
     const said = fill(told.group_pay, { ...names, n: of("settle").length, paid: of("pay").length });
     const deltas = story.sumsOf(of("settle").map((move) => move.actor)).map((id) => show(story.totals[id], 4));

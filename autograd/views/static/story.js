@@ -40,10 +40,10 @@ export class Story {
   #evaluate(given) {
     const stale = new Set();
     for (const node of this.nodes) {
+      const before = this.values[node.id];
       if (given.has(node.id)) this.values[node.id] = given.get(node.id);
       else if (node.parents.some((parent) => stale.has(parent.id))) this.#work(node);
-      else continue;
-      if (!Object.is(this.values[node.id], parse(node.value)) || !node.leaf) stale.add(node.id);
+      if (!Object.is(this.values[node.id], before)) stale.add(node.id);
     }
   }
 

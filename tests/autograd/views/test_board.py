@@ -4,6 +4,7 @@ What is painted is held to Python's own painter, which paints any moment by itse
 where a learner sees things.
 """
 
+import math
 import re
 
 import pytest
@@ -169,3 +170,188 @@ def test_walkers_leave_their_traces(opened, mode):
                 curve = backwards(laid.places.curves[wires[edge].key])
                 place = point_on(curve, 0.18 if up else 0.82)
                 assert numbers(coin[0]) == pytest.approx(place, abs=0.11)
+
+
+def long_graph():
+    """Far too wide to read at once."""
+    x = [Value(0.1 * i, label=f"x{i}") for i in range(3)]
+    while len(x) < 90:
+        x.append((x[-1] * 0.5 + x[-3]).tanh() if len(x) % 3 else x[-2] + x[-3])
+    return x[-1] + x[-2]
+
+
+CAMERA = """
+const [board, stage] = [viewer.board, document.querySelector(".stage")];
+const rect = (e) => { const { left, top, right, bottom, width, height } = e.getBoundingClientRect();
+    return { left, top, right, bottom, width, height }; };
+const frame = () => rect(stage);
+const card = (id) => rect(board.svg.querySelector(`g.node[data-node="${id}"] .card`));
+const state = (name) => stage.classList.contains(name);
+"""
+
+
+def camera(tab, script, *given):
+    return tab.evaluate(f"(given) => {{ {LOOK} {CAMERA} {script} }}", list(given))
+
+
+def middle(box):
+    return (box["left"] + box["right"]) / 2, (box["top"] + box["bottom"]) / 2
+
+
+def scaled(before, after, about, by):
+    """Whether what was at one place is where a zoom about a point puts it."""
+    for k in (0, 1):
+        want = about[k] + by * (middle(before)[k] - about[k])
+        assert middle(after)[k] == pytest.approx(want, abs=1)
+    assert after["width"] == pytest.approx(by * before["width"], rel=0.01)
+
+
+@pytest.fixture
+def small(opened):
+    tab = opened(trace(plain_graph()), "#step=9", reduced_motion="reduce")
+    tab.locator(".stage").scroll_into_view_if_needed()
+    return tab
+
+
+class TestCamera:
+    def test_all_of_it_in_the_middle(self, opened):
+        for graph, widths in ((plain_graph, (360, 1280)), (network, (700,))):
+            for width in widths:
+                size = {"width": width, "height": 800}
+                tab = opened(trace(graph()), "#level=0", viewport=size, reduced_motion="reduce")
+                svg, stage, classes = camera(
+                    tab, "return [rect(board.svg), frame(), stage.className]"
+                )
+                assert middle(svg) == pytest.approx(middle(stage), abs=1.5)
+                home = [
+                    float(x)
+                    for x in tab.evaluate(
+                        "document.querySelector('.ground svg').getAttribute('viewBox').split(' ')"
+                    )
+                ]
+                scale = min(1.5, stage["width"] / home[2], stage["height"] / home[3])
+                assert svg["width"] == pytest.approx(scale * home[2], rel=0.01)
+                assert ("large" in classes.split()) == (scale < 0.62)
+                assert ("overview" in classes.split()) == (scale < 0.25)
+                assert "grabbable" not in classes.split()
+
+    def test_buttons_zoom_about_the_middle_and_back(self, small):
+        look = "return [card(0), frame(), state('grabbable')]"
+        before, stage, grabbable = camera(small, look)
+        assert not grabbable
+        small.keyboard.press("+")
+        after, _, grabbable = camera(small, look)
+        scaled(before, after, middle(stage), 1.4)
+        assert grabbable
+        small.keyboard.press("-")
+        scaled(before, camera(small, look)[0], middle(stage), 1.0)
+        for key, most in (("+", 4.0), ("-", None)):
+            for _ in range(12):
+                small.keyboard.press(key)
+            svg, wide, *fitting = camera(
+                small,
+                "return [rect(board.svg).width, Number(board.svg.getAttribute('width')),"
+                " frame().width / board.home.width, frame().height / board.home.height]",
+            )
+            least = 0.8 * min(1, *fitting)
+            assert svg / wide == pytest.approx(most or least, rel=0.01)
+        small.keyboard.press("0")
+        scaled(before, camera(small, look)[0], middle(stage), 1.0)
+
+    def test_the_wheel_zooms_about_the_pointer_and_a_hand_drags(self, small):
+        before, stage, _ = camera(small, "return [card(0), frame(), 0]")
+        at = (stage["left"] + 80, stage["top"] + 60)
+        small.mouse.move(*at)
+        small.mouse.wheel(0, -200)  # a page that is scrolled stays as it is
+        assert camera(small, "return card(0).width") == pytest.approx(before["width"])
+        small.evaluate("scrollTo(0, 0)")
+        before, stage, _ = camera(small, "return [card(0), frame(), 0]")
+        at = (stage["left"] + 80, stage["top"] + 60)
+        small.mouse.move(*at)
+        small.mouse.down()
+        small.mouse.move(at[0] + 30, at[1] + 20)
+        small.mouse.up()
+        scaled(before, camera(small, "return card(0)"), middle(before), 1.0)
+        small.mouse.move(*at)
+        small.keyboard.down("Control")
+        small.mouse.wheel(0, -200)
+        small.keyboard.up("Control")
+        small.wait_for_function("document.querySelector('.stage').classList.contains('grabbable')")
+        zoomed = camera(small, "return card(0)")
+        scaled(before, zoomed, at, math.exp(0.5))
+        small.mouse.down()
+        small.mouse.move(at[0] + 30, at[1] + 20)
+        small.mouse.move(at[0] + 50, at[1] - 10)
+        small.mouse.up()
+        small.mouse.move(at[0], at[1])
+        moved = camera(small, "return card(0)")
+        assert middle(moved) == pytest.approx(
+            (middle(zoomed)[0] + 50, middle(zoomed)[1] - 10), abs=0.5
+        )
+        small.mouse.wheel(0, 100)
+        small.wait_for_function("document.querySelector('.payback').payback.board.camera.scale < 2")
+        scaled(moved, camera(small, "return card(0)"), at, math.exp(-0.25))
+
+    def test_two_fingers(self, small):
+        told = camera(
+            small,
+            """const { left, top } = frame();
+            const fire = (name, pointerId, x, y) => stage.dispatchEvent(new PointerEvent(name,
+                { pointerId, clientX: left + x, clientY: top + y, bubbles: true }));
+            const found = [card(0)];
+            fire("pointerdown", 1, 100, 100); fire("pointerdown", 2, 200, 100);
+            fire("pointermove", 2, 250, 100); found.push(card(0));
+            fire("pointermove", 1, 100, 180); found.push(card(0));
+            fire("pointerup", 1, 100, 180); fire("pointermove", 2, 260, 110); found.push(card(0));
+            fire("pointerup", 2, 260, 110); fire("pointermove", 2, 300, 300); found.push(card(0));
+            return [left, top, ...found];""",
+        )
+        left, top, *found = told
+        scaled(found[0], found[1], (left + 175, top + 100), 1.5)
+        scaled(found[1], found[2], (left + 175, top + 140), math.hypot(150, 80) / 150)
+        dragged = (middle(found[2])[0] + 10, middle(found[2])[1] + 10)
+        assert middle(found[3]) == pytest.approx(dragged, abs=0.5)
+        assert found[4] == found[3]
+
+    def test_follows_what_happens_and_leaves_the_rest_undrawn(self, opened):
+        tab = opened(trace(long_graph()), "#by=edge", reduced_motion="reduce")
+        look = """viewer.go(given[0]);
+            const shape = ({ nodes, element: e }) =>
+                rect(e.querySelector(nodes ? ".card" : ".wire") ?? e);
+            const acting = [...board.svg.querySelectorAll("g.node:is(.now, .payee) .card")];
+            const found = { acting: acting.map(rect), view: frame(), scale: board.camera.scale };
+            const hidden = board.boxes.map(({ element }) => element.style.display === "none");
+            for (const { element } of board.boxes) element.style.display = "";
+            const boxes = board.boxes.map((box, i) => [hidden[i], shape(box)]);
+            board.boxes.forEach(({ element }, i) => {
+                element.style.display = hidden[i] ? "none" : "";
+            });
+            return { ...found, boxes };"""
+        for taken in (1, 2, 30, 31, 90, 150, 151, 153, 240, 241, 20):
+            told = camera(tab, look, taken)
+            view = told["view"]
+            assert told["acting"]
+            for box in told["acting"]:
+                assert (view["left"], view["top"]) <= (box["left"] + 1, box["top"] + 1)
+                assert view["right"] >= box["right"] - 1
+                assert view["bottom"] >= box["bottom"] - 1
+            assert told["scale"] <= 1
+            assert told["scale"] >= 0.62 or len(told["acting"]) > 1
+            x, y = middle(view)
+            for hidden, box in told["boxes"]:
+                away = max(
+                    *((box["left"] - x) / view["width"], (x - box["right"]) / view["width"]),
+                    *((box["top"] - y) / view["height"], (y - box["bottom"]) / view["height"]),
+                )
+                assert hidden == (away > 1) or abs(away - 1) < 0.05
+            assert any(hidden for hidden, _ in told["boxes"])
+
+    def test_stays_where_a_reader_put_it(self, opened):
+        tab = opened(trace(long_graph()), "#by=edge", reduced_motion="reduce")
+        place = "return [board.camera.x, board.camera.y, board.camera.scale]"
+        before = camera(tab, f"viewer.go(30); board.zoom(0.7, {{ x: 100, y: 100 }}); {place}")
+        assert camera(tab, f"viewer.go(150); {place}") == before
+        tab.keyboard.press("0")
+        home = camera(tab, place)
+        assert camera(tab, f"viewer.go(31); {place}") != home
+        assert camera(tab, f"viewer.go(0); {place}")[2] == pytest.approx(home[2])

@@ -279,8 +279,21 @@ def nested():
     return r * q * y
 
 
+def six():
+    return nn.MLP(1, [6, 1], activation="relu", seed=1)([Value(0.5, label="x")])
+
+
+def chain(length):
+    x = Value(0.5, label="x")
+    for _ in range(length):
+        x = x * 2
+    return x
+
+
 class TestStrides:
-    @pytest.mark.parametrize("graph", [network, batch, nested, shared])
+    @pytest.mark.parametrize(
+        "graph", [network, batch, nested, shared, six, lambda: chain(4), lambda: chain(5)]
+    )
     @pytest.mark.parametrize(
         ("by", "called"),
         [("edge", "edge"), ("node", "node"), ("inner", "unit"), ("outer", "layer")],
@@ -415,6 +428,7 @@ def small():
     return (a + b) * (b + 1)
 
 
+BY = ("edge", "node", "inner", "outer")
 PLAIN = "#step=0&mode=backprop&lang=en"
 BACK = "#step=4&mode=backprop&lang=zh"
 
@@ -452,6 +466,11 @@ def test_a_link_asks_for_what_this_page_has(ask, graph, link, understood):
     levels = (1, 2, 0) if graph is network else (0,)
     told = ask("link", story, hash=link, levels=levels, example=example)
     assert told == (understood or link)
+
+
+def test_a_link_says_what_differs_from_how_a_page_opens(ask):
+    told = [ask("link", trace(network()), hash=f"{BACK}&by={by}", by="outer") for by in BY]
+    assert told == [f"{BACK}&by={by}" if by != "outer" else BACK for by in BY]
 
 
 @settings(max_examples=15)
@@ -592,10 +611,13 @@ class TestMoments:
 
     def test_of_a_training_loop(self, ask):
         play = Passes(trace(shared()))
-        play.again()
-        play.step(0.5)
-        play.again()
-        self.agree(ask, play, mode="backprop", acts=["again", 0.5, "again"])
+        acts = ["again", 0.5, "again", "zero", "again", 0.25]
+        for act in acts:
+            if isinstance(act, str):
+                play.again() if act == "again" else play.zero_grad()
+            else:
+                play.step(act)
+        self.agree(ask, play, mode="backprop", acts=acts)
 
     @pytest.mark.parametrize("ending", ["pile", "news"])
     def test_of_who_does_not_wait(self, ask, ending):
