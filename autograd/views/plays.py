@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import reduce
-from math import prod
+from math import isnan, prod
 from operator import add
 from typing import Literal
 
@@ -280,7 +280,9 @@ class _Hurry:
     def _is_wrong(self, leaf: TraceNode) -> bool:
         """Beyond what another order of adding up may change."""
         got, right = self.piles.get(leaf.id, 0.0), self.gradients[leaf.id]
-        return got != right and not abs(got - right) <= 1e-9 * max(abs(got), abs(right))
+        if got == right or (isnan(got) and isnan(right)):
+            return False
+        return not abs(got - right) <= 1e-9 * max(abs(got), abs(right))
 
 
 # -- several passes --------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ const playOf = ({ mode = "backprop", ending, acts, delta, leaf }, story) => ({
 const look = (now) => ({
   nodes: now.story.nodes.map(({ id }) => ({ state: now.state(id), known: now.known(id), heard: now.heard(id).join("/"), pile: numbers(now.pile(id)),
     total: numbers([now.total(id)])[0], gradient: numbers([now.gradient(id)])[0], value: String(now.story.values[id]) })),
-  used: now.used, times: now.story.edges.map(({ id }) => now.times(id)), walked: now.story.edges.map(({ id }) => now.isUsed(id)),
+  used: now.used, done: now.done, times: now.story.edges.map(({ id }) => now.times(id)), walked: now.story.edges.map(({ id }) => now.isUsed(id)),
   actors: [...now.actors], payees: [...now.payees], lines: [...now.lines], edges: now.edges.map(({ id }) => id),
   carried: numbers(now.edges.map((edge) => now.amount(edge))) });
 /** What a viewer could see of each node and each edge. */

@@ -117,6 +117,16 @@ def test_special_numbers_are_told_as_the_trace_tells_them(ask, program):
     story = trace(graph_of(program))
     told = ask("play", story, mode="backprop", acts=[])
     agree(told, paying_back(story))
+    hurried = impatient(story, "news")
+    if hurried.story is story:
+        agree(ask("play", story, mode="impatient", ending="news"), hurried)
+
+
+def test_a_long_path_has_its_factors_shortened(ask):
+    x = Value(0.5, label="x")
+    for k in range(2, 14):
+        x = x * -k
+    agree(ask("play", trace(x), mode="naive"), path_by_path(trace(x)))
 
 
 @settings(max_examples=20)
@@ -340,6 +350,9 @@ class TestStrides:
 
     def test_paths_and_hurried_payments_are_strides_too(self, ask):
         story = trace(shared())
+        count = len(story.steps)
+        told = ask("strides", story, by="node", acts=["zero", "zero", "again"])
+        assert told["ends"][-8:-3] == list(range(count, count + 5))
         told = ask("strides", story, mode="naive", by="outer")
         assert told["ends"] == told["back"] == [0, 2, 4, 6, 8]
         walked = sentences()["en"]["group_walk"].format(group="a", n=2)
@@ -550,6 +563,8 @@ class TestMoments:
     def agree(self, ask, play, **asked):
         for taken, told in enumerate(ask("moments", play.story, **asked)):
             now = play.moment(taken)
+            told_all = play.mode != "impatient" or (now.move and now.move.kind == "verdict")
+            assert told["done"] == (taken == len(play.moves) and told_all)
             for node in play.story.nodes:
                 if not node.constant:
                     self.node_agrees(told["nodes"][node.id], node.id, now)
