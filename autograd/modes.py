@@ -239,10 +239,9 @@ class no_branches(changed_mode):
         if isinstance(error, Exception) and not isinstance(error, BranchError):
             # x.is_integer(), table[x], math.floor(x) …
             frames = [(f.filename, f.lineno or 0) for f in extract_tb(error.__traceback__)]
-            error.add_note(
-                f"at {_line_among(reversed(frames))}, where a program is being recorded: "
-                "numbers are Values there"
-            )
+            line = _line_among(reversed(frames))
+            where = f"at {line}, where " if line else ""
+            error.add_note(f"{where}a program is being recorded: numbers are Values there")
 
 
 def refuse_branch(deed: str, instead: str = "", label: str = "") -> None:
@@ -359,7 +358,7 @@ _PACKAGES = f"{os.sep}site-packages{os.sep}"
 
 def line_of_user() -> str:
     """``file:line`` of the innermost caller outside this library, and outside others if any is."""
-    return _line_among(_callers(sys._getframe()))
+    return _line_among(_callers(sys._getframe())) or "<unknown>:0"
 
 
 def _callers(frame: FrameType | None) -> Iterator[tuple[str, int]]:
@@ -370,7 +369,7 @@ def _callers(frame: FrameType | None) -> Iterator[tuple[str, int]]:
 
 
 def _line_among(lines: Iterable[tuple[str, int]]) -> str:
-    """The first line that is the user's own; if there is none, the first of another library."""
+    """The first line that is the user's own; else the first of another library; else ""."""
     of_a_library = ""
     for file, line in lines:
         if file.startswith(_OURS):
@@ -378,4 +377,4 @@ def _line_among(lines: Iterable[tuple[str, int]]) -> str:
         if not (file.startswith(_LIBRARIES) or _PACKAGES in file):
             return f"{file}:{line}"
         of_a_library = of_a_library or f"{file}:{line}"
-    return of_a_library or "<unknown>:0"
+    return of_a_library

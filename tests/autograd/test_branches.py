@@ -135,6 +135,12 @@ def test_other_errors_are_told_where_they_happened() -> None:
     )
 
 
+def test_an_error_of_the_recording_itself_names_no_line() -> None:
+    with pytest.raises(TypeError, match="did you mean jacobian") as caught:
+        autograd.jit(autograd.grad(lambda x: [x, x]))(1.0)
+    assert caught.value.__notes__ == ["a program is being recorded: numbers are Values there"]
+
+
 def test_the_standard_library_is_not_the_user_s_line() -> None:
     with no_branches(), pytest.raises(BranchError, match=__file__):
         copy.deepcopy([Value(1.0)])
