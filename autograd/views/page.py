@@ -18,11 +18,12 @@ from typing import Any
 from autograd.views.folding import levels, suiting
 from autograd.views.kernels import kernel
 from autograd.views.moment import moment
-from autograd.views.painter import colours, paint, picture_words, static
+from autograd.views.painter import colours, paint, static
 from autograd.views.plays import shared_example, shares_an_inner_node
 from autograd.views.scene import scene
 from autograd.views.text import typeset
-from autograd.views.trace import Lang, Trace, as_records, sentences, trace
+from autograd.views.trace import Lang, Trace, as_records, trace
+from autograd.views.wording import told
 from autograd.views.words import HOLE, template
 
 MODULES = (
@@ -110,19 +111,13 @@ def page_data(
         "level": first,
         "lang": lang,
         "templates": {key: _holes(op, count) for key, op, count in _calls(*stories)},
-        "told": {**sentences(), "picture": {x: pictured(x) for x in ("en", "zh")}},
+        "told": told(story, example),
     }
     if example:
         data["example"] = {"trace": told_trace(example)}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def pictured(lang: str) -> dict[str, str]:
-    """The words of the picture that the page sets anew in another language."""
-    told = picture_words(lang)
-    return {key: told[key] for key in ("grad", "folded", "node", "nodes", "edge", "edges", "more")}
 
 
 def told_trace(story: Trace) -> dict[str, Any]:
@@ -135,9 +130,9 @@ def told_trace(story: Trace) -> dict[str, Any]:
 
 def page_script(story: Trace, example: Trace | None = None) -> str:
     """The page's modules as one script, with a kernel for each operation in the graph."""
-    told = [story, example] if example else [story]
+    stories = [story, example] if example else [story]
     kernels = ",\n".join(
-        f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(*told)
+        f"{json.dumps(key)}: {kernel(op, count)}" for key, op, count in _calls(*stories)
     )
     wanted = {"basis": "basis." in kernels, "mixture": any(node.scope for node in story.nodes)}
     more = [name for name, needed in wanted.items() if needed]

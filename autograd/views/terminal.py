@@ -320,7 +320,8 @@ MEANING = {
     **dict.fromkeys(("p", "left"), "back"),
     **{"shift right": "next node", "shift left": "previous node"},
     **{"home": "home", "end": "end", "g": "goto", " ": "play", "?": "help", "l": "language"},
-    **{"f": "forward", "b": "backward", "N": "naive", "i": "impatient", "I": "impatient"},
+    **{"f": "forward", "b": "backward", "i": "impatient", "I": "impatient"},
+    **dict.fromkeys(("w", "N"), "naive"),
     **{"a": "again", "z": "zero_grad", "s": "step"},
 }
 

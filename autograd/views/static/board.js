@@ -3,9 +3,12 @@ import { boxesOf, coinsOf, still } from "./paint.js";
 
 const READABLE = 0.62;
 const LARGEST = 1.5;
+const SMALLEST = 0.1;
 const OVERVIEW = 0.25;
 const CULLED_FROM = 200;
+const REACH = 0.7;
 const HURRY = 120;
+const MARGIN = 40;
 
 export class Board {
   constructor(stage) {
@@ -33,7 +36,7 @@ export class Board {
     this.svg = svg;
     const [x, y, width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
     this.home = { x, y, width, height };
-    for (const name of ["viewBox", "width", "height"]) this.coins.setAttribute(name, svg.getAttribute(name));
+    this.coins.setAttribute("viewBox", `${x} ${y} 1 1`);
     this.boxes = boxesOf(svg);
     this.away = new Set();
     this.fit();
@@ -43,10 +46,10 @@ export class Board {
 
   get #fitting() {
     const { width, height } = this.size;
-    return Math.min(LARGEST, width / this.home.width, height / this.home.height);
+    return Math.max(SMALLEST, Math.min(LARGEST, width / this.home.width, height / this.home.height));
   }
 
-  /** The whole board, in the middle. */
+  /** The whole board, in the middle, or as much of it as can be told apart. */
   fit() {
     this.follows = true;
     this.#look(this.home.x + this.home.width / 2, this.home.y + this.home.height / 2, this.#fitting);
@@ -66,16 +69,18 @@ export class Board {
     this.camera = { x, y, scale };
     const { width, height } = this.size;
     const [left, top] = [width / 2 - (x - this.home.x) * scale, height / 2 - (y - this.home.y) * scale];
-    this.ground.style.transform = `translate3d(${left.toFixed(1)}px, ${top.toFixed(1)}px, 0) scale(${scale.toFixed(4)})`;
+    this.ground.style.transform = `translate3d(${Math.round(left)}px, ${Math.round(top)}px, 0) scale(${scale.toFixed(4)})`;
     const states = { gliding: glide, grabbable: scale > this.#fitting * 1.01, overview: scale < OVERVIEW, large: this.#fitting < READABLE };
     for (const [name, on] of Object.entries(states)) this.stage.classList.toggle(name, on);
     if (this.boxes.length > CULLED_FROM) this.#cull(x, y, width / scale, height / scale);
   }
 
-  /** Leave undrawn what is further off than one view: a browser draws all of a picture again when a digit of it changes. */
+  /** Leave undrawn what is well out of sight: a browser draws all of a picture again when a digit of it changes. */
   #cull(x, y, width, height) {
-    for (const { element, left, top, right, bottom } of this.boxes) {
-      const far = left > x + width || right < x - width || top > y + height || bottom < y - height;
+    const [across, down] = [REACH * width, REACH * height];
+    const out = ({ left, top, right, bottom }) => left > x + across || right < x - across || top > y + down || bottom < y - down;
+    for (const { element, parts } of this.boxes) {
+      const far = parts.every(out);
       if (far === this.away.has(element)) continue;
       element.style.display = far ? "none" : "";
       if (far) this.away.add(element);
@@ -87,9 +92,10 @@ export class Board {
   follow(now, hurried) {
     this.last = now;
     if (!this.follows || this.#fitting >= READABLE) return;
-    const boxes = this.#boxesOf([...now.actors, ...now.payees]);
-    if (!boxes.length) this.fit();
-    else if (!boxes.every((box) => this.#sees(box))) this.#lookAt(boxes, !hurried);
+    const [actors, all] = [now.actors, [...now.actors, ...now.payees]].map((nodes) => this.#boxesOf(nodes));
+    const near = [all, actors, all.slice(0, 1)].find((boxes) => boxes.length && this.#around(boxes).most >= READABLE);
+    if (near) this.#lookAt(near, !hurried);
+    else this.fit();
   }
 
   /** Look at some nodes, at a size that can be read. */
@@ -98,24 +104,28 @@ export class Board {
     this.follows = false;
   }
 
-  /** Whether a box can be read where the camera is: then it stays there. */
-  #sees({ left, top, right, bottom }) {
-    const { x, y, scale } = this.camera;
-    const [across, down] = [this.size.width / scale / 2, this.size.height / scale / 2];
-    return scale >= READABLE && left > x - across && right < x + across && top > y - down && bottom < y + down;
-  }
-
   #boxesOf(nodes) {
     const wanted = new Set(nodes);
     return this.boxes.filter(({ nodes: ids }) => ids?.some((id) => wanted.has(id)));
   }
 
-  #lookAt(boxes, glide) {
-    const [left, top] = ["left", "top"].map((side) => Math.min(...boxes.map((box) => box[side])));
-    const [right, bottom] = ["right", "bottom"].map((side) => Math.max(...boxes.map((box) => box[side])));
+  /** The boxes' common box, and the largest scale at which all of it is seen. */
+  #around(boxes) {
+    const [left, top] = ["left", "top"].map((side) => Math.min(...boxes.map((box) => box[side])) - MARGIN);
+    const [right, bottom] = ["right", "bottom"].map((side) => Math.max(...boxes.map((box) => box[side])) + MARGIN);
     const { width, height } = this.size;
-    const scale = Math.min(1, Math.max(this.#fitting, Math.min(width / (right - left + 80), height / (bottom - top + 80))));
-    this.#look((left + right) / 2, (top + bottom) / 2, scale, glide);
+    return { left, top, right, bottom, most: Math.min(1, Math.max(this.#fitting, Math.min(width / (right - left), height / (bottom - top)))) };
+  }
+
+  /** Bring boxes into sight at a size that can be read, moving no further than that needs: another scale would draw all anew. */
+  #lookAt(boxes, glide) {
+    const { camera, size } = this;
+    const { left, top, right, bottom, most } = this.#around(boxes);
+    const fine = camera.scale <= most * 1.001 && camera.scale >= (most < READABLE ? 0.7 * most : READABLE);
+    const scale = fine ? camera.scale : most < READABLE ? most : Math.max(READABLE, 0.8 * most);
+    const near = (at, from, to, half) => (!fine || to - from > 2 * half ? (from + to) / 2 : Math.min(from + half, Math.max(to - half, at)));
+    const [x, y] = [near(camera.x, left, right, size.width / scale / 2), near(camera.y, top, bottom, size.height / scale / 2)];
+    if (x !== camera.x || y !== camera.y || !fine) this.#look(x, y, scale, glide);
   }
 
   #listen() {

@@ -15,14 +15,14 @@ export class Narrator {
   }
 
   ui(lang, key, words = {}) {
-    return fill(this.told.ui[lang][key], words);
+    return fill(this.told.words[key][lang === "zh" ? 1 : 0], words);
   }
 
   /** The sentence of a moment. */
   sentence(lang, now) {
     if (now.group.length > 1) return this.#groupSentence(lang, now);
     const [keys, words] = now.step ? [now.step.text, this.words(now.step)] : now.play.start;
-    return keys.map((key) => fill(this.told[lang][key], words)).join("");
+    return keys.map((key) => this.ui(lang, key, words)).join("");
   }
 
   /** The lines of mathematics of a moment; a payment says first where its slope comes from. */
@@ -76,20 +76,19 @@ export class Narrator {
   }
 
   #groupSentence(lang, now) {
-    const told = this.told[lang];
     const { story } = now;
+    const say = (key, words) => this.ui(lang, key, { ...names, ...words });
     const of = (kind) => now.group.filter((move) => move.kind === kind);
     const names = { group: groupName(now), root: story.root.name };
-    if (now.mode !== "backprop") return fill(told.group_walk, { ...names, n: now.group.length });
+    if (now.mode !== "backprop") return say("group_walk", { n: now.group.length });
     if (!of("settle").length) {
-      const key = story.nodes[now.step.actor].leaf ? "group_read" : "group_eval";
-      return fill(told[key], { ...names, n: now.group.length });
+      return say(story.nodes[now.step.actor].leaf ? "group_read" : "group_eval", { n: now.group.length });
     }
-    const said = fill(told.group_pay, { ...names, n: of("settle").length, paid: of("pay").length });
+    const said = say("group_pay", { n: of("settle").length, paid: of("pay").length });
     const deltas = story.sumsOf(of("settle").map((move) => move.actor)).map((id) => show(story.totals[id], 4));
     if (!deltas.length) return said;
     const delta = deltas.slice(0, DELTAS_SHOWN).join(", ") + (deltas.length > DELTAS_SHOWN ? ", …" : "");
-    return said + fill(told.group_delta, { ...names, delta });
+    return said + say("group_delta", { delta });
   }
 }
 

@@ -8,6 +8,7 @@ const PILE_FROM = 34;
 const STRONGEST = 0.4;
 const DOTS_AT_MOST = 3;
 const DOT = 7;
+const PARTS = 8;
 
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 /** Whether what moves goes up the debts: a walker, or a change on its way forward. */
@@ -28,7 +29,7 @@ const known = new WeakMap();
 /** What changes in an SVG, looked up once: functions that paint a part anew, by the nodes and edges it is about. */
 function partsOf(svg) {
   if (known.has(svg)) return known.get(svg);
-  const parts = { all: [], always: [], nodes: new Map(), edges: new Map() };
+  const parts = { all: [], always: [], nodes: new Map(), edges: new Map(), wires: new Map() };
   const add = (kind, ids, part) => {
     parts.all.push(part);
     for (const id of ids) parts[kind].set(id, [...(parts[kind].get(id) ?? []), part]);
@@ -40,6 +41,7 @@ function partsOf(svg) {
   for (const group of svg.querySelectorAll("g.edge")) {
     const ids = numbersOf(group, "edge");
     add("edges", ids, (now, current) => paintWire(group, ids, now, current));
+    for (const id of ids) parts.wires.set(id, group.querySelector(".wire"));
   }
   for (const text of svg.querySelectorAll("text[data-slot], text[data-word]")) {
     const [{ slot, word }, id] = [text.dataset, Number(text.dataset.of)];
@@ -168,12 +170,15 @@ function inscribe(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Where the cards, wires and boxes of a picture are, read off their outlines; cards with their nodes. */
+/** Where the cards and wires of a picture are, read off their outlines: a wire part by part; cards with their nodes. */
 export function boxesOf(svg) {
-  const all = (selector, box) => [...svg.querySelectorAll(selector)].map((element) => ({ element, ...box(element) }));
+  const all = (selector, read) => [...svg.querySelectorAll(selector)].map((element) => ({ element, ...read(element) }));
   return [
-    ...all("g.node", (group) => ({ nodes: numbersOf(group, "node"), ...cardBox(group) })),
-    ...all("g.edge, .quiet", (group) => lineBox((group.querySelector(".wire") ?? group).getAttribute("d"))),
+    ...all("g.node", (group) => {
+      const box = cardBox(group);
+      return { nodes: numbersOf(group, "node"), parts: [box], ...box };
+    }),
+    ...all("g.edge, .quiet", (group) => ({ parts: lineBoxes((group.querySelector(".wire") ?? group).getAttribute("d")) })),
   ];
 }
 
@@ -184,10 +189,13 @@ export function cardBox(group) {
   return { x, y, left: x - width / 2, top: y - height / 2, right: x + width / 2, bottom: y + height / 2 };
 }
 
-function lineBox(d) {
-  const all = numbersIn(d);
-  const [xs, ys] = [0, 1].map((axis) => all.filter((_, i) => i % 2 === axis));
-  return { left: Math.min(...xs), right: Math.max(...xs), top: Math.min(...ys), bottom: Math.max(...ys) };
+function lineBoxes(d) {
+  const curve = numbersIn(d);
+  const points = Array.from({ length: PARTS + 1 }, (_, i) => pointOn(curve, i / PARTS));
+  return points.slice(1).map((to, i) => {
+    const { x, y } = points[i];
+    return { left: Math.min(x, to.x), right: Math.max(x, to.x), top: Math.min(y, to.y), bottom: Math.max(y, to.y) };
+  });
 }
 
 export const numbersIn = (text) => text.match(/-?[\d.]+/g).map(Number);
@@ -197,7 +205,7 @@ export function coinsOf(svg, now) {
   if (now.step?.kind === "seed") return [seedCoin(svg, now)].filter(Boolean);
   const wires = new Map();
   for (const { id } of now.edges) {
-    const wire = svg.querySelector(`g.edge:is([data-edge="${id}"], [data-edges~="${id}"]) .wire`);
+    const wire = partsOf(svg).wires.get(id);
     if (wire) wires.set(wire, [...(wires.get(wire) ?? []), id]);
   }
   return [...wires].slice(0, COINS_AT_MOST).map(([wire, ids]) => coinOn(wire, ids, now));

@@ -1,8 +1,9 @@
 // The panels beside the board: the table, the program, the counters, the leaves to play with.
 import { grouped, show, sumOf, typeset } from "./numbers.js";
 
-/** Rows that a browser lays out together when one of them changes. */
+/** Rows that a browser lays out together, and not before they come into sight: so many, about so high. */
 const TOGETHER = 40;
+const ROW = 37;
 
 /** An element with attributes and children; text becomes text, never markup. */
 export function make(name, attributes = {}, ...children) {
@@ -24,7 +25,9 @@ function reveal(list, element) {
 
 function scrollTo(list, element) {
   const head = list.querySelector("thead")?.offsetHeight ?? 0;
-  const [top, bottom] = [element.offsetTop - head, element.offsetTop + element.offsetHeight];
+  const box = element.getBoundingClientRect();
+  const at = list.scrollTop + box.top - list.getBoundingClientRect().top;
+  const [top, bottom] = [at - head, at + box.height];
   if (top < list.scrollTop) list.scrollTop = top;
   else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
 }
@@ -36,7 +39,9 @@ export class Table {
     this.rows = story.nodes.map((node) => this.#row(node));
     for (const body of scroll.querySelectorAll("tbody")) body.remove();
     for (let at = 0; at < this.rows.length; at += TOGETHER) {
-      scroll.querySelector("table").append(make("tbody", {}, ...this.rows.slice(at, at + TOGETHER).map((row) => row.element)));
+      const body = make("tbody", {}, ...this.rows.slice(at, at + TOGETHER).map((row) => row.element));
+      body.style.containIntrinsicSize = `auto ${ROW * body.rows.length}px`;
+      scroll.querySelector("table").append(body);
     }
   }
 
@@ -93,15 +98,18 @@ export class Program {
   }
 
   paint(now) {
+    let lit;
     for (const id of now.changed?.nodes ?? this.lines.keys()) {
       const [line, node] = [this.lines.get(id), now.story.nodes[id]];
       if (!line) continue;
       const known = now.known(id) ? typeset(show(now.story.values[id], 6)) : "";
       write(line.said, node.leaf ? `${node.name} = ${known || "…"}` : `${node.name} = ${typeset(node.formula)}`);
       write(line.value, node.leaf ? "" : known);
-      this.#light(line.element, now.step !== undefined && now.lines.has(id), now.step?.kind === "eval");
+      const on = now.step !== undefined && now.lines.has(id);
+      this.#light(line.element, on, now.step?.kind === "eval");
+      if (on) lit ??= line.element;
     }
-    reveal(this.list, this.list.querySelector(".lit"));
+    reveal(this.list, lit);
   }
 
   #light(element, lit, forth) {

@@ -6,7 +6,6 @@ import { Asked, paintCompare, paintGauge, paintLog, Predict } from "./lessons.js
 import { readLink, writeLink } from "./link.js";
 import { mathml } from "./mathml.js";
 import { Narrator } from "./narrator.js";
-import { grouped } from "./numbers.js";
 import { Counters, Leaves, make, NumberField, Program, readNumber, Table, write } from "./panels.js";
 import { coinsOf, paint } from "./paint.js";
 import { impatient, nudge, pathByPath, payingBack } from "./plays.js";
@@ -22,7 +21,7 @@ const KEYS = [
   [["Shift ArrowRight"], "next", "Shift ← →", "key_node"], [["Shift ArrowLeft"], "previous"],
   [["Home"], "first", "Home End", "key_ends"], [["End"], "last"], [[" "], "play", "Space", "key_play"],
   [["f"], "forth", "F", "key_f"], [["b"], "backward", "B", "key_b"],
-  [["n"], "naive", "N", "key_n"], [["i"], "impatient", "I", "key_i"], [["d"], "nudge", "D", "key_d"],
+  [["w", "n"], "naive", "W", "key_w"], [["i"], "impatient", "I", "key_i"], [["d"], "nudge", "D", "key_d"],
   [["a"], "again", "A Z S", "key_passes"], [["z"], "zero"], [["s"], "step"],
   [["+", "="], "zoom_in", "+ − 0", "key_zoom"], [["-"], "zoom_out"], [["0"], "fit"],
   [[], "box", "Enter", "key_fold"], [["?"], "help", "?", "key_help"],
@@ -72,7 +71,7 @@ class Viewer {
     this.control("level").append(...data.levels.map((level) => make("option", { value: level })));
     this.control("nudged").append(...this.own.leaves.filter(({ id }) => this.own.canRetell(id)).map((node) => make("option", { value: node.id }, node.name)));
     disable(this.button("nudge"), this.state.leaf === undefined);
-    this.find(".keys").append(...KEYS.filter(([, , shown]) => shown).flatMap(([, , shown, said]) => [make("dt", {}, shown), make("dd", { "data-t": said })]));
+    this.find(".keys").append(...KEYS.filter(([, , , said]) => said in data.told.words).flatMap(([, , shown, said]) => [make("dt", {}, shown), make("dd", { "data-t": said })]));
   }
 
   // -- what is told ----------------------------------------------------------------------------------
@@ -242,7 +241,7 @@ class Viewer {
     now.changed = this.shown?.svg === this.board.svg && this.shown.lang === lang ? this.play.changes(this.shown.now, now) : undefined;
     this.shown = { now, lang, svg: this.board.svg };
     Object.assign(this.section.dataset, { step: taken, steps: this.steps.length, mode, lang });
-    const words = this.data.told.picture[lang];
+    const words = this.#pictured;
     const hurried = this.board.hurried;
     paint(this.board.svg, now, words);
     describe(this.board.svg, now, { narrator: this.narrator, say: this.say, words, folding: this.#folding });
@@ -256,6 +255,11 @@ class Viewer {
     if (mode === "nudge") this.#gauge();
     this.#caption(now);
     this.#controls();
+  }
+
+  /** The words of the picture. */
+  get #pictured() {
+    return this.data.told.picture[this.state.lang === "zh" ? 1 : 0];
   }
 
   #compare(taken) {
@@ -277,7 +281,7 @@ class Viewer {
   }
 
   #caption(now) {
-    const example = this.source === this.own || this.state.taken ? "" : this.data.told[this.state.lang].impatient_example;
+    const example = this.source === this.own || this.state.taken ? "" : this.say("impatient_example");
     write(this.find(".caption"), example + this.narrator.sentence(this.state.lang, now));
     this.find(".math").replaceChildren(...this.narrator.formulas(now).map((line) => mathml(...line)));
   }
@@ -328,7 +332,6 @@ class Viewer {
     this.table.translate(this.say);
     this.rate.check();
     for (const field of this.section.querySelectorAll('input[name="lang"]')) field.value = lang;
-    this.find('[data-why="wait"]').textContent = this.#whyWait();
     this.#reserve();
   }
 
@@ -339,16 +342,7 @@ class Viewer {
 
   #levelName(level) {
     const key = `level_${level}`;
-    return key in this.data.told.ui[this.state.lang] ? this.say(key) : this.say("level_n", { depth: level });
-  }
-
-  #whyWait() {
-    const { owed, leaves, edges, trace, shared } = this.own;
-    const node = shared[0] ?? leaves.filter(({ id }) => owed[id].length > 1).sort((a, b) => owed[b.id].length - owed[a.id].length)[0];
-    if (!node) return this.say("wait_none");
-    const { impatient_edge_uses: hurried, naive_edge_uses: naive } = trace.counts;
-    const counts = { edges: edges.length, impatient: grouped(hurried), naive: grouped(naive) };
-    return this.say(node.leaf ? "wait_leaf" : "wait_many", { node: node.name, n: owed[node.id].length, ...counts });
+    return this.say(key in this.data.told.words ? key : "level_n", { depth: level });
   }
 
   /** Unfold the gradient that was asked for. */
@@ -385,7 +379,7 @@ class Viewer {
     on("nudged", ({ value }) => this.#change({ leaf: Number(value) }));
     on("delta", ({ value }) => this.#nudge(Number(value) / 100));
     this.#listenToDrags();
-    new ResizeObserver(() => this.#reserve()).observe(this.find(".told"));
+    new ResizeObserver(() => this.#reserve()).observe(this.find(".controls"));
     addEventListener("hashchange", () => this.#restore());
     addEventListener("beforeprint", () => this.#print());
     addEventListener("afterprint", () => this.some(".strip")?.remove());
@@ -588,7 +582,7 @@ class Viewer {
     const item = make("li", {}, make("p", {}, `${now.taken}. ${this.narrator.sentence(this.state.lang, now)}`), ...formulas);
     if (picture) {
       const svg = this.board.svg.cloneNode(true);
-      paint(svg, now, this.data.told.picture[this.state.lang]);
+      paint(svg, now, this.#pictured);
       for (const { group, place } of coinsOf(svg, now)) {
         svg.append(group);
         place(1);
