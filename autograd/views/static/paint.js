@@ -1,5 +1,5 @@
 // Painting: brings the texts, states and coins of a picture that Python laid out to a moment.
-import { number, sumOf } from "./numbers.js";
+import { number, parse, sumOf } from "./numbers.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const COINS_AT_MOST = 60;
@@ -110,11 +110,12 @@ function partialText(element, id, now) {
   if (!now.known(now.story.edges[id].from)) return "";
   const times = now.mode === "naive" || now.mode === "impatient" ? now.times(id) : 0;
   const walked = times ? ` ${times <= DOTS_AT_MOST ? "•".repeat(times) : `×${times}`}` : "";
-  makeRoom(element, walked.length * DOT);
-  return element.dataset.before + number(now.story.locals[id]) + walked;
+  const [local, given] = [now.story.locals[id], parse(now.story.edges[id].local)].map((x) => number(x));
+  makeRoom(element, (walked.length + Math.max(0, local.length - given.length)) * DOT);
+  return element.dataset.before + local + walked;
 }
 
-/** Widen a pill for the count of its uses. */
+/** Widen a pill for the count of its uses, or for a longer number than the given one. */
 function makeRoom(text, more) {
   const rect = text.previousSibling;
   rect.dataset.home ??= rect.getAttribute("width");
