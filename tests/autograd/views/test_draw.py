@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd
+import nn
 from autograd import Value, scope
 from autograd.graph import edges, topological_order
 from autograd.views import draw as draw_module
 from autograd.views import layout as layout_module
 from autograd.views.draw import draw, save, to_svg
+from autograd.views.folding import levels, suiting
 from autograd.views.layout import graphviz_output
 from autograd.views.painter import n, tip
 from autograd.views.records import graph_of
@@ -321,6 +324,36 @@ def test_over_the_limit_says_how_to_raise_it_or_fold():
     with pytest.raises(ValueError, match=r"fold=1 shows its scopes folded into 1 node"):
         draw(long, fold=0)
     assert len(groups(parsed(to_svg(long, fold=1)), "data-nodes")) == 1
+
+
+@pytest.mark.parametrize(("nodes", "level"), [(60, 0), (61, 1)])
+def test_a_screen_holds_sixty_cards(nodes, level):
+    x = Value(1.0)
+    with scope("s"):
+        for _ in range(nodes - 1):
+            x = x.sin()
+    assert suiting(graph_of(topological_order(x))) == level
+
+
+@pytest.mark.parametrize("around", [(), ("model",), ("model", "part")])
+@pytest.mark.parametrize("made_of", ["units", "scopes"])
+def test_the_finest_level_that_fits_is_shown_and_nothing_finer_than_units(made_of, around):
+    with ExitStack() as stack:
+        for name in around:
+            stack.enter_context(scope(name))
+        if made_of == "units":
+            root = nn.MLP(2, [4, 4, 1], seed=1)([Value(0.5), Value(1.0)])
+        else:
+            root = layered()
+    graph = graph_of(topological_order(root))
+    depths = [*reversed(levels(graph)[:-1])]
+    finest = depths if made_of == "units" else [0, *depths]
+    cards = {depth: len(scene(graph, depth).cards) for depth in finest}
+    for most in range(1, len(graph.nodes) + 2):
+        shown = suiting(graph, most)
+        assert cards[shown] <= most or shown == 1
+        finer = finest[: finest.index(shown)]
+        assert all(cards[depth] > most for depth in finer), (most, shown, cards)
 
 
 def test_what_fills_more_than_a_screen_folds_itself_and_says_how_to_open():
