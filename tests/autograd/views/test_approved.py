@@ -98,7 +98,9 @@ def sources():
     root = scopes()
     root.backward()
     told = draw(root), draw(root, fold=1, lang="zh", gradients=False, rankdir="TB")
-    return skeleton(scene(trace(scopes()))) + "".join(picture.source for picture in told)
+    story = trace(scopes())
+    scenes = scene(story), scene(story, gradients=False), scene(story, 1), scene(trace(fan()), 2)
+    return "".join(map(skeleton, scenes)) + "".join(picture.source for picture in told)
 
 
 def kernels():
