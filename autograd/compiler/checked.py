@@ -91,7 +91,7 @@ def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     if word == "collect":
         varies = _check_pieces(program, where)
     elif word in VIEWS:
-        _check_seen(program, word, where)
+        check_seen(program, word, where)
     else:
         shapes, rule = [block[:2] for block in operands], SHAPES.get(word)
         n, m = rule(*shapes) if rule else np.max(shapes, axis=0)
@@ -113,7 +113,7 @@ _TAKES: dict[str, Callable[..., Any]] = {
 """Whether operands are such as a word takes, where not all are."""
 
 
-def _check_seen(program: ArrayProgram, word: str, where: Integers) -> None:
+def check_seen(program: ArrayProgram, word: str, where: Integers) -> None:
     """Views and tables stay within their base, which is not another."""
     base, *steps = program.operands[where].T
     _check(

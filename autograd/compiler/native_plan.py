@@ -20,12 +20,14 @@ from autograd.compiler.arrays import (
     LEAVES,
     OVER_ROWS,
     PARAMETERS,
+    VIEWS,
     WORDS,
     ArrayProgram,
+    Shape,
 )  # fmt: skip
+from autograd.compiler.checked import check_seen
 from autograd.compiler.native_places import Places
-from autograd.compiler.native_regions import Body, Read, Regions, fused, places_in
-from autograd.compiler.native_signatures import single
+from autograd.compiler.native_regions import Body, Read, Regions, fused, places_in, read_of
 from autograd.compiler.native_tables import (
     AFTER,
     PAD,
@@ -35,14 +37,13 @@ from autograd.compiler.native_tables import (
     Plan,
     R,
     Table,
-    check_reach,
     padded,
 )  # fmt: skip
 
 
 def plan(program: ArrayProgram, *, fuse: bool = False) -> Plan:
     """The tables of a program, in time that is linear in its length."""
-    check_reach(program)
+    _check_reach(program)
     return Planner(fused(program) if fuse else Regions(program)).planned()
 
 
@@ -89,19 +90,13 @@ class Planner:
 
     def _operation(self, k: int) -> None:
         word = self.words[k]
-        if word in OVER_ROWS:
+        if word in ELEMENTWISE:
+            self._region(k)
+        elif word in OVER_ROWS:
             getattr(self, f"_{word}")(k)
-        elif word == "collect":
-            self._collect(k)
         else:
-            table = self.tables[k]
-            if word not in ELEMENTWISE:
-                self.places.room(k)
-                getattr(self, f"_{word}")(k, table)
-            elif self.varying[k]:
-                self._region(k)
-            else:
-                self._in_lines(k, table)
+            self.places.room(k)
+            getattr(self, f"_{word}")(k, self.tables[k])
         self.places.release()
 
     def _region(self, k: int) -> None:
@@ -113,14 +108,19 @@ class Planner:
         for member in members:
             body.add(member)
         stored = [member for member in members if member not in self.regions.inner]
-        shape = shape or self.shapes[k]
-        operands = [self._read(*read, shape) for read in body.reads]
         text = body.storing(f"r{members.index(member)}" for member in stored)
-        places = [self.place[member] for member in stored]
-        self.out.apply(ROWS, text, (*shape, R), places, operands)
+        shape, table = shape or self.shapes[k], self.tables[k]
+        operands, sizes = [self._read(*read, shape) for read in body.reads], (*shape, R)
+        if not self.varying[k]:  # a vector of elements at a time
+            lines = [self._in_line(operand, table, shape) for operand in operands]
+            count = shape[0] * shape[1]
+            operands = [Operand(count == 1 or o.t > 0, o.place, 0, 0) for o in lines]
+            sizes = 1, 1, padded(count)
+        places = [self.places.room(member) for member in stored]
+        self.out.apply(table, text, sizes, places, operands)
 
-    def _read(self, read: Read, own: tuple[int, int], shape: tuple[int, int]) -> Operand:
-        """What a region reads; its elements are counted in this shape."""
+    def _read(self, read: Read, own: Shape, shape: Shape) -> Operand:
+        """Where what is read is; its elements are counted in this shape."""
         unit = R if self.varying[read.base] else 1
         place = self.place[read.base] + read.start * unit
         if read.table >= 0:
@@ -129,21 +129,10 @@ class Planner:
         s, t = read.steps(own, shape)
         return Operand(unit == R, place, s * unit, t * unit)
 
-    def _in_lines(self, k: int, table: int) -> None:
-        """An operation on what is the same for all rows, a vector of elements at a time."""
-        n, m = self.shapes[k]
-        operands = [
-            self._in_line(self._operand(j, table, (n, m)), table, (n, m)) for j in self._blocks(k)
-        ]
-        kinds = "".join("u" if o.t == 0 and n * m > 1 else "v" for o in operands)
-        numbers = [number for o in operands for number in (o.place, 0)]
-        kernel = single(self.words[k], kinds)
-        self._emit(table, kernel, 1, padded(n * m), self.places.room(k), *numbers)
-
     def _sum(self, k: int, table: int) -> None:
         (a,) = self._blocks(k)
         n, m = self.shapes[a]
-        operand = self._operand(a, table, (n, m))
+        operand = self._operand(a, table)
         if self.words[k] == "sum" and not operand.varies and operand.t == 1:
             self._emit(table, "total", n, m, self.place[k], operand.place, operand.s)
             return
@@ -155,7 +144,7 @@ class Planner:
     def _take(self, k: int, table: int) -> None:
         a, index = self._blocks(k)
         n, m = self.shapes[a]
-        chosen, places = (self._operand(j, table, self.shapes[j]) for j in (a, index))
+        chosen, places = (self._operand(j, table) for j in (a, index))
         if self.varying[k]:
             places = self._as_varying(places, table, (n, 1))
         length = R if self.varying[k] else 1
@@ -165,13 +154,10 @@ class Planner:
     def _matmul(self, k: int, table: int) -> None:
         a, b, bias = self.operands[k][:3]
         (width, depth), windows = self.shapes[a], self.shapes[b][0]
-        weights, data = (
-            self._operand(a, table, (width, depth)),
-            self._operand(b, table, self.shapes[b]),
-        )
+        weights, data = self._operand(a, table), self._operand(b, table)
         shift = Operand(False, ZERO, 0, 0)
         if bias >= 0:
-            shift = self._operand(bias, table, (windows, width))
+            shift = self._operand(bias, table)
         place, length = self.place[k], R if data.varies else 1
         apart = shift.varies or (self.varying[k] and not data.varies)
         if apart:
@@ -188,7 +174,7 @@ class Planner:
     def _mean(self, k: int) -> None:
         (a,) = self._blocks(k)
         n, m = self.shapes[a]
-        operand = self._as_varying(self._operand(a, ROWS, (n, m)), ROWS, (n, m))
+        operand = self._as_varying(self._operand(a, ROWS), ROWS, (n, m))
         place, s, t = self._sums_of(k)
         _, start, step, other, _ = operand
         if m == 1:
@@ -201,21 +187,21 @@ class Planner:
     def _outer(self, k: int) -> None:
         a, b = self._blocks(k)
         (windows, height), width = self.shapes[a], self.shapes[b][1]
-        left = self._as_varying(self._operand(a, ROWS, self.shapes[a]), ROWS, self.shapes[a])
+        left = self._as_varying(self._operand(a, ROWS), ROWS, self.shapes[a])
         place, d, _ = self._sums_of(k)
         right = self._row_by_row(b, (windows, width))
         sizes = (windows, height, width, place, d, R)
         self._emit(ROWS, "outer", *sizes, *left[1:4], *right)
 
-    def _row_by_row(self, b: int, shape: tuple[int, int]) -> tuple[int, int, int]:
+    def _row_by_row(self, b: int, shape: Shape) -> tuple[int, int, int]:
         """Place, stride of windows, stride of rows of a block that lies row by row."""
         (windows, width), out = shape, self.out
-        base, start, s, t = self._resolved(b)
-        if base == INPUTS and (t == 1 or width == 1):
+        read = self._read_of(b)
+        if read.base == INPUTS and read.table < 0 and (read.t == 1 or width == 1):
             if not out.copy:
                 out.copy = self.places.registers(out.copy_stride)
-            return out.copy + start, s if windows > 1 else 0, out.copy_stride
-        operand = self._as_varying(self._operand(b, ROWS, shape), ROWS, shape)
+            return out.copy + read.start, read.s, out.copy_stride
+        operand = self._as_varying(self._operand(b, ROWS), ROWS, shape)
         stride = padded(windows * width) + PAD
         place = self.places.scratch(ROWS, stride)
         for w in range(windows):
@@ -244,11 +230,10 @@ class Planner:
         self.out.sums.append((place, 1 + (n - 1) * s + (m - 1) * t))
         return place, s, t
 
-    def _collect(self, k: int) -> None:
+    def _collect(self, k: int, table: int) -> None:
         first, stop, once, _ = self.operands[k]
         pieces, (n, m), varies = self.pieces[first:stop], self.shapes[k], self.varying[k]
-        table, unit = self.tables[k], R if varies else 1
-        place = self.places.room(k)
+        place, unit = self.place[k], R if varies else 1
         covered = sum(self.shapes[block][0] * self.shapes[block][1] for block, *_ in pieces)
         add, suffix = not once, "" if varies else "1"
         there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
@@ -259,12 +244,12 @@ class Planner:
             if block in there:
                 continue
             shape = self.shapes[block]
-            operand = self._operand(block, table, shape)
+            operand = self._operand(block, table)
             if varies:
                 operand = self._as_varying(operand, table, shape)
             if start < 0:
-                operand = self._in_line(operand, table, shape, unit)
-                index = self._index(-1 - start)
+                operand = self._in_line(operand, table, shape)
+                index = self.program.tables[-1 - start].tolist()
                 if not varies and operand.s == operand.t == 0 and len(index) > 1:
                     line = self.places.scratch(table, len(index), uniform=True)
                     self._fill(table, len(index), 1, line, operand.place)
@@ -277,54 +262,36 @@ class Planner:
             to = (place + start * unit, s * unit, t * unit)
             self._emit(table, name, *sizes, *to, *operand[1:4])
 
-    def _resolved(self, k: int) -> tuple[int, int, int, int]:
-        """The real block behind an operand that is no table, start and strides in it."""
-        if self.words[k] == "view":
-            base, start, s, t = self.operands[k]
-            return base, start, s, t
-        return k, 0, self.shapes[k][1], 1
+    def _read_of(self, k: int) -> Read:
+        return read_of(self.words[k], k, self.operands[k], self.shapes[k])
 
-    def _operand(self, k: int, table: int, shape: tuple[int, int]) -> Operand:
-        """Where the numbers of an operand are, in this shape; those of a table are gathered."""
-        n, m = self.shapes[k]
-        if self.words[k] == "table":
-            operand = self._gathered(k, table)
-        else:
-            base, start, s, t = self._resolved(k)
-            unit = R if self.varying[base] else 1
-            operand = Operand(unit == R, self.place[base] + start * unit, s * unit, t * unit)
-        s = 0 if n == 1 else operand.s
-        return Operand(operand.varies, operand.place, s, 0 if m == 1 else operand.t)
+    def _operand(self, k: int, table: int) -> Operand:
+        """Where the numbers of an operand are; those of a table are gathered, and only once where
+        they are the same for all rows."""
+        read, shape = self._read_of(k), self.shapes[k]
+        operand = self._read(read, shape, shape)
+        if not operand.each:
+            return operand
+        return self._copied(operand, table if operand.varies else self.tables[read.base], shape)
 
-    def _gathered(self, k: int, table: int) -> Operand:
-        base, number, *_ = self.operands[k]
-        varies, m, index = self.varying[base], self.shapes[k][1], self._index(number)
-        place = self.places.scratch(table, len(index), uniform=not varies)
-        if not varies:
-            table = self.tables[base]
+    def _copied(self, operand: Operand, table: int, shape: Shape) -> Operand:
+        """The same numbers, in C order."""
+        (n, m), unit = shape, R if operand.varies else 1
+        place = self.places.scratch(table, n * m, uniform=not operand.varies)
+        self.out.apply(table, "|a0", (n, m, unit), [place], [operand])
+        return Operand(operand.varies, place, m * unit if n > 1 else 0, unit if m > 1 else 0)
+
+    def _in_line(self, operand: Operand, table: int, shape: Shape) -> Operand:
+        """An operand whose elements lie one behind the other, or is one number for all."""
+        (n, m), (varies, place, s, t, each) = shape, operand
         unit = R if varies else 1
-        there = Operand(varies, self.place[base], 0, 0, tuple(unit * each for each in index))
-        self.out.apply(table, "|a0", (1, len(index), unit), [place], [there])
+        if not (varies or s or t or each):
+            return operand
+        if each or not ((m == 1 or t == unit) and (n == 1 or s == m * unit)):
+            place = self._copied(operand, table, shape).place
         return Operand(varies, place, m * unit, unit)
 
-    def _index(self, number: int) -> list[int]:
-        index: list[int] = self.program.tables[number].ravel().tolist()
-        return index
-
-    def _in_line(
-        self, operand: Operand, table: int, shape: tuple[int, int], unit: int = 1
-    ) -> Operand:
-        """An operand whose elements lie one behind the other, or is one number for all."""
-        (n, m), (varies, place, s, t, _) = shape, operand
-        if unit == 1 and s == t == 0:
-            return operand
-        if (m == 1 or t == unit) and (n == 1 or s == m * unit):
-            return Operand(varies, place, m * unit, unit)
-        to = self.places.scratch(table, n * m, uniform=not varies)
-        self.out.apply(table, "|a0", (n, m, unit), [to], [operand])
-        return Operand(varies, to, m * unit, unit)
-
-    def _as_varying(self, operand: Operand, table: int, shape: tuple[int, int]) -> Operand:
+    def _as_varying(self, operand: Operand, table: int, shape: Shape) -> Operand:
         """An operand with a number per row, all of them the same if it has but one."""
         if operand.varies:
             return operand
@@ -347,15 +314,24 @@ class Planner:
     def _ends(self) -> None:
         out, program = self.out, self.program
         for root in program.roots:
-            operand = self._operand(root, ROWS, (1, 1))
+            operand = self._operand(root, ROWS)
             out.roots.append((operand.place, operand.varies))
         if program.loss >= 0:
-            out.loss = self._operand(program.loss, AFTER, (1, 1)).place
+            out.loss = self._operand(program.loss, AFTER).place
         if program.gradient >= 0:
             shape = self.shapes[program.gradient]
-            operand = self._operand(program.gradient, AFTER, shape)
+            operand = self._operand(program.gradient, AFTER)
             line = self._in_line(operand, AFTER, shape)
             out.gradient = line.place
             if line.t == 0 and shape[0] > 1:
                 out.gradient = out.uniform(shape[0])
                 self._fill(AFTER, shape[0], 1, out.gradient, line.place)
+
+
+def _check_reach(program: ArrayProgram) -> None:
+    """Nothing reaches native code that would read outside a block: ValueError."""
+    for word in VIEWS:
+        try:
+            check_seen(program, word, np.flatnonzero(program.codes == CODE[word]))
+        except ValueError as error:
+            raise ValueError(f"the program is damaged: {error}, outside a block") from None

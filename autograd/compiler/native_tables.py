@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from autograd.compiler.arrays import CODE, ArrayProgram, Integers
+from autograd.compiler.arrays import Integers
 from autograd.compiler.native_signatures import KINDS
 
 BEFORE, ROWS, AFTER, UPDATE = range(4)
@@ -181,19 +181,3 @@ class Plan:
 def padded(count: int) -> int:
     """So many places as whole vectors of the widest machine have."""
     return -(-count // PAD) * PAD
-
-
-def check_reach(program: ArrayProgram) -> None:
-    """Nothing reaches native code that would read outside a block: ValueError."""
-    sizes = program.shapes.prod(axis=1)
-    where = np.flatnonzero(program.codes == CODE["view"])
-    base, start, s, t = program.operands[where].T
-    rows, columns = (program.shapes[where] - 1).T
-    ends = [start + i * rows * s + j * columns * t for i in (0, 1) for j in (0, 1)]
-    sound = bool(np.all((np.min(ends, axis=0) >= 0) & (np.max(ends, axis=0) < sizes[base])))
-    for k in np.flatnonzero(program.codes == CODE["table"]).tolist():
-        block, number, *_ = program.operands[k].tolist()
-        places = program.tables[number]
-        sound &= places.size == sizes[k] and bool(0 <= places.min() <= places.max() < sizes[block])
-    if not sound:
-        raise ValueError("the program is damaged: it reads outside a block")
