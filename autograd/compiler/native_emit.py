@@ -209,23 +209,41 @@ class Emitter:
         self, start: Any, stop: Any, step: int, body: Callable[..., Any], *carried: Vector
     ) -> list[Vector]:
         """Run the body for start, start + step, …; what it returns is what it gets next time."""
+        b, stop = self.builder, self.whole(stop)
+
+        def inside(i: Whole, *now: Any) -> list[Any]:
+            following = body(i, *(Vector(self, each) for each in now)) or ()
+            return [b.add(i, self.whole(step)), *(vector.ir for vector in following)]
+
+        first = [self.whole(start), *(vector.ir for vector in carried)]
+        _, *last = self.loop_while(lambda i, *_: b.icmp_signed("<", i, stop), inside, *first)
+        return [Vector(self, each) for each in last]
+
+    def loop_while(
+        self, holds: Callable[..., Any], body: Callable[..., Sequence[Any]], *first: Any
+    ) -> list[Any]:
+        """Run the body while a condition holds; both get the first numbers, then what the body
+        returned."""
         b, before = self.builder, self.builder.block
         head, inside, after = (b.append_basic_block() for _ in range(3))
         b.branch(head)
         b.position_at_end(head)
-        i = b.phi(WHOLE)
-        i.add_incoming(self.whole(start), before)
-        now = [Vector(self, b.phi(vector.ir.type)) for vector in carried]
-        b.cbranch(b.icmp_signed("<", i, self.whole(stop)), inside, after)
+        now = [b.phi(each.type) for each in first]
+        b.cbranch(holds(*now), inside, after)
         b.position_at_end(inside)
-        following = body(i, *now) or ()
-        i.add_incoming(b.add(i, self.whole(step)), b.block)
-        for vector, first, later in zip(now, carried, following, strict=True):
-            vector.ir.add_incoming(first.ir, before)
-            vector.ir.add_incoming(later.ir, b.block)
+        following = body(*now)
+        for phi, one, later in zip(now, first, following, strict=True):
+            phi.add_incoming(one, before)
+            phi.add_incoming(later, b.block)
         b.branch(head)
         b.position_at_end(after)
         return now
+
+    def least(self, a: Whole, b: Whole) -> Whole:
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
+    def is_not(self, a: Whole, b: int) -> Any:
+        return self.builder.icmp_signed("!=", a, self.whole(b))
 
     def _call(self, name: str, result: Any, arguments: Sequence[Any], *suffix: Any) -> Any:
         """An intrinsic, declared when it is first used; its name ends in the types it is for."""

@@ -168,13 +168,9 @@ def _mean(k: _Kernel) -> None:
     def one(i: Whole) -> None:
         total = b.fmul(_sum_of(k, k.e.sum(k["a"], (i, k["s"])), k.rows), share)
         dst = k.e.sum(k["dst"], (i, k["d"]))
-        k.store_one(b.select(_is(k, k.is_first), total, b.fadd(k.load_one(dst), total)), dst)
+        k.store_one(b.select(k.e.is_not(k.is_first, 0), total, b.fadd(k.load_one(dst), total)), dst)
 
     k.each("n", one)
-
-
-def _is(k: _Kernel, number: Whole) -> Any:
-    return k.e.builder.icmp_signed("!=", number, k.e.whole(0))
 
 
 def _take(k: _Kernel, varies: int) -> None:
@@ -327,7 +323,7 @@ def _accumulate(k: _Kernel, vector: Vector, place: Whole, mask: Any) -> None:
     """Store in the first block of rows, add in those that follow."""
     e = k.e
     before = k.load(place) if mask is None else e.load_some(mask, k.memory, place)
-    first = e.builder.select(_is(k, k.is_first), vector.ir, (before + vector).ir)
+    first = e.builder.select(k.e.is_not(k.is_first, 0), vector.ir, (before + vector).ir)
     if mask is None:
         k.store(Vector(e, first), place)
     else:
@@ -342,16 +338,12 @@ def _transpose(k: _Kernel) -> None:
         # beyond the last number the last is read again: what is left there is never looked at
         last = k.e.sum(k["n"], -1)
         vectors = [
-            k.load(k["a"], (_least(k, k.e.sum(i, q), last), k["s"]), r) for q in range(lanes)
+            k.load(k["a"], (k.e.least(k.e.sum(i, q), last), k["s"]), r) for q in range(lanes)
         ]
         for q, vector in enumerate(transposed(k.e, vectors)):
             k.store(vector, k["dst"], (k.e.sum(r, q), k["d"]), i)
 
     k.each("n", lambda i: k.each_vector(lambda r: square(i, r)), lanes)
-
-
-def _least(k: _Kernel, a: Whole, b: Whole) -> Whole:
-    return k.e.builder.select(k.e.builder.icmp_signed("<", a, b), a, b)
 
 
 def transposed(e: Emitter, rows: Sequence[Vector]) -> list[Vector]:

@@ -64,12 +64,6 @@ class Loop(Emitter):
     def copy_one(self, to: Any, source: Any) -> None:
         self.builder.store(self.builder.load(source, typ=DOUBLE), to)
 
-    def least(self, a: Whole, b: Whole) -> Whole:
-        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
-
-    def is_not(self, a: Whole, b: int) -> Any:
-        return self.builder.icmp_signed("!=", a, self.whole(b))
-
 
 def emit_loops(module: Any, lanes: int) -> None:
     """`run` and `train`, and what they call."""
@@ -86,18 +80,13 @@ def emit_loops(module: Any, lanes: int) -> None:
 def _follow(e: Loop) -> None:
     """Run the entries of a table, from the first word to the end."""
     b, (kernels, words, end, memory, rows, first) = e.builder, e.function.args
-    before, head, inside, after = b.block, *(b.append_basic_block() for _ in range(3))
-    b.branch(head)
-    b.position_at_end(head)
-    here = b.phi(WORDS)
-    here.add_incoming(words, before)
-    b.cbranch(b.icmp_unsigned("<", here, end), inside, after)
-    b.position_at_end(inside)
-    number = b.sext(b.load(here, typ=WORD), WHOLE)
-    kernel = b.inttoptr(b.load(b.gep(kernels, [number]), typ=WHOLE), KERNEL.as_pointer())
-    here.add_incoming(b.call(kernel, [b.gep(here, [e.whole(1)]), memory, rows, first]), b.block)
-    b.branch(head)
-    b.position_at_end(after)
+
+    def entry(here: Any) -> list[Any]:
+        number = b.sext(b.load(here, typ=WORD), WHOLE)
+        kernel = b.inttoptr(b.load(b.gep(kernels, [number]), typ=WHOLE), KERNEL.as_pointer())
+        return [b.call(kernel, [b.gep(here, [e.whole(1)]), memory, rows, first])]
+
+    e.loop_while(lambda here: b.icmp_unsigned("<", here, end), entry, words)
     b.ret_void()
 
 
@@ -107,11 +96,14 @@ def _load(e: Loop) -> None:
     memory = e.field(machine, MACHINE, "memory", NUMBERS)
     get = {name: e.field(machine, MACHINE, name) for name in MACHINE[10:15]}
     inputs, copy = e.at(memory, get["inputs"]), e.at(memory, get["copy"])
+    ordered = e.is_not(b.ptrtoint(order, WHOLE), 0)
     keeps, last, width = e.is_not(get["copy"], 0), e.sum(start, count, -1), get["width"]
 
     def row_of(r: Whole) -> Any:
         place = e.least(e.sum(start, r), last)
-        return e.at(data, (_chosen(e, order, place), width))
+        # where there is no order, something else is read and not looked at
+        chosen = b.load(b.select(ordered, b.gep(order, [place]), machine), typ=WHOLE)
+        return e.at(data, (b.select(ordered, chosen, place), width))
 
     def some(r: Whole) -> None:
         rows = [row_of(e.sum(r, q)) for q in range(e.lanes)]
@@ -135,18 +127,6 @@ def _load(e: Loop) -> None:
 
     e.loop(0, count, e.lanes, some)
     b.ret_void()
-
-
-def _chosen(e: Loop, order: Any, place: Whole) -> Whole:
-    """The row at a place of the order, or of the data if there is no order."""
-    b = e.builder
-    before = b.block
-    with b.if_then(b.icmp_signed("!=", b.ptrtoint(order, WHOLE), e.whole(0))):
-        inside, chosen = b.block, b.load(b.gep(order, [place]), typ=WHOLE)
-    number = b.phi(WHOLE)
-    number.add_incoming(place, before)
-    number.add_incoming(chosen, inside)
-    return number
 
 
 def _root(e: Loop, machine: Any, o: Whole) -> tuple[Whole, Whole]:
@@ -180,7 +160,7 @@ def _run(e: Loop) -> None:
     kernels = e.field(machine, MACHINE, "kernels", WHOLES)
     memory = e.field(machine, MACHINE, "memory", NUMBERS)
     length, roots = (e.field(machine, MACHINE, name) for name in ("length", "root_count"))
-    keeps = b.icmp_signed("!=", b.ptrtoint(outputs, WHOLE), e.whole(0))
+    keeps = e.is_not(b.ptrtoint(outputs, WHOLE), 0)
 
     def asked(part: str) -> Any:
         return b.if_then(e.is_not(b.and_(parts, e.whole(PARTS[part])), 0))
@@ -242,17 +222,12 @@ def _train(e: Loop) -> None:
     """A step per batch until a loss is not finite; how many losses there are."""
     b, (machine, training) = e.builder, e.function.args
     steps = e.field(training, TRAINING, "steps")
-    before, head, inside, after = b.block, *(b.append_basic_block() for _ in range(3))
-    b.branch(head)
-    b.position_at_end(head)
-    step, stopped = b.phi(WHOLE), b.phi(WHOLE)
-    goes_on = b.and_(b.icmp_signed("<", step, steps), b.icmp_signed("==", stopped, e.whole(0)))
-    b.cbranch(goes_on, inside, after)
-    b.position_at_end(inside)
-    later = (e.sum(step, 1), e.call("step", machine, training, step))
-    for phi, following in zip((step, stopped), later, strict=True):
-        phi.add_incoming(e.whole(0), before)
-        phi.add_incoming(following, inside)
-    b.branch(head)
-    b.position_at_end(after)
-    b.ret(step)
+
+    def goes_on(step: Whole, stopped: Whole) -> Any:
+        return b.and_(b.icmp_signed("<", step, steps), b.not_(e.is_not(stopped, 0)))
+
+    def step(step: Whole, _: Whole) -> list[Whole]:
+        return [e.sum(step, 1), e.call("step", machine, training, step)]
+
+    count, _ = e.loop_while(goes_on, step, e.whole(0), e.whole(0))
+    b.ret(count)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,11 +23,10 @@ from autograd.compiler.arrays import (
     ArrayProgram,
     Integers,
     Operation,
+    Shape,
     ends_of,
     reordered,
 )  # fmt: skip
-
-Shape: TypeAlias = tuple[int, int]
 
 MOST_OPERATIONS = 4000
 """A longer program stays as it is: compiling what does not repeat takes longer than to run it."""
@@ -53,7 +52,7 @@ class Read(NamedTuple):
             return self.s, self.t
         return (step * wanted[1] if wanted[0] > 1 else 0), (step if wanted[1] > 1 else 0)
 
-    def step(self, shape: tuple[int, int]) -> int | None:
+    def step(self, shape: Shape) -> int | None:
         """From each element to the next, where that is always the same."""
         n, m = shape
         if n == 1 or m == 1:
@@ -67,7 +66,7 @@ class Region:
 
     count: int
     """How many numbers each of them has per row."""
-    shape: tuple[int, int] | None
+    shape: Shape | None
     """How their elements are counted, where that matters."""
     members: list[int]
     reads: set[Read]
