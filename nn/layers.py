@@ -79,8 +79,14 @@ class Neuron(Module):
 
     @property
     def nonlin(self) -> bool:
-        """Whether the activation does anything, as micrograd asks."""
+        """Whether the activation does anything, as micrograd asks; assigned, relu or nothing."""
         return self.activate is not linear
+
+    @nonlin.setter
+    def nonlin(self, nonlin: bool) -> None:
+        if nonlin != self.nonlin:
+            self.activation = "relu" if nonlin else "linear"
+            self.activate = activation_of(self.activation)
 
     def parameters(self) -> list[Value]:
         """The weights, then the bias."""

@@ -243,6 +243,18 @@ def test_neurons_straight_and_bent(nonlin: bool) -> None:
         assert neuron([1.0, 2.0]).data == (0.0 if nonlin else -3.0)
 
 
+def test_a_neuron_straightened_afterwards() -> None:
+    layer = Layer(1, 1, activation="tanh")
+    [neuron] = layer.neurons
+    neuron.w[0].data = -2.0
+    neuron.nonlin = True
+    assert (neuron.activation, layer([0.5]).data) == ("tanh", math.tanh(-1.0))
+    neuron.nonlin = False
+    assert (neuron.nonlin, neuron.activation, layer([0.5]).data) == (False, "linear", -1.0)
+    neuron.nonlin = True
+    assert (neuron.nonlin, neuron.activation, layer([0.5]).data) == (True, "relu", 0.0)
+
+
 def test_a_network_of_one_s_own() -> None:
     class MyNeuron:
         def __init__(self, nin: int) -> None:
