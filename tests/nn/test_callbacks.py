@@ -51,7 +51,9 @@ def test_an_improvement_is_more_than_it_has_to_be(least, ended):
 def test_validation_is_watched_where_there_is_any_and_else_the_loss():
     for name in ("loss", "validation"):
         assert told(EarlyStopping(2), [1.0, 2.0, 3.0], name)[:2] == (3, 1.0)
+    # the loss is the same all the time
     assert told(EarlyStopping(2, monitor="loss"), [3.0, 2.0, 1.0], "validation")[:2] == (3, 1.0)
+    assert told(EarlyStopping(2), [3.0, 2.0, 1.0], "validation")[:2] == (None, 3.0)
 
 
 def test_a_metric_should_rise():
