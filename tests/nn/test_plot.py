@@ -49,8 +49,7 @@ def test_a_decision_is_drawn_with_its_examples(outputs, labels, tmp_path):
     y = [labels[i % len(labels)] for i in range(12)]
     figure = nn.plot_decision_boundary(model, X, y, path=tmp_path / "moons.png")
     (axis,) = figure.axes
-    assert axis.get_xlabel()
-    assert axis.get_ylabel()
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("first input", "second input")
     names = [text.get_text() for text in axis.get_legend().get_texts()]
     assert names == [f"class {label}" for label in labels]
     points = [c for c in axis.collections if len(c.get_offsets()) > 1]
@@ -170,3 +169,18 @@ def test_a_figure_shows_itself_in_notebooks():
     shown = figure._repr_mimebundle_()
     assert shown["image/png"].startswith(b"\x89PNG")
     assert shown["text/plain"] == repr(figure)
+
+
+def test_there_may_be_more_curves_and_classes_than_colours():
+    metrics = {f"score {k}": [0.1 * k, 0.2 * k] for k in range(9)}
+    lines = nn.plot_history(history(loss=[1.0], metrics=metrics)).axes[1].lines
+    assert len({line.get_color() for line in lines}) == 8
+    assert lines[8].get_color() == lines[0].get_color()
+    X, y = [[float(k), 0.0] for k in range(9)], [*range(9)]
+    (axis,) = nn.plot_decision_boundary(lambda x: [-((x[0] - k) ** 2) for k in range(9)], X, y).axes
+    colours = [region_at(axis, (k + 0.1, 0.1)) for k in range(9)]
+    assert len({*colours}) == 8
+    assert colours[8] == colours[0]
+    classes = [c for c in axis.collections if not hasattr(c, "filled")]
+    assert [tuple(c.get_facecolor()[0][:3]) for c in classes] == colours
+    assert len({c.get_paths()[0].vertices.tobytes() for c in classes}) == 8
