@@ -145,6 +145,7 @@ def test_several_outputs_decide_by_the_largest():
     ).axes
     regions = [region_at(axis, at) for at in ((0.9, 0.1), (0.1, 0.9), (0.1, 0.1))]
     assert len({*regions}) == 3
+    assert len(lines_of(axis)) >= 2
     for x, y in [point for line in lines_of(axis) for point in line]:
         outputs = sorted([x, y, 1.0 - x - y])
         assert outputs[2] - outputs[1] < 0.03, "the two largest are equal on a boundary"
