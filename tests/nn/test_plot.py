@@ -33,7 +33,11 @@ def test_losses_and_metrics_each_get_labelled_axes(tmp_path):
 
 
 def test_a_history_without_epochs_can_be_plotted():
-    assert len(nn.plot_history(history()).axes) == 1
+    alone = nn.plot_history(history())
+    assert len(alone.axes) == 1
+    two = nn.plot_history(history(metrics={"accuracy": [0.5]}))
+    assert two.get_figwidth() > alone.get_figwidth() > alone.get_figheight()
+    assert two.get_figheight() == alone.get_figheight()
 
 
 def test_a_loss_over_many_magnitudes_is_drawn_on_a_log_scale():
