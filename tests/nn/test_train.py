@@ -204,6 +204,10 @@ def test_a_batch_of_everything_keeps_its_order():
     train(a, batch_size=None, shuffle=True)
     train(b, batch_size=None, shuffle=False)
     assert a.state_dict() == b.state_dict()
+    c, d = mlp(), mlp()
+    train(c, batch_size=25, shuffle=True)
+    train(d, batch_size=25, shuffle=False)
+    assert c.state_dict() != d.state_dict(), "two batches are drawn anew"
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native"])
