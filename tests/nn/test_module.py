@@ -83,6 +83,19 @@ def test_another_models_state_is_refused_and_nothing_changes(change, complaint):
 def test_many_missing_names_are_counted_not_listed():
     with pytest.raises(ValueError, match="and 10 more missing"):
         MLP(2, [3, 1], seed=1).load_state_dict({})
+    module = Module()
+    module.parts = [Value(0.0) for _ in range(4)]
+    for state, words in [
+        ({"parts.2": 1.0}, "parts.0, parts.1, parts.3 missing from it"),
+        (
+            {"d": 1.0, "b": 1.0, "c": 1.0, "a": 1.0},
+            "parts.0, parts.1, parts.2 and 1 more missing from it and "
+            "a, b, c and 1 more not in this model",
+        ),
+    ]:
+        with pytest.raises(ValueError, match="the state is another model's: ") as raised:
+            module.load_state_dict(state)
+        assert str(raised.value) == f"the state is another model's: {words}"
 
 
 def test_repr_shows_the_tree():
