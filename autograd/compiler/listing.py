@@ -16,7 +16,6 @@ import numpy as np
 from autograd.compiler.arrays import (
     ARITIES,
     ARITY,
-    CODE,
     CONSTANTS,
     ELEMENTWISE,
     INPUTS,
@@ -39,7 +38,7 @@ from autograd.compiler.follow import (
     steps_of,
     sums_of_products,
 )
-from autograd.compiler.record import Recorder
+from autograd.compiler.record import FIRST_COMPUTED, Recorder
 from autograd.rules import BASIS
 
 _SYMBOLS = {
@@ -125,8 +124,8 @@ def unrolled(program: ArrayProgram, places: Mapping[tuple[int, int], str]) -> Li
     recorder = Recorder(*program.shapes[:2, 0].tolist())
     blocks = _recorded(program, recorder)
     roots = [recorder.block(blocks[k].flat[0]) for k in program.roots]
-    loss = recorder.block(blocks[program.loss].flat[0] if program.loss >= 0 else 0.0)
-    slopes = [] if program.gradient < 0 else blocks[program.gradient].ravel().tolist()
+    loss = recorder.block(blocks[program.loss].flat[0])
+    slopes = blocks[program.gradient].ravel().tolist()
     pieces = [(recorder.block(slope), (k, 0, 0)) for k, slope in enumerate(slopes)]
     gradient = recorder.collect(pieces, (len(slopes), 1), once=True)  # the last block
     flat, place = placed(recorder.finish(roots, loss, gradient))
@@ -194,7 +193,7 @@ def count(listing: Listing) -> Counts:
     """How much work one row of the program is."""
     program = listing.program
     needed = needed_for(program.roots, program)
-    computed = [k for k in listing.registers if program.codes[k] > CODE["table"]]
+    computed = [k for k in listing.registers if program.codes[k] >= FIRST_COMPUTED]
     return Counts(
         instructions=len(computed),
         of_value=int(needed[computed].sum()),
@@ -215,7 +214,7 @@ def _most_alive(listing: Listing) -> int:
     return int(np.max(made - np.cumsum(given_back) + given_back, initial=0))
 
 
-def print_list(listing: Listing, names: Names, limit: int = 200) -> str:
+def print_list(listing: Listing, names: Names, limit: int) -> str:
     """The list as text: instructions (the middle left out beyond ``limit``), ends, counts."""
     lines = _cut([*listing.registers], limit, partial(_line, listing), f"{'…':>8}   ")
     roots = _ends("root", listing.program.roots, names.roots, limit)

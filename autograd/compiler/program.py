@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from autograd.compiler.arrays import CODE, VIEWS, Array, ArrayProgram
+from autograd.compiler.arrays import Array, ArrayProgram
 from autograd.compiler.backends import (
     Executor,
     check_backend,
@@ -24,6 +24,7 @@ from autograd.compiler.backends import (
 )
 from autograd.compiler.backends import Steps as TrainingSteps
 from autograd.compiler.listing import Counts, Listing, Names, count, print_list, unrolled
+from autograd.compiler.record import FIRST_COMPUTED
 from autograd.compiler.roll import Rolled, roll
 from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
 from autograd.files import write_atomically
@@ -96,7 +97,7 @@ class Program:
         parameters: Sequence[Value] | None,
         *,
         numbers: Array | None = None,
-        backend: str = "auto",
+        backend: str,
     ) -> None:
         self.arrays = arrays
         self.names = names
@@ -248,7 +249,7 @@ class Program:
 
     def __repr__(self) -> str:
         names = self.names
-        operations = int((self.arrays.codes > CODE[VIEWS[-1]]).sum())
+        operations = int((self.arrays.codes >= FIRST_COMPUTED).sum())
         note = f" ({self.note})" if self.note else ""
         counts = [
             _counted(operations, "operation") + " on blocks",

@@ -1,6 +1,7 @@
 """The program as users meet it: what it takes, what it refuses, and what it says."""
 
 import math
+import operator
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import autograd
 from autograd import Program, Value, compile, no_grad  # noqa: A004
 from autograd.compiler.listing import unrolled
 from autograd.rules import TABLE
-from autograd.value import apply
+from autograd.value import FLOATS, apply
 from tests.autograd.compiler.reference import follow
 
 
@@ -333,6 +334,7 @@ def test_listing_of_a_large_program_is_short(limit: int) -> None:
     assert len(program.listing(limit=500).splitlines()) > 1000
     whole, ends, counts = program.listing(limit=10_000).split("\n\n")
     assert "more" not in whole + ends
+    assert program.listing(limit=len(whole.splitlines())).split("\n\n")[0] == whole
     body, cut_ends, same = program.listing(limit=limit).split("\n\n")
     lines, all_lines = body.splitlines(), whole.splitlines()
     last = limit // 2
@@ -362,6 +364,47 @@ def instructions(program: Program) -> dict[str, tuple[list[str], str]]:
     return {m[1]: (re.findall(r"v\d+", m[2]), m[3]) for m in told if m}
 
 
+OPERATORS = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": FLOATS.divide,
+    "<": FLOATS.less, "<=": FLOATS.less_equal, "==": FLOATS.equal,
+}  # fmt: skip
+
+
+def computed(text: str, numbers: dict[str, float], leaves: dict[str, list[float]]) -> float:
+    """What one instruction comes to, as one reads it."""
+    if m := re.fullmatch(r"(v\d+) (\S+) (v\d+)", text):
+        return float(OPERATORS[m[2]](numbers[m[1]], numbers[m[3]]))
+    if m := re.fullmatch(r"(\w+)\((.*)\)", text):
+        return float(getattr(FLOATS, m[1])(*[numbers[name] for name in m[2].split(", ")]))
+    if m := re.fullmatch(r"(parameter|input) (\d+)", text):
+        return leaves[m[1]][int(m[2])]
+    return -numbers[text[1:]] if text.startswith("-v") else float(text)
+
+
+def read(program: Program, params: list[float], row: list[float]) -> dict[str, float]:
+    """What the ends of the list come to."""
+    numbers: dict[str, float] = {}
+    body, ends, _ = program.listing(limit=10**6).split("\n\n")
+    for line in body.splitlines():
+        m = re.fullmatch(r" *(v\d+) = (.*?) +(?:row|once)(?: .*)?", line)
+        assert m, line
+        numbers[m[1]] = computed(m[2], numbers, {"parameter": params, "input": row})
+    told = [re.fullmatch(r"(\w+ \d+): (v\d+)(?:   .*)?", line) for line in ends.splitlines()]
+    return {m[1]: numbers[m[2]] for m in told if m}
+
+
+def every_word() -> Program:
+    a, b, c = (Value(x, label=name) for x, name in ((0.7, "a"), (2.0, "b"), (-0.5, "c")))
+    one = c**0
+    one.label = "one"
+    chosen = autograd.where(autograd.less_equal(a, b), a / b, a - b)
+    other = autograd.where(autograd.equal(a, b), -a, autograd.where(autograd.less(b, a), a, c * b))
+    shared = autograd.sum([a.sin(), b.sin(), c.sin(), a.sin() * b.sin()])
+    taken = autograd.take([a, b * 2.0, c], autograd.sign(a) + 1.0)
+    terms = [chosen, other * one, shared, taken, autograd.logsumexp([a, b, c]), math.inf**-1 * a]
+    return compile([autograd.sum(terms), chosen + b], [a, b], backend="numpy")
+
+
 def network() -> Program:
     x = [Value(0.0) for _ in range(3)]
     weights = [[Value(0.1) for _ in x] for _ in range(4)]
@@ -374,7 +417,23 @@ def mixture() -> Program:
     return compile([a * b, autograd.logsumexp([a, b, 3.0]) ** 2.5, -a], [a], backend="numpy")
 
 
-@pytest.mark.parametrize("build", [network, mixture, lambda: compile(Value(2.0))])
+@pytest.mark.parametrize("build", [network, mixture, every_word])
+@pytest.mark.parametrize("row", [[0.3, -1.2, 2.0], [2.0, 2.0, -0.0], [0.0, -3.0, 0.1]])
+def test_the_list_read_line_by_line_computes_what_the_program_does(
+    build: Callable[[], Program], row: list[float]
+) -> None:
+    program = build()
+    row, params = row[: len(program.names.inputs)], program.pack().tolist()
+    found = read(program, params, row)
+    outputs, (_, slopes) = program(params, [row])[0], program.value_and_grad(params, [row])
+    wanted = {f"root {k}": y for k, y in enumerate(outputs)}
+    wanted |= {f"gradient {k}": slope for k, slope in enumerate(slopes)}
+    assert found == pytest.approx(wanted, rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "build", [network, mixture, every_word, lambda: compile(Value(2.0), backend="numpy")]
+)
 def test_counts_are_those_of_the_instructions_that_are_listed(build: Callable) -> None:
     program = build()
     listed, counts = instructions(program), program.counts()
