@@ -160,6 +160,8 @@ def executed(demo: Path) -> Path:
         with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
             shutil.copytree(ROOT / "demos/pictures", Path(temporary) / "pictures")
             environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+            # on a busy machine the threads of SciPy's BLAS wait for each other, for seconds
+            environment["OPENBLAS_NUM_THREADS"] = "1"
             subprocess.run(
                 [sys.executable, ROOT / "docs/demos.py", demo, temporary],
                 env=environment, cwd=ROOT, check=True,
