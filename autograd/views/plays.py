@@ -254,7 +254,7 @@ class _Hurry:
         held = self.piles[creditor.id] = amount if before is None else before + amount
         words = {
             **{"from": debtor.name, "to": creditor.name, "root": self.story.root.name},
-            **{"debt": show(debt), "local": show(edge.local), "amount": show(amount)},
+            **{"debt": show(debt), "amount": show(amount)},
             **{"factor": enclosed(show(edge.local)), "times": str(self.times[edge.id])},
         }
         keys = [f"impatient_{self.ending}"]

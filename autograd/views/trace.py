@@ -333,7 +333,6 @@ class _Storyteller:
             "from": debtor.name,
             "to": creditor.name,
             "debt": show(self.gradient(debtor)),
-            "local": show(debt.local),
             "factor": enclosed(show(debt.local)),
             "amount": show(receipt.amount),
             "operand": str(debt.slot + 1),

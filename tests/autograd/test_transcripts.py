@@ -108,6 +108,9 @@ SCREENS = [
     ("en", 24, 6, "backprop", ["n", "end"]),
     *(("en", 64, height, "backprop", ["?", "n", "f", "end"]) for height in (8, 9, 10, 11, 13)),
     ("zh", 30, 18, "passes", ["?", "n", "f", "end"]),
+    ("en", 64, 10, "backprop", [*"nnnnnnn", *["shift right"] * 4]),
+    ("en", 80, 20, "passes", ["end", "a", *["shift right"] * 3, "n", "s", "a", "shift right"]),
+    ("en", 90, 20, "backprop", ["n"]),
 ]
 
 

@@ -329,7 +329,7 @@ function hurried(story, edge, debt, ending, held) {
   const local = story.locals[edge.id];
   const amount = debt * local;
   held.set(edge.to, held.has(edge.to) ? held.get(edge.to) + amount : amount);
-  const words = { ...story.along(edge), debt: show(debt), local: show(local), factor: enclosed(show(local)), amount: show(amount) };
+  const words = { ...story.along(edge), debt: show(debt), factor: enclosed(show(local)), amount: show(amount) };
   const move = { kind: "hurry", story, edge: edge.id, actor: edge.from, payee: edge.to, amount, held: held.get(edge.to) };
   return { ...move, text: [`impatient_${ending}`], math: "impatient", words };
 }
