@@ -17,7 +17,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import autograd
-from autograd.arguments import COMMANDS, EXAMPLES, Asked, UserError, completion, help_of, language
+from autograd.arguments import COMMANDS, Asked, UserError, completion, help_of, language
 from autograd.arguments import read as read_words
 from autograd.differences import Difference, differences
 from autograd.expression import Expression, ExpressionError, parse, parse_values
@@ -30,8 +30,6 @@ from autograd.views.words import show
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-__all__ = ["COMMANDS", "EXAMPLES", "Request", "main"]
 
 OK, DISAGREES, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -15,7 +15,6 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import partial
 from math import isfinite, isnan, pi
 from typing import Any
 
@@ -87,14 +86,9 @@ class Term:
 
 
 class Words:
-    """The namespace of terms: ``m.exp(x)`` is the text ``exp(x)``, for every name of the table.
-
-    Rows that users do not call by name are written out.
-    """
+    """The namespace of terms: ``m.exp(x)`` is the text ``exp(x)``, for every name of the table."""
 
     def __getattr__(self, name: str) -> Callable[..., Term]:
-        if name in TABLE and not TABLE[name].public:
-            return partial(TABLE[name].forward, self)
         return lambda *terms: Term(f"{name}({', '.join(term(x).text for x in terms)})")
 
     def divide(self, a: Any, b: Any) -> Term:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import autograd
 from autograd import cli
+from autograd.arguments import COMMANDS, EXAMPLES
 
 SEED = ["(a+b)*(b+1)", "a=2", "b=1"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
@@ -245,14 +246,14 @@ def test_version_and_help(capsys):
         assert ended.value.code == 0
         assert said in capsys.readouterr().out
     assert run(capsys)[0] == 0
-    for command in cli.COMMANDS:
+    for command in COMMANDS:
         with pytest.raises(SystemExit) as ended:
             cli.main([command, "--help"])
         assert ended.value.code == 0
         assert f"payback {command} " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("line", [line for line, name in cli.EXAMPLES if name != "serve"])
+@pytest.mark.parametrize("line", [line for line, name in EXAMPLES if name != "serve"])
 def test_every_example_in_the_help_works(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, *words = shlex.split(line)
@@ -349,7 +350,7 @@ def test_both_languages_have_the_same_sentences_and_gaps():
 
 
 def test_no_english_is_left_in_the_chinese_help(capsys):
-    for command in ("", *cli.COMMANDS):
+    for command in ("", *COMMANDS):
         with pytest.raises(SystemExit):
             cli.main([*([command] if command else []), "--help", "--lang", "zh"])
         told = capsys.readouterr().out
@@ -363,7 +364,7 @@ def test_completion_scripts(capsys, shell):
         cli.main(["--completion", shell])
     assert ended.value.code == 0
     script = capsys.readouterr().out
-    assert all(command in script for command in cli.COMMANDS)
+    assert all(command in script for command in COMMANDS)
     program = shutil.which(shell)
     if program:
         done = subprocess.run([program, "-n"], input=script, text=True, capture_output=True)
@@ -396,7 +397,7 @@ def test_bash_completes(capsys, line, expected):
 UNSEEN = "\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 WORDS = st.one_of(
     st.text(max_size=30),
-    st.sampled_from([*cli.COMMANDS, "a", "a=1", "a*b", "b=2", "--lang", "zh", "-o", "--", "-h"]),
+    st.sampled_from([*COMMANDS, "a", "a=1", "a*b", "b=2", "--lang", "zh", "-o", "--", "-h"]),
     st.sampled_from(["--limit", "3", "--mode", "naive", "--port", "--theme", "=", "a=", "--x=1"]),
     st.text("ab+-*/()[],.=<> 12e", max_size=12),
 )

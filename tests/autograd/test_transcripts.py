@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from autograd import Value, cli, trace
-from autograd.arguments import completion
+from autograd.arguments import COMMANDS, completion
 from autograd.views.terminal import _Player
 from tests.autograd.test_cli import REFUSED
 
@@ -27,7 +27,7 @@ FOLDER = Path(__file__).resolve().parent / "transcripts"
 SEED = ["(a+b)*(b+1)", "a=2", "b=1"]
 TOLD = [
     ["--help"],
-    *([command, "--help"] for command in cli.COMMANDS),
+    *([command, "--help"] for command in COMMANDS),
     ["show", *SEED],
     ["show", "relu(x)*w+where(x<0, 1, x)", "x=-0.5", "w=4"],
     ["show", "x/0*y", "x=1", "y=-inf"],

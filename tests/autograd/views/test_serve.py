@@ -272,7 +272,9 @@ def test_the_command_until_ctrl_c(tmp_path, lang):
         assert "Ctrl-C" in how
         connection = http.client.HTTPConnection(HOST, found, timeout=60)
         connection.request("GET", "/")
-        assert 'value="x*x"' in connection.getresponse().read().decode()
+        body = connection.getresponse().read().decode()
+        assert 'value="x*x"' in body
+        assert f'name="lang" value="{lang}"' in body
         process.send_signal(signal.SIGINT)
         said, complaint = process.communicate(timeout=60)
     finally:

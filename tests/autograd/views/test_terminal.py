@@ -311,14 +311,14 @@ def test_what_terminals_send(monkeypatch):
 
 def test_keys_of_windows(monkeypatch):
     """As `msvcrt` documents them: a special key is two characters, 0 or 0xE0 first."""
-    typed = list("n\x00H\xe0M\xe0K\xe0G\xe0O\r")
+    typed = list("nX\x00H\xe0M\xe0K\xe0G\xe0O\r")
     windows = SimpleNamespace(kbhit=lambda: bool(typed), getwch=lambda: typed.pop(0))
     monkeypatch.setitem(sys.modules, "msvcrt", windows)
     monkeypatch.setattr(sys, "platform", "win32")
     with module.keys() as next_key:
-        told = [next_key(1.0) for _ in range(7)]
+        told = [next_key(1.0) for _ in range(8)]
         assert next_key(0.0) is None
-    assert told == ["n", "other", "right", "left", "home", "end", "\r"]
+    assert told == ["n", "X", "other", "right", "left", "home", "end", "\r"]
 
 
 class Scripted:

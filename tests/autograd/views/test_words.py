@@ -33,6 +33,8 @@ def test_every_row_can_be_read(name):
     assert len(words) == len(operands)
     longest = 300 if name.startswith("_") else 100
     assert all(0 < len(text) < longest and "Term" not in text for text in words)
+    private = [row for row in TABLE if not TABLE[row].public]
+    assert not any(f"{row}(" in text for row in private for text in words)
 
 
 @pytest.mark.parametrize(
