@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import nn
 from nn.progress import bar, busy
 
 
@@ -70,3 +71,17 @@ def test_a_wait_has_a_name(monkeypatch):
     with busy("compiling", True):
         pass
     assert "compiling" in screen.getvalue()
+
+
+def test_training_shows_itself_unless_told_not_to(monkeypatch):
+    """And takes 100 epochs in batches of 32."""
+    X = [[k / 40] for k in range(40)]
+    for given, seen in ({}, True), ({"progress": False}, False):
+        screen = terminal(monkeypatch)
+        optimizer = nn.SGD(nn.MLP(1, [1], seed=0).parameters(), lr=0.0)
+        b, w = optimizer.params
+        history = nn.fit(
+            lambda x: w * x[0] + b, X, X, loss=nn.squared_error, optimizer=optimizer, **given
+        )
+        assert (len(history), optimizer.steps) == (100, 200)
+        assert ("epoch 100/100" in screen.getvalue()) is seen
