@@ -78,10 +78,8 @@ def test_training_shows_itself_unless_told_not_to(monkeypatch):
     X = [[k / 40] for k in range(40)]
     for given, seen in ({}, True), ({"progress": False}, False):
         screen = terminal(monkeypatch)
-        optimizer = nn.SGD(nn.MLP(1, [1], seed=0).parameters(), lr=0.0)
-        b, w = optimizer.params
-        history = nn.fit(
-            lambda x: w * x[0] + b, X, X, loss=nn.squared_error, optimizer=optimizer, **given
-        )
+        model = nn.MLP(1, [1], seed=0)
+        optimizer = nn.SGD(model.parameters(), lr=0.0)
+        history = nn.fit(model, X, X, loss=nn.squared_error, optimizer=optimizer, **given)
         assert (len(history), optimizer.steps) == (100, 200)
         assert ("epoch 100/100" in screen.getvalue()) is seen
