@@ -831,6 +831,58 @@ def press_on(tab, *keys):
     press(tab, *keys)
 
 
+PANELS = (
+    ("step=60&ask=1&passes=again,zero", 720),
+    ("step=60&ask=1&passes=again,zero&lang=zh", 360),
+    ("mode=impatient&step=99", 360),
+    ("mode=impatient&step=99&lang=zh", 720),
+    ("mode=nudge&step=99", 720),
+    ("step=9&by=edge&predict=1&lang=zh", 360),
+)
+"""A link and a width for each of the panels, the languages in turn."""
+
+CUT_OFF = """() =>
+    [...document.querySelectorAll("button, label, h1, h2, p, output, dt, dd, td, th")]
+    .filter((e) => e.checkVisibility() && !e.closest(".ground, .sr, .tree, .math, .side .scroll"))
+    .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline")
+    .map((e) => e.outerHTML.slice(0, 80))"""
+
+TOO_WIDE = """() => {
+    const wrong = [];
+    const stage = document.querySelector(".ground > :first-child");
+    for (const text of stage.querySelectorAll("g.node text, .pill text")) {
+        if (!text.textContent || !text.checkVisibility()) continue;
+        const around = text.closest("g.node")?.querySelector(".card") ?? text.previousSibling;
+        const [inner, outer] = [text, around].map((element) => element.getBBox());
+        if (inner.x < outer.x - 0.5 || inner.x + inner.width > outer.x + outer.width + 0.5)
+            wrong.push([text.textContent, inner.x, inner.width, outer.x, outer.width].join(" "));
+    }
+    return wrong;
+}"""
+
+
+def show_link(tab, link):
+    """Go where a link leads, on the page that is already there."""
+    tab.evaluate(
+        """(link) => new Promise((done) => {
+            addEventListener("hashchange", () => done(), { once: true });
+            location.hash = link; })""",
+        link,
+    )
+    tab.evaluate("document.getAnimations().forEach((animation) => animation.finish())")
+
+
+def long_names():
+    x = Value(-1234.5678, label="the_width_of_the_first_hidden_layer")
+    y = Value(2.0, label="学习率和动量的乘积与它们之和")
+    return (x * y).tanh() + x / 3
+
+
+def wide_numbers():
+    x, y = Value(-123456.789, label="x"), Value(-1.23456789e-300, label="y")
+    return (x * y).exp() * x * 1e300 - y * float("inf")
+
+
 class TestReaders:
     def test_hostile_labels_are_inert(self, opened):
         leaves = [Value(1.0, label=label) for label in HOSTILE]
@@ -894,11 +946,39 @@ class TestReaders:
         found = axe.Axe().run(tab).response["violations"]
         assert [(v["id"], v["nodes"][0]["html"]) for v in found] == []
 
-    def test_accessible_network(self, opened):
+    @pytest.mark.parametrize("graph", [seed_graph, network])
+    def test_accessible_at_twice_the_size(self, opened, graph):
+        """At 200 % a screen of 1,440 is 720 wide; every panel, both languages, both schemes."""
         axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-        tab = opened(trace(network()), "#step=60", bypass_csp=True)
-        found = axe.Axe().run(tab).response["violations"]
-        assert [(v["id"], v["nodes"][0]["html"]) for v in found] == []
+        tab = opened(trace(graph()), bypass_csp=True, device_scale_factor=2)
+        for (link, width), look in zip(PANELS, ("light", "dark") * 3, strict=True):
+            tab.set_viewport_size({"width": width, "height": 450})
+            tab.emulate_media(color_scheme=look)
+            show_link(tab, link)
+            found = axe.Axe().run(tab).response["violations"]
+            assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], link
+
+    @pytest.mark.parametrize("graph", [seed_graph, network])
+    def test_letters_twice_as_large_are_not_cut_off(self, opened, graph):
+        tab = opened(trace(graph()), bypass_csp=True)
+        tab.evaluate("document.documentElement.style.fontSize = '32px'")
+        for (link, _), width in zip(PANELS, (360, 720) * 3, strict=True):
+            tab.set_viewport_size({"width": width, "height": 800})
+            show_link(tab, link)
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert tab.evaluate(CUT_OFF) == [], link
+
+    @pytest.mark.parametrize("lang", ["en", "zh"])
+    @pytest.mark.parametrize("graph", ["shared", "network", "scopes", "long", "wide"])
+    def test_no_text_is_wider_than_its_card(self, opened, graph, lang):
+        """As the browser measures it, at the start and at the end, at every level."""
+        made = {"shared": shared_graph, "network": network, "scopes": nested}
+        story = trace({**made, "long": long_names, "wide": wide_numbers}[graph]())
+        tab = opened(story, f"#lang={lang}")
+        for step in (0, 999):
+            for level in (0, 1, 2):
+                show_link(tab, f"step={step}&level={level}&lang={lang}")
+                assert tab.evaluate(TOO_WIDE) == [], (step, level)
 
     def test_large_graph_steps_to_the_same_table(self, opened):
         story = trace(big_graph())
