@@ -224,6 +224,57 @@ def test_blocks_stand_beside_what_they_are_made_of(heights, wide):
         assert line.label is None or line.label[0] + wide / 2 <= places.width - 80.0
 
 
+def layered(draws):
+    """Blocks in layers, some in scopes and in scopes of these, with lines from earlier layers."""
+    blocks, layers = [], []
+    for k in range(draws.randint(1, 4)):
+        outer = draws.choice([(), (f"layer {k}",)])
+        nested = outer and draws.random() < 0.5
+        layers.append([])
+        for j in range(draws.randint(1, 4)):
+            scope_ = (*outer, f"neuron {j}") if nested else outer
+            for part in range(draws.randint(1, 2) if scope_ else 1):
+                layers[-1].append(f"{k}.{j}.{part}")
+                size = draws.uniform(30, 200), draws.uniform(28, 90)
+                blocks.append(Block(layers[-1][-1], scope_, *size))
+    links = []
+    for k, layer in list(enumerate(layers))[1:]:
+        for head in layer:
+            tails = {draws.choice(layers[k - 1]), draws.choice(draws.choice(layers[:k]))}
+            for tail in sorted(tails)[: draws.randint(1, 2)]:
+                links.append((f"{tail}-{head}", tail, head, draws.choice([0.0, 40.0, 110.0])))
+    return blocks, links
+
+
+@given(st.integers(0, 10_000))
+def test_any_layers_can_be_read(seed):
+    blocks, links = layered(random.Random(seed))
+    places = columns_of(blocks, links)
+    at = {
+        b.key: (x - b.width / 2, y - b.height / 2, x + b.width / 2, y + b.height / 2)
+        for b in blocks
+        for x, y in [places.nodes[b.key]]
+    }
+    assert not any(overlap(a, b) for a, b in combinations(at.values(), 2))
+    sheet = (0.0, 0.0, places.width, places.height)
+    assert all(holds(sheet, box) for box in (*at.values(), *places.boxes.values()))
+    scopes = dict.fromkeys(b.scope[: i + 1] for b in blocks for i in range(len(b.scope)))
+    boxes = dict(zip(scopes, places.boxes.values(), strict=True))
+    for name, (left, top, right, bottom) in boxes.items():
+        for b in blocks:
+            roomy = holds((left + 14, top + 34, right - 14, bottom - 14), at[b.key])
+            assert roomy if b.scope[: len(name)] == name else not overlap(boxes[name], at[b.key])
+    for name, tail, head, wide in links:
+        line = places.curves[name]
+        (x0, y0), (x1, y1) = line.points[0], line.points[-1]
+        assert (x0, x1) == pytest.approx((at[tail][2], at[head][0]))
+        assert at[tail][1] <= y0 <= at[tail][3]
+        assert at[head][1] <= y1 <= at[head][3]
+        assert (line.label is not None) is (wide > 0)
+        others = [box for key, box in at.items() if key not in (tail, head)]
+        assert not any(within(point, box, 2) for point in points_of(line) for box in others)
+
+
 @given(
     st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=4, max_size=4),
     st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=0, max_size=6),
