@@ -24,8 +24,6 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import (
-    INPUTS,
-    PARAMETERS,
     Array,
     ArrayProgram,
     Integers,
@@ -105,42 +103,38 @@ class NativeExecutor:
 class Machine:
     """The tables of a plan for one block length, and a memory."""
 
-    def __init__(
-        self, planned: Plan, length: int, inputs: int, params: int, kernels: Integers
-    ) -> None:
-        self._kernels, width = kernels, padded(params)
+    def __init__(self, planned: Plan, length: int, kernels: Integers) -> None:
+        self.length, self._kernels = length, kernels
         self._tables = [table.words(length) for table in planned.tables]
         self._zero = padded(planned.uniforms + PAD)
         beyond = FIRST_REGISTER + planned.registers * length + 4 * PAD
-        self._memory = _aligned(self._zero + beyond)
+        self.memory = _aligned(self._zero + beyond)
         roots = [(place_at(each, length), varies) for each, varies in planned.roots]
         self._roots = np.array(roots, np.int64)
         for place, numbers in planned.constants:
             self.at(place, len(numbers))[:] = numbers
-        ends = [(_address(table), _address(table) + table.nbytes) for table in self._tables]
-        (before, before_end), (rows, rows_end), (after, after_end), (update, update_end) = ends
-        self.fields = {
-            "kernels": _address(kernels),
-            "memory": _address(self._memory) + 8 * self._zero,
-            "before": before, "before_end": before_end, "rows": rows, "rows_end": rows_end,
-            "after": after, "after_end": after_end, "update": update, "update_end": update_end,
-            "length": length,
-            "inputs": FIRST_REGISTER, "width": inputs,
+        fields = {
+            "kernels": _address(kernels), "memory": _address(self.memory) + 8 * self._zero,
+            "length": length, "inputs": FIRST_REGISTER, "width": planned.inputs,
             "copy": place_at(planned.copy, length), "copy_stride": planned.copy_stride,
             "loss": planned.loss, "hyper": planned.hyper,
             "roots": _address(self._roots), "root_count": len(planned.roots),
         }  # fmt: skip
-        self._record = np.array([self.fields[name] for name in MACHINE], np.int64)
+        for part, table in zip(PARTS, self._tables):
+            fields[part] = _address(table)
+            fields[f"{part}_end"] = fields[part] + table.nbytes
+        self._record = np.array([fields[name] for name in MACHINE], np.int64)
         self.address, self._run = _address(self._record), library().run
-        self.params = self.at(planned.params, params)
-        state = self.at(planned.state, planned.states * width).reshape(planned.states, width)
-        self.state = state[:, :params]
+        count, states = planned.param_count, planned.states
+        self.params = self.at(planned.params, count)
+        lines = self.at(planned.state, states * padded(count)).reshape(states, padded(count))
+        self.state = lines[:, :count]
         """What the optimiser remembers, and behind it what params and state were before."""
-        self._loss, self._gradient = self.at(planned.loss, 1), self.at(planned.gradient, params)
+        self._loss, self._gradient = self.at(planned.loss, 1), self.at(planned.gradient, count)
 
     def at(self, place: int, count: int) -> Array:
         """Uniform numbers of the memory."""
-        return self._memory[self._zero + place : self._zero + place + count]
+        return self.memory[self._zero + place :][:count]
 
     def run(
         self, params: Array, batch: Array, start: int, stop: int, outputs: Array | None, parts: int
@@ -150,6 +144,12 @@ class Machine:
         kept = 0 if outputs is None else _address(outputs) + outputs.strides[0] * start
         data = _address(batch) if batch.size else 0  # it takes longer to ask than to run a little
         self._run(self.address, data, 0, start, stop, 1 / len(batch), kept, parts)
+
+    def add(self, other: Machine, ranges: Iterable[tuple[int, int]]) -> None:
+        """Add what another has in these places, which may be named twice."""
+        each = [np.arange(place, place + count) for place, count in ranges]
+        places = self._zero + np.unique(np.concatenate([*each, np.arange(0)]))
+        self.memory[places] += other.memory[places]
 
     def ends(self) -> tuple[float, Array]:
         """The loss and its gradient."""
@@ -162,7 +162,6 @@ class Runner:
     def __init__(self, program: ArrayProgram, planned: Plan | None = None) -> None:
         self._program, self._plan, self._done = program, planned or plan(program), 0
         self._kernels = library().addresses(self._plan.kernels)
-        self._params, self._inputs = (int(program.shapes[k, 0]) for k in (PARAMETERS, INPUTS))
         self._work = max(1, self._plan.registers, len(self._plan.tables[ROWS]) // 8)
         self._longest = _longest_block(self._plan.registers)
         self._final = planned is not None
@@ -183,8 +182,7 @@ class Runner:
     def updated(self, update: ArrayProgram) -> Runner:
         """One that takes steps of an optimiser's rule."""
         if self._updated is None or self._updated[0] is not update:
-            planned = with_update(self._plan, update, self._params)
-            self._updated = update, self._with(planned)
+            self._updated = update, self._with(with_update(self._plan, update))
         return self._updated[1]
 
     def _with(self, planned: Plan) -> Runner:
@@ -203,9 +201,8 @@ class Runner:
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
         first, *others = machines = self._run(params, _plain(batch), None)
-        for place, count in _merged(self._plan.sums) if others else ():
-            for machine in others:
-                first.at(place, count)[:] += machine.at(place, count)
+        for machine in others:
+            first.add(machine, self._plan.sums)
         if others:
             first.run(params, batch, 0, 0, None, PARTS["after"])
         ends = first.ends()
@@ -261,18 +258,17 @@ class Runner:
 
     def _machine(self, rows: int) -> Machine:
         """One that nobody uses, for blocks of up to so many rows."""
-        length = min(self._longest, -(-rows // PAD) * PAD)
+        length = min(self._longest, padded(rows))
         try:
             return self._free.setdefault(length, deque()).pop()
         except IndexError:
-            return Machine(self._plan, length, self._inputs, self._params, self._kernels)
+            return Machine(self._plan, length, self._kernels)
 
     def _give_back(self, machines: Iterable[Machine]) -> None:
         for machine in machines:
-            length = machine.fields["length"]
-            if length not in self._free and len(self._free) > MOST_LENGTHS:
+            if machine.length not in self._free and len(self._free) > MOST_LENGTHS:
                 self._free.clear()
-            self._free.setdefault(length, deque()).append(machine)
+            self._free.setdefault(machine.length, deque()).append(machine)
 
 
 def _longest_block(registers: int) -> int:
@@ -280,18 +276,6 @@ def _longest_block(registers: int) -> int:
     rows = max(SHORTEST_BLOCK, CACHE // max(1, registers))
     rows = min(rows, LONGEST_BLOCK, MOST_MEMORY // max(1, registers))
     return max(PAD, rows // PAD * PAD)
-
-
-def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same places, none of them twice."""
-    merged: list[tuple[int, int]] = []
-    for start, count in sorted(ranges):
-        if merged and start <= sum(merged[-1]):
-            first, length = merged[-1]
-            merged[-1] = first, max(length, start + count - first)
-        else:
-            merged.append((start, count))
-    return merged
 
 
 def _address(numbers: npt.NDArray[Any]) -> int:

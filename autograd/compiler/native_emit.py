@@ -19,6 +19,14 @@ Whole: TypeAlias = Any
 DOUBLE, WHOLE, WORD, BIT = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
 
+def _operator(name: str, *, swapped: bool = False) -> Callable[[Vector, Any], Vector]:
+    def apply(a: Vector, b: Any) -> Vector:
+        pair = a.ir, a.emitter.vector(b).ir
+        return Vector(a.emitter, getattr(a.emitter.builder, name)(*pair[:: 1 - 2 * swapped]))
+
+    return apply
+
+
 class Vector:
     """A vector in the function that is being written."""
 
@@ -27,33 +35,10 @@ class Vector:
     def __init__(self, emitter: Emitter, value: Any) -> None:
         self.emitter, self.ir = emitter, value
 
-    def _with(self, name: str, other: Any, *, swapped: bool = False) -> Vector:
-        pair = (self.ir, self.emitter.vector(other).ir)
-        return Vector(self.emitter, getattr(self.emitter.builder, name)(*pair[:: 1 - 2 * swapped]))
-
-    def __add__(self, other: Any) -> Vector:
-        return self._with("fadd", other)
-
-    def __sub__(self, other: Any) -> Vector:
-        return self._with("fsub", other)
-
-    def __mul__(self, other: Any) -> Vector:
-        return self._with("fmul", other)
-
-    def __truediv__(self, other: Any) -> Vector:
-        return self._with("fdiv", other)
-
-    def __radd__(self, other: Any) -> Vector:
-        return self._with("fadd", other, swapped=True)
-
-    def __rsub__(self, other: Any) -> Vector:
-        return self._with("fsub", other, swapped=True)
-
-    def __rmul__(self, other: Any) -> Vector:
-        return self._with("fmul", other, swapped=True)
-
-    def __rtruediv__(self, other: Any) -> Vector:
-        return self._with("fdiv", other, swapped=True)
+    __add__, __radd__ = _operator("fadd"), _operator("fadd", swapped=True)
+    __sub__, __rsub__ = _operator("fsub"), _operator("fsub", swapped=True)
+    __mul__, __rmul__ = _operator("fmul"), _operator("fmul", swapped=True)
+    __truediv__, __rtruediv__ = _operator("fdiv"), _operator("fdiv", swapped=True)
 
     def __neg__(self) -> Vector:
         return Vector(self.emitter, self.emitter.builder.fneg(self.ir))
@@ -127,10 +112,13 @@ class Emitter:
 
     def spread(self, number: Any) -> Vector:
         """One number of the function, in every lane."""
-        none, zeros = ir.Constant(self.type, ir.Undefined), [0] * self.lanes
+        return Vector(self, self._spread(self.type, number))
+
+    def _spread(self, kind: Any, number: Any) -> Any:
+        none, zeros = ir.Constant(kind, ir.Undefined), [0] * self.lanes
         first = self.builder.insert_element(none, number, ir.Constant(WORD, 0))
         lanes = ir.Constant(ir.VectorType(WORD, self.lanes), zeros)
-        return Vector(self, self.builder.shuffle_vector(first, none, lanes))
+        return self.builder.shuffle_vector(first, none, lanes)
 
     def shuffle(self, a: Vector, b: Vector, lanes: Sequence[int]) -> Vector:
         chosen = ir.Constant(ir.VectorType(WORD, self.lanes), list(lanes))
@@ -142,10 +130,7 @@ class Emitter:
     def first_lanes(self, count: Whole) -> Any:
         """The mask of so many lanes."""
         numbers = ir.Constant(self.bits, [*range(self.lanes)])
-        none, zeros = ir.Constant(self.bits, ir.Undefined), [0] * self.lanes
-        one = self.builder.insert_element(none, count, ir.Constant(WORD, 0))
-        lanes = ir.Constant(ir.VectorType(WORD, self.lanes), zeros)
-        return self.builder.icmp_signed("<", numbers, self.builder.shuffle_vector(one, none, lanes))
+        return self.builder.icmp_signed("<", numbers, self._spread(self.bits, count))
 
     def choose(self, mask: Any, a: Any, b: Any) -> Vector:
         """a where the mask holds, else b."""

@@ -42,9 +42,6 @@ EVERYTHING = PARTS["before"] | PARTS["rows"] | PARTS["after"]
 class Loop(Emitter):
     """A native function of wholes and pointers."""
 
-    def __init__(self, module: Any, name: str, arguments: Sequence[Any], result: Any, lanes: int):
-        super().__init__(module, name, arguments, result, lanes)
-
     def field(self, record: Any, names: Sequence[str], name: str, kind: Any = None) -> Any:
         """A number of a record, or the pointer in it."""
         b = self.builder

@@ -73,10 +73,11 @@ class Planner:
         self.placed: dict[int, tuple[int, int, int]] = {}
 
     def planned(self) -> Plan:
-        out, inputs, places = self.out, self.shapes[INPUTS][0], self.places
+        out, places = self.out, self.places
         for k in (PARAMETERS, CONSTANTS):
             places.room(k)
-        out.params, out.copy_stride = self.place[PARAMETERS], padded(inputs)
+        (out.param_count, _), (out.inputs, _) = self.shapes[PARAMETERS], self.shapes[INPUTS]
+        out.params, out.copy_stride = self.place[PARAMETERS], padded(out.inputs)
         out.constants = [(self.place[CONSTANTS], self.program.constants)]
         self._place_sums()
         start = len(LEAVES)

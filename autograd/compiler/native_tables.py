@@ -127,7 +127,10 @@ class Plan:
     uniforms: int = 0
     """How many places below 0."""
     constants: list[tuple[int, npt.NDArray[np.float64]]] = field(default_factory=list)
+    inputs: int = 0
+    """How many."""
     params: int = 0
+    param_count: int = 0
     copy: int = 0
     copy_stride: int = 0
     roots: list[tuple[int, bool]] = field(default_factory=list)

@@ -26,7 +26,7 @@ from autograd.compiler.native_tables import PAD, UPDATE, Operand, Plan, Table, p
 ONE = (1, 1)
 
 
-def with_update(plan: Plan, rule: ArrayProgram, params: int) -> Plan:
+def with_update(plan: Plan, rule: ArrayProgram) -> Plan:
     """The plan, with a table that takes a step of the rule."""
     program = for_values(unrolled(for_values(rule), {}).program)
     plan = replace(
@@ -35,22 +35,22 @@ def with_update(plan: Plan, rule: ArrayProgram, params: int) -> Plan:
         constants=[*plan.constants],
         kernels={**plan.kernels},
     )
-    _Update(plan, program, padded(params)).add()
+    _Update(plan, program).add()
     return plan
 
 
 class _Update:
     """Goes through a rule, in which every block is one number."""
 
-    def __init__(self, plan: Plan, program: ArrayProgram, width: int) -> None:
+    def __init__(self, plan: Plan, program: ArrayProgram) -> None:
         self.plan, self.program, self.body = plan, program, Body(program)
         self.places = {k: plan.uniform(int(program.shapes[k, 0])) for k in (PARAMETERS, CONSTANTS)}
         plan.hyper = self.places[PARAMETERS]
         plan.constants.append((self.places[CONSTANTS], program.constants))
-        states, self.width = len(program.roots) - 1, width
+        states, self.width = len(program.roots) - 1, padded(plan.param_count)
         plan.states = 1 + 2 * states
-        plan.state = plan.uniform(plan.states * width)
-        lines = [plan.state + k * width for k in range(plan.states)]
+        plan.state = plan.uniform(plan.states * self.width)
+        lines = [plan.state + k * self.width for k in range(plan.states)]
         self.results = [plan.params, *lines]
         self.columns = [plan.params, plan.gradient, *lines[:states]]
 

@@ -166,7 +166,7 @@ class Program:
         if steps.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {steps.batch_size}")
         rows, order = self._rows(steps.rows), np.ascontiguousarray(steps.order, dtype=np.int64)
-        if len(order) and not (order.min() >= 0 and order.max() < len(rows)):
+        if len(order) and order.view(np.uint64).max() >= len(rows):  # as -1 would be, too
             raise IndexError(f"order points outside the {len(rows)} rows")
         hyper = _real_array(steps.hyper, (-(-len(order) // steps.batch_size), None), "hyper")
         parameters, states = len(self.names.parameters), len(steps.state)
