@@ -736,6 +736,8 @@ def _stated(
     parents: object, partials: Any, op: str, children: object, symbol: str
 ) -> tuple[tuple[Any, ...], tuple[Any, ...] | Unstated, str]:
     """Parents, partials and name; with micrograd's arguments the partials are yet to be told."""
+    if parents is not _NONE and children is not _NONE:
+        raise TypeError("parents and _children are two names for the operands: give one of them")
     operands = _each(parents if children is _NONE else children, "parents")
     if isinstance(partials, str):  # the third argument of micrograd's
         partials, symbol = _NONE, partials

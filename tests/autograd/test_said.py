@@ -129,6 +129,7 @@ def a_wrong_partial(v: Value) -> Value:
         (lambda: Value(1.0, (), "tanh"), ValueError, "op='tanh' names an operation, which needs parents and partials"),
         (lambda: Value(1.0, (x,), "f", op=3), TypeError, "op is a str, got int 3"),
         (lambda: Value(1.0, _children=x), TypeError, "parents is a tuple, got Value(2.0, label='x', grad=0.0); did you mean (x,)?"),
+        (lambda: Value(1.0, (x,), _children=(x,)), TypeError, "parents and _children are two names for the operands: give one of them"),
         # a closure that pays
         (lambda: setattr(x * 2, "_backward", None), TypeError, "_backward is a function without arguments, got None"),
         (lambda: closing(lambda out: setattr(x, "grad", out.grad)), ValueError, "a _backward pays each operand a partial times the node's grad; the one of f forgets what others have paid; write += where it says ="),
