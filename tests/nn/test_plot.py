@@ -1,5 +1,7 @@
 """Plots: labelled, and telling curves and classes apart by more than colour."""
 
+import sys
+
 import pytest
 
 import nn
@@ -189,3 +191,13 @@ def test_there_may_be_more_curves_and_classes_than_colours():
     classes = [c for c in axis.collections if not hasattr(c, "filled")]
     assert [tuple(c.get_facecolor()[0][:3]) for c in classes] == colours
     assert len({c.get_paths()[0].vertices.tobytes() for c in classes}) == 8
+
+
+@pytest.mark.parametrize("missing", ["numpy", "matplotlib", "matplotlib.figure"])
+def test_what_is_missing_is_named_with_the_extra_that_brings_it(missing, monkeypatch):
+    nn.plot._shown.cache_clear()
+    monkeypatch.setitem(sys.modules, missing, None)
+    words = rf"this needs {missing.partition('.')[0]}: pip install \"payback\[plot\]\""
+    plots = {"numpy": lambda: nn.plot_decision_boundary(lambda x: x[0], [[1.0, 2.0]], [0])}
+    with pytest.raises(ImportError, match=words):
+        plots.get(missing, lambda: nn.plot_history(history()))()

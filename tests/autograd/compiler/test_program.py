@@ -334,6 +334,7 @@ def test_listing_of_a_large_program_is_short(limit: int) -> None:
     assert len(program.listing(limit=500).splitlines()) > 1000
     whole, ends, counts = program.listing(limit=10_000).split("\n\n")
     assert "more" not in whole + ends
+    assert program.listing(limit=500).split("\n\n")[1] == ends
     assert program.listing(limit=len(whole.splitlines())).split("\n\n")[0] == whole
     body, cut_ends, same = program.listing(limit=limit).split("\n\n")
     lines, all_lines = body.splitlines(), whole.splitlines()
@@ -413,8 +414,9 @@ def network() -> Program:
 
 
 def mixture() -> Program:
-    a, b = Value(0.5), Value(2.0)
-    return compile([a * b, autograd.logsumexp([a, b, 3.0]) ** 2.5, -a], [a], backend="numpy")
+    a, b, unused = Value(0.5), Value(2.0), Value(1.0)
+    roots = [a * b, autograd.logsumexp([a, b, 3.0]) ** 2.5, -a]
+    return compile(roots, [a], parameters=[b, unused], backend="numpy")
 
 
 @pytest.mark.parametrize("build", [network, mixture, every_word])
@@ -429,6 +431,10 @@ def test_the_list_read_line_by_line_computes_what_the_program_does(
     wanted = {f"root {k}": y for k, y in enumerate(outputs)}
     wanted |= {f"gradient {k}": slope for k, slope in enumerate(slopes)}
     assert found == pytest.approx(wanted, rel=1e-12, abs=1e-15)
+    if build is mixture:
+        assert str(found["gradient 1"]) == "0.0", "of a parameter that is not used"
+    nothing = re.findall(r"(v\d+) = -?0\.0 ", program.listing())
+    assert not any(re.search(rf"{name} \+|\+ {name}\b", program.listing()) for name in nothing)
 
 
 @pytest.mark.parametrize(
