@@ -348,7 +348,13 @@ def test_the_finest_level_that_fits_is_shown_and_nothing_finer_than_units(made_o
     graph = graph_of(topological_order(root))
     depths = [*reversed(levels(graph)[:-1])]
     finest = depths if made_of == "units" else [0, *depths]
-    cards = {depth: len(scene(graph, depth).cards) for depth in finest}
+    told = {depth: scene(graph, depth).cards for depth in finest}
+    cards = {depth: len(shown) for depth, shown in told.items()}
+    for card in (card for shown in told.values() for card in shown):
+        if card.kind in ("unit", "layer"):
+            assert re.fullmatch(rf"{'neuron' if card.kind == 'unit' else 'layer'} \d", card.title)
+            assert card.scope[: len(around)] == around
+            assert len(card.scope) == len(around) + (card.kind == "unit")
     for most in range(1, len(graph.nodes) + 2):
         shown = suiting(graph, most)
         assert cards[shown] <= most or shown == 1
@@ -709,11 +715,13 @@ def test_a_constant_is_dashed_whether_it_has_a_name_or_not():
 
 
 @pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no list of open files here")
-def test_drawing_leaves_no_file_open():
+def test_drawing_leaves_no_file_open_and_the_errors_where_they_were(capfd):
     to_svg(seed_graph())
     before = len(os.listdir("/dev/fd"))
     to_svg(seed_graph())
     assert len(os.listdir("/dev/fd")) == before
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
 
 
 def test_dot_says_what_the_picture_says():
