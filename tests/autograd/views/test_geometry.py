@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import autograd
@@ -175,12 +175,14 @@ def test_graphs_can_be_read(program):
 
 
 @given(st.integers(0, 10_000))
+@example(3)  # in these a text would stand on the title of a scope
+@example(5)
 @settings(max_examples=10)
 def test_graphs_in_scopes_can_be_read(seed):
     draws = random.Random(seed)
     values = [Value(draws.uniform(0.5, 2), label=f"x{i}") for i in range(3)]
-    for k in range(draws.randint(2, 9)):
-        with scope(f"part {k % 3}"):
+    for k in range(draws.randint(2, 12)):
+        with scope(f"part number {k % 3}"):
             a, b = draws.choice(values), draws.choice(values[-4:])
             values.append(draws.choice([a * b, a + b, b.tanh(), a / 2 + b, a * a - b]))
     check(values[-1] + values[0])

@@ -298,3 +298,11 @@ def test_an_operation_of_ones_own_called_dot_is_no_weighted_sum():
 def test_two_digits_are_kept_apart(layers, last):
     root = nn.MLP(1, [1] * layers, activation="linear", seed=1)([1.0])
     assert trace(root).root.name == last
+
+
+def test_layers_may_be_counted_from_0():
+    x = Value(1.0, label="x")
+    for layer in ("layer 0", "layer 1"):
+        with scope(layer), scope("neuron 0"):
+            x = autograd.dot([Value(0.5)], [x], Value(1.0))
+    assert {"w₀₁₁", "b₀₁", "z₀₁", "w₁₁₁", "b₁₁", "z₁₁"} < {*named(x)}
