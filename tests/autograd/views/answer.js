@@ -79,9 +79,9 @@ const tasks = {
       const now = play.momentAt(at);
       const asked = question(now);
       if (!asked) return null;
-      const wrong = asked.kind === "amount" ? [asked.right + 1, -asked.right] : asked.choices.filter((id) => !asked.ready.includes(id));
-      return { kind: asked.kind, move: move.kind, right: judge(asked, asked.right, now).right,
-        said: wrong.map((x) => { const j = judge(asked, x, now); return [j.right, narrator.ui("en", j.key, j.words)]; }) };
+      const answers = asked.kind === "amount" ? [1, 1.004, 0.996, 1.006, -1, 0].map((by) => asked.right * by) : asked.choices;
+      return { ...asked, at, right: String(asked.right), said: narrator.ui("en", asked.key, asked.words),
+        judged: answers.map((x) => { const j = judge(asked, x, now); return [String(x), j.right, j.key, narrator.ui("en", j.key, j.words)]; }) };
     });
   },
 };

@@ -1,0 +1,148 @@
+"""Levels of folding mixed in one picture, in a real browser: lines lead from card to card.
+
+Where a learner opens some boxes and shuts others, nothing overlaps and nothing is lost.
+"""
+
+import math
+import re
+
+import pytest
+
+from autograd import trace
+from autograd.views.folding import levels, scopes
+from autograd.views.layout import Curve, point_on
+from autograd.views.painter import tip
+from tests.autograd.views.test_board import network, numbers, wide
+from tests.autograd.views.test_page import nested
+
+OPEN = """
+const all = (from, selector, of) => [...from.querySelectorAll(selector)].map(of);
+const size = (e, ...names) => names.map((name) => Number(e.getAttribute(name)));
+const digits = (text) => (text?.match(/-?[\\d.]+/g) ?? []).map(Number);
+const numbersOf = ({ dataset: d }, name) => digits(d[name] ?? d[`${name}s`]);
+const pillOf = (pill) => {
+    const text = pill.querySelector("text");
+    return { text: size(text, "x", "y"), moved: digits(pill.getAttribute("transform")),
+        crowded: pill.classList.contains("crowded"), said: text.textContent };
+};
+const picture = (svg) => ({
+    whole: [...digits(svg.getAttribute("viewBox")), ...size(svg, "width", "height")],
+    cards: all(svg, "g.node", (g) => ({ nodes: numbersOf(g, "node"),
+        place: digits(g.getAttribute("transform")),
+        size: size(g.querySelector(".card"), "width", "height") })),
+    boxes: all(svg, "g.scope", (g) => ({ box: Number(g.dataset.box),
+        rect: size(g.querySelector("rect"), "x", "y", "width", "height"),
+        title: size(g.querySelector("text:not(.head)"), "x", "y"),
+        heads: all(g, "text.head", (text) => Number(text.getAttribute("x"))) })),
+    wires: all(svg, "g.edge, .quiet", (g) => ({ edges: numbersOf(g, "edge"),
+        ends: digits(g.dataset.ends),
+        curve: digits((g.querySelector(".wire") ?? g).getAttribute("d")),
+        tips: all(g, ".tip", (tip) => digits(tip.getAttribute("d"))),
+        pill: all(g, ".pill", pillOf) })),
+});
+const open = (link) => {
+    history.replaceState(null, "", `#${link}`);
+    dispatchEvent(new Event("hashchange"));
+    return picture(document.querySelector(".payback").payback.board.svg);
+};
+"""
+
+
+@pytest.mark.parametrize("graph", [network, nested, wide])
+def test_everything_is_in_its_place(opened, graph):
+    story = trace(graph())
+    some = ("", "0", "0,2", "1,3", "0,1,2,3")
+    links = [f"level={level}&boxes={boxes}" for level in levels(story) for boxes in some]
+    tab = opened(story)
+    told = tab.evaluate(f"(links) => {{ {OPEN} return links.map(open) }}", links)
+    for link, seen in zip(links, told, strict=True):
+        _Picture(story, seen, link).check()
+
+
+class _Picture:
+    def __init__(self, story, seen, link):
+        self.story, self.seen, self.link = story, seen, link
+        self.cards = {i: outline(card) for card in seen["cards"] for i in card["nodes"]}
+
+    def check(self):
+        left, top, width, height, *size = self.seen["whole"]
+        assert size == [width, height]
+        assert sorted(self.cards) == [node.id for node in self.story.nodes]
+        for x0, y0, x1, y1 in self.cards.values():
+            assert left <= x0 <= x1 <= left + width
+            assert top <= y0 <= y1 <= top + height
+        for box in self.seen["boxes"]:
+            self.box_holds_its_own(box)
+        between = [e.id for e in self.story.edges if self.cards[e.consumer] != self.cards[e.parent]]
+        assert sorted(i for wire in self.seen["wires"] for i in wire["edges"]) == between
+        for wire in self.seen["wires"]:
+            self.wire_leads_from_card_to_card(wire)
+
+    def box_holds_its_own(self, box):
+        scope = list(scopes(self.story))[box["box"]]
+        x, y, wide_, high = box["rect"]
+        assert box["title"] == pytest.approx([x + 10, y + 16], abs=0.2)
+        assert all(x <= head <= x + wide_ for head in box["heads"])
+        for i, (x0, y0, x1, y1) in self.cards.items():
+            if self.story.nodes[i].scope[: len(scope)] == scope:
+                assert x - 1 <= x0 <= x1 <= x + wide_ + 1, self.link
+                assert y - 1 <= y0 <= y1 <= y + high + 1, self.link
+            else:
+                beside = x1 <= x + 1 or x0 >= x + wide_ - 1
+                assert beside or y1 <= y + 1 or y0 >= y + high - 1, self.link
+
+    def wire_leads_from_card_to_card(self, wire):
+        """Its heads and texts go with it."""
+        edges = [self.story.edges[i] for i in wire["edges"]]
+        ends = (edges[0].consumer, edges[0].parent) if edges else wire["ends"]
+        points = list(zip(wire["curve"][::2], wire["curve"][1::2], strict=True))
+        for end, point in zip(ends, (points[0], points[-1]), strict=True):
+            assert distance(point, self.cards[end]) < 6, self.link
+        heads = zip(wire["tips"], (points[1], points[-2]), (points[0], points[-1]), strict=False)
+        for told, before, at in heads:
+            assert told == pytest.approx(numbers(tip(before, at)), abs=0.3)
+        for pill in wire["pill"]:
+            moved = pill["moved"] or [0, 0]
+            place = [pill["text"][0] + moved[0], pill["text"][1] - 4 + moved[1]]
+            curve = Curve(tuple(points), None)
+            assert min(math.dist(place, point_on(curve, k / 40)) for k in range(41)) < 60
+            if len(edges) > 1:
+                assert re.match(rf"{len(edges)} ", pill["said"])
+
+
+def outline(card):
+    (x, y), (width, height) = card["place"], card["size"]
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def distance(point, box):
+    """How far a point is from the outline of a box, inside or out."""
+    (x, y), (x0, y0, x1, y1) = point, box
+    out = math.hypot(max(x0 - x, 0, x - x1), max(y0 - y, 0, y - y1))
+    return out or min(x - x0, x1 - x, y - y0, y1 - y)
+
+
+def test_a_new_line_takes_the_straight_way(opened):
+    """Where no level has a line between two cards, one leads from side to side."""
+    story = trace(nested())
+    tab = opened(story)
+    base, mixed = tab.evaluate(
+        f"(links) => {{ {OPEN} return links.map(open) }}", ["level=0", "level=0&boxes=0,3"]
+    )
+    known = [wire["edges"] for wire in base["wires"]]
+    cards = {i: outline(card) for card in mixed["cards"] for i in card["nodes"]}
+    made = [wire for wire in mixed["wires"] if wire["edges"] and wire["edges"] not in known]
+    assert made
+    for wire in made:
+        debt = story.edges[wire["edges"][0]]
+        (x0, y0, x1, y1, x2, y2, x3, y3), [pill] = wire["curve"], wire["pill"]
+        debtor, creditor = cards[debt.consumer], cards[debt.parent]
+        assert [x0, y0] == pytest.approx([debtor[0], (debtor[1] + debtor[3]) / 2], abs=0.2)
+        assert [x3, y3] == pytest.approx([creditor[2], (creditor[1] + creditor[3]) / 2], abs=0.2)
+        assert (y0, y3) == (y1, y2)
+        away = min(max(24, abs(x3 - x0) / 2), 160)
+        assert [x0 - x1, x2 - x3] == pytest.approx([away, away], abs=0.2)
+        place = [pill["text"][0] + pill["moved"][0], pill["text"][1] - 4 + pill["moved"][1]]
+        assert place == pytest.approx([(x0 + x3) / 2, (y0 + y3) / 2], abs=0.3)
+        assert pill["crowded"] == (abs(x0 - x3) < 68)
+        assert re.match(rf"{len(wire['edges'])} |∂", pill["said"])
