@@ -19,6 +19,7 @@ from autograd.views.painter import backwards, paint
 from autograd.views.plays import impatient, path_by_path, paying_back
 from autograd.views.scene import scene
 from autograd.views.text import number
+from autograd.views.words import show
 
 LOOK = """
 const seen = ["now", "payee", "used", "walked", "unknown", "minus", "weight", "crowded"];
@@ -67,12 +68,19 @@ def odd():
     return u * y + autograd.sqrt(y) + z.tanh() * x - z / 3
 
 
+def burnt():
+    """A weight that is no number any more."""
+    model = nn.MLP(1, [2, 1], activation="relu", seed=1)
+    model.parameters()[0].data = math.nan
+    return model([Value(0.5, label="x")]) * 2
+
+
 def plain_graph():
     a, b = Value(2.0, label="a"), Value(-1.0, label="b")
     return (a + b) * (b + 1)
 
 
-@pytest.mark.parametrize("graph", [plain_graph, network, wide, odd])
+@pytest.mark.parametrize("graph", [plain_graph, network, wide, odd, burnt])
 def test_moments_are_painted_as_python_paints_them(opened, graph):
     """At every level of folding: step by step forwards, back in leaps."""
     story = trace(graph())
@@ -109,6 +117,30 @@ def test_moments_are_painted_as_python_paints_them(opened, graph):
             for one, other in zip(page["coins"], python["coins"], strict=True):
                 assert one[1:] == other[1:]
                 assert numbers(one[0]) == pytest.approx(numbers(other[0]), abs=0.11)
+
+
+def test_weights_are_as_thick_as_they_are_large(opened):
+    """Also those that a learner typed in."""
+    story = trace(network())
+    weights = {}
+    for edge in story.edges:
+        node = story.nodes[edge.consumer]
+        half = len(node.parents) // 2
+        if node.op == "dot" and half <= edge.slot < 2 * half:
+            weights[edge.id] = node.parents[edge.slot - half].id
+    given = dict(zip(weights, (-0.5, 0.25, 3.0, 0.0, math.nan, -2.0), strict=False))
+    pairs = ",".join(f"{weights[edge]}:{show(x)}" for edge, x in given.items())
+    tab = opened(story, f"#level=2&step=99&set={pairs}")
+    told = tab.evaluate(
+        """() => [...document.querySelectorAll(".ground g.weight")].map((g) =>
+            [g.dataset.edge, g.classList.contains("minus"),
+                g.querySelector(".wire").getAttribute("stroke-width")])"""
+    )
+    seen = {int(edge): (minus, float(width)) for edge, minus, width in told}
+    assert seen.keys() >= given.keys()
+    for edge, x in given.items():
+        size = 1 if math.isnan(x) else min(1, abs(x))
+        assert seen[edge] == (x < 0, pytest.approx(0.6 + 2.4 * size, abs=0.051))
 
 
 def numbers(text):
