@@ -182,6 +182,7 @@ class Viewer {
     this.#stage();
     this.#translate();
     this.#show();
+    this.#ask();
     this.#writeLink();
   }
 

@@ -6,6 +6,7 @@ import pytest
 
 import nn
 from autograd import Value, trace
+from autograd.views.frames import strides
 from autograd.views.plays import Passes, impatient, paying_back
 from autograd.views.trace import sentences
 from autograd.views.words import show
@@ -64,6 +65,7 @@ KEYS = [
     ("step=3", ["b"], "backprop 6/17"),
     ("step=9", ["F"], "backprop 0/17"),
     ("step=3", ["n"], "naive 0/6"),
+    ("step=3", ["w"], "naive 0/6"),
     ("step=3", ["n", "ArrowRight", "N"], "backprop 3/17"),
     ("step=3", ["n", "ArrowRight", "n", "n"], "naive 1/6"),
     ("step=3", ["i", "End"], "impatient 8/8"),
@@ -140,8 +142,10 @@ class TestKeys:
             'return [all(".keys dt", (e) => e.textContent), all(".keys dd", (e) => e.textContent)]',
         )
         ui = sentences()["ui"]["en"]
-        assert {*told[1]} == {text for key, text in ui.items() if key.startswith("key_")}
-        keys = "← → | Shift ← → | Home End | Space | F | B | N | I | D | A Z S | + − 0 | Enter | ?"
+        assert {*told[1]} == {
+            text for key, text in ui.items() if key.startswith("key_") and key != "key_fold"
+        }  # this graph has no boxes
+        keys = "← → | Shift ← → | Home End | Space | F | B | W | I | D | A Z S | + − 0 | ?"
         assert told[0] == keys.split(" | ")
 
     def test_playing_stops_at_the_end_and_for_any_other_key(self, tab):
@@ -196,13 +200,13 @@ class TestModes:
             [...some(`[data-control=${name}]`).options].map((o) => [o.value, o.textContent]))"""
         ui = sentences()["ui"]["zh"]
         by = {name: [name, ui[f"by_{name}"]] for name in ("edge", "node", "inner", "outer")}
-        for of, strides, depths, leaves in (
+        for of, walks, depths, leaves in (
             (graph, ("edge", "node"), ["0"], ["a", "b"]),
             (deep, ("edge", "node", "inner", "outer"), ["1", "2", "0"], None),
         ):
             tab = opened(trace(of()), lang="zh")
             told = hands(tab, offered)
-            assert told[0] == [by[name] for name in strides]
+            assert told[0] == [by[name] for name in walks]
             assert told[1] == [[depth, ui[f"level_{depth}"]] for depth in depths]
             assert leaves is None or [name for _, name in told[2]] == leaves
 
@@ -212,10 +216,10 @@ class TestModes:
                 tab,
                 """some(`[data-action=${given[0]}]`).click();
                 return [document.documentElement.lang, section.dataset.lang,
-                    all("[data-t]", (e) => [e.dataset.t, e.textContent]),
+                    all("[data-t]:not([data-t=wait])", (e) => [e.dataset.t, e.textContent]),
                     all("[data-l]", (e) =>
                         [e.dataset.l, e.ariaLabel, e.matches("button") ? e.title : null]),
-                    all("[data-why]", (e) => e.textContent)]""",
+                    all("[data-t=wait]", (e) => e.textContent)]""",
                 lang,
             )
             ui = sentences()["ui"][lang]
@@ -231,7 +235,7 @@ class TestModes:
             (Value(2.0, label="x") * Value(3.0, label="y"), "wait_none", {}),
         ):
             story = trace(root)
-            told = hands(opened(story), 'return some("[data-why=wait]").textContent')
+            told = hands(opened(story), 'return some("[data-t=wait]").textContent')
             assert told == sentences()["ui"]["en"][key].format(**words)
 
 
@@ -416,3 +420,115 @@ class TestLessons:
         amounts = [row for row in asked if row[2] != ui["predict_who"]]
         assert len(amounts) == len(story.edges)
         assert {row[3][0][0] for row in amounts} == {ui["predict_check"]}
+
+
+class TestEdits:
+    def test_belong_to_the_graph_that_they_were_made_in(self, tab):
+        """The example of the impatient mode keeps its own numbers."""
+        told = hands(
+            tab,
+            """const field = (id) => some(`input[data-leaf="${id}"]`);
+            const type = (id, text) => {
+                field(id).value = text;
+                field(id).dispatchEvent(new Event("input", { bubbles: true }));
+            };
+            const look = () => [place(), viewer.story.values.map(String),
+                all("input[data-leaf]", (input) => input.value),
+                some("[data-action=reset]").disabled];
+            const found = [];
+            go("step=5&by=edge&ask=1");
+            type(0, "5"); found.push(look());
+            press("i");
+            found.push([some(".asked").hidden, some(".caption").textContent, ...look()]);
+            type(0, "3"); press("End"); found.push(look());
+            press("i"); found.push(look());
+            press("i"); found.push(look());
+            some("[data-action=reset]").click(); found.push(look());
+            press("n"); press("n"); found.push(look());
+            some("[data-action=reset]").click(); found.push(look());
+            type(0, "4"); type(0, "2"); found.push(look());
+            return found;""",
+        )
+        ui = sentences()["en"]
+        own = ["5", "1", "6", "1", "2", "12"]
+        given = ["2", "1", "3", "1", "2", "6"]
+        hidden, caption, *example = told.pop(1)
+        assert hidden
+        starts = ui["impatient_example"] + ui["impatient_start_pile"].format(root="c")
+        assert caption == starts
+        assert example == ["impatient 0/8", ["1", "2", "4"], ["1"], True]
+        assert told == [
+            ["backprop 5/17", own, ["5", "1"], False],
+            ["impatient 8/8", ["3", "6", "12"], ["3"], False],
+            ["backprop 5/17", own, ["5", "1"], False],
+            ["impatient 8/8", ["3", "6", "12"], ["3"], False],
+            ["impatient 8/8", ["1", "2", "4"], ["1"], True],
+            ["backprop 5/17", own, ["5", "1"], False],
+            ["backprop 5/17", given, ["2", "1"], True],
+            ["backprop 5/17", given, ["2", "1"], True],
+        ]
+
+    def test_passes_are_taken_back_one_by_one(self, tab):
+        told = hands(
+            tab,
+            """go("by=edge"); press("n");
+            const undo = some("[data-action=undo]");
+            const found = [];
+            for (const name of ["again", "zero", "step"]) some(`[data-action=${name}]`).click();
+            for (let turn = 0; turn < 4; turn++) {
+                found.push([place(), undo.disabled]);
+                undo.click();
+            }
+            some("[data-control=rate]").value = "fast";
+            press("s"); found.push([place(), document.activeElement.dataset.control]);
+            return found;""",
+        )
+        assert told == [
+            *(["backprop 34/34", False], ["backprop 30/30", False], ["backprop 29/29", False]),
+            *(["backprop 17/17", True], ["backprop 17/17", "rate"]),
+        ]
+
+    def test_a_link_is_copied_or_shown(self, tab):
+        told = tab.evaluate(
+            f"""async () => {{ {HANDS}
+            const takes = async (text) => {{ window.copied = text; }};
+            const refuses = async () => {{ throw Error(); }};
+            const found = [];
+            for (const writeText of [takes, refuses, refuses]) {{
+                const told = {{ value: {{ writeText }}, configurable: true }};
+                Object.defineProperty(navigator, "clipboard", told);
+                go("step=3&by=edge");
+                press("End");
+                some("[data-action=copy]").click();
+                await new Promise((done) => setTimeout(done));
+                found.push(some("[data-action=copy]").textContent);
+            }}
+            const fields = all("input.copied", (e) => [e.value, e.getAttribute("aria-label")]);
+            return [window.copied, found[0], ...fields];
+            }}"""
+        )
+        ui = sentences()["ui"]["en"]
+        link = tab.url.partition("#")[0] + "#step=17&mode=backprop&lang=en"
+        assert told == [link, ui["copied"], [link, ui["link"]]]
+
+    def test_paper_has_every_stride_with_its_sentence(self, opened):
+        for of, by in ((graph, "edge"), (deep, "outer")):
+            story = trace(of())
+            tab = opened(story, f"#by={by}&lang=zh")
+            told = hands(
+                tab,
+                """dispatchEvent(new Event("beforeprint"));
+                return [all(".strip li", (li) => [li.querySelector("p").textContent,
+                    li.querySelectorAll("math").length, li.querySelectorAll("svg").length]),
+                    some(".strip").className];""",
+            )
+            ends = [*strides(story, {"edge": "edge", "outer": "layer"}[by])]
+            assert [int(text.split(".")[0]) for text, *_ in told[0]] == ends
+            assert all(svgs == 1 for *_, svgs in told[0])
+            assert told[1] == "strip"
+            if by == "edge":
+                maths = [1 + (step.kind == "pay") for step in story.steps]
+                texts = [f"{i}. {step.text.zh}" for i, step in enumerate(story.steps, 1)]
+                assert [row[:2] for row in told[0]] == [
+                    list(x) for x in zip(texts, maths, strict=True)
+                ]
