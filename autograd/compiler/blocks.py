@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import numpy as np
 
-from autograd.compiler.arrays import CODE, Integers, Shape, places_of
+from autograd.compiler.arrays import Integers, Shape, places_of
 
 if TYPE_CHECKING:
     from autograd.compiler.record import Recorder
 
 ONE: Shape = (1, 1)
-_NEG = CODE["neg"]
 
 
 class Block:
@@ -41,12 +40,7 @@ class Block:
         return bool(self.recorder.varies[self.index])
 
     def __add__(self, other: Number) -> Number:
-        if isinstance(other, Block):
-            if negated := other.negated():
-                return self.recorder.emit("sub", self, negated)
-            if negated := self.negated():
-                return self.recorder.emit("sub", other, negated)
-        elif _is_negative_zero(other):
+        if not isinstance(other, Block) and _is_negative_zero(other):
             return self
         return self.recorder.emit("add", self, other)
 
@@ -63,10 +57,7 @@ class Block:
     __rmul__ = __mul__
 
     def __sub__(self, other: Number) -> Number:
-        if isinstance(other, Block):
-            if negated := other.negated():
-                return self.recorder.emit("add", self, negated)
-        elif other == 0.0 and not _is_negative_zero(other):
+        if not isinstance(other, Block) and other == 0.0 and not _is_negative_zero(other):
             return self
         return self.recorder.emit("sub", self, other)
 
@@ -76,14 +67,7 @@ class Block:
         return self.recorder.emit("sub", other, self)
 
     def __neg__(self) -> Number:
-        return self.negated() or self.recorder.emit("neg", self)
-
-    def negated(self) -> Block | None:
-        """What this block is the negative of, if it is."""
-        recorder, k = self.recorder, self.index
-        if recorder.codes[k] == _NEG:
-            return Block(recorder, recorder.operands[4 * k])
-        return None
+        return self.recorder.emit("neg", self)
 
 
 Number: TypeAlias = Block | float
@@ -116,9 +100,6 @@ class Column(Block):
         n, m = self.whole.shape
         return self.recorder.view(self.whole, (self.place, m, 0), (n, 1)).index
 
-    def negated(self) -> Block | None:
-        return None
-
 
 @final
 class Partial(Block):
@@ -143,9 +124,6 @@ class Partial(Block):
             )
         assert isinstance(folded, Block)
         return folded.index
-
-    def negated(self) -> Block | None:
-        return None
 
 
 FOLDED = {"sum": "add", "max": "maximum"}

@@ -34,6 +34,7 @@ from autograd.compiler.backends import Steps, train_step_by_step
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import EVERYTHING, MACHINE, PARTS, TRAINING
 from autograd.compiler.native_plan import plan
+from autograd.compiler.native_regions import MOST_OPERATIONS
 from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan, padded, place_at
 from autograd.compiler.native_update import with_update
 
@@ -164,7 +165,7 @@ class Runner:
         self._kernels = library().addresses(self._plan.kernels)
         self._work = max(1, self._plan.registers, len(self._plan.tables[ROWS]) // 8)
         self._longest = _longest_block(self._plan.registers)
-        self._final = planned is not None
+        self._final = planned is not None or len(program) > MOST_OPERATIONS
         self._free: dict[int, deque[Machine]] = {}
         self._updated: tuple[ArrayProgram, Runner] | None = None
 

@@ -94,9 +94,11 @@ class Recorder:
         shapes, varies = self.shapes, self.varies
         if len(indices) == 1:
             (a,) = indices
+            if code == _NEG == self.codes[a]:
+                return Block(self, self.operands[4 * a])
             return self._once((code, a, 0, 0, 0), shapes[a], varies[a])
         if len(indices) == 2:
-            a, b = indices
+            code, a, b = self._without_negatives(code, *indices)
             if a > b and code in _SYMMETRIC:
                 a, b = b, a
             shape, other = shapes[a], shapes[b]
@@ -106,6 +108,14 @@ class Recorder:
         a, b, c = indices
         shape = _broadcast(_broadcast(shapes[a], shapes[b]), shapes[c])
         return self._once((code, a, b, c, 0), shape, varies[a] | varies[b] | varies[c])
+
+    def _without_negatives(self, code: int, a: int, b: int) -> tuple[int, int, int]:
+        """To add the negative of something is to subtract that, and the other way round."""
+        if code in _OPPOSITE and self.codes[b] == _NEG:
+            return _OPPOSITE[code], a, self.operands[4 * b]
+        if code == _ADD and self.codes[a] == _NEG:
+            return _SUB, b, self.operands[4 * a]
+        return code, a, b
 
     def _once(self, key: tuple[int, int, int, int, int], shape: Shape, varies: int) -> Block:
         """The block of this operation, a new one unless it was recorded before."""
@@ -217,6 +227,12 @@ class Recorder:
     def mean(self, a: Block) -> Block:
         """The mean over the rows, where there is a number for each."""
         return self._made("mean", a.index) if a.varying else a
+
+    def per_row(self, number: Number) -> Number:
+        """What is the same for all rows as a number of each: times 1, of each."""
+        m, first = self.namespace, self.element(self.inputs, 0)
+        ones: Block = m.where(m.less(first, first), 1.0, 1.0)
+        return ones * number
 
     def _made(self, word: str, *blocks: int) -> Block:
         """The result of an operation that is not element-wise."""
@@ -432,6 +448,7 @@ def _float(x: Any) -> Number:
 
 
 _SYMMETRIC = {CODE["add"], CODE["mul"]}
+_OPPOSITE = {_ADD: _SUB, _SUB: _ADD}
 
 _COMPUTE: dict[str, Callable[..., float]] = {
     **{name: getattr(scalar_math, name) for name in BASIS},

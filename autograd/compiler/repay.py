@@ -71,8 +71,6 @@ class Tape:
         """What blocks are owed, by place, shape, and whether the mean is still to be taken."""
         self._leading = bytearray()
         """Per block: whether parameters are behind it; all others are not paid."""
-        self._of_rows = set[int]()
-        """Uniform blocks that were computed from varying ones, such as x ** 0."""
         self._steps: list[Step | Product | LookUp | Join | Callable[[], None]] = []
         self.lead(np.array([PARAMETERS]))
 
@@ -81,8 +79,6 @@ class Tape:
         if any(map(self.leads, operands)):
             self.lead(np.array([step.result.index]))
             self._steps.append(step)
-            if not step.result.varying and any(map(self.is_of_rows, operands)):
-                self._of_rows.add(step.result.index)
 
     def note_stretch(self, repay: Callable[[], None]) -> None:
         """Remember to repay what repays for itself."""
@@ -106,12 +102,6 @@ class Tape:
         base = self.recorder.place_of(operand.index)[0]
         return base < len(self._leading) and bool(self._leading[base])
 
-    def is_of_rows(self, operand: Number) -> bool:
-        """Whether it was computed from what varies, and so is owed row by row."""
-        if isinstance(operand, float):
-            return False
-        return operand.varying or self.recorder.place_of(operand.index)[0] in self._of_rows
-
     def lead(self, blocks: Integers) -> None:
         """Note that there are parameters behind these blocks."""
         missing = len(self.recorder.codes) - len(self._leading)
@@ -127,7 +117,7 @@ class Tape:
         n, m = wanted = recorder.shapes[operand.index]
         if isinstance(place, tuple):  # what is seen many times is paid once
             wanted = n if place[1] else 1, m if place[2] else 1
-        uniform = not recorder.varies[base] and base not in self._of_rows
+        uniform = not recorder.varies[base]
         if isinstance(amount, Block) and amount.varying and uniform:
             few = recorder.count(amount.index) <= FEW
             amount = amount if few else recorder.mean(amount)  # few are added up first

@@ -174,11 +174,16 @@ class Roller:
     def _stored(self, row: Primitive, y: Number, operands: Sequence[Number], shape: Shape) -> Block:
         """The value as a block of its own: rows may give back an operand, or what is known.
 
+        It varies where an operand does, as ``x ** 0`` would not: it is owed something row by row.
+
         The value of another row is copied: what is owed for it is not to be paid by that row too,
         whose partials may be others (nothing is paid for the largest term of a softmax).
         """
         recorder = self.recorder
+        varies = any(isinstance(x, Block) and x.varying for x in operands)
         block = recorder.block(y)
+        if varies and not block.varying:
+            block = recorder.block(recorder.per_row(block))
         part = block.index != recorder.place_of(block.index)[0]
         stretched = recorder.count(block.index) != shape[0] * shape[1]
         made = any(isinstance(x, Block) and x.index == block.index for x in operands)
@@ -260,9 +265,9 @@ class Roller:
         return None
 
     def _is_uniform(self, nodes: Sequence[Value]) -> bool:
-        """Whether they are the same for every row, and owed the mean over the rows."""
+        """Whether they are the same for every row."""
         sources = {*map(self.group_of.__getitem__, nodes)}
-        return not any(self.tape.is_of_rows(self._block(group)) for group in sources)
+        return not any(self._block(group).varying for group in sources)
 
     def _multiply(self, number: int, group: Group, regions: Sequence[tuple[Region, bool]]) -> None:
         recorder, n = self.recorder, (len(group.parents[0]) - 1) // 2

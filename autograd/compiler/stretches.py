@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import copysign
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, Integers
-from autograd.compiler.blocks import ONE, Block, Number
+from autograd.compiler.blocks import ONE, Block
 from autograd.compiler.forms import (
     DEBT,
     FIXED,
@@ -40,8 +41,11 @@ from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Tape
 from autograd.value import Value
 
-UNFIT, OTHER = 254, 255
-"""The kinds of what no form takes, and of what is no single block."""
+Small: TypeAlias = npt.NDArray[np.int32]
+"""Of what there may be millions."""
+
+OTHER = 255
+"""The kind of what is no single block."""
 
 CONSTANT = 4
 """Kinds from here on are constants that have forms of their own, in which 1 x is x."""
@@ -59,13 +63,13 @@ _ADD, _SUB, _NEG, _MEAN = (CODE[word] for word in ("add", "sub", "neg", "mean"))
 class Stretch:
     """Single nodes one behind the other, the last first."""
 
-    numbers: Integers
-    forms: Integers
+    numbers: Small
+    forms: Small
     firsts: Integers
     """The first block of each."""
     starts: Integers
     """Where the operands of each begin."""
-    operands: Integers
+    operands: Small
     """Their numbers."""
 
 
@@ -128,11 +132,8 @@ class Singles:
 
     def _form(self, row: Any, *kinds: int) -> Form | None:
         """The form of a row and kinds of operands, which was not asked for before."""
-        form = None
-        if UNFIT not in kinds:
-            operands = [self._constants[k - CONSTANT] if k >= CONSTANT else k for k in kinds]
-            form = self._forms.form(row, operands)
-        self._known[row, *kinds] = form
+        operands = [self._constants[k - CONSTANT] if k >= CONSTANT else k for k in kinds]
+        form = self._known[row, *kinds] = self._forms.form(row, operands)
         return form
 
     def _number(self, node: Value, group: int) -> int:
@@ -148,8 +149,6 @@ class Singles:
             if group in (PARAMETERS, INPUTS) or block.shape != ONE:
                 block = recorder.element(block, self._slots[node])
             kind = block.varying | (LEADS if self._tape.leads(block) else 0)
-            if not block.varying and self._tape.is_of_rows(block):
-                kind = UNFIT
             known = self._outside[node] = self._new_number(kind, block.index)
         return known
 
@@ -174,7 +173,7 @@ class Singles:
         """Write down the values of the nodes noted so far."""
         if not self._pending[0]:
             return
-        numbers, forms, operands = (np.array(each, np.int64) for each in self._pending)
+        numbers, forms, operands = (np.array(each, np.int32) for each in self._pending)
         for each in self._pending:
             del each[:]
         columns, blocks = self._forms.columns, np.frombuffer(self.blocks, np.int64)
@@ -221,19 +220,11 @@ class Singles:
         turns = np.flatnonzero(np.isin(blocks, [*tape.debts]))
         found = []
         for turn, block in zip(turns.tolist(), blocks[turns].tolist()):
-            debt = tape.debt(Block(recorder, block))
-            assert debt is not None
-            found.append((turn, recorder.index(self._as_varying(block, debt))))
+            debt = recorder.block(tape.debt(Block(recorder, block)) or 0.0)
+            if recorder.varies[block] > debt.varying:
+                debt = recorder.block(recorder.per_row(debt))
+            found.append((turn, debt.index))
         return np.array(found, np.int64).reshape(-1, 2)
-
-    def _as_varying(self, block: int, debt: Number) -> Number:
-        """The debt of a block, which varies where the block does: times 1, of each row."""
-        m, recorder = self.recorder.namespace, self.recorder
-        if not recorder.varies[block] or (isinstance(debt, Block) and debt.varying):
-            return debt
-        first = recorder.element(recorder.inputs, 0)
-        ones: Block = m.where(m.less(first, first), 1.0, 1.0)
-        return ones * debt
 
 
 class Given(NamedTuple):
@@ -241,7 +232,7 @@ class Given(NamedTuple):
 
     bases: Integers
     """(5, copies) per kind of pick and copy: what the place of the pick is counted from."""
-    operands: Integers
+    operands: Small
     """The numbers of operands, from which those of OPERAND count."""
     blocks: Integers
     """The block of each number."""
@@ -284,7 +275,7 @@ class Payments:
         self.values = np.zeros(len(order), np.int64)
         """The block of what is owed after each."""
 
-    def _last_to(self, targets: Integers) -> Integers:
+    def _last_to(self, targets: Any) -> Integers:
         """The last payment to each of these; -1 for none."""
         place = np.minimum(np.searchsorted(self.paid, targets), len(self.paid) - 1)
         return np.where(self.paid[place] == targets, self.last[place], -1)

@@ -89,6 +89,11 @@ GROWTHS = {
     "rows": ("Rows: the moons network, native", "rows", partial(scaling.by_rows, "native")),
     "parameters": ("Parameters: 2-n-n-1 over 1,000 rows", "parameters", scaling.by_parameters),
     "length": ("Length of the list: a chain over 64 rows", "asked for", scaling.by_length),
+    "nodes": (
+        "Nodes of a graph that does not roll: a chain over one row",
+        "nodes",
+        scaling.by_nodes,
+    ),
 }
 
 

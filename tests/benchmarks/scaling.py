@@ -64,23 +64,32 @@ def by_parameters() -> Iterator[Point]:
 
 
 def by_length() -> Iterator[Point]:
-    """A chain of multiply, add and tanh of so many instructions, each in a process of its own."""
-    for length in LENGTHS:
-        run = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.scaling", str(length)],
-            cwd=Path(__file__).parents[2],
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        size, *numbers = run.stdout.split()
-        seconds, record, first, instructions, megabytes = map(float, numbers)
-        yield Point(int(size), seconds, record, first, int(instructions), megabytes)
+    """A chain of multiply and add that becomes so many instructions, over 64 rows."""
+    return (_alone(length, length // 7, 64) for length in LENGTHS)
 
 
-def _chain(length: int) -> Point:
-    """Record, plan and run a chain, which becomes about so many instructions."""
+def by_nodes() -> Iterator[Point]:
+    """The same chain by its nodes, over one row: from the graph to its first gradient."""
+    return (_alone(nodes, 2 * nodes // 5, 1) for nodes in LENGTHS)
+
+
+def _alone(*arguments: int) -> Point:
+    """A chain in a process of its own: the size asked for, links, rows."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.scaling", *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    size, *numbers = run.stdout.split()
+    seconds, record, first, instructions, megabytes = map(float, numbers)
+    return Point(int(size), seconds, record, first, int(instructions), megabytes)
+
+
+def _chain(size: int, links: int, rows: int) -> Point:
+    """Record, plan and run a chain, of five nodes and 14 instructions in two links."""
     import autograd
     from autograd import Value
 
@@ -88,17 +97,18 @@ def _chain(length: int) -> Point:
     warm = autograd.compile(w * x + b, [x], backend="native")
     warm.value_and_grad(warm.pack(), np.ones((1, 1)))
     y = x
-    for k in range(length // 7):
+    for k in range(links):
         y = y * w + b if k % 2 else (y * x + b) * w
     began = process_time()
     program = autograd.compile(y, [x], backend="native")
     record = process_time() - began
+    batch = np.full((rows, 1), 0.5)
     began = process_time()
-    program.value_and_grad(program.pack(), np.full((64, 1), 0.5))
+    program.value_and_grad(program.pack(), batch)
     first = process_time() - began
-    seconds = _call(program, np.full((64, 1), 0.5)) / 64
+    seconds = _call(program, batch) / rows
     instructions, megabytes = len(program.arrays), _megabytes()
-    return Point(length, seconds, record, first, instructions, megabytes)
+    return Point(size, seconds, record, first, instructions, megabytes)
 
 
 def _call(program: Program, batch: Array) -> float:
@@ -127,5 +137,5 @@ def _megabytes() -> float:
 
 
 if __name__ == "__main__":
-    point = _chain(int(sys.argv[1]))
+    point = _chain(*map(int, sys.argv[1:]))
     print(point.size, point.seconds, point.record, point.first, point.instructions, point.megabytes)
