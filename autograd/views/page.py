@@ -16,6 +16,7 @@ from html import escape
 from typing import Any
 
 from autograd.views.folding import levels, suiting
+from autograd.views.joining import joined_modules
 from autograd.views.kernels import kernel
 from autograd.views.moment import moment
 from autograd.views.painter import colours, paint, static
@@ -140,35 +141,18 @@ def page_script(story: Trace, example: Trace | None = None) -> str:
 
 
 @cache
-def joined_modules(*names: str) -> str:
-    """Modules one after the other, without imports and exports, comments and white space."""
-    text = "\n".join(static(f"{name}.js") for name in names)
-    text = re.sub(r"^import .*\n|^export |^\s*(//.*|/\*\*.*\*/)\n", "", text, flags=re.MULTILINE)
-    text = re.sub(rf"({_QUOTED})|{_LOOSE_SIGN}", lambda found: found[1] or found[2], text)
-    private = {name: f"#p{i}" for i, name in enumerate(sorted({*re.findall(r"\.(#\w+)", text)}))}
-    return re.sub(r"#[a-zA-Z]\w*", lambda found: private.get(found[0], found[0]), text)
-
-
-_QUOTED = (
-    r'"(?:\\.|[^"\\])*"'
-    r"|`(?:\\.|\$\{(?:[^`{}]|`[^`]*`|\{[^{}]*\})*\}|[^`\\])*`"
-    r"|(?<=[(,=:\[!&|?{};\s])/(?![/*\s])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+/[a-z]*"
-)
-"""What keeps its white space in JavaScript: strings, templates, regular expressions."""
-
-_LOOSE_SIGN = r"\s*([{}()\[\];,:=<>*/&|?!]+|(?<=[\w)\]] )[+-](?= [\w(\[]))\s*"
-"""What needs none around it: every statement ends in a semicolon, so no line end counts."""
-
-
-@cache
 def page_style() -> str:
     """The style sheet: the colours of both schemes, then the rules."""
     light, dark = (_variables(colours()[scheme]) for scheme in ("light", "dark"))
     fonts = _variables(colours()["fonts"])
     rules = re.sub(r"/\*.*?\*/", "", static("board.css") + static("page.css"), flags=re.DOTALL)
-    return (
+    text = (
         f":root{{{fonts}{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
-        + re.sub(r"\s*([{};,])\s*|(?<=[\w-]:) ", r"\1", rules).replace(";}", "}")
+        f"{rules}"
+    )
+    text = re.sub(r"\s*([{};,])\s*|(?<=[\w-]:) ", r"\1", text).replace(";}", "}")
+    return re.sub(
+        r'="([\w-]+)"(?=\])|(?<![\w.])0(?=\.\d)', lambda x: f"={x[1]}" if x[1] else "", text
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from autograd.views.moment import hears
 from autograd.views.painter import picture_words
+from autograd.views.plays import MOST_MOVES
 from autograd.views.trace import Trace, sentences
 
 LANGUAGES = ("en", "zh")
@@ -46,7 +47,11 @@ def _is_wanted(key: str, story: Trace, example: Trace | None) -> bool:
         return any(node.custom for node in story.nodes)
     if key == "impatient_example":
         return example is not None
-    return not re.match(r"wait_(?!title)", key)
+    if key == "naive_enough":
+        return max(story.naive_edge_uses, story.impatient_edge_uses) > MOST_MOVES
+    if key == "naive_no_edge":
+        return not story.edges
+    return not re.match(r"wait_(?!title)|passes_start", key)
 
 
 def _why_wait(story: Trace, speaks: dict[str, str]) -> str:

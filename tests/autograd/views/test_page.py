@@ -116,7 +116,7 @@ class TestFile:
         sentences = json.dumps(json.loads(data)["told"], ensure_ascii=False, separators=(",", ":"))
         bare = len(text.encode()) - len(graph.encode())
         assert bare <= 100 * 1024
-        assert bare + len(sentences.encode()) <= 116 * 1024
+        assert bare + len(sentences.encode()) <= 110 * 1024
         assert set(re.findall(r"https?://[\w.]+", text)) == {"http://www.w3.org"}
         assert not re.search(r"\s(src|href)=|@import|url\(", text)
 
