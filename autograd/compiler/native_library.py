@@ -39,7 +39,7 @@ SIGNATURES: dict[str, Any] = {
 CORE = [
     *"matmul outer transpose sum max mean".split(),
     *starmap(single, (each.split(".") for each in (
-        "add.vv add.vu sub.vv mul.vv mul.uv mul.vu neg.v divide.vv exp.v log.v less_equal.vu "
+        "add.vv add.uv sub.vv mul.vv mul.uv neg.v divide.vv sqrt.v exp.v log.v less_equal.vu "
         "where.vuv where.vuu"
     ).split())),
 ]  # fmt: skip

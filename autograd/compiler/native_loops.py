@@ -9,8 +9,6 @@ loops look at.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -105,22 +103,19 @@ def _load(e: Loop) -> None:
     def some(r: Whole) -> None:
         rows = [row_of(e.sum(r, q)) for q in range(e.lanes)]
 
-        def square(i: Whole, cut: bool) -> None:
-            """As many columns as rows; where it is cut, the last columns."""
-            mask = e.first_lanes(b.sub(width, i)) if cut else None
-            vectors = [e.load_some(mask, row, i) if cut else e.load(row, i) for row in rows]
+        def square(i: Whole) -> None:
+            """As many columns as rows, or what is left of them."""
+            mask = e.first_lanes(b.sub(width, i))
+            vectors = [e.load_some(mask, row, i) for row in rows]
             for q, vector in enumerate(transposed(e, vectors)):
                 column = e.sum(i, q)
-                there = b.icmp_signed("<", column, width)
-                with b.if_then(there) if cut else nullcontext():
+                with b.if_then(b.icmp_signed("<", column, width)):
                     e.store(vector, inputs, (column, get["length"]), r)
             with b.if_then(keeps):
                 for q, vector in enumerate(vectors):
                     e.store(vector, copy, (e.sum(r, q), get["copy_stride"]), i)
 
-        whole = b.and_(width, e.whole(-e.lanes))
-        e.loop(0, whole, e.lanes, partial(square, cut=False))
-        e.loop(whole, width, e.lanes, partial(square, cut=True))
+        e.loop(0, width, e.lanes, square)
 
     e.loop(0, count, e.lanes, some)
     b.ret_void()
