@@ -17,8 +17,9 @@ export function writeLink(state, first) {
 export function readLink(hash, { own, data }) {
   const link = new URLSearchParams(hash.slice(1));
   const one = (key, allowed) => (allowed.includes(link.get(key)) ? { [key]: link.get(key) } : {});
-  const state = { ...one("mode", own.leaves.some(({ id }) => own.canRetell(id)) ? ["backprop", "naive", "impatient", "nudge"] : ["backprop", "naive", "impatient"]), ...one("lang", ["en", "zh"]) };
-  Object.assign(state, one("ending", ["pile", "news"]), one("by", ["edge", "node", "inner", "outer"]));
+  const nudged = own.leaves.some(({ id }) => own.canRetell(id)) ? ["nudge"] : [];
+  const state = { ...one("mode", ["naive", "impatient", ...nudged]), ...one("lang", ["en", "zh"]) };
+  Object.assign(state, one("ending", ["news"]), one("by", ["edge", "node", "inner", "outer"]));
   if (/^\d+$/.test(link.get("step"))) state.taken = Number(link.get("step"));
   if (data.levels.includes(Number(link.get("level") ?? NaN))) state.level = Number(link.get("level"));
   const count = new Set(own.nodes.flatMap(({ scope }) => scope.map((_, i) => JSON.stringify(scope.slice(0, i + 1))))).size;
@@ -34,8 +35,8 @@ export function readLink(hash, { own, data }) {
   const acts = (link.get("passes") ?? "").split(",").map(readAct).filter((act) => act !== undefined);
   const movable = own.leaves.every(({ id }) => own.canRetell(id));
   if (acts.length) state.acts = acts.filter((act) => movable || typeof act !== "number").slice(0, 50);
-  const [nudged] = pairsOf(link.get("nudge"));
-  if (nudged && nudged[1] !== undefined && own.leaves.some(({ id }) => id === nudged[0]) && own.canRetell(nudged[0])) [state.leaf, state.delta] = nudged;
+  const [moved] = pairsOf(link.get("nudge"));
+  if (moved && moved[1] !== undefined && own.leaves.some(({ id }) => id === moved[0]) && own.canRetell(moved[0])) [state.leaf, state.delta] = moved;
   return state;
 }
 

@@ -277,7 +277,7 @@ class TestCamera:
         assert grabbable
         small.keyboard.press("-")
         scaled(before, camera(small, look)[0], middle(stage), 1.0)
-        for key, most in (("+", 4.0), ("-", None)):
+        for key, most in (("=", 4.0), ("-", None)):
             for _ in range(12):
                 small.keyboard.press(key)
             svg, wide, *fitting = camera(

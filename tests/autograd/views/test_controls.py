@@ -432,7 +432,8 @@ class TestEdits:
                 field(id).value = text;
                 field(id).dispatchEvent(new Event("input", { bubbles: true }));
             };
-            const look = () => [place(), viewer.story.values.map(String),
+            const look = () => [place(), viewer.story.values.map(String).filter((_, id) =>
+                    some(`.ground g.node[data-node="${id}"]`)),
                 all("input[data-leaf]", (input) => input.value),
                 some("[data-action=reset]").disabled];
             const found = [];
