@@ -182,7 +182,6 @@ class _Answer(BaseHTTPRequestHandler):
             status, key = HTTPStatus.METHOD_NOT_ALLOWED, "method"
         else:
             key = "request"
-        self.close_connection = True
         self._refuse(status, str(self._problem(status, key)), Question(lang=self.server.lang))
 
     def _send(self, status: HTTPStatus, document: str) -> None:

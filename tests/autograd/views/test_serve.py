@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ElementTree
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import unescape
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -177,6 +177,24 @@ def test_chinese(server):
     with running("zh") as chinese:
         assert "表达式是空的" in sentence(ask(chinese, link("", ""))[2])
         assert 'lang="zh"' in ask(chinese)[2]
+
+
+def test_a_language_alone_asks_for_what_the_server_began_with(server):
+    for lang, shown in (("zh", "显示"), ("en", "Show"), ("de", "Show")):
+        status, _, body = ask(server, f"/?lang={lang}")
+        assert status == 200
+        assert 'name="formula" value="(a+b)*(b+1)"' in body
+        assert f'data-t="serve_show">{shown}<' in body
+
+
+@pytest.mark.parametrize("request_", [b"BREW / HTTP/1.1\r\n", b"GET / HTTP/9\r\n", b"\x16\x03\r\n"])
+def test_a_line_is_closed_after_a_refusal(server, request_):
+    keep = b"Connection: keep-alive\r\n\r\n"
+    with socket.create_connection((HOST, server.server_port), timeout=30) as line:
+        line.sendall(request_ + keep)
+        with suppress(ConnectionResetError):
+            while line.recv(65536):
+                pass
 
 
 def test_a_taken_port_is_given_up_for_another():
