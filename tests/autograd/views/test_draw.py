@@ -179,6 +179,15 @@ def test_chinese_picture():
     assert "叶" in "".join(title.text for title in parsed(to_svg(e, lang="zh")).iter(f"{SVG}title"))
 
 
+def test_a_result_that_was_frozen_keeps_its_name():
+    x = Value(2.0, label="x")
+    y = x * 3
+    y.requires_grad = False
+    told = text_of(parsed(to_svg(y * x)))
+    assert "∂b/∂x = a = 6" in told
+    assert {"a×", "b×"} <= set(told)
+
+
 def test_names_replace_labels():
     x = Value(1.0)
     y = (x + 1) * x

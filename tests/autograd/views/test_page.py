@@ -141,6 +141,8 @@ class TestFile:
         text = page(trace(seed_graph()), lang=lang)
         assert f'<html lang="{lang or "en"}">' in text
         assert said in re.search(r'<svg[^>]* aria-label="([^"]*)"', text)[1]
+        drawn = text.partition("<script")[0]  # the graph and the example, before the first step
+        assert {*re.findall(r'<g [^>]*data-state="(\w+)"', drawn)} == {"idle"}
         data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
         assert json.loads(data)["lang"] == lang
 

@@ -247,7 +247,8 @@ class TestJson:
         )
 
     def test_lone_surrogates(self):
-        told = json.loads(trace(Value(1.0, label="\ud800!") * 2).to_json())
+        text = trace(Value(1.0, label="\ud800!") * 2).to_json()
+        told = json.loads(text.encode())
         assert told["nodes"][0]["label"] == "\ud800!"
 
     def test_scopes(self):
@@ -374,6 +375,7 @@ class TestDetails:
         assert told.steps[1].math == "3"
         named = trace(Value(2.0, label="a") * Value(3.0, label="k", requires_grad=False))
         assert "k" in named.root.formula
+        assert trace(Value(2.0, label="x") * 1.0).root.formula == "x"
         assert named.steps[1].math == "k = 3"
 
     def test_who_must_wait_is_told_apart_from_who_need_not(self):
