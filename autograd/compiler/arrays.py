@@ -204,11 +204,9 @@ def ends_of(program: ArrayProgram) -> list[int]:
     return [k for k in (*program.roots, program.loss, program.gradient) if k >= 0]
 
 
-def readings(
-    program: ArrayProgram, among: npt.NDArray[np.bool_] | None = None
-) -> tuple[Integers, Integers]:
-    """Who (among these, or all) reads which block: readers in order, as often as they read."""
-    rows = np.arange(len(program)) if among is None else np.flatnonzero(among)
+def readings(program: ArrayProgram, rows: Integers | None = None) -> tuple[Integers, Integers]:
+    """Who (of these, or all) reads which block: readers in order, as often as they read."""
+    rows = np.arange(len(program)) if rows is None else rows
     operands, codes = program.operands[rows, :3], program.codes[rows]
     reads = (np.arange(3) < ARITY[codes][:, None]) & (operands >= 0)
     readers, blocks = np.repeat(rows, reads.sum(axis=1)), operands[reads]
@@ -227,7 +225,7 @@ def pieces_of(program: ArrayProgram, collects: Integers) -> tuple[Integers, Inte
     return np.repeat(collects, stop - first), which
 
 
-def in_turn(*columns: Integers) -> Iterator[tuple[int, ...]]:
+def in_turn(*columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
     """The rows of columns as integers, of which there are never many at a time."""
     for start in range(0, len(columns[0]), CHUNK):
         yield from zip(*(column[start : start + CHUNK].tolist() for column in columns))
@@ -280,7 +278,7 @@ def waiting(program: ArrayProgram, first: npt.NDArray[np.bool_]) -> npt.NDArray[
     if not first.any():
         return first
     waits = bytearray(first.tobytes())
-    for reader, block in in_turn(*readings(program, ~program.varying)):
+    for reader, block in in_turn(*readings(program, np.flatnonzero(~program.varying))):
         if waits[block]:
             waits[reader] = 1
     return np.frombuffer(waits, np.bool_)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ from autograd.compiler.native_tables import (
     Singles,
 )
 
+Small: TypeAlias = npt.NDArray[np.int32]
+
 PIECE = 2**16
 """Operations that are planned at a time."""
 
@@ -60,7 +62,9 @@ class Places:
         self.out = out
         over = np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
         late = waiting(program, over)
-        self.tables = np.where(program.varying, ROWS, np.where(late, AFTER, BEFORE))
+        self.tables = np.select(
+            [program.varying, late], [np.uint8(ROWS), np.uint8(AFTER)], np.uint8(BEFORE)
+        )
         """Where each block is computed."""
         self._is_view = np.isin(program.codes, [CODE[word] for word in VIEWS])
         self._bases = np.where(self._is_view, program.operands[:, 0], np.arange(len(program)))
@@ -70,7 +74,7 @@ class Places:
         self.of = array("q", bytes(8 * len(program)))
         """Of each block, in planned words; 0 where `room` has to be made first."""
         self.of[INPUTS] = self.registers(int(program.shapes[INPUTS, 0]))
-        last, self.uses = self._readers(np.where(over, ROWS, self.tables), regions.inner)
+        last, self.uses = self._readers(np.where(over, np.uint8(ROWS), self.tables), regions.inner)
         self._hand_out(regions, last)
         self._spare: dict[int, list[int]] = {}
         self._lent: list[tuple[int, int]] = []
@@ -100,20 +104,22 @@ class Places:
             self._spare.setdefault(count, []).append(place)
         self._lent.clear()
 
-    def _hand_out(self, regions: Regions, last: Integers) -> None:
+    def _hand_out(self, regions: Regions, last: Small) -> None:
         """Say where blocks lie: what nobody needs any more goes to the next of its size."""
         program, of = self.program, self.of
-        sizes = np.where(program.varying, program.shapes.prod(axis=1), -1 - self.tables)
+        sizes = np.where(
+            program.varying, program.shapes.prod(axis=1), -1 - self.tables.astype(int)
+        ).astype(np.int32)
         wants = program.varying & ~self._is_view | (self._kernels > 0)
         wants[[INPUTS, *regions.inner]] = False
         # what is read last a single operation may write over; a region stores as it reads
-        free_at = np.arange(len(program)) - (self._kernels == 0)
+        free_at = np.arange(len(program), dtype=np.int32) - (self._kernels == 0)
         for members in regions.members.values():
             free_at[[*members]] = members[0] - 1
-        falling = np.flatnonzero(last < len(program))
+        falling = np.flatnonzero(last < len(program)).astype(np.int32)
         falling = falling[np.argsort(last[falling], kind="stable")]
-        rooms = np.flatnonzero(wants)
-        fallen = np.searchsorted(last[falling], free_at[rooms], "right")
+        rooms = np.flatnonzero(wants).astype(np.int32)
+        fallen = np.searchsorted(last[falling], free_at[rooms], "right").astype(np.int32)
         done, blocks, counts = 0, falling.data, sizes.data
         spare: defaultdict[int, list[int]] = defaultdict(list)
         for k, wanted, stop in in_turn(rooms, sizes[rooms], fallen):
@@ -125,16 +131,19 @@ class Places:
             else:
                 of[k] = self.registers(wanted) if wanted >= 0 else self.out.uniform(1)
 
-    def _readers(self, tables: npt.NDArray[Any], inner: Iterable[int]) -> tuple[Integers, Integers]:
+    def _readers(self, tables: npt.NDArray[Any], inner: Iterable[int]) -> tuple[Small, Small]:
         """Who reads each block last (nobody ever: as many as there are), and how many do."""
         program, count = self.program, len(self.program)
-        readers, blocks = readings(program, ~self._is_view)
-        blocks = self._bases[blocks]
+        last, uses = np.zeros((2, count), np.int32)
         kept = self._bases[ends_of(program)]
-        uses = np.bincount(np.concatenate([blocks, kept, kept]), minlength=count)
-        last = np.zeros(count, np.int64)
-        np.maximum.at(last, blocks, readers)
-        last[blocks[tables[readers] != self.tables[blocks]]] = count
+        for start in range(0, count, PIECE):  # there may be millions
+            rows = start + np.flatnonzero(~self._is_view[start : start + PIECE])
+            readers, blocks = readings(program, rows)
+            blocks = self._bases[blocks]
+            np.add.at(uses, blocks, 1)
+            np.maximum.at(last, blocks, readers.astype(np.int32))
+            last[blocks[tables[readers] != self.tables[blocks]]] = count
+        uses[kept] += 2
         last[[INPUTS, *kept, *inner]] = count
         last[(last == 0) | ~program.varying & (self._kernels == 0)] = count
         return last, uses
