@@ -231,6 +231,9 @@ def test_what_nobody_is_paid_is_no_anomaly(f: Callable[[Value], Value]) -> None:
     plain = autograd.grad(autograd.grad(f))(0.0)
     with detect_anomaly(inf=True):  # the partial of 0**2 by its exponent is 0 · log(0)
         assert autograd.grad(autograd.grad(f))(0.0) == plain
+        x = Value(-2.0)
+        f(x).backward()  # and that of (-2)**2 is log(-2)
+    assert x.grad == pytest.approx(autograd.check_grads(f, [-2.0]).inputs[0].numeric)
 
 
 def test_a_nan_of_a_second_derivative_is_found() -> None:
