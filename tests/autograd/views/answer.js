@@ -69,8 +69,8 @@ const tasks = {
     return { values: numbers(other.values), totals: numbers(other.totals) };
   },
   read: ({ texts }) => texts.map((text) => { const r = readNumber(text); return r.wrong ?? String(r.number); }),
-  link: ({ hash, by = "edge", level = 0 }, own, narrator, data) => {
-    const first = { taken: 0, mode: "backprop", by, level, ending: "pile", boxes: new Set(), acts: [], given: new Map(), predict: false, leaf: 0, delta: 0.3, lang: "en" };
+  link: ({ hash, by = "edge", level = 0, lang = "en" }, own, narrator, data) => {
+    const first = { taken: 0, mode: "backprop", by, level, ending: "pile", boxes: new Set(), acts: [], given: new Map(), predict: false, leaf: 0, delta: 0.3, lang };
     return writeLink({ ...first, ...readLink(hash, { own, data }) }, first);
   },
   questions: (_, story, narrator) => {

@@ -487,6 +487,7 @@ def test_a_link_asks_for_what_this_page_has(ask, graph, link, understood):
 def test_a_link_says_what_differs_from_how_a_page_opens(ask):
     told = [ask("link", trace(network()), hash=f"{BACK}&by={by}", by="outer") for by in BY]
     assert told == [f"{BACK}&by={by}" if by != "outer" else BACK for by in BY]
+    assert ask("link", trace(small()), hash=PLAIN, lang="zh") == PLAIN
     layers = {"levels": (1, 2, 0), "level": 1}
     for link in (BACK, f"{BACK}&level=0", f"{BACK}&level=2"):
         assert ask("link", trace(network()), hash=link, **layers) == link
