@@ -444,6 +444,22 @@ def test_near_misses_are_guessed(capsys, words):
     assert "did you mean" in run(capsys, *words)[2]
 
 
+def test_behind_two_minus_signs_nothing_is_an_option(capsys):
+    code, out, _ = run(capsys, "show", "--", "--ab", "ab=2")
+    assert (code, rows(out)[-1][-1]) == (0, "1")
+    assert run(capsys, "show", "--ab", "ab=2")[0] == 2
+
+
+def test_a_second_equals_sign_is_no_number(capsys):
+    code, _, err = run(capsys, "show", "a", "a=1=2")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_a_count_has_up_to_nine_digits(capsys):
+    assert run(capsys, "paths", "a*b", "a=1", "b=2", "--limit", "9" * 9)[0] == 0
+    assert run(capsys, "paths", "a*b", "a=1", "b=2", "--limit", "1" * 10)[0] == 2
+
+
 def test_the_real_process_refuses_with_2_and_no_traceback():
     done = payback("show", "a.b", "a=1")
     assert (done.returncode, done.stdout) == (2, "")

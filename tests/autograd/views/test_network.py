@@ -13,6 +13,7 @@ import nn
 from autograd import Value, scope, trace
 from autograd.graph import topological_order
 from autograd.views.records import graph_of
+from autograd.views.scene import scene
 from autograd.views.words import show
 
 LOSSES = {
@@ -306,3 +307,12 @@ def test_layers_may_be_counted_from_0():
         with scope(layer), scope("neuron 0"):
             x = autograd.dot([Value(0.5)], [x], Value(1.0))
     assert {"w₀₁₁", "b₀₁", "z₀₁", "w₁₁₁", "b₁₁", "z₁₁"} < {*named(x)}
+
+
+def test_only_given_numbers_are_inputs():
+    x, y = Value(0.5, label="x"), Value(1.0, label="y")
+    with scope("data"):
+        z = Value(2.0, label="z")
+    graph = graph_of(topological_order(nn.MLP(3, [2, 1], seed=1)([x * 2, y, z])))
+    [inputs] = [card for card in scene(graph, 1).cards if card.kind == "inputs"]
+    assert [graph.nodes[i].label for i in inputs.nodes] == ["y"]

@@ -18,7 +18,7 @@ from autograd.views import page as page_module
 from autograd.views.kernels import kernel
 from autograd.views.moment import hears, moment
 from autograd.views.page import MODULES, page, page_script, page_style, static
-from autograd.views.painter import paint
+from autograd.views.painter import colours, paint
 from autograd.views.plays import impatient
 from autograd.views.scene import scene
 from autograd.views.text import number
@@ -145,6 +145,12 @@ class TestFile:
         assert {*re.findall(r'<g [^>]*data-state="(\w+)"', drawn)} == {"idle"}
         data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
         assert json.loads(data)["lang"] == lang
+
+    def test_both_schemes_have_their_colours(self):
+        style = page_style()
+        for name in colours()["light"]:
+            assert style.count(f"--{name}:") == 2, name
+        assert ";}" not in style
 
     def test_an_example_comes_along_where_nobody_shares(self):
         def example(root):

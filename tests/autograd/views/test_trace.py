@@ -332,6 +332,13 @@ class TestDetails:
         assert len(written) == length
         assert trace(autograd.sum(leaves)).expression == (written if told else "")
 
+    @pytest.mark.parametrize(("length", "told"), [(20, True), (21, False)])
+    def test_a_slope_of_sixty_characters_and_no_more(self, length, told):
+        x, y = Value(2.0, label="x" * length), Value(3.0, label="y" * 15)
+        written = f"{y.label} · {x.label}^({y.label} - 1)"
+        assert len(written) == 40 + length
+        assert trace(x**y).edges[0].words == (written if told else "")
+
     def test_a_slope_is_in_words_only_where_these_come_to_the_number(self):
         x, y = Value(0.0, label="x"), Value(2.0, label="y")
         told = trace(x**y).edges  # the partial to y is 0 by convention, x^y · log(x) is nan
