@@ -384,6 +384,36 @@ def test_a_fork_while_a_thread_runs_a_program() -> None:
     in_a_process(code=FORKS)
 
 
+RULES = [
+    lambda m, p, g, s, rate: (p - rate * g, s),
+    lambda m, p, g, s, rate: (s, p),
+    lambda m, p, g, s, rate: (g, g),
+    lambda m, p, g, s, rate: (p, 2.0),
+    lambda m, p, g, s, rate: (rate, m.sqrt(m.divide(1.0, rate)) * p),
+    lambda m, p, g, s, rate: (m.where(s, p, g - 1.0), m.where(g, s, 3.0)),
+]
+"""Optimisers' rules, some of which nobody would write."""
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("much", [0, 10**9])
+def test_steps_of_any_rule_are_numpys(rule: Any, much: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(native, "MUCH", much)
+    x, w = Value(0.5), [Value(0.1 * k - 0.3) for k in range(11)]
+    for root in (autograd.sum([v * v * 0.5 for v in w]), x * w[0] + autograd.sum(w[3:]).tanh()):
+        found = []
+        for backend in ("native", "numpy"):
+            program = compile(root, [x], parameters=w, backend=backend)
+            params, state = program.pack(), np.ones((1, 11))
+            previous = np.zeros((2, 11))
+            rows, order = np.array([[0.5], [1.0], [-2.0]]), np.array([0, 2, 1, 1, 0])
+            hyper = np.array([[0.1], [0.2], [0.3]])
+            steps = autograd.Program.Steps(params, state, previous, rows, order, 2, hyper)
+            losses = program.train(rule, steps)
+            found.append(np.concatenate([losses, params, state[0], *previous]))
+        np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-14)
+
+
 # -- the library on disk ---------------------------------------------------------------------------
 
 SCRIPT = """
