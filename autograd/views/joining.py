@@ -32,7 +32,9 @@ def _renamed(text: str, keep: tuple[str, ...]) -> str:
     """The text with every private member and every safe name as short as it can be."""
     private = sorted({*re.findall(r"\.(#\w+)", text)})
     shorter = dict(zip(private, (f"#{name}" for name in _short_names()), strict=False))
-    declared = {*re.findall(r"(?:\b(?:const|let|class|function\*?) |\((?=\w+\)=>))(\w+)", text)}
+    declared = {*re.findall(r"\b(?:const|let|class|function\*?) (\w+)", text)}
+    for parameters in re.findall(r"\(([\w,]+)\)(?:=>|\{)", text):
+        declared |= {*parameters.split(",")}
     safe = sorted(declared - _exposed(text) - {"basis", *keep}, key=lambda name: -text.count(name))
     shorter |= dict(zip(safe, (f"${name}" for name in _short_names()), strict=False))
     shorter |= {"const": "let", "undefined": "void 0"}
