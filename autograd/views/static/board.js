@@ -123,8 +123,12 @@ export class Board {
     const { left, top, right, bottom, most } = this.#around(boxes);
     const fine = camera.scale <= most * 1.001 && camera.scale >= (most < READABLE ? 0.7 * most : READABLE);
     const scale = fine ? camera.scale : most < READABLE ? most : Math.max(READABLE, 0.8 * most);
-    const near = (at, from, to, half) => (!fine || to - from > 2 * half ? (from + to) / 2 : Math.min(from + half, Math.max(to - half, at)));
-    const [x, y] = [near(camera.x, left, right, size.width / scale / 2), near(camera.y, top, bottom, size.height / scale / 2)];
+    const between = (least, at, most) => (least > most ? (least + most) / 2 : Math.min(most, Math.max(least, at)));
+    const near = (axis, side, from, to) => {
+      const [half, start] = [size[side] / scale / 2, this.home[axis]];
+      return between(start + half, between(to - half, fine ? camera[axis] : (from + to) / 2, from + half), start + this.home[side] - half);
+    };
+    const [x, y] = [near("x", "width", left, right), near("y", "height", top, bottom)];
     if (x !== camera.x || y !== camera.y || !fine) this.#look(x, y, scale, glide);
   }
 

@@ -45,7 +45,7 @@ function partsOf(svg) {
   }
   for (const text of svg.querySelectorAll("text[data-slot], text[data-word]")) {
     const [{ slot, word }, id] = [text.dataset, Number(text.dataset.of)];
-    add(slot === "partial" ? "edges" : "nodes", [id], (now, _, words) => inscribe(text, word ? WORDS[word](text, words) : SLOTS[slot](text, id, now)));
+    add(slot === "partial" ? "edges" : "nodes", [id], (now, _, words) => inscribe(text, word ? WORDS[word](text, words, now) : SLOTS[slot](text, id, now)));
     if (slot === "count") parts.always.push(parts.all.at(-1));
   }
   for (const map of svg.querySelectorAll("g.heatmap")) {
@@ -64,10 +64,10 @@ const written = (x, element) => (x === undefined ? "" : number(x, digitsOf(eleme
 const SLOTS = {
   value: (element, id, now) => written(valueOf(id, now), element),
   grad: (element, id, now) => written(now.gradient(id), element),
-  pile: (element, id, now) => pileText(element, id, now),
+  pile: pileText,
   heard: (element, id, now) => heardText(id, now),
   count: (element, _, now) => countText(numbersOf(element.closest("g.node"), "node"), now),
-  partial: (element, id, now) => partialText(element, id, now),
+  partial: partialText,
 };
 
 /** What is said in the reader's language. */
@@ -75,7 +75,7 @@ const WORDS = {
   edges: (text, words) => counted("edge", numbersOf(text.closest("g.edge"), "edge").length, words),
   size: (text, words) => counted("node", numbersOf(text.closest("g.node"), "node").length, words),
   more: (text, words) => words.more.replace("{}", text.dataset.hidden),
-  key: (_, words) => words.grad,
+  key: (_, words, now) => (now.mode === "nudge" ? "Δ" : words.grad),
 };
 
 /** So many nodes or edges. */

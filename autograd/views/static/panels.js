@@ -17,10 +17,14 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Keep an element of a scrolling list in sight, moving nothing but the list: in the next frame, when all is written. */
+/** Keep an element of a scrolling list in sight, moving nothing but the list: when all is written, and once more when what came into sight has its size. */
 function reveal(list, element) {
   cancelAnimationFrame(list.revealing);
-  if (element) list.revealing = requestAnimationFrame(() => scrollTo(list, element));
+  const again = (times) => {
+    scrollTo(list, element);
+    if (times) list.revealing = requestAnimationFrame(() => again(times - 1));
+  };
+  if (element) list.revealing = requestAnimationFrame(() => again(1));
 }
 
 function scrollTo(list, element) {
@@ -106,7 +110,7 @@ export class Program {
       write(line.said, node.leaf ? `${node.name} = ${known || "…"}` : `${node.name} = ${typeset(node.formula)}`);
       write(line.value, node.leaf ? "" : known);
       const on = now.step !== undefined && now.lines.has(id);
-      this.#light(line.element, on, now.step?.kind === "eval");
+      this.#light(line.element, on, now.step?.kind === "eval" || now.mode === "nudge");
       if (on) lit ??= line.element;
     }
     reveal(this.list, lit);

@@ -13,8 +13,8 @@ import { Story } from "./story.js";
 
 const PACE = 1700;
 const MEASURED = 500;
-const STRIP = { nodes: 48, steps: 160 };
 const MODES = ["backprop", "naive", "impatient", "nudge"];
+const STRIP = { nodes: 48, steps: 160 };
 /** Which keys do what; help names a group of them once. */
 const KEYS = [
   [["ArrowRight"], "forward", "← →", "key_step"], [["ArrowLeft"], "back"],

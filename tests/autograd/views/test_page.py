@@ -470,6 +470,7 @@ class TestNudge:
             for row in tab.locator(".gauge tbody tr").all()
         ]
         assert [row[0] for row in rows] == [0.5, 0.25, 0.125]
+        assert {*tab.locator(".ground > :first-child .key").all_text_contents()} == {"Δ"}
         for delta, measured, foretold, error, _ in rows:
             assert measured == pytest.approx((3 + delta) * (2 + delta) - 6, abs=1e-3)
             assert foretold == 5 * delta
