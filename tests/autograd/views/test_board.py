@@ -255,6 +255,14 @@ class TestCamera:
                     tab, "return [rect(board.svg), frame(), stage.className]"
                 )
                 assert middle(svg) == pytest.approx(middle(stage), abs=1.5)
+                board, coins = camera(
+                    tab,
+                    """return [board.svg, board.coins].map((svg) => {
+                    const { a, e, f } = svg.getScreenCTM();
+                    return [a, e, f];
+                    })""",
+                )
+                assert coins == pytest.approx(board, abs=0.01)
                 home = [
                     float(x)
                     for x in tab.evaluate(

@@ -213,7 +213,11 @@ def test_descent_goes_astray_without_a_reset(ask):
     assert abs(loop(True)[0].data) > 100 * abs(loop(False)[0].data)
 
 
-@pytest.mark.parametrize("graph", [network, lambda: Value(3.0, label="x") * 2, shared])
+def leaves(count):
+    return autograd.sum([Value(1.0, label=f"x{i}") * (i + 1) for i in range(count)])
+
+
+@pytest.mark.parametrize("graph", [network, lambda: leaves(6), lambda: leaves(7), shared])
 def test_steps_are_told_as_python_tells_them(ask, graph):
     told = ask("play", trace(graph()), mode="backprop", acts=["zero", 0.1, "again", 0.1])
     play = Passes(trace(graph()))
@@ -398,7 +402,14 @@ def test_what_is_typed_as_a_number(ask):
             "abc": "bad_number",
         },
         **{"1,5": "bad_comma", "1e400": "bad_large", "1e-400": "bad_small", "0x10": "bad_number"},
-        **{"1 2": "bad_number", "--1": "bad_number", "0e-400": "0", "1.": "1", "e": "bad_number"},
+        **{
+            "1E5": "100000",
+            "1 2": "bad_number",
+            "--1": "bad_number",
+            "0e-400": "0",
+            "1.": "1",
+            "e": "bad_number",
+        },
     }
     assert dict(zip(wanted, ask("read", texts=list(wanted)), strict=True)) == wanted
 

@@ -109,3 +109,30 @@ def test_every_moment(opened, mode, lang):
         right = shown_in(play, taken, lang)
         for part, said in right.items():
             assert told[part] == said, (taken, part)
+
+
+def test_what_happens_stays_in_sight(opened):
+    """In the list of lines and in the table, below its heading, forwards and back."""
+    x = Value(0.5, label="x")
+    for _ in range(60):
+        x = x * 1.01
+    tab = opened(trace(x), "#by=edge")
+    seen = tab.evaluate(
+        """async () => {
+        const viewer = document.querySelector(".payback").payback;
+        const box = (e) => e.getBoundingClientRect();
+        const found = [];
+        for (const taken of [41, 111, 150, 61, 3]) {
+            viewer.go(taken);
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            for (const [list, row] of [[".code", ".code .lit"], [".ledger .scroll", "tr.now"]]) {
+                const [outer, inner] = [list, row].map((name) => box(document.querySelector(name)));
+                const head = document.querySelector(`${list} thead`);
+                const top = head ? box(head).bottom : outer.top;
+                found.push([inner.top - top, outer.bottom - inner.bottom]);
+            }
+        }
+        return found;
+        }"""
+    )
+    assert min(min(pair) for pair in seen) >= -2
