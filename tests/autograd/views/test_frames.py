@@ -13,6 +13,7 @@ from autograd.views.frames import animation, strides, strip, wrapped
 from autograd.views.moment import moment
 from autograd.views.painter import paint
 from autograd.views.scene import scene
+from autograd.views.text import columns
 
 ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -86,6 +87,11 @@ class TestFrames:
             trace(x).frames(tmp_path / "none")
         assert not (tmp_path / "none").exists()
 
+    def test_folders_are_made_and_written_over(self, tmp_path):
+        story = trace(Value(1.0, label="x") * 2)
+        made = story.frames(tmp_path / "a" / "b")
+        assert story.frames(tmp_path / "a" / "b") == made
+
     def test_unknown_language(self, tmp_path):
         with pytest.raises(ValueError, match="'en' or 'zh', got 'de'"):
             trace(seed_graph()).frames(tmp_path / "none", lang="de")
@@ -103,6 +109,18 @@ class TestStrip:
         }
         for name, picture in made.items():
             assert (ROOT / "demos" / "pictures" / name).read_text("utf-8") == picture, name
+
+    @pytest.mark.parametrize("lang", ["en", "zh"])
+    def test_sentences_keep_to_their_frames(self, lang):
+        x = Value(1.0, label="a rather long name")
+        story = trace(x * x)
+        tree = ElementTree.fromstring(strip(story, range(len(story.steps) + 1), lang=lang))
+        frames = [r for r in tree.iter(f"{SVG}rect") if r.get("class") == "frame"]
+        width = float(frames[0].get("width"))
+        said = [t for t in tree.iter(f"{SVG}text") if t.get("class") == "said"]
+        lines = [line.text or "" for text in said for line in text]
+        assert len(frames) == len(said) < len(lines)
+        assert max(map(columns, lines)) * 7.6 <= width
 
     def test_lines_break_where_they_may(self):
         assert wrapped("one two three", 7) == ["one two", "three"]

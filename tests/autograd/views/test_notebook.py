@@ -9,6 +9,8 @@ import pytest
 
 import autograd
 from autograd import Value, trace
+from autograd.views import notebook as notebook_module
+from autograd.views.formats import png
 from autograd.views.frames import animation
 from autograd.views.notebook import FITTING, GROW, trace_bundle, value_bundle
 from autograd.views.page import page
@@ -137,3 +139,25 @@ def test_showing_changes_nothing():
     value_bundle(y)
     trace_bundle(trace(y))
     assert (x.grad, y.grad) == (0.0, 0.0)
+
+
+def height_of(root):
+    return int(re.search(r"height:(\d+)px;border:0", trace_bundle(trace(root))["text/html"])[1])
+
+
+def test_a_frame_begins_as_high_as_its_page_may_be():
+    x = Value(1.0, label="x")
+    assert height_of(x * 2) == 700 + 260 + 3 * 34  # a low board, a table of three rows
+    tall = autograd.sum([Value(1.0) for _ in range(10)])
+    assert height_of(tall) == 700 + 620 + 11 * 34  # a board does not grow for ever
+
+
+def test_a_picture_fits_its_cell_and_a_large_one_is_less_sharp(monkeypatch):
+    pytest.importorskip("resvg_py")
+    root = Value(2.0, label="x") * 3
+    told = value_bundle(root)
+    assert told["image/svg+xml"].startswith('<svg style="max-width:100%;height:auto" xmlns=')
+    light = root.to_svg(theme="light")
+    assert base64.b64decode(told["image/png"]) == png(light, "light", 2)
+    monkeypatch.setattr(notebook_module, "SHARP_UP_TO", len(root.to_svg()))
+    assert base64.b64decode(value_bundle(root)["image/png"]) == png(light, "light", 1)
