@@ -433,6 +433,9 @@ def test_the_list_read_line_by_line_computes_what_the_program_does(
     assert found == pytest.approx(wanted, rel=1e-12, abs=1e-15)
     if build is mixture:
         assert str(found["gradient 1"]) == "0.0", "of a parameter that is not used"
+    if build is every_word:
+        signs = set(re.findall(r"= v\d+ (\S+) v\d+ ", program.listing()))
+        assert signs == {*OPERATORS}, "written as in Python"
     nothing = re.findall(r"(v\d+) = -?0\.0 ", program.listing())
     assert not any(re.search(rf"{name} \+|\+ {name}\b", program.listing()) for name in nothing)
 
