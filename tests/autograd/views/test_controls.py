@@ -336,6 +336,8 @@ class TestLessons:
             )
             rows.append([show(x, 4).replace("-", "−") for x in numbers])
         assert told[0][1:] == rows
+        assert tab.locator(".gauge thead th[scope=col]").count() == 5
+        assert tab.locator(".gauge tbody th[scope=row]").count() == 3
         error = ui["error"]
         assert told[0][0] == ["Δ", "Δe", "b.grad · Δ", error, f"{error} / Δ²"]
         assert told[1:4] == ["−0.5", "1", "-50"]
@@ -350,7 +352,7 @@ class TestLessons:
             const math = (e) => e.textContent.replace(/\\s/g, "");
             const own = [":scope > math", ":scope > details > summary > math"].join();
             const said = (name) => some(name).textContent.replace(/\\s+/g, " ");
-            return [all(".tree [data-way]", (li) =>
+            return [all(".tree ul > li[data-way]", (li) =>
                     [li.dataset.way, ...[...li.querySelectorAll(own)].map(math)]),
                 said(".asked h2"), said(".asked .meaning"), said(".tree .because")]""",
         )
