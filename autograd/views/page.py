@@ -51,7 +51,7 @@ def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 3000) -> st
     example = None if shares_an_inner_node(story) else trace(shared_example())
     script, style = page_script(story, example), page_style()
     return fill(
-        re.sub(r"\n\s*", "\n", static("page.html")),
+        re.sub(r'\n\s*|(?<=\sdata-)([tl]|action|control)="(\w+)"', _shorter, static("page.html")),
         lang=lang or "en",
         title=escape(title(story)),
         steps=str(len(story.steps)),
@@ -159,6 +159,10 @@ def page_style() -> str:
 def fill(text: str, **parts: str) -> str:
     """Put each part in the place of its ``{name}``, all at once: a part's own braces stay."""
     return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], text)
+
+
+def _shorter(found: re.Match[str]) -> str:
+    return f"{found[1]}={found[2]}" if found[1] else "\n"
 
 
 def _variables(values: dict[str, Any]) -> str:
