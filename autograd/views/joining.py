@@ -35,7 +35,9 @@ def _renamed(text: str, keep: tuple[str, ...]) -> str:
     declared = {*re.findall(r"\b(?:const|let|class|function\*?) (\w+)", text)}
     for parameters in re.findall(r"\(([\w,]+)\)(?:=>|\{)", text):
         declared |= {*parameters.split(",")}
-    safe = sorted(declared - _exposed(text) - {"basis", *keep}, key=lambda name: -text.count(name))
+    safe = sorted(
+        declared - _exposed(text) - {"basis", *keep}, key=lambda name: (-text.count(name), name)
+    )
     shorter |= dict(zip(safe, (f"${name}" for name in _short_names()), strict=False))
     shorter |= {"const": "let", "undefined": "void 0"}
 

@@ -4,7 +4,10 @@ import base64
 import hashlib
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -194,6 +197,22 @@ class TestFile:
 
     def test_same_graph_same_bytes(self):
         assert page(trace(network())) == page(trace(network()))
+
+    def test_the_same_bytes_in_another_process(self):
+        ask = (
+            "from autograd.views.page import MODULES, joined_modules;"
+            "print(joined_modules('basis', 'mixture', *MODULES))"
+        )
+        told = [
+            subprocess.run(
+                [sys.executable, "-c", ask],
+                env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
+                capture_output=True,
+                check=True,
+            ).stdout
+            for seed in ("1", "2")
+        ]
+        assert told[0] == told[1]
 
     def test_both_languages_say_everything(self):
         told = json.loads(static("sentences.json"))
