@@ -94,6 +94,9 @@ The result varies where an operand does, but for a word of OVER_ROWS.
 WORDS = tuple(ARITIES)
 CODE = {word: code for code, word in enumerate(WORDS)}
 
+FIRST_COMPUTED = max(CODE[word] for word in (*LEAVES, *VIEWS)) + 1
+"""The codes from here on are those of operations that compute something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

@@ -18,6 +18,7 @@ from autograd.compiler.arrays import (
     ARITY,
     CONSTANTS,
     ELEMENTWISE,
+    FIRST_COMPUTED,
     INPUTS,
     LEAVES,
     PARAMETERS,
@@ -38,7 +39,7 @@ from autograd.compiler.follow import (
     steps_of,
     sums_of_products,
 )
-from autograd.compiler.record import FIRST_COMPUTED, Recorder
+from autograd.compiler.record import Recorder
 from autograd.rules import BASIS
 
 _SYMBOLS = {

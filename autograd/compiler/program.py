@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from autograd.compiler.arrays import Array, ArrayProgram
+from autograd.compiler.arrays import FIRST_COMPUTED, Array, ArrayProgram
 from autograd.compiler.backends import (
     Executor,
     check_backend,
@@ -24,7 +24,6 @@ from autograd.compiler.backends import (
 )
 from autograd.compiler.backends import Steps as TrainingSteps
 from autograd.compiler.listing import Counts, Listing, Names, count, print_list, unrolled
-from autograd.compiler.record import FIRST_COMPUTED
 from autograd.compiler.roll import Rolled, roll
 from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
 from autograd.files import write_atomically

@@ -11,6 +11,7 @@ one `sum` or `max`.
 
 from __future__ import annotations
 
+import operator
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
@@ -28,7 +29,6 @@ from autograd.compiler.arrays import (
     OVER_ROWS,
     PARAMETERS,
     SHAPES,
-    VIEWS,
     ArrayProgram,
     Integers,
     Shape,
@@ -55,9 +55,6 @@ GENERATION = 2**15
 _VIEW, _TABLE, _COLLECT = CODE["view"], CODE["table"], CODE["collect"]
 _ADD, _SUB, _NEG = CODE["add"], CODE["sub"], CODE["neg"]
 
-FIRST_COMPUTED = max(CODE[word] for word in (*LEAVES, *VIEWS)) + 1
-"""The codes from here on are those of operations that compute something."""
-
 
 class Recorder:
     """Operations as they are recorded: every block once, in order."""
@@ -77,9 +74,7 @@ class Recorder:
         self.namespace = namespace({name: self._function(name) for name in BASIS})
         for word, count in zip(LEAVES, (parameters, inputs, 0)):
             self.append(CODE[word], (0, 0, 0, 0), (count, 1), word == "inputs")
-        self.parameters, self.inputs, self.known = (
-            Block(self, k) for k in (PARAMETERS, INPUTS, CONSTANTS)
-        )
+        self.parameters, self.inputs = Block(self, PARAMETERS), Block(self, INPUTS)
 
     # -- operations -----------------------------------------------------------------------------
 
@@ -438,8 +433,6 @@ class Recorder:
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape:
-    if a == b:
-        return a
     return max(a[0], b[0]), max(a[1], b[1])
 
 
@@ -452,8 +445,5 @@ _OPPOSITE = {_ADD: _SUB, _SUB: _ADD}
 
 _COMPUTE: dict[str, Callable[..., float]] = {
     **{name: getattr(scalar_math, name) for name in BASIS},
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "neg": lambda x: -x,
+    **{name: getattr(operator, name) for name in ("add", "sub", "mul", "neg")},
 }
