@@ -301,7 +301,8 @@ def test_what_terminals_send(monkeypatch):
         with module.keys() as next_key:
             for sent, meant in SENT.items():
                 os.write(ours, sent.encode())
-                assert next_key(30.0) == meant, sent
+                # Python 3.12.0 and .1 keep the terminal from turning Enter into a new line
+                assert next_key(30.0).replace("\r", "\n") == meant, sent
                 if sent not in ("\x1b[5~", "\x1bOP"):  # of these some is left
                     assert next_key(0.0) is None, sent
                 while next_key(0.0) is not None:
