@@ -214,6 +214,24 @@ def _gathered(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *xs: function(list(xs))
 
 
+def nested() -> autograd.Value:
+    """Scopes in scopes, nodes between them, a constant from outside."""
+    x, y, k = (
+        autograd.Value(0.5, label="x"),
+        autograd.Value(2.0, label="y"),
+        autograd.Value(3.0, requires_grad=False),
+    )
+    with autograd.scope("outer"):
+        u = x * y
+        with autograd.scope("one"):
+            p = (u + x).tanh() * u
+        with autograd.scope("two"):
+            q = (u * y).sigmoid() + k * p
+    with autograd.scope("other"):
+        r = (q * p).exp() + x
+    return r * q
+
+
 def shared() -> autograd.Value:
     """c = b + b of b = a + a: the smallest graph on which impatience shows."""
     a = autograd.Value(1.0, label="a")

@@ -26,7 +26,15 @@ from autograd.views.plays import Passes, impatient, path_by_path, paying_back, s
 from autograd.views.text import number, typeset
 from autograd.views.trace import sentences
 from autograd.views.words import enclosed, show, sum_of
-from tests.strategies import ladder, payback_operations, programs, result, shared, wild_programs
+from tests.strategies import (
+    ladder,
+    nested,
+    payback_operations,
+    programs,
+    result,
+    shared,
+    wild_programs,
+)
 
 LOGIC = ("basis", "numbers", "story", "plays", "narrator", "panels", "lessons", "link")
 ANSWER = Path(__file__).with_name("answer.js")
@@ -281,18 +289,6 @@ def batch():
     model = nn.MLP(2, [7, 2], activation="tanh", seed=1)
     rows = [[Value(0.1 * i, label=f"p{i}"), Value(-0.2 * i)] for i in range(1, 3)]
     return autograd.sum([out * out for row in rows for out in model(row)])
-
-
-def nested():
-    x, y, k = Value(0.5, label="x"), Value(2.0, label="y"), Value(3.0, requires_grad=False)
-    with scope("outer"):
-        u = x * y
-        with scope("one"):
-            p = (u + x).tanh() * u
-        with scope("two"):
-            q = (u * y).sigmoid() + k * p
-    r = q * p + x + u
-    return r * q * y
 
 
 def six():

@@ -13,7 +13,7 @@ from autograd.views.folding import levels, scopes
 from autograd.views.layout import Curve, point_on
 from autograd.views.painter import tip
 from tests.autograd.views.test_board import network, numbers, wide
-from tests.autograd.views.test_page import nested
+from tests.strategies import nested
 
 OPEN = """
 const all = (from, selector, of) => [...from.querySelectorAll(selector)].map(of);

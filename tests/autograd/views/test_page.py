@@ -26,6 +26,7 @@ from autograd.views.plays import impatient
 from autograd.views.scene import scene
 from autograd.views.text import number
 from autograd.views.words import show, sum_of
+from tests.strategies import nested
 from tests.truth import SPECIAL
 
 HOSTILE = (
@@ -833,20 +834,6 @@ PICTURE = """() => {
         [t.dataset.slot, Number(t.dataset.of), Number(t.dataset.digits ?? 6), t.textContent]);
     return { cards, texts, edges: all("g.edge").flatMap((group) => ids(group, "edge")) };
 }"""
-
-
-def nested():
-    """Scopes in scopes, nodes between them, a constant from outside."""
-    x, y, k = Value(0.5, label="x"), Value(2.0, label="y"), Value(3.0, requires_grad=False)
-    with scope("outer"):
-        u = x * y
-        with scope("one"):
-            p = (u + x).tanh() * u
-        with scope("two"):
-            q = (u * y).sigmoid() + k * p
-    with scope("other"):
-        r = (q * p).exp() + x
-    return r * q
 
 
 def two_outputs():
