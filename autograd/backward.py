@@ -155,6 +155,7 @@ def _all_or_nothing(nodes: list[Value], change: Callable[[list[Any]], None]) -> 
     One thread at a time: the leaves of several graphs are often the same.
     """
     with STORING:
+        # read within the lock: what another thread has stored by now is to be kept
         held = [node.grad for node in nodes]
         try:
             change(held)
@@ -195,6 +196,7 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
             if right.requires_grad:
                 right.grad += debt * node._by_right
         elif type(left) is tuple:
+            # 0 times an infinite partial is nan, and has to be paid
             if debt == 0.0 and isfinite(sum(node._by_left)):
                 continue  # 0 for everyone: quicker said than paid
             for parent, partial in zip(left, node._by_left):
@@ -231,6 +233,7 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
             raise TypeError(f"gradients are taken to Values, got {kind(x)}")
         if not x.requires_grad:
             raise ValueError(f"{x!r} is a constant: nothing is paid to it, it has no gradient")
+    # a constant output is no mistake here: it depends on no input, all derivatives are 0
     piles = adjoints(output, 1.0, create_graph) if output.requires_grad else {}
     return [piles[x] if x in piles else _zero(create_graph) for x in inputs]
 

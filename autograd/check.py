@@ -12,7 +12,7 @@ is larger (Press et al., Numerical Recipes, section 5.7).
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Any, Literal
 
 from autograd.modes import no_grad
@@ -107,6 +107,7 @@ def check_grads(
         raise TypeError(
             f"args is the list of arguments of f, got {type(args).__name__}; did you mean [x]?"
         )
+    _check_numbers(rtol, atol, step)
     f = _lower_derivative(f, order, len(args))
     leaves, rebuild = flatten(list(args))
     numbers = [
@@ -120,6 +121,7 @@ def check_grads(
     labels = [name for i, arg in enumerate(args) for name in names(arg, f"x{i}")]
     checks = []
     for i, (slope, (numeric, h)) in enumerate(zip(analytic, differences)):
+        # inf - inf would be nan, and nan - nan is no disagreement
         error = 0.0 if _same(slope, numeric) else abs(slope - numeric)
         close = atol + rtol * abs(numeric)
         verdict: Literal["ok", "kink", "wrong"] = "ok"
@@ -130,6 +132,15 @@ def check_grads(
     if raise_on_failure:
         report.raise_on_failure()
     return report
+
+
+def _check_numbers(rtol: float, atol: float, step: float | None) -> None:
+    """A tolerance of nan would call right derivatives wrong, and so would a step of nan."""
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if not number(tolerance, f"{name} is") >= 0.0:
+            raise ValueError(f"{name} is 0 or more, got {tolerance!r}")
+    if step is not None and not 0.0 < number(step, "step is") < inf:
+        raise ValueError(f"step is a finite distance above 0, or None for a good one, got {step!r}")
 
 
 class _Counted:
@@ -148,7 +159,7 @@ class _Counted:
 
 def _lower_derivative(f: Callable[..., Any], order: int, count: int) -> Callable[..., Any]:
     """The scalar function whose derivatives are to be checked: the sum of all of order - 1."""
-    if not isinstance(order, int) or order < 1:
+    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ValueError(f"order is 1, 2, …, got {order!r}")
     for _ in range(order - 1):
         f = _sum_of_derivatives(f, count)
@@ -167,11 +178,15 @@ def _differences(
     f: Callable[[list[float]], float], numbers: list[float], method: str, step: float | None
 ) -> list[tuple[float, float]]:
     """(numeric derivative, step) per number."""
+    # nan: never looked at, and not to be mistaken for a value
     base = f(numbers) if method == "forward" else nan
     found = []
     for i, x in enumerate(numbers):
         h = step or max(abs(x), 1.0) * _EPSILON ** (1 / 3 if method == "central" else 1 / 2)
-        ahead, h = f(_moved(numbers, i, x + h)), (x + h) - x  # the step that was really taken
+        taken = (x + h) - x  # the step that was really taken, which is what the rounding left
+        if taken == 0.0:
+            raise ValueError(f"a step of {h} is lost in rounding at {x}: give a longer one or None")
+        ahead, h = f(_moved(numbers, i, x + h)), taken
         behind = f(_moved(numbers, i, x - h)) if method == "central" else base
         found.append(((ahead - behind) / (2 * h if method == "central" else h), h))
     return found
@@ -201,5 +216,6 @@ def _is_kink(
     for h in (step, step / 4):
         sides = [(f(_moved(numbers, i, numbers[i] + s)) - middle) / s for s in (-h, h)]
         apart.append(max(sides) - min(sides))
+    # a curve bends less within a quarter of the step, a kink does not
     between = min(sides) - close <= slope <= max(sides) + close
     return between and apart[1] > close and apart[1] > apart[0] / 2

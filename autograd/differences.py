@@ -164,6 +164,7 @@ class _Replay:
 
     def _at_waist(self, waist: int, move: float) -> _Slopes:
         """Its slopes for moves of about this size."""
+        # moves of one power of two are near enough to share a slope
         size = frexp(move)[1]
         if (waist, size) not in self.known:
             self.known[waist, size] = self._slopes(waist, ldexp(0.5, size))
@@ -182,6 +183,7 @@ class _Replay:
         """The values that change when a node takes another one, by the number of their node, up to
         the first from ``waist`` on through which all of the change goes; and that one's number."""
         changed = {start: x}
+        # a heap of numbers: the lowest has all its operands ready, as in the topological order
         waiting, seen = [*self.consumers[start]], set(self.consumers[start])
         i = start
         while waiting:

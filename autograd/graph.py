@@ -83,6 +83,7 @@ def count_edge_uses(root: Value) -> int:
     lengths = {root: 0}
     for node in reverse_topological_order([root]):
         for edge in edges_of(node):
+            # each of the ways to the consumer becomes one edge longer
             lengths[edge.parent] = lengths.get(edge.parent, 0) + lengths[node] + ways[node]
     return sum(length for node, length in lengths.items() if node.is_leaf)
 
@@ -100,10 +101,12 @@ def _ways(root: Value) -> dict[Value, int]:
 
 def paths(root: Value, leaf: Value) -> Iterator[Path]:
     """Each path from the root to the leaf, one by one: the naive method. There may be very many."""
+    # without it the walk would enter dead ends, of which there may be as many as paths
     leads_to_leaf = _ancestors(root, leaf)
     if root is leaf:
         yield Path((), root)
     walk: list[Edge] = []
+    # a stack of its own: a path may be longer than Python recurses
     branches = [iter(edges_of(root))]
     while branches:
         edge = next(branches[-1], None)

@@ -28,6 +28,7 @@ def tell(room: str, lang: str, keys: Iterable[str], words: Mapping[str, object])
 
     A tuple among the words is a list of names, joined as the language does it.
     """
+    # a list inside a Chinese sentence takes the enumeration comma
     comma = "、" if lang == "zh" else ", "
     joined = {
         name: comma.join(map(str, word)) if isinstance(word, tuple) else word

@@ -334,6 +334,7 @@ class scope(_Blocks):
 
     def inside(self, outer: Mode | None) -> Mode:
         """The mode inside this scope, where ``outer`` holds around it."""
+        # a layer enters its scope once per row: the same outer mode again and again
         known = self._known
         return known[1] if known and known[0] is outer else self._inside(outer)
 
@@ -345,6 +346,7 @@ class scope(_Blocks):
 
     def _inside(self, outer: Mode | None) -> Mode:
         """What ``inside`` gives, and remembers."""
+        # one pair, written at once: threads may read it meanwhile
         inner = _boxed(outer, self.name)
         self._known = (outer, inner)
         return inner

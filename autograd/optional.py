@@ -10,6 +10,7 @@ def require(module: str, *, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
+        # it is installed, and something that it needs itself is not: say that
         if error.name is not None and error.name.partition(".")[0] != package:
             raise
         raise ImportError(

@@ -82,6 +82,7 @@ class Primitive:
         """The names of the arguments, or of their roles, as the formulas use them."""
         if self.roles:
             return tuple(role.rstrip("*") for role in self.roles)
+        # as the row itself writes them: a second list of names could say something else
         return self.partials.__code__.co_varnames[1 : 1 + len(self.domain)]
 
     def derivative(self, slot: int, count: int) -> tuple[str, dict[str, int]]:
@@ -96,6 +97,7 @@ class Primitive:
         if not self.roles:
             return self.taught[slot], {name: k for k, name in enumerate(self.arguments)}
         in_a_row = [role.endswith("*") for role in self.roles]
+        # what is left after the single operands is shared by the rows
         length = (count - in_a_row.count(False)) // in_a_row.count(True)
         starts = [0, *accumulate(length if row else 1 for row in in_a_row)]
         role = bisect_right(starts, slot) - 1
@@ -106,6 +108,7 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # a row is itself wherever it is unpickled: rows are compared by identity
         from autograd.rules import named
 
         return named, (self.name,)

@@ -53,6 +53,7 @@ class EarlyStopping:
         # the first epoch counts whatever its score: there have to be weights to put back
         if score < self.best - self.min_delta or epoch.number == 1:
             self.best, self.best_epoch = score, epoch.number
+            # numbers, not Values: these go on being trained
             self._weights = [parameter.data for parameter in epoch.optimizer.params]
             self._averages = (epoch.ema.state, epoch.ema.updates) if epoch.ema else ([], 0)
         if epoch.number - self.best_epoch < self.patience:

@@ -136,12 +136,14 @@ class CompiledEngine:
         state: list[Sequence[float]] = [*checkpoint.state]
         state += [checkpoint.averages] if self.task.ema else []
         state += [moves] if frozen else []
+        # parameters that rest are not left out: a callback may free them, and numbers stay in place
         self._rule = rule_of(self.task, frozen)
         self._params: Array = self._numpy.array(checkpoint.params)
         self._state: Array = self._numpy.array(state, dtype=float).reshape(
             len(state), len(checkpoint.params)
         )
         self._steps, self._offset = checkpoint.steps, checkpoint.updates - checkpoint.steps
+        # where the last finite loss was computed, for `_undo`; so far that is the start
         self._previous, self._moved = self._numpy.vstack([self._params, self._state]), False
 
     @property
@@ -159,6 +161,7 @@ class CompiledEngine:
         self._params, self._state, self._previous = arrays
         self._steps += len(losses)
         if not isfinite(losses[-1]):
+            # counted, but not taken; and the one before it, if there was one, led to this loss
             self._undo(self._moved or len(losses) > 1)
             raise NotFiniteError(losses[-1], first + len(losses) - 1)
         self._moved = True
@@ -305,6 +308,7 @@ def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Val
     except BranchError:
         with suppress(Exception):
             roots, inputs = recorded()
+            # recorded a second time to see which leaves Python may read: those that nobody moves
             strangers = {*filter(learns, topological_order(roots))} - {*params} - {*inputs}
             with _requiring_gradient(False, strangers), no_branches():
                 return recorded()
@@ -337,8 +341,10 @@ def _hold_slopes_against_eager(
     Not exact to the last digits: the terms of a derivative may cancel.
     """
     enough = max(ROWS_WITHIN_EDGES.values()) // max(ROWS_WITHIN_EDGES)
+    # an eager gradient of a large graph would be felt before the training begins
     if not loss.requires_grad or edges([loss], enough) >= enough:
         return
+    # frozen parameters are paid by the program all the same, by the engine they are not
     learning = [k for k, parameter in enumerate(task.optimizer.params) if learns(parameter)]
     compiled = program.value_and_grad(params, rows[[row]])[1][learning].tolist()
     eager = gradients(loss, [task.optimizer.params[k] for k in learning])
@@ -363,6 +369,7 @@ def _compare(
 
     Gives back this row, and what is eager of it.
     """
+    # the first row is there anyway, and says how large the graphs of the others will be
     telling = _telling_rows(rows)
     first = eager(telling[0])
     chosen = telling[: _rows_to_compare(_listed(first))]
@@ -388,6 +395,7 @@ def _telling_rows(rows: Array) -> list[int]:
     others.
     """
     most = max(ROWS_WITHIN_EDGES)
+    # targets stand in the last columns, and losses branch on targets first of all
     columns = rows[:, ::-1][:, : most // 4]
     extreme = chain.from_iterable(zip(columns.argmin(0).tolist(), columns.argmax(0).tolist()))
     others = Random(0).sample(range(len(rows)), min(len(rows), most))

@@ -61,6 +61,7 @@ class Examples:
     def distinct_targets(self) -> list[Target]:
         """Every target that occurs, once."""
         y = plain(self.y)
+        # lists cannot be in a set; their tuples can
         return list({tuple(t): t for t in y}.values()) if isinstance(y[0], list) else [*set(y)]
 
 
@@ -95,6 +96,7 @@ def plain(held: Any) -> Any:
 
 def is_array(held: object) -> bool:
     """Whether this is a NumPy array of numbers (if it is, NumPy is loaded already)."""
+    # never imported for this: who has an array has NumPy
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(held, numpy.ndarray) and held.dtype.kind in "biuf"
 
@@ -139,6 +141,7 @@ def _array(held: Any, name: str, axes: tuple[int, ...]) -> Any:
     if numpy.ma.is_masked(held):
         place = numpy.argwhere(numpy.ma.getmaskarray(held))[0].tolist()
         raise ValueError(f"{name}{place} is masked: training needs numbers without holes")
+    # whatever kind of array, a masked one without holes too, becomes a plain one
     numbers = numpy.asarray(held, dtype=numpy.float64)
     if not (fine := numpy.isfinite(numbers)).all():
         place = numpy.argwhere(~fine)[0].tolist()
@@ -148,6 +151,7 @@ def _array(held: Any, name: str, axes: tuple[int, ...]) -> Any:
 
 def _listed(held: Any, name: str) -> list[Any]:
     """A sequence, or what can be turned into a list, with plain lists and numbers in it."""
+    # a table of another library, such as a data frame
     if not hasattr(held, "tolist") and hasattr(held, "__array__"):
         held = held.__array__()
     held = plain(held)

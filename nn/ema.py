@@ -75,6 +75,7 @@ class EMA:
         averages = self.averages  # which may raise: nothing has changed then
         live = [parameter.data for parameter in self.params]
         try:
+            # inside try: an interrupt in the middle of it puts everything back
             self._put(averages)
             yield
         finally:

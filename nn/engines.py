@@ -168,10 +168,12 @@ class EagerEngine:
         task = self.task
         task.optimizer.zero_grad()
         loss = self._backward(batch)
+        # its gradients are nan too: weights that still give a finite loss are worth keeping
         if not isfinite(loss):
             self._good.restore(task)
             raise NotFiniteError(loss, step)
         self._good = Checkpoint.of(task)
+        # a schedule is the user's code: it may raise, and is asked before anything moves
         rate = task.rate(step)
         with undisturbed():
             try:
@@ -188,6 +190,7 @@ class EagerEngine:
         task, loss = self.task, 0.0
         for start in range(0, len(batch), ROWS_AT_ONCE):
             chunk = task.examples.rows(batch[start : start + ROWS_AT_ONCE])
+            # one root per chunk: what rows share, such as a weight, is walked once for all of them
             part = autograd.sum([task.loss(task.model(x), y) for x, y in chunk])
             if part.requires_grad:  # else all of them are constants, far on the right side, say
                 part.backward(1.0 / len(batch))

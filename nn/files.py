@@ -48,6 +48,7 @@ def load(path: str | os.PathLike[str], *, names: Collection[str]) -> dict[str, f
     for tensor, expected in grouped(names).items():
         if tensor in tensors:
             numbers |= _unpacked(tensor, expected, tensors.pop(tensor))
+    # tensors left over are another model's: the caller says which names do not fit
     if not tensors and metadata.get("sha256") not in (None, _checksum(numbers)):
         raise ValueError("it is damaged: its numbers are not those that were saved")
     return numbers | dict.fromkeys(tensors, 0.0)

@@ -17,6 +17,7 @@ def waves(roots: Iterable[Value]) -> Iterator[set[Value]]:
     while wave:
         yield wave
         seen |= wave
+        # a node may be near by one path and far by another: the first wave that meets it has it
         wave = {*chain.from_iterable([node.parents for node in wave])} - seen
 
 

@@ -89,5 +89,6 @@ def seeded(seed: SupportsIndex | None) -> random.Random:
 
 def _symmetric(rng: Generator, square: float) -> float:
     """A draw from an interval around 0 whose half-width has this square."""
+    # a uniform draw from ±w has variance w² / 3, hence the 6 and the 3 above
     width = sqrt(square)
     return float(rng.uniform(-width, width))

@@ -17,6 +17,7 @@ def undisturbed() -> Iterator[None]:
     if not callable(handler) or threading.current_thread() is not threading.main_thread():
         yield
         return
+    # kept with the arguments of its call, for the handler that was there before
     pressed: list[tuple[Any, ...]] = []
     signal.signal(signal.SIGINT, lambda *call: pressed.append(call))
     try:

@@ -119,6 +119,7 @@ class Layer(Module):
         self.nin, self.name, self.box = count("nin", nin), name, scope(name)
         activation = chosen(activation, nonlin)
         init = initialiser_for(init, seed, rng, name_of(activation))
+        # one generator for the layer: of one seed each, all neurons would draw the same weights
         rng = generator(seed, rng)
         self.neurons = []
         for i in range(count("nout", nout)):
@@ -143,8 +144,10 @@ class Layer(Module):
         """z and a of every neuron, each in its box."""
         neurons = self.neurons
         boxes = [neuron.box for neuron in neurons]
+        # all dots of a layer in one call: inputs are looked at once, not once per neuron
         z = affine([neuron.w for neuron in neurons], x, [neuron.b for neuron in neurons], boxes)
         activations = [neuron.activate for neuron in neurons]
+        # the identity makes no node, so that a linear layer's a is its z
         return z, z if {*activations} == {linear} else scope.run_each(boxes, activations, z)
 
     def _line(self) -> str:

@@ -72,6 +72,7 @@ def binary_cross_entropy(logits: Numbers, targets: Numbers) -> Value:
 
     As PyTorch's ``binary_cross_entropy_with_logits``.
     """
+    # softplus(∓z) is -log of sigmoid(±z), and finite where sigmoid itself rounds to 0
     pairs_ = [(_number(z), t) for z, t in pairs(logits, targets)]
     return _over(mean, [t * softplus(-z) + (1.0 - t) * softplus(z) for z, t in pairs_])
 

@@ -34,6 +34,7 @@ class Module:
 
     def parameters(self) -> list[Value]:
         """Every parameter once, in the order of ``named_parameters``."""
+        # a dict for its order: of a shared parameter the first place counts
         found: dict[Value, None] = {}
         for held in vars(self).values():
             _gather(held, found)
@@ -90,6 +91,7 @@ class Module:
     def _leaves_by_name(self) -> dict[str, Value]:
         leaves = self._named_leaves()
         named = dict(leaves)
+        # a file would keep only one of them
         if len(named) < len(leaves):
             names = [name for name, _ in leaves]
             twice = next(name for name in names if names.count(name) > 1)

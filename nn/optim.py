@@ -134,6 +134,7 @@ class Optimizer:
 
         A parameter frozen meanwhile, by ``requires_grad = False``, stays, and so does its state.
         """
+        # all numbers are worked out first, so that an error half-way has moved nothing
         moved = self._moved(self.hyper(self.steps + 1, self.lr if lr is None else lr))
         numbers, *state = map(list, zip(*moved))
         with undisturbed():
@@ -145,6 +146,7 @@ class Optimizer:
     def _moved(self, hyper: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Number and state of each parameter after a step."""
         learns = [p.requires_grad for p in self.params]
+        # what a frozen parameter holds is old: it may be nan, or a Value
         slopes = [p.grad if p.requires_grad else 0.0 for p in self.params]
         now = [p.data for p in self.params], *self.state
         moved = map(self.rule, repeat(scalar_math), now[0], slopes, *now[1:], *map(repeat, hyper))
@@ -172,6 +174,7 @@ class Optimizer:
             raise ValueError(f"this state is another optimiser's: {state!r:.80}")
         try:
             memory = [list(map(float, numbers)) for numbers in state["state"]]
+            # from a file, perhaps: everything is read and checked before anything is taken over
             steps = int(_number("steps", state["steps"]))
             taken = {name: _like(old, name, state[name]) for name, old in settings.items()}
         except (TypeError, ValueError) as error:
@@ -302,6 +305,7 @@ def parameters_of(params: Iterable[Value]) -> list[Value]:
             raise ValueError(
                 f"only leaves that require a gradient are parameters, got {parameter!r}"
             )
+    # it would move twice a step
     if len({id(parameter) for parameter in parameters}) < len(parameters):
         raise ValueError("a parameter is listed more than once")
     return parameters

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from autograd.files import write_atomically
 from autograd.optional import require
 from nn.data import ArrayLike, plain, rows, targets_of
 from nn.engines import Model
@@ -133,5 +134,8 @@ def _shown() -> Any:
 
 def _finished(figure: Any, path: str | Path | None) -> Any:
     if path is not None:
-        figure.savefig(path, dpi=150)
+        stream, path = BytesIO(), Path(path)
+        path = path if path.suffix else path.with_suffix(".png")
+        figure.savefig(stream, format=path.suffix[1:], dpi=150)
+        write_atomically(path, stream.getvalue())
     return figure

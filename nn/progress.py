@@ -36,6 +36,7 @@ def bar(epochs: int, steps: int, wanted: bool) -> Iterator[Show]:
         task = progress.add_task("", total=steps, epoch=0, epochs=epochs, numbers="")
 
         def show(epoch: int, step: int, numbers: dict[str, float], rate: float) -> None:
+            # a narrow terminal would break the line, and each redraw would leave one behind
             shown = numbers if narrow else {**numbers, "rate": rate}
             progress.update(task, completed=step, epoch=epoch, numbers=_line(shown))
 

@@ -61,6 +61,7 @@ def as_schedule(given: Callable[..., float]) -> Schedule:
         raise TypeError(
             f"a schedule is a function from the step to the learning rate, got {given!r}"
         )
+    # asked once, not at each of a million steps
     if _takes_two(given):
         return given
     return lambda step, steps: given(step)

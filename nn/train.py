@@ -98,6 +98,7 @@ def fit(
     DivergedError, and leaves the weights of the last loss that was neither.
     """
     names = ("validation X", "validation y")
+    # all that can be refused is refused here, while nothing has changed
     _check(model, optimizer, ema, backend)
     _check_functions(loss=[loss], metrics=metrics, callbacks=callbacks)
     learned = examples(X, y)
@@ -105,6 +106,7 @@ def fit(
     size = len(learned) if batch_size is None else count("batch_size", batch_size)
     size = min(size, len(learned))
     rate = _rates(schedule, optimizer, count("epochs", epochs) * -(-len(learned) // size))
+    # epochs behind this optimiser: the orders of the next ones follow theirs
     trained = optimizer.steps // -(-len(learned) // size)
     order = orders(seed, len(learned), trained) if shuffle else None
     task = Task(model, learned, loss, optimizer, ema, size, order, rate)
@@ -121,6 +123,7 @@ def fit(
     training = TrainingRun(
         task, engine, history, epochs, held_out, tuple(metrics), tuple(callbacks)
     )
+    # to begin again with, should the compiled numbers turn out wrong at the end
     settings = optimizer.state_dict()
     try:
         return training.run(progress)
@@ -132,6 +135,7 @@ def fit(
         order = orders(seed, len(learned), trained) if shuffle else None
         again = replace(task, shuffle=order)
         history = History(backend="eager", note=_note(error))
+        # who pressed Ctrl-C does not want to wait for a second training
         if training.history.stopped == INTERRUPTED:
             return replace(history, stopped=INTERRUPTED)
         eagerly = replace(training, task=again, engine=EagerEngine(again), history=history)
@@ -206,6 +210,7 @@ class TrainingRun:
             losses += part
             latest = {**self.history.latest(), "loss": losses[-1]}
             self._show(show, done * batches + len(losses), latest)
+        # losses come per step, a history has one entry per epoch
         last_steps = range((done + 1) * batches - 1, (done + epochs) * batches, batches)
         self.history.rate += map(self.task.rate, last_steps)
         self.history.loss += losses if batches == 1 else self._means(losses)
@@ -237,6 +242,7 @@ class TrainingRun:
             return
         self.engine.save()
         task = self.task
+        # a callback may look at the model and change it: saved before it, loaded after it
         epoch = Epoch(len(self.history), self.history, task.model, task.optimizer, task.ema)
         for callback in self.callbacks:
             if callback(epoch) is True:
@@ -346,6 +352,7 @@ def _try_out(task: Task, data: Examples, name: str) -> Value:
     x, y = data.row(0)
     outputs = task.model(x)
     size = len(outputs) if isinstance(outputs, list | tuple) else 1
+    # a bad label in the last row should not wait for the last batch to be found
     for target in data.distinct_targets():
         try:
             check_target(task.loss, target, size)
@@ -360,6 +367,7 @@ def _try_out(task: Task, data: Examples, name: str) -> Value:
 def _check_dependence(task: Task, first_loss: Value) -> None:
     """ValueError where no parameter changes the loss of the first row, nor that of the next few."""
     others = task.examples.rows(range(1, min(len(task.examples), ROWS_LOOKED_AT)))
+    # of one row alone all units may be on their flat side
     losses = chain([first_loss], (task.loss(task.model(x), y) for x, y in others))
     if any(depends(loss, task.optimizer.params) for loss in losses):
         return

@@ -199,3 +199,18 @@ def test_what_is_missing_is_named_with_the_extra_that_brings_it(missing, monkeyp
     plots = {"numpy": lambda: nn.plot_decision_boundary(lambda x: x[0], [[1.0, 2.0]], [0])}
     with pytest.raises(ImportError, match=words):
         plots.get(missing, lambda: nn.plot_history(history()))()
+
+
+def test_a_plot_is_written_wholly_or_not_at_all(tmp_path):
+    course = nn.History(loss=[2.0, 1.0])
+    course.plot(path=tmp_path / "curves")  # without an ending: a PNG, as matplotlib has it
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    course.plot(path=tmp_path / "curves.svg")
+    assert b"<svg" in (tmp_path / "curves.svg").read_bytes()
+    (tmp_path / "kept.txt").write_text("mine")
+    with pytest.raises(ValueError, match="txt"):
+        course.plot(path=tmp_path / "kept.txt")
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        course.plot(path=tmp_path / "nowhere" / "curves.png")
+    assert (tmp_path / "kept.txt").read_text() == "mine"
+    assert {file.name for file in tmp_path.iterdir()} == {"curves.png", "curves.svg", "kept.txt"}
