@@ -65,7 +65,14 @@ def where(condition: Any, a: Operand, b: Operand) -> Value:
     """
     if isinstance(condition, Value) and condition.requires_grad:
         return apply(TABLE["where"], condition, a, b)
-    return as_value(a if condition else b, "where")
+    return as_value(a if _holds(condition) else b, "where")
+
+
+def _holds(condition: Any) -> bool:
+    """Whether it does; TypeError for what is no condition, such as a list, which is always true."""
+    if isinstance(condition, bool) or getattr(getattr(condition, "dtype", ""), "kind", "") == "b":
+        return bool(condition)
+    return as_value(condition, "the condition of where")._data != 0.0
 
 
 def shifted_logsumexp(xs: Sequence[Value]) -> tuple[Value, Value]:

@@ -67,6 +67,12 @@ def _taken_inside(transform: Transform) -> Transform:
     def either(
         f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
     ) -> Callable[..., Any]:
+        if not callable(f):
+            advice = "; for a graph that is there: gradients(output, inputs)"
+            raise TypeError(
+                f"{transform.__name__} takes a function, got {kind(f)}"
+                + (advice if isinstance(f, Value) else "")
+            )
         chosen = tuple(argnums) if isinstance(argnums, Iterator) else argnums
         if isinstance(f, Compiled):
             return f.transformed(transform, chosen, has_aux)

@@ -11,7 +11,8 @@ from nn.ema import EMA
 from nn.engines import Model
 from nn.history import History
 from nn.interrupts import undisturbed
-from nn.optim import Optimizer
+from nn.layers import count
+from nn.optim import Optimizer, not_negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,10 @@ class EarlyStopping:
     def __init__(
         self, patience: int = 10, monitor: str = "", min_delta: float = 0.0, restore: bool = True
     ) -> None:
-        if patience < 1:
-            raise ValueError(f"patience is a number of epochs, 1 or more, got {patience!r}")
-        self.patience, self.monitor, self.min_delta = patience, monitor, min_delta
-        self.restore = restore
+        if not isinstance(monitor, str):
+            raise TypeError(f'monitor is "validation", "loss" or a metric\'s name, got {monitor!r}')
+        self.patience, self.monitor = count("patience", patience), monitor
+        self.min_delta, self.restore = not_negative("min_delta", min_delta), restore
         self.best = inf
         self.best_epoch = 0
         self._weights: list[float] = []

@@ -77,6 +77,10 @@ def generator(seed: SupportsIndex | None, rng: Generator | None) -> Generator:
     if seed is not None and rng is not None:
         raise ValueError("give a seed or an rng, not both")
     if rng is not None:
+        if not hasattr(rng, "uniform"):
+            raise TypeError(
+                f"rng is a random.Random or a NumPy generator, got {rng!r:.60}; did you mean seed=?"
+            )
         return rng
     # the global generator: random.seed() then decides, as in micrograd
     return random if seed is None else seeded(seed)
@@ -84,7 +88,11 @@ def generator(seed: SupportsIndex | None, rng: Generator | None) -> Generator:
 
 def seeded(seed: SupportsIndex | None) -> random.Random:
     """Python's generator for a whole number of any kind, NumPy's too; for None, for no number."""
-    return random.Random(None if seed is None else index(seed))
+    if seed is None:
+        return random.Random()
+    if not isinstance(seed, SupportsIndex):
+        raise TypeError(f"seed is a whole number, or None for another one each time, got {seed!r}")
+    return random.Random(index(seed))
 
 
 def _symmetric(rng: Generator, square: float) -> float:

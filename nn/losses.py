@@ -93,6 +93,8 @@ def accuracy(outputs: Numbers, target: Numbers) -> float:
     score must have the sign of its target, where 0 counts as negative.
     """
     numbers = [o.data if isinstance(o, Value) else float(o) for o in _listed(outputs)]
+    if not numbers:
+        raise ValueError("accuracy takes one logit per class or a single score, got none")
     if len(numbers) == 1:
         return float((numbers[0] > 0) == (_listed(target)[0] > 0))
     wanted = _largest(target) if _is_list(target) else int(target)

@@ -112,8 +112,8 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Value], lr: float, weight_decay: float) -> None:
         self.params = parameters_of(params)
-        self.lr = _number("lr", lr)
-        self.weight_decay = _number("weight_decay", weight_decay)
+        self.lr = not_negative("lr", lr)
+        self.weight_decay = not_negative("weight_decay", weight_decay)
         self.steps = 0
         self.state: list[list[float]] = []
 
@@ -175,7 +175,7 @@ class Optimizer:
         try:
             memory = [list(map(float, numbers)) for numbers in state["state"]]
             # from a file, perhaps: everything is read and checked before anything is taken over
-            steps = int(_number("steps", state["steps"]))
+            steps = int(not_negative("steps", state["steps"]))
             taken = {name: _like(old, name, state[name]) for name, old in settings.items()}
         except (TypeError, ValueError) as error:
             raise ValueError(f"this state is damaged: {error}") from None
@@ -220,7 +220,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, lr, weight_decay)
-        self.momentum = _number("momentum", momentum)
+        self.momentum = not_negative("momentum", momentum)
         self.nesterov = bool(nesterov)
         if nesterov and not momentum:
             raise ValueError(
@@ -261,7 +261,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, lr, weight_decay)
         self.betas = _betas(betas)
-        self.eps = _number("eps", eps)
+        self.eps = not_negative("eps", eps)
         self.start(adapt, "mean", "square")
 
     def hyper(self, step: Any, lr: Number) -> tuple[Any, ...]:
@@ -311,7 +311,7 @@ def parameters_of(params: Iterable[Value]) -> list[Value]:
     return parameters
 
 
-def _number(name: str, given: object) -> float:
+def not_negative(name: str, given: object) -> float:
     """A finite number that is not negative."""
     if isinstance(given, bool) or not isinstance(given, Real):
         raise TypeError(f"{name} is a number, got {given!r}")
@@ -339,4 +339,4 @@ def _like(setting: object, name: str, given: object) -> object:
     """A new value for a setting, checked as when the optimiser was made."""
     if isinstance(setting, bool):
         return bool(given)
-    return _betas(given) if isinstance(setting, tuple) else _number(name, given)
+    return _betas(given) if isinstance(setting, tuple) else not_negative(name, given)

@@ -28,6 +28,8 @@ def plot_history(history: History, path: str | Path | None = None) -> Any:
 
     With a ``path`` the figure is also written there.
     """
+    if not isinstance(history, History):
+        raise TypeError(f"history is what fit gave back, got {history!r:.60}")
     panels = [{"training": history.loss, "validation": history.validation_loss}]
     panels += [history.metrics] if history.metrics else []
     figure, axes = _figure(len(panels))

@@ -13,11 +13,14 @@ from inspect import Parameter, signature
 from math import cos, pi
 from typing import Any
 
+from nn.optim import not_negative
+
 Schedule = Callable[[int, int], float]
 
 
 def constant(rate: float) -> Schedule:
     """The same rate all along."""
+    rate = not_negative("rate", rate)
     return lambda step, steps: rate
 
 
@@ -28,11 +31,13 @@ def linear(rate: float, final: float = 0.0) -> Schedule:
     >>> [round(schedule(step, 100), 2) for step in (0, 50, 100)]
     [1.0, 0.55, 0.1]
     """
+    rate, final = not_negative("rate", rate), not_negative("final", final)
     return lambda step, steps: rate + (final - rate) * _done(step, steps)
 
 
 def cosine(rate: float, final: float = 0.0) -> Schedule:
     """Half a cosine wave from ``rate`` to ``final`` (Loshchilov & Hutter 2017)."""
+    rate, final = not_negative("rate", rate), not_negative("final", final)
     return lambda step, steps: final + (rate - final) * (1 + cos(pi * _done(step, steps))) / 2
 
 
@@ -43,8 +48,7 @@ def warmup(steps: int, then: float | Callable[..., float]) -> Schedule:
     >>> [round(schedule(step, 100), 1) for step in range(6)]
     [0.2, 0.4, 0.6, 0.8, 0.8, 0.8]
     """
-    if steps < 0:
-        raise ValueError(f"warmup takes a number of steps of 0 or more, got {steps}")
+    not_negative("steps", steps)
     after = as_schedule(then) if callable(then) else constant(then)
 
     def rate(step: int, total: int) -> float:

@@ -15,6 +15,7 @@ from typing import Any, SupportsIndex
 
 from autograd import Value
 from autograd.collector import uncollected
+from autograd.validation import number
 from nn.callbacks import Callback, Epoch
 from nn.data import ArrayLike, Examples, Table, examples, is_array, orders, plain, rows
 from nn.ema import EMA
@@ -300,7 +301,7 @@ def _rates(
     planned = as_schedule(schedule)
 
     def rate_of(step: int) -> float:
-        rate = float(planned(step, steps))
+        rate = number(planned(step, steps), "a schedule gives")
         if not isfinite(rate):
             raise ValueError(f"the schedule gave a learning rate of {rate} for step {step}")
         return rate

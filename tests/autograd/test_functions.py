@@ -286,3 +286,14 @@ def test_help_shows_how_to_call() -> None:
     assert autograd.sqrt.__doc__ == "sqrt of Values or numbers, as a Value."
     assert str(autograd.sum.__doc__).startswith("sum of an iterable of Values or numbers, or of")
     assert pickle.loads(pickle.dumps(autograd.sqrt)) is autograd.sqrt
+
+
+def test_a_condition_is_a_truth_or_a_number() -> None:
+    a, b = Value(1.0), Value(2.0)
+    for true in (True, 1, 0.5, math.nan, np.bool_(True), np.array(True), np.float64(2.0)):
+        assert where(true, a, b) is a
+    for false in (False, 0, -0.0, np.bool_(False), Value(0.0, requires_grad=False)):
+        assert where(false, a, b) is b
+    for wrong in ([], [0.0], "no", None):  # of which the second and third would count as true
+        with pytest.raises(TypeError, match="the condition of where takes a real number, got"):
+            where(wrong, a, b)

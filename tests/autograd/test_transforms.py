@@ -403,3 +403,12 @@ def test_a_transform_s_answer_has_the_kind_of_its_arguments() -> None:
     slope, more = aux(x)
     assert gradients(slope, x) == 2.0
     assert gradients(more["twice"], x) == 2.0
+
+
+@pytest.mark.parametrize("transform", [grad, value_and_grad, jacobian, hessian])
+def test_what_is_no_function_is_refused_at_once(transform: Any) -> None:
+    x = Value(2.0)
+    with pytest.raises(TypeError, match=rf"^{transform.__name__} takes a function, got str 'f'$"):
+        transform("f")
+    with pytest.raises(TypeError, match=r"takes a function, got Value.*: gradients\(output"):
+        transform(x * x)

@@ -80,6 +80,13 @@ def test_what_cannot_be_watched_is_refused():
     for patience in (0, -1):
         with pytest.raises(ValueError, match="1 or more, got"):
             EarlyStopping(patience)
+    for given, error, words in (
+        ({"patience": 2.5}, TypeError, "patience is a whole number, got 2.5"),
+        ({"min_delta": -0.1}, ValueError, "min_delta is a finite number of 0 or more, got -0.1"),
+        ({"monitor": 3}, TypeError, "a metric's name, got 3"),
+    ):
+        with pytest.raises(error, match=words):
+            EarlyStopping(**given)
 
 
 def test_before_the_first_epoch_there_is_no_best():

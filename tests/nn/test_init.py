@@ -94,6 +94,10 @@ def test_generators_come_from_where_was_said():
     assert seeded(None).random() != seeded(None).random()
     with pytest.raises(ValueError, match="not both"):
         generator(0, rng)
+    with pytest.raises(TypeError, match=r"NumPy generator, got 3; did you mean seed=\?"):
+        generator(None, 3)
+    with pytest.raises(TypeError, match=r"seed is a whole number, or None .*, got 1\.5"):
+        seeded(1.5)
 
 
 def test_zero_is_a_seed():

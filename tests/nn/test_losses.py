@@ -337,3 +337,8 @@ def test_rounded_probabilities_count_as_they_are():
 def test_probabilities_may_be_numbers_still_to_come():
     target = [Value(0.0), Value(0.0)]
     assert nn.cross_entropy([1.0, 2.0], target).data == 0.0
+
+
+def test_no_outputs_have_no_accuracy():
+    with pytest.raises(ValueError, match="a single score, got none"):
+        nn.accuracy([], 0)

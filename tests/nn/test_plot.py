@@ -214,3 +214,8 @@ def test_a_plot_is_written_wholly_or_not_at_all(tmp_path):
         course.plot(path=tmp_path / "nowhere" / "curves.png")
     assert (tmp_path / "kept.txt").read_text() == "mine"
     assert {file.name for file in tmp_path.iterdir()} == {"curves.png", "curves.svg", "kept.txt"}
+
+
+def test_only_a_history_has_curves():
+    with pytest.raises(TypeError, match=r"what fit gave back, got \[2.0, 1.0\]"):
+        nn.plot_history([2.0, 1.0])

@@ -1,6 +1,6 @@
 """Learning-rate schedules."""
 
-from math import cos, isclose, pi
+from math import cos, inf, isclose, nan, pi
 
 import pytest
 
@@ -136,3 +136,16 @@ def test_what_follows_a_warmup_is_told_how_many_steps_are_left(total, left):
     told = warmup(4, lambda step, steps: float(steps))
     assert told(0, total) == left / 4
     assert told(4, total) == left
+
+
+@pytest.mark.parametrize("make", [constant, linear, cosine, lambda rate: warmup(rate, 0.1)])
+def test_rates_and_steps_are_numbers_that_are_not_negative(make):
+    for wrong in (-1.0, nan, inf):
+        with pytest.raises(ValueError, match=f"is a finite number of 0 or more, got {wrong}"):
+            make(wrong)
+    with pytest.raises(TypeError, match="is a number, got 'a'"):
+        make("a")
+    with pytest.raises(ValueError, match="final is a finite number"):
+        linear(1.0, -1.0)
+    with pytest.raises(ValueError, match="final is a finite number"):
+        cosine(1.0, nan)

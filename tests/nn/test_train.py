@@ -774,6 +774,8 @@ def test_predict_follows_a_model_that_decides_in_python():
         ({"validation": ([[1.0]], [1])}, ValueError, "layer 1 takes 2 inputs"),
         ({"schedule": 0.1}, TypeError, "a schedule is a function"),
         ({"schedule": lambda step: float("nan")}, ValueError, "learning rate of nan for step 0"),
+        ({"schedule": lambda step: None}, TypeError, "a schedule gives a real number, got None"),
+        ({"seed": "a"}, TypeError, r"seed is a whole number, or None .*, got 'a'"),
         ({"ema": 0.999}, TypeError, r"ema is an instance such as nn\.EMA"),
         ({"loss": lambda o, t: 1.0}, TypeError, "the loss should return a Value"),
         ({"loss": "hinge"}, TypeError, "loss should be like nn.cross_entropy, got 'hinge'"),
