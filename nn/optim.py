@@ -132,7 +132,8 @@ class Optimizer:
     def step(self, lr: float | None = None) -> None:
         """Move every parameter once, by its ``grad``; ``lr`` is another rate for this once.
 
-        A parameter frozen meanwhile, by ``requires_grad = False``, stays, and so does its state.
+        A parameter frozen meanwhile, by ``requires_grad = False``, stays, and so does its state;
+        the same holds for one whose ``grad`` is None, as in PyTorch.
         """
         # all numbers are worked out first, so that an error half-way has moved nothing
         moved = self._moved(self.hyper(self.steps + 1, self.lr if lr is None else lr))
@@ -145,14 +146,14 @@ class Optimizer:
 
     def _moved(self, hyper: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Number and state of each parameter after a step."""
-        learns = [p.requires_grad for p in self.params]
-        # what a frozen parameter holds is old: it may be nan, or a Value
-        slopes = [p.grad if p.requires_grad else 0.0 for p in self.params]
+        # what a frozen parameter holds is old; one that holds None was not paid since
+        grads = [p.grad if p.requires_grad else None for p in self.params]
+        slopes = [grad if type(grad) is float else _slope(grad) for grad in grads]
         now = [p.data for p in self.params], *self.state
         moved = map(self.rule, repeat(scalar_math), now[0], slopes, *now[1:], *map(repeat, hyper))
-        if all(learns):
+        if None not in grads:
             return list(moved)
-        return [new if one else old for one, new, old in zip(learns, moved, zip(*now))]
+        return [old if grad is None else new for grad, new, old in zip(grads, moved, zip(*now))]
 
     def zero_grad(self) -> None:
         """Set every parameter's ``grad`` to 0."""
@@ -309,6 +310,13 @@ def parameters_of(params: Iterable[Value]) -> list[Value]:
     if len({id(parameter) for parameter in parameters}) < len(parameters):
         raise ValueError("a parameter is listed more than once")
     return parameters
+
+
+def _slope(grad: Any) -> float:
+    """A gradient that is no float: None, or with a graph, as ``create_graph`` leaves them."""
+    if grad is None:
+        return 0.0
+    return (grad if isinstance(grad, Value) else Value(grad)).data
 
 
 def not_negative(name: str, given: object) -> float:

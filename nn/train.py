@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import isfinite
+from numbers import Real
 from time import perf_counter
 from typing import Any, SupportsIndex
 
 from autograd import Value
 from autograd.collector import uncollected
-from autograd.validation import number
 from nn.callbacks import Callback, Epoch
 from nn.data import ArrayLike, Examples, Table, examples, is_array, orders, plain, rows
 from nn.ema import EMA
@@ -301,10 +301,12 @@ def _rates(
     planned = as_schedule(schedule)
 
     def rate_of(step: int) -> float:
-        rate = number(planned(step, steps), "a schedule gives")
+        rate = planned(step, steps)
+        if not isinstance(rate, Real):
+            raise TypeError(f"the schedule gave {rate!r} for step {step}, not a learning rate")
         if not isfinite(rate):
             raise ValueError(f"the schedule gave a learning rate of {rate} for step {step}")
-        return rate
+        return float(rate)
 
     rate_of(0)  # refused, if it has to be, before anything changes
     return rate_of

@@ -152,7 +152,7 @@ class Program:
         parameters = self.parameters
         value, gradient = self.value_and_grad(self.pack(), batch)
         for parameter, amount in zip(parameters, gradient.tolist(), strict=True):
-            parameter.grad += amount
+            parameter.grad = amount if parameter.grad is None else parameter.grad + amount
         return value
 
     def train(self, rule: Rule, steps: TrainingSteps) -> Array:
@@ -164,7 +164,10 @@ class Program:
         """
         if steps.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {steps.batch_size}")
-        rows, order = self._rows(steps.rows), np.ascontiguousarray(steps.order, dtype=np.int64)
+        rows, order = self._rows(steps.rows), np.asarray(steps.order)
+        if order.dtype.kind not in "iu" and order.size:
+            raise TypeError(f"order holds the indices of rows, got dtype {order.dtype}")
+        order = np.ascontiguousarray(order, dtype=np.int64)
         if len(order) and order.view(np.uint64).max() >= len(rows):  # as -1 would be, too
             raise IndexError(f"order points outside the {len(rows)} rows")
         hyper = _real_array(steps.hyper, (-(-len(order) // steps.batch_size), None), "hyper")
@@ -223,6 +226,8 @@ class Program:
 
     def listing(self, limit: int = 200) -> str:
         """The Wengert list as text, up to ``limit`` instructions of it, and how much work it is."""
+        if limit < 0:
+            raise ValueError(f"limit is a number of instructions, 0 or more, got {limit}")
         return print_list(self._listing, self.names, limit)
 
     @cached_property

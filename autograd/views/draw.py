@@ -92,7 +92,7 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]
         **_: Any,
     ) -> str:
         """Write the source and, beside it, the picture; return the picture's path."""
-        source = Path(self.save(filename, directory=directory))
+        source = Path(super().save(filename, directory=directory))
         suffix = format or self.format
         target = source.with_name(f"{source.name}.{suffix}")
         write_atomically(target, self._rendered(suffix))
@@ -102,7 +102,21 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]
             webbrowser.open(target.resolve().as_uri())
         return str(target)
 
+    def save(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> str:
+        """Write the source; a name that ends in .svg, .png or .pdf asks for that picture itself."""
+        suffix = Path(filename or "").suffix.lower()[1:]
+        if suffix not in OURS:
+            return str(super().save(filename, directory=directory, **options))
+        return str(write_atomically(Path(directory or "", filename or ""), self._rendered(suffix)))
+
     def _rendered(self, output: str) -> bytes:
+        if output not in graphviz.FORMATS:
+            raise ValueError(f"unknown format {output!r}: svg, png, pdf or another of Graphviz's")
         if self._drawing and output in OURS and self.source == self._told:
             return self._drawing.rendered(output)
         return graphviz_output(self.source, output)
@@ -153,8 +167,8 @@ def draw(
 
 
 def _gradient(node: Value) -> float:
-    """As a number: after backward(create_graph=True) it is a Value."""
-    return node.grad.data if isinstance(node.grad, Value) else float(node.grad)
+    """As a number: after backward(create_graph=True) it is a Value, and None counts as 0."""
+    return node.grad.data if isinstance(node.grad, Value) else float(node.grad or 0.0)
 
 
 def to_svg(root: Value, **options: Any) -> str:

@@ -10,6 +10,7 @@ from math import isclose
 from operator import attrgetter
 
 from autograd.graph import Edge, edges
+from autograd.validation import text_of
 from autograd.value import Value
 from autograd.views.network import Layer, Unit, network, network_names
 from autograd.views.text import shorten
@@ -104,6 +105,8 @@ def graph_of(order: Sequence[Value], names: Sequence[str] | None = None) -> Grap
     told = names_of(order, layers)
     if names is not None and len(names) != len(order):
         raise ValueError(f"names takes one for each of {len(order)} nodes, got {len(names)}")
+    for name in names or ():
+        text_of(name, "a name")
     called = told if names is None else [shorten(a) or b for a, b in zip(names, told)]
     nodes = tuple(_node(node, number_of, called) for node in order)
     return Graph(nodes, tuple(_edges(edges(order[-1]), number_of, nodes)), layers)

@@ -102,19 +102,22 @@ def test_zero_grad_clears_its_own_parameters():
 
 
 @pytest.mark.parametrize("frozen", [0, 1])
+@pytest.mark.parametrize("unpaid", [False, True])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_frozen_parameter_is_passed_over_as_pytorch_does(name, frozen):
+def test_a_frozen_parameter_is_passed_over_as_pytorch_does(name, unpaid, frozen):
     torch = pytest.importorskip("torch")
     kind, theirs, options = OPTIMIZERS[name]
     ours = [Value(0.5), Value(-1.2)]
     tensors = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in ours]
     optimizer, reference = kind(ours, **options), getattr(torch.optim, theirs)(tensors, **options)
     for step in range(9):
-        ours[frozen].requires_grad = not 3 <= step < 6
-        for parameter, tensor in zip(ours, tensors):
+        rests = 3 <= step < 6
+        ours[frozen].requires_grad = unpaid or not rests
+        for i, (parameter, tensor) in enumerate(zip(ours, tensors)):
             (parameter.grad,) = gradients(step, [parameter.data])
-            moves = parameter.requires_grad
+            moves = not (rests and i == frozen)
             tensor.grad = torch.tensor(parameter.grad, dtype=torch.float64) if moves else None
+            parameter.grad = parameter.grad if moves or not unpaid else None
         if step < 6 or name not in STEPS_MATTER:
             optimizer.step()
             reference.step()
@@ -276,3 +279,22 @@ def test_what_is_remembered_has_a_name():
     ):  # fmt: skip
         assert optimizer.state_names == names
         assert optimizer.state == [[0.0]] * len(names)
+
+
+def test_a_gradient_with_a_graph_of_its_own_counts_as_its_number():
+    plain, traced = Value(0.5), Value(0.5)
+    for parameter, create_graph in ((plain, False), (traced, True)):
+        (parameter * parameter * parameter).backward(create_graph=create_graph)
+        optimizer = Adam([parameter], lr=0.1)
+        optimizer.step()
+        assert type(parameter.data) is float
+    assert plain.data == traced.data != 0.5
+
+
+def test_a_gradient_that_is_no_number_moves_nothing():
+    parameter = Value(0.5)
+    parameter.grad = "much"
+    optimizer = SGD([parameter], lr=0.1)
+    with pytest.raises(TypeError, match="takes a real number, got str 'much'"):
+        optimizer.step()
+    assert (parameter.data, optimizer.steps) == (0.5, 0)

@@ -774,7 +774,7 @@ def test_predict_follows_a_model_that_decides_in_python():
         ({"validation": ([[1.0]], [1])}, ValueError, "layer 1 takes 2 inputs"),
         ({"schedule": 0.1}, TypeError, "a schedule is a function"),
         ({"schedule": lambda step: float("nan")}, ValueError, "learning rate of nan for step 0"),
-        ({"schedule": lambda step: None}, TypeError, "a schedule gives a real number, got None"),
+        ({"schedule": lambda step: None}, TypeError, "gave None for step 0, not a learning"),
         ({"seed": "a"}, TypeError, r"seed is a whole number, or None .*, got 'a'"),
         ({"ema": 0.999}, TypeError, r"ema is an instance such as nn\.EMA"),
         ({"loss": lambda o, t: 1.0}, TypeError, "the loss should return a Value"),

@@ -55,6 +55,9 @@ def test_backward_adds_to_grad(line: tuple) -> None:
     assert program.backward(BATCH) == 1.25
     assert (w.grad, b.grad) == (5.0, 3.0)
     assert [x.grad for x in inputs] == [0.0, 0.0]
+    w.grad, b.grad = None, 0.0
+    assert program.backward(BATCH) == 1.25
+    assert (w.grad, b.grad) == (2.5, 1.5), "None counts as 0"
     w.data = 1.0
     w.grad = b.grad = 0.0
     assert program.backward(BATCH) == 0.0
@@ -260,6 +263,7 @@ def test_train_refuses_what_does_not_fit(line: tuple) -> None:
         ({"hyper": [[0.1, 0.1]] * 2}, ValueError, r"hyper must have shape \(1, N\), got \(2, 2\)"),
         ({"state": np.zeros((1, 2))}, ValueError, r"previous must have shape \(2, 2\)"),
         ({"state": np.zeros((0, 3))}, ValueError, r"state must have shape \(0, 2\)"),
+        ({"order": [0.5, 1.2]}, TypeError, "order holds the indices of rows, got dtype float64"),
         ({"params": np.zeros(3)}, ValueError, r"params must have shape \(2,\)"),
         ({"params": np.zeros(2, "float32")}, TypeError, "params changes in place"),
         ({"params": np.zeros(4)[::2]}, TypeError, "params changes in place"),
@@ -336,6 +340,8 @@ def test_listing_of_a_large_program_is_short(limit: int) -> None:
     assert "more" not in whole + ends
     assert program.listing(limit=500).split("\n\n")[1] == ends
     assert program.listing(limit=len(whole.splitlines())).split("\n\n")[0] == whole
+    with pytest.raises(ValueError, match="0 or more, got -1"):
+        program.listing(limit=-1)
     body, cut_ends, same = program.listing(limit=limit).split("\n\n")
     lines, all_lines = body.splitlines(), whole.splitlines()
     last = limit // 2

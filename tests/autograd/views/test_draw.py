@@ -577,6 +577,31 @@ def test_draw_gives_a_digraph_that_renders_without_a_dot_program(tmp_path, monke
     assert [p.name for p in tmp_path.iterdir()] == ["e.gv.svg"]
 
 
+def test_a_digraph_is_saved_as_what_its_name_says(tmp_path):
+    picture = draw(seed_graph())
+    for kind in installed():
+        written = picture.save(f"e{kind}", directory=tmp_path)
+        assert written == str(tmp_path / f"e{kind}")
+        wanted = picture.source.encode() if kind == ".dot" else picture.pipe(kind[1:])
+        assert Path(written).read_bytes() == wanted
+    with pytest.raises(ValueError, match=r"unknown format 'xyz': svg, png"):
+        picture.pipe("xyz")
+
+
+def test_a_gradient_of_none_is_drawn_as_none_at_all():
+    root = seed_graph()
+    root.backward()
+    a = next(node for node in topological_order(root) if node.label == "a")
+    a.grad = None
+    drawn, a.grad = to_svg(root), 0.0
+    assert drawn == to_svg(root)
+
+
+def test_names_are_text():
+    with pytest.raises(TypeError, match="a name is a str, got int 1"):
+        draw(Value(1.0), names=[1])
+
+
 def test_a_changed_digraph_renders_its_changes():
     picture = draw(seed_graph())
     picture.node("mine", label="mine")
