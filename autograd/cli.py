@@ -315,7 +315,7 @@ def _serve(asked: Asked) -> int:
         print(words["at"].format(url=server.url), words["stop"], sep="\n", flush=True)
         with suppress(KeyboardInterrupt):
             server.serve_forever()
-        print(f"\n{words['ended']}", flush=True)
+        print(f"\n{words['ended']}")
     return OK
 
 

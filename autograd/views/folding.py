@@ -34,7 +34,7 @@ def suiting(graph: Graph, most: int = SCREEN) -> int:
     return next(fitting, told[0])
 
 
-def groups_of(graph: Graph, fold: Fold) -> list[Group]:
+def groups_of(graph: Graph, fold: int | str | Sequence[str]) -> list[Group]:
     """For each node what it is drawn in: itself, a folded scope, the inputs, or the loss."""
     folded = _folded(graph, fold)
     groups: list[Group] = [
@@ -71,10 +71,8 @@ def _loss(graph: Graph) -> set[int]:
     return made | {i for i in outside if graph.nodes[i].leaf and users[i] <= made}
 
 
-def _folded(graph: Graph, fold: Fold) -> list[Scope]:
+def _folded(graph: Graph, fold: int | str | Sequence[str]) -> list[Scope]:
     """For each node the (outermost) folded scope that hides it, or ()."""
-    if fold is None or fold == 0:
-        return [()] * len(graph.nodes)
     if isinstance(fold, int):
         if fold < 0:
             raise ValueError(f"fold counts scope levels from 1 (the outermost), not {fold}")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from autograd.files import write_atomically
 from autograd.views.folding import Fold
@@ -65,7 +65,7 @@ def strides(story: Trace, by: By) -> Iterator[int]:
     Where scopes are walked through, all that is given is read in at once, and what a unit pays to
     leaves belongs to the unit.
     """
-    if by not in ("edge", "node", "unit", "layer"):
+    if by not in get_args(By):
         raise ValueError(f"by is 'edge', 'node', 'unit' or 'layer', got {by!r}")
     pays = (story.edges[step.edge] for step in story.steps if step.edge is not None)
     payer = {debt.parent: debt.consumer for debt in pays}
@@ -79,8 +79,10 @@ def _about(story: Trace, step: Step, by: By, payer: Mapping[int, int]) -> Hashab
     """What a step belongs to: steps of one stride have it in common."""
     acting = story.edges[step.edge].consumer if step.edge is not None else step.node
     forward, node = step.kind == "eval", story.nodes[acting or 0]
-    if step.kind == "seed" or by in ("edge", "node"):
-        return step.kind == "seed", forward, node.id
+    if step.kind == "seed":
+        return "seed"
+    if by in ("edge", "node"):
+        return forward, node.id
     if forward and node.leaf:
         return "given"
     if node.leaf:  # settled beside the last that paid it

@@ -66,7 +66,7 @@ def _pictures(svg: str, in_light: Callable[[], str]) -> dict[str, str]:
     """A picture by its types; a PNG cannot follow the reader's scheme, so it is a light one."""
     from autograd.views.formats import png
 
-    told = {"image/svg+xml": svg.replace("<svg ", f'<svg style="{FITTING}" ', 1)}
+    told = {"image/svg+xml": svg.replace("<svg ", f'<svg style="{FITTING}" ')}
     with suppress(ImportError):
         image = png(in_light(), "light", zoom=2 if len(svg) < SHARP_UP_TO else 1)
         told["image/png"] = base64.b64encode(image).decode()

@@ -469,7 +469,7 @@ def _unix_key(descriptor: int, seconds: float) -> str | None:
     sequence = ""
     while select.select([descriptor], [], [], 0.05)[0] and len(sequence) < 8:
         sequence += os.read(descriptor, 1).decode("latin-1")
-        if sequence in SEQUENCES or (len(sequence) > 1 and sequence[-1] in "~ABCDEFGH"):
+        if sequence in SEQUENCES or sequence[-1] in "~ABCDEFGH":
             break
     return SEQUENCES.get(sequence, "other")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from math import copysign
 
 from autograd.views.words import show
 
@@ -17,9 +16,7 @@ def number(x: float, digits: int = 6) -> str:
     >>> number(-0.5), number(1/3), number(2.5e-7), number(float("-inf")), number(-1/3, 2)
     ('−0.5', '0.333333', '2.5e−7', '−∞', '−0.33')
     """
-    if x == 0 and copysign(1, x) < 0:
-        return "−0"
-    return _signs(show(x, digits))
+    return "−0" if str(x) == "-0.0" else _signs(show(x, digits))
 
 
 def in_full(x: float) -> str:
@@ -46,7 +43,7 @@ def typeset(text: str) -> str:
 
 def shorten(text: str, limit: int = LABEL_COLUMNS) -> str:
     """`clean` text on one line: its white space single."""
-    return clean(" ".join(text[: 4 * limit + 4].split()), limit)
+    return clean(" ".join(text.split()), limit)
 
 
 def clean(text: str, limit: int = LABEL_COLUMNS) -> str:
@@ -58,7 +55,7 @@ def clean(text: str, limit: int = LABEL_COLUMNS) -> str:
     >>> clean("a\\x00b\\nc"), clean("x" * 30, 5)
     ('a␀b␊c', 'xxxx…')
     """
-    shown = [_visible(char) for char in text[: limit + 1]]
+    shown = [_visible(char) for char in text[:limit]]
     if columns("".join(shown)) <= limit and len(text) <= limit:
         return "".join(shown)
     while shown and columns("".join(shown)) > limit - 1:

@@ -297,7 +297,7 @@ REFUSED = [
     ["draw", "a", "a=1", "-o", "e.svg", "--no-gradients=no"],
     ["--completion", "tcsh"],
     ["--limit", "3", "show", "a", "a=1"],
-    ["serve", "--port", "70000"],
+    ["serve", "--port", "65536"],
     ["serve", "a+b", "a=1"],
     ["serve", "1+"],
     ["step", "1+2"],
@@ -557,6 +557,64 @@ def test_output_that_cannot_be_written_is_one_line(tmp_path, words):
             timeout=120,
         )
     assert (done.returncode, done.stderr) == (2, "payback: cannot print: No space left on device\n")
+
+
+class Broken(io.StringIO):
+    """A stream on which nothing can be written."""
+
+    def __init__(self, error, descriptor):
+        super().__init__()
+        self.error, self.descriptor = error, descriptor
+
+    def write(self, text):
+        raise self.error
+
+    def fileno(self):
+        return self.descriptor
+
+
+@pytest.mark.skipif(os.name == "nt", reason="/dev/null is another file there")
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (BrokenPipeError(32, "Broken pipe"), 0, ""),
+        (OSError(28, "No space left"), 2, "payback: cannot print: No space left\n"),
+    ],
+)
+def test_what_cannot_be_printed_is_given_up(tmp_path, monkeypatch, error, code, told):
+    err = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", err)
+    with open(tmp_path / "out", "w") as out:
+        for words in (["show", *SEED], ["--help"]):
+            monkeypatch.setattr(sys, "stdout", Broken(error, out.fileno()))
+            err.truncate(0)
+            assert (cli.main(words), err.getvalue().lstrip("\0")) == (code, told)
+        assert os.path.samestat(os.fstat(out.fileno()), os.stat(os.devnull))
+
+
+def test_the_name_of_a_file_is_printed_as_it_is(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "draw", *SEED, "-o", "[b]:smile:.dot")
+    size = (tmp_path / "[b]:smile:.dot").stat().st_size
+    assert (code, out) == (0, f"wrote [b]:smile:.dot ({size} bytes)\n")
+
+
+def test_the_playground_is_served_until_ctrl_c(capsys, monkeypatch):
+    from autograd.views.serve import Playground
+
+    asked = []
+
+    def interrupted(server):
+        asked.append((server.first.formula, server.first.values, server.first.lang, server.lang))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Playground, "serve_forever", interrupted)
+    for words in ([], [" x*y ", "x=3", "y=4"], ["x", "x=1", "--lang", "zh"]):
+        code, out, err = run(capsys, "serve", "--port", "65535", *words)
+        assert (code, err) == (0, "")
+        assert re.search(r"http://127\.0\.0\.1:\d+/\n.*Ctrl-C.*\n\n.+\n$", out)
+    first = ("(a+b)*(b+1)", "a=2 b=1")
+    assert asked == [(*first, None, "en"), ("x*y", "x=3 y=4", None, "en"), ("x", "x=1", "zh", "zh")]
 
 
 def test_ctrl_c_is_quiet_and_130(capsys, monkeypatch):

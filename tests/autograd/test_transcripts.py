@@ -1,7 +1,7 @@
 """What the console says, read and approved: every help, listing, refusal and completion.
 
-The transcripts lie in ``transcripts/``, one for each language and one for the shells.  After a
-change that is meant,
+The transcripts lie in ``transcripts/``, one for each language, for terminals, shells and browsers.
+After a change that is meant,
 
     python -m tests.autograd.test_transcripts
 
@@ -11,6 +11,7 @@ writes them anew; read what changed before it is committed.
 import contextlib
 import io
 import os
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -21,6 +22,7 @@ from autograd import Value, cli, trace
 from autograd.arguments import COMMANDS, completion
 from autograd.views.terminal import _Player
 from tests.autograd.test_cli import REFUSED
+from tests.autograd.views.test_serve import raw, running
 
 FOLDER = Path(__file__).resolve().parent / "transcripts"
 
@@ -56,10 +58,10 @@ TOLD = [
 ]
 
 
-def said(words):
+def said(words, *, terminal=False):
     """What is printed, to both streams, and the exit code."""
     out, err = io.StringIO(), io.StringIO()
-    out.isatty = err.isatty = lambda: False
+    out.isatty = err.isatty = lambda: terminal
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = cli.main(words)
@@ -82,8 +84,74 @@ def shown(words):
     return " ".join(words).encode("unicode_escape").decode()[:120]
 
 
+def terminals():
+    """What a terminal of so many columns shows, its colours included."""
+    lines = []
+    for columns, words in COLOURED:
+        with mock.patch.dict(os.environ, COLUMNS=str(columns), TERM="xterm-256color"):
+            for name in ("NO_COLOR", "COLORTERM", "FORCE_COLOR"):
+                os.environ.pop(name, None)
+            lines.append(f"--- {columns}: {shown(words)}\n{said(words, terminal=True)}")
+    return "\n".join(lines).replace("\x1b", "␛")
+
+
+COLOURED = [
+    (80, ["show", "(a+b)*(b+1)", "a=2.5", "b=-1"]),
+    (20, ["show", "a*b", "a=2.5", "b=-1"]),
+    (3, ["show", "a", "a=2.5"]),
+    (30, ["paths", "a*a+b", "a=1234567", "b=1", "--limit", "2"]),
+    (60, ["check", "relu(a)+b", "a=0", "b=0.5"]),
+    (3, ["check", "a", "a=0.5"]),
+    (60, ["show", f"{'a' * 50}+{'权' * 20}+b+tanhh(a)+{'b' * 60}", "b=1"]),
+    (60, ["show", "权+", "权=1"]),
+    (60, ["shw"]),
+]
+
+
 def shells():
     return "\n".join(f"# {shell}\n{completion(shell)}" for shell in ("bash", "zsh", "fish"))
+
+
+ASKED = [
+    b"GET / HTTP/1.1\r\nHost: HERE",
+    b"GET /?formula=a*a&values=a%3D3&lang=zh HTTP/1.1\r\nHost: localhost:PORT",
+    b"GET /?formula=%20a*b%20&values=a%3D3;%20b%3D-1,c%3D0%EF%BC%8Cd%3D1 HTTP/1.1\r\nHost: HERE",
+    b"GET /?formula=a HTTP/1.1\r\nHost: HERE",
+    b"GET /?values=a%3D%22%3E HTTP/1.1\r\nHost: HERE",
+    b"GET /?formula=a&values=a%3D1,5&lang=zh HTTP/1.1\r\nHost: HERE",
+    b"GET /?formula=1%2B2&lang=zh HTTP/1.1\r\nHost: HERE",
+    b"GET /?formula=a&formula=a&values=a%3D1 HTTP/1.1\r\nHost: HERE",
+    b"GET /?a&b&c&d&e&f&g&h HTTP/1.1\r\nHost: HERE",
+    b"GET /?a&b&c&d&e&f&g&h&i HTTP/1.1\r\nHost: HERE",
+    b"GET /favicon.ico HTTP/1.1\r\nHost: HERE",
+    b"GET /elsewhere HTTP/1.1\r\nHost: HERE",
+    b"GET / HTTP/1.1\r\nHost: elsewhere",
+    b"POST / HTTP/1.1\r\nHost: HERE",
+    b"HEAD / HTTP/1.1\r\nHost: HERE",
+    b"GET / HTTP/9",
+]
+
+
+def playground():
+    """Every kind of answer of the playground; of a page, what it begins with."""
+    lines = []
+    with running() as server:
+        port = str(server.server_port).encode()
+        for asked in ASKED:
+            sent = asked.replace(b"HERE", b"127.0.0.1:PORT").replace(b"PORT", port)
+            told = raw(server, sent + b"\r\n\r\n")
+            length = len(told.partition(b"\r\n\r\n")[2])
+            told = told.replace(b"Length: %d\r" % length, b"Length: as it is\r")
+            if asked.startswith(b"HEAD"):
+                told = re.sub(rb"(Length: )[1-9]\d*", rb"\1as it would be", told)
+            told = re.sub(rb"(Date: )[^\r]*|(sha256-)[^']*", rb"\1\2...", told)
+            told = re.sub(rb"(?s)<style>.*?</style>", b"<style>", told)
+            page = re.search(
+                rb"(?s)(.*?\r\n)<.*?(<meta http-eq.*?>).*?<section.*?>(.*?</form>)", told
+            )
+            told = (b"".join(page.groups()) if page else told).replace(port, b"PORT")
+            lines.append(f"$ {asked.decode()}\n{told.decode()}\n")
+    return "\n".join(lines).replace("\r\n", "\n")
 
 
 SCREENS = [
@@ -139,6 +207,8 @@ APPROVED = {
     "en.txt": lambda: transcript("en"),
     "zh.txt": lambda: transcript("zh"),
     "shells.txt": shells,
+    "terminals.txt": terminals,
+    "playground.txt": playground,
 }
 
 

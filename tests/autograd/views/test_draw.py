@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import autograd
 import nn
-from autograd import Value, scope
+from autograd import Value, scope, trace
 from autograd.graph import edges, topological_order
 from autograd.views import draw as draw_module
 from autograd.views import layout as layout_module
 from autograd.views.draw import draw, save, to_svg
-from autograd.views.folding import levels, suiting
+from autograd.views.folding import groups_of, levels, suiting
 from autograd.views.layout import graphviz_output
 from autograd.views.painter import n, tip
 from autograd.views.records import graph_of
@@ -314,8 +314,34 @@ def test_one_scope_is_folded_by_name_or_path():
 
 
 def test_unknown_scope_names_the_scopes_there_are():
-    with pytest.raises(ValueError, match=r"no scope 'layer 9' to fold; this graph has 'layer 1', "):
-        to_svg(layered(), fold="layer 9")
+    with scope("a"), scope("b"):
+        y = Value(1.0) * 2.0
+    there = "no scope 'c' to fold; this graph has 'a', 'a/b', 'b'"
+    for root, told in (
+        (y, there),
+        (Value(1.0), "no scope 'c' to fold; this graph has no scope at all"),
+    ):
+        with pytest.raises(ValueError, match=f"^{told}$"):
+            to_svg(root, fold="c")
+
+
+@pytest.mark.parametrize("sizes", [(2, 1), (2, 3, 1), (1, 2, 2, 2)])
+def test_a_folded_network_is_its_inputs_its_units_and_its_loss(sizes):
+    x = [Value(0.5, label=f"x{k}") for k in range(sizes[0])]
+    made = nn.MLP(sizes[0], sizes[1:], seed=1)(x)
+    story = trace(nn.squared_error(made if sizes[-1] > 1 else [made], [1.0] * sizes[-1]))
+    for depth, inputs in (1, "inputs"), (2, "node"):
+        expected = [
+            ("fold", node.scope[:depth], 0) if node.scope
+            else (inputs, (), node.id * (depth == 2)) if node.name.startswith("x")
+            else ("loss", (), 0)
+            for node in story.nodes
+        ]  # fmt: skip
+        assert groups_of(story, depth) == expected
+    assert groups_of(story, 0) == [("node", (), node.id) for node in story.nodes]
+    assert {kind for kind, _, _ in groups_of(story, "layer 1")} == (
+        {"fold", "node"} if len(sizes) > 2 else {"fold", "inputs", "loss"}
+    )
 
 
 def chain(length):

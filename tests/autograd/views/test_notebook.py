@@ -9,7 +9,7 @@ import pytest
 
 import autograd
 from autograd import Value, trace
-from autograd.views import notebook as notebook_module
+from autograd.views import draw as draw_module
 from autograd.views.formats import png
 from autograd.views.frames import animation
 from autograd.views.notebook import FITTING, GROW, trace_bundle, value_bundle
@@ -101,6 +101,7 @@ def test_what_cannot_be_drawn_still_shows():
     for told in (value_bundle(x), trace_bundle(trace(x))):
         assert set(told) == {"text/plain", "text/html"}
         assert "max_nodes" in told["text/html"]
+    assert "max_nodes=1,500 would be slow" in told["text/html"]
 
 
 def test_a_network_over_the_limit_shows_folded():
@@ -149,7 +150,10 @@ def test_a_frame_begins_as_high_as_its_page_may_be():
     x = Value(1.0, label="x")
     assert height_of(x * 2) == 700 + 260 + 3 * 34  # a low board, a table of three rows
     tall = autograd.sum([Value(1.0) for _ in range(10)])
-    assert height_of(tall) == 700 + 620 + 11 * 34  # a board does not grow for ever
+    assert height_of(tall) == 700 + 620 + 11 * 34  # a board does not grow for ever,
+    for _ in range(40):
+        x = x + 1
+    assert height_of(x) == 700 + 260 + 40 * 34  # nor does its table
 
 
 def test_a_picture_fits_its_cell_and_a_large_one_is_less_sharp(monkeypatch):
@@ -159,5 +163,6 @@ def test_a_picture_fits_its_cell_and_a_large_one_is_less_sharp(monkeypatch):
     assert told["image/svg+xml"].startswith('<svg style="max-width:100%;height:auto" xmlns=')
     light = root.to_svg(theme="light")
     assert base64.b64decode(told["image/png"]) == png(light, "light", 2)
-    monkeypatch.setattr(notebook_module, "SHARP_UP_TO", len(root.to_svg()))
-    assert base64.b64decode(value_bundle(root)["image/png"]) == png(light, "light", 1)
+    for length, zoom in ((59_999, 2), (60_000, 1)):
+        monkeypatch.setattr(draw_module, "to_svg", lambda *_, theme="", n=length: light.ljust(n))
+        assert base64.b64decode(value_bundle(root)["image/png"]) == png(light, "light", zoom)

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -20,9 +21,10 @@ from autograd.value import FLOATS, apply
 from autograd.views import page as page_module
 from autograd.views.kernels import kernel
 from autograd.views.moment import hears, moment
-from autograd.views.page import MODULES, page, page_script, page_style, static
+from autograd.views.page import MODULES, page, page_script, page_style, shown_levels, static
 from autograd.views.painter import colours, paint
 from autograd.views.plays import impatient
+from autograd.views.records import graph_of
 from autograd.views.scene import scene
 from autograd.views.text import number
 from autograd.views.words import show, sum_of
@@ -149,6 +151,19 @@ class TestFile:
         assert {*re.findall(r'<g [^>]*data-state="(\w+)"', drawn)} == {"idle"}
         data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
         assert json.loads(data)["lang"] == lang
+
+    @pytest.mark.parametrize(
+        ("scopes", "nodes", "offered"),
+        [(1, 1500, [1, 0]), (1, 1501, [1]), (2, 1501, [1, 2]), (0, 1501, [0])],
+    )
+    def test_the_open_level_is_offered_up_to_1500_nodes(self, scopes, nodes, offered):
+        x = Value(1.0)
+        with ExitStack() as inside:
+            for name in "ab"[:scopes]:
+                inside.enter_context(scope(name))
+            for _ in range(nodes - 1):
+                x = x.sin()
+        assert shown_levels(graph_of(topological_order(x))) == offered
 
     def test_both_schemes_have_their_colours(self):
         style = page_style()

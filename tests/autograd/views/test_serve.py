@@ -1,5 +1,7 @@
 """The playground over real sockets on the loopback address, and in a real browser."""
 
+import base64
+import hashlib
 import http.client
 import os
 import re
@@ -102,6 +104,9 @@ def test_the_policy_lets_nothing_else_run(server):
         assert "Access-Control-Allow-Origin" not in headers
         assert "Python" not in headers["Server"]
         assert not re.search(r"""(src|href)=["'](?!data:|#)""", body)
+        styles = re.findall(r"(?s)<style>(.*?)</style>", body)
+        hashes = [base64.b64encode(hashlib.sha256(x.encode()).digest()).decode() for x in styles]
+        assert {*re.findall(r"sha256-([^']*)", policy)} >= {*hashes} > set()
 
 
 @pytest.mark.parametrize(
@@ -204,6 +209,7 @@ def test_a_taken_port_is_given_up_for_another():
             assert second.moved
             assert second.server_port >= 1024
             assert second.server_port != first.server_port
+            assert not second.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
         finally:
             second.server_close()
 

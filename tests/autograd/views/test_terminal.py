@@ -307,6 +307,9 @@ def test_what_terminals_send(monkeypatch):
                     assert next_key(0.0) is None, sent
                 while next_key(0.0) is not None:
                     pass
+            os.write(ours, b"\x1bAn\x1b[1234567p")  # nothing that ends: eight characters of it
+            assert [next_key(30.0) for _ in range(4)] == ["other", "n", "other", "p"]
+            assert next_key(0.0) is None
     os.close(ours)
 
 
@@ -380,9 +383,11 @@ def test_whoever_acts_is_on_the_screen(monkeypatch, height):
     assert told.count("▸") == steps
 
 
-def test_a_dumb_terminal_gets_all_steps(monkeypatch, capsys):
+@pytest.mark.parametrize(("lang", "said"), [("en", "e owes 1."), ("zh", "e 欠 1")])
+def test_a_dumb_terminal_gets_all_steps(monkeypatch, lang, said):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setenv("TERM", "dumb")
     out = io.StringIO()
-    play(trace(seed_graph()), console=Console(file=out, force_terminal=True, width=80))
+    play(trace(seed_graph()), lang=lang, console=Console(file=out, force_terminal=True, width=80))
     assert "17  " in plain(out.getvalue())
+    assert said in plain(out.getvalue())
