@@ -23,7 +23,7 @@ from autograd.views.painter import colours, paint, static
 from autograd.views.plays import shared_example, shares_an_inner_node
 from autograd.views.scene import scene
 from autograd.views.text import typeset
-from autograd.views.trace import Lang, Trace, as_records, trace
+from autograd.views.trace import Lang, Trace, as_json, as_records, trace
 from autograd.views.wording import told
 from autograd.views.words import HOLE, template
 
@@ -97,7 +97,7 @@ def title(story: Trace) -> str:
 
 def example_board(example: Trace) -> str:
     """The example as a board of its own, which the impatient mode puts on the stage."""
-    drawn = paint(scene(example, 0), moment(example, 0))
+    drawn = paint(scene(example), moment(example, 0))
     return f'<template data-example data-level="0">{drawn}</template>'
 
 
@@ -116,9 +116,7 @@ def page_data(
     }
     if example:
         data["example"] = {"trace": told_trace(example)}
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", as_json(data))
 
 
 def told_trace(story: Trace) -> dict[str, Any]:

@@ -91,9 +91,7 @@ class Trace(Graph):
         Non-finite numbers are the strings "NaN", "Infinity" and "-Infinity", and counts that may be
         beyond a double are strings of digits, so that any strict reader can take it.
         """
-        told = {"schema": SCHEMA, **as_records(self)}
-        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+        return as_json({"schema": SCHEMA, **as_records(self)})
 
     def to_html(
         self, path: str | os.PathLike[str], *, lang: Lang | None = None, max_nodes: int = 3000
@@ -372,6 +370,12 @@ def sentences() -> dict[str, dict[str, str]]:
 
 
 # -- JSON ------------------------------------------------------------------------------------------
+
+
+def as_json(told: dict[str, Any]) -> str:
+    """As short as JSON can be; half a pair of surrogates is written by its number."""
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def as_records(story: Trace) -> dict[str, Any]:

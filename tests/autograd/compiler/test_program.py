@@ -159,6 +159,12 @@ def test_the_old_name_of_native() -> None:
     assert program.backend == "native"
 
 
+def test_without_jax(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jax", None)
+    with pytest.raises(ImportError, match=r'^this needs jax: pip install "payback\[jax\]"$'):
+        compile(Value(1.0) * 2.0, backend="numpy").to_jax()
+
+
 def test_without_numpy() -> None:
     code = (
         "import sys; sys.modules['numpy'] = None; import autograd; a = autograd.Value(1.0)\n"
@@ -339,6 +345,7 @@ def test_listing_of_a_large_program_is_short(limit: int) -> None:
     whole, ends, counts = program.listing(limit=10_000).split("\n\n")
     assert "more" not in whole + ends
     assert program.listing(limit=500).split("\n\n")[1] == ends
+    assert program.listing(limit=200) == program.listing()
     assert program.listing(limit=len(whole.splitlines())).split("\n\n")[0] == whole
     with pytest.raises(ValueError, match="0 or more, got -1"):
         program.listing(limit=-1)
