@@ -177,7 +177,7 @@ def _calls(*stories: Trace) -> list[tuple[str, str, int]]:
 def _holes(op: str, count: int) -> str:
     """The formula of an operation, operands written ``{0}``, ``{1}`` …"""
     pattern = template(op, count)
-    return "".join(f"{{{ord(c) - HOLE}}}" if HOLE <= ord(c) < HOLE + 4096 else c for c in pattern)
+    return "".join(f"{{{ord(c) - HOLE}}}" if ord(c) >= HOLE else c for c in pattern)
 
 
 def _hash(text: str) -> str:

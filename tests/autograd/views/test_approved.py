@@ -8,7 +8,7 @@ places are our own, not Graphviz's, whose versions differ.  After a change that 
 writes them anew; look at each before it is committed.
 """
 
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,10 @@ from autograd.views.frames import animation, strip, write_frames
 from autograd.views.kernels import kernel
 from autograd.views.moment import moment
 from autograd.views.painter import paint
+from autograd.views.plays import shared_example
 from autograd.views.scene import scene, skeleton
+from autograd.views.trace import sentences
+from autograd.views.wording import LANGUAGES, told
 
 FOLDER = Path(__file__).parent / "approved"
 
@@ -104,6 +107,31 @@ def sources():
     return "".join(map(skeleton, scenes)) + "".join(picture.source for picture in told)
 
 
+def ladder():
+    x = Value(1.0, label="x")
+    for _ in range(8):
+        x = x + x
+    return x
+
+
+def words():
+    """What the pages of some graphs can say: all keys of the first, of the others what differs."""
+    lines, first = [], set()
+    makers = (lambda: Value(2.0) * 3, lambda: Value(1.0, label="alone"), ladder, scopes, batch)
+    for make, example in product(makers, (None, trace(shared_example()))):
+        story = trace(make())
+        said = told(story, example)
+        assert said["math"] == sentences()["math"]
+        wait = said["words"].pop("wait")
+        for key, pair in said["words"].items():
+            assert pair == [{**sentences()[x], **sentences()["ui"][x]}[key] for x in LANGUAGES]
+        keys = " ".join(sorted(first ^ {*said["words"]}))
+        first = first or {*said["words"]}
+        with_example = " and the example" if example else ""
+        lines += [f"{story.expression or story.root.name}{with_example}\n{keys}", *wait, ""]
+    return "\n".join(map(str, [*said["picture"], "", *lines]))
+
+
 def kernels():
     """Every row in JavaScript; in a browser its numbers are held to the engine's."""
     counts = {op: row.arity or 5 for op, row in TABLE.items()}
@@ -140,6 +168,7 @@ APPROVED = {
     "trace of scopes.json": lambda: trace(scopes()).to_json() + "\n",
     "sources.dot": sources,
     "kernels.txt": kernels,
+    "words.txt": words,
 }
 
 

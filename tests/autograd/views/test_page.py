@@ -19,15 +19,24 @@ from autograd.graph import topological_order
 from autograd.rules import TABLE
 from autograd.value import FLOATS, apply
 from autograd.views import page as page_module
+from autograd.views.joining import joined_modules
 from autograd.views.kernels import kernel
 from autograd.views.moment import hears, moment
-from autograd.views.page import MODULES, page, page_script, page_style, shown_levels, static
+from autograd.views.page import (
+    MODULES,
+    page,
+    page_data,
+    page_script,
+    page_style,
+    shown_levels,
+    static,
+)
 from autograd.views.painter import colours, paint
 from autograd.views.plays import impatient
 from autograd.views.records import graph_of
 from autograd.views.scene import scene
 from autograd.views.text import number
-from autograd.views.words import show, sum_of
+from autograd.views.words import formula, show, sum_of
 from tests.strategies import nested
 from tests.truth import SPECIAL
 
@@ -41,6 +50,12 @@ HOSTILE = (
     "x" * 10_000,
     "损失",
 )
+
+
+def bare(css):
+    """A style sheet without what a browser does not read."""
+    text = re.sub(r"(?s)/\*.*?\*/|\s+", "", css).replace(";}", "}")
+    return re.sub(r'(\[[\w-]+=)"([\w-]+)"\]|(?<![\w.])0(\.\d)', r"\1\2\3", text).replace("]", "")
 
 
 def seed_graph():
@@ -167,9 +182,33 @@ class TestFile:
 
     def test_both_schemes_have_their_colours(self):
         style = page_style()
-        for name in colours()["light"]:
-            assert style.count(f"--{name}:") == 2, name
         assert ";}" not in style
+        light, dark = (bare(block) for block in re.findall(r":root\{(.*?)\}", style)[:2])
+        for block, names in (light, ("fonts", "light")), (dark, ("dark",)):
+            told = [f"--{k}:{v}" for name in names for k, v in colours()[name].items()]
+            assert block == bare(";".join(told))
+        begin = f":root{{{light}}}@mediascreenand(prefers-color-scheme:dark){{:root{{{dark}}}}}"
+        assert bare(style) == begin + bare(static("board.css") + static("page.css"))
+
+    def test_formulas_have_a_gap_for_each_operand(self):
+        told = json.loads(page_data(trace(shared_graph()), [0], 0, None))["templates"]
+        assert {*told} == {"mul/2", "tanh/1", "dot/5", "add/2", "div/2", "sub/2"}
+        for key, text in told.items():
+            op, count = key.split("/")
+            names = "abcde"[: int(count)]
+            for i, name in enumerate(names):
+                text = text.replace(f"{{{i}}}", name)
+            assert text == formula(op, names)
+
+    @pytest.mark.parametrize(("sign", "more"), [("erf", ["basis"]), ("exp", [])])
+    def test_a_page_has_the_modules_that_its_graph_needs(self, sign, more):
+        y = getattr(autograd, sign)(Value(0.5))
+        with scope("s"):
+            z = y * 2
+        for story, names in (trace(y), more), (trace(z), [*more, "mixture"]):
+            kernels, modules = page_script(story).split("\n};\n")
+            assert kernels.startswith(f'const KERNELS = {{\n"{sign}/1": ')
+            assert modules == joined_modules(*names, *MODULES)
 
     def test_an_example_comes_along_where_nobody_shares(self):
         def example(root):
