@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import isfinite
-from numbers import Real
 from time import perf_counter
 from typing import Any, SupportsIndex
 
@@ -301,12 +300,12 @@ def _rates(
     planned = as_schedule(schedule)
 
     def rate_of(step: int) -> float:
-        rate = planned(step, steps)
-        if not isinstance(rate, Real):
-            raise TypeError(f"the schedule gave {rate!r} for step {step}, not a learning rate")
-        if not isfinite(rate):
+        given = planned(step, steps)
+        if not hasattr(given, "__float__"):  # which arrays of one number have: np.where gives them
+            raise TypeError(f"the schedule gave {given!r} for step {step}, not a learning rate")
+        if not isfinite(rate := float(given)):
             raise ValueError(f"the schedule gave a learning rate of {rate} for step {step}")
-        return float(rate)
+        return rate
 
     rate_of(0)  # refused, if it has to be, before anything changes
     return rate_of

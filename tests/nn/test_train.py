@@ -426,13 +426,14 @@ def test_what_is_recorded_has_names(y, names):
 # -- schedule, average, callbacks ------------------------------------------------------------------
 
 
-def test_the_schedule_sets_the_rate_of_each_step_and_leaves_lr_alone():
+@pytest.mark.parametrize("kind", [float, numpy.float64, numpy.asarray])
+def test_the_schedule_sets_the_rate_of_each_step_and_leaves_lr_alone(kind):
     model, seen = mlp(), []
     optimizer = nn.SGD(model.parameters(), lr=0.1)
 
     def schedule(step):
         seen.append(step)
-        return 0.5 / (1 + step)
+        return kind(0.5 / (1 + step))
 
     history = train(model, optimizer=optimizer, schedule=schedule, epochs=2)
     assert optimizer.lr == 0.1
