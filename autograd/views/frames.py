@@ -68,6 +68,7 @@ def strides(story: Trace, by: By) -> Iterator[int]:
     if by not in get_args(By):
         raise ValueError(f"by is 'edge', 'node', 'unit' or 'layer', got {by!r}")
     pays = (story.edges[step.edge] for step in story.steps if step.edge is not None)
+    # the last one stays: with it a leaf is complete
     payer = {debt.parent: debt.consumer for debt in pays}
     about = [_about(story, step, by, payer) for step in story.steps]
     for i, here in enumerate(about):

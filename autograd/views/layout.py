@@ -251,6 +251,7 @@ def _ranks(items: Sequence[Item], arrows: Sequence[Arrow]) -> dict[Item, int]:
     done: set[Item] = set()
     ready = [*sources]
     while len(done) < len(items):
+        # nobody ready: a circle
         item = ready.pop() if ready else next(item for item in items if item not in done)
         done.add(item)
         for head in heads[item]:
@@ -261,6 +262,7 @@ def _ranks(items: Sequence[Item], arrows: Sequence[Arrow]) -> dict[Item, int]:
             if not waiting[head]:
                 ready.append(head)
     for item in sources:
+        # a weight of the last layer stands there, not at the far left beside the inputs
         rank[item] = min((rank[head] for head in heads[item]), default=1) - 1
     return rank
 
@@ -337,6 +339,7 @@ def _through(stops: Sequence[Point]) -> tuple[Point, ...]:
     points = [stops[0]]
     for (x0, y0), (x1, y1) in pairwise(stops):
         if (x0, y0) != (x1, y1):
+            # controls level with their stops make the curve level there; by thirds a line is a line
             away = (x1 - x0) / (2 if y0 != y1 else 3)
             points += [(x0 + away, y0), (x1 - away, y1), (x1, y1)]
     return (*points, *[stops[0]] * 3) if len(points) == 1 else tuple(points)

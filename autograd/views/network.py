@@ -109,6 +109,7 @@ def _outputs(
     order: Sequence[Value], number_of: Mapping[Value, int], sums: list[int], members: Sequence[int]
 ) -> Iterator[int]:
     """For each weighted sum the last node of its unit that was made of it."""
+    # an activation may be several nodes: what z went into, within the unit, ends in a
     made_of: dict[int, int] = {i: i for i in sums}
     last: dict[int, int] = dict(made_of)
     for i in members:
@@ -124,6 +125,7 @@ def _numbered(layers: Mapping[Scope, Sequence[Unit]]) -> tuple[Layer, ...]:
     """Layers by when they begin; numbered by their names where these tell them apart."""
     begun = sorted(layers, key=lambda scope: min(i for unit in layers[scope] for i in unit.sums))
     told = [_trailing(scope[-1]) for scope in begun]
+    # two networks in one graph both have a layer 1
     apart = None not in told and len(set(told)) == len(told)
     return tuple(
         Layer(
@@ -244,6 +246,7 @@ class _Ready:
             heappush(self.heaps.setdefault(key, []), self.place[i])
 
     def take(self) -> int:
+        # here, else the same outermost scope, else whatever comes first
         k = next(
             heap[0] for key in (self.here, ("", *self.here[:1]), None) if (heap := self._heap(key))
         )

@@ -85,6 +85,7 @@ def paint(
 
     ``foot`` is a line of text below.
     """
+    # a picture of one card is narrower than the line below it
     width = max(told.places.width, 6.6 * len(foot)) + 2 * MARGIN
     height = told.places.height + 2 * MARGIN + (24.0 if foot else 0.0)
     title = title_of(told, lang)
@@ -273,6 +274,7 @@ class _Painter:
         states = [self.now.state_of(i) for i in card.nodes]
         if not card.folded:
             return states[0]
+        # constants are never paid: waiting for them a fold would never be done
         owing = [s for s, i in zip(states, card.nodes) if not self.graph.nodes[i].constant]
         if owing and all(state == "settled" for state in owing):
             return "settled"
@@ -327,6 +329,7 @@ class _Painter:
         if total is None:
             return ""
         sign = "" if of in self.now.settled else "Σ "
+        # the sign is there whatever else has room
         room -= len(sign) / 2
         whole = [sum_of([number(amount) for amount in pile])] if sign else []
         texts = [*whole, *(sign + number(total, digits) for digits in (6, 5, 4, 3))]

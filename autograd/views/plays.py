@@ -112,6 +112,7 @@ class _Walk:
         for k, edge in enumerate(path, 1):
             self.times[edge.id] += 1
             last = k == len(path)
+            # from the leaf on: the naive method multiplies without knowing any debt
             factors = [debt.local for debt in path[:k]]
             amount = prod(factors)
             words = {
@@ -147,6 +148,7 @@ class _Walk:
         for leaf in self.story.nodes:
             if not leaf.leaf or leaf.constant:
                 continue
+            # a stack, not recursion: paths may be long
             path: list[TraceEdge] = []
             branches = [iter(self.owed[leaf.id])]
             while branches:
@@ -239,6 +241,7 @@ class _Hurry:
         while waiting and len(self.moves) <= MOST_MOVES:
             edge, news = waiting.pop()
             amount = self._pay(edge, news)
+            # reversed on a stack: the first operand is paid first
             waiting += [(onward, amount) for onward in reversed(self.owing[edge.parent])]
         if waiting:
             self.moves[-1] = _broken_off(self.moves[-1], len(self.moves) - 1, self.story)
@@ -319,6 +322,7 @@ class Passes(Play):
 
         An operation of the user's own can be replayed but not computed anew.
         """
+        # its formula is known to the user alone
         if any(node.custom for node in self.story.nodes):
             return False
         now = self.moment(len(self.moves))

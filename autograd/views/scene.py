@@ -149,6 +149,7 @@ def _way_to_fold(graph: Graph, fold: Fold) -> str:
 
 
 def _wires(graph: Graph, cards: Sequence[Card], card_of: Mapping[int, str]) -> Iterator[Wire]:
+    # only between two open nodes is an edge a wire of its own: x · x has two
     bundles: dict[tuple[str, str], list[int]] = {}
     for debt in graph.edges:
         debtor, creditor = card_of[debt.consumer], card_of[debt.parent]
@@ -159,6 +160,7 @@ def _wires(graph: Graph, cards: Sequence[Card], card_of: Mapping[int, str]) -> I
     units = {card.key for card in cards if card.kind == "unit"}
     for (debtor, creditor), members in bundles.items():
         first = graph.edges[members[0]]
+        # a unit's single edge is its weight: drawn as thick as it is large
         weight = len(members) == 1 and debtor in units
         before = "" if len(members) > 1 else _before(graph, first)
         yield Wire(f"e{members[0]}", debtor, creditor, tuple(members), before, weight)
@@ -224,6 +226,7 @@ def _pills(told: Scene) -> dict[str, Pill]:
             continue
         curve = told.places.curves[wire.key]
         spots = [_on_picture(spot, width, told) for spot in _spots(told, curve, width)]
+        # cards and headings come first, then what was placed before; of what is left the quietest
         free = [s for s in spots if not any(_overlap(s, width, *other) for other in taken)]
         centre = min(free or spots, key=lambda spot: _struck(spot, width, place, lines))
         hidden = told.crowded or wire.weight

@@ -121,6 +121,7 @@ class _Player:
                     return
                 if key is not None:
                     due = time.monotonic() + PACE
+                # looks at the size and at the keys come more often than moves
                 beat = self.playing and time.monotonic() >= due
                 if beat:
                     due = time.monotonic() + PACE
@@ -162,6 +163,7 @@ class _Player:
             "help": lambda: setattr(self, "helping", True),
             "language": lambda: setattr(self, "lang", "en" if self.lang == "zh" else "zh"),
         }
+        # any other key does nothing, rather than something unforeseen
         acts.get(what, lambda: None)()
 
     # -- moving ------------------------------------------------------------------------------------
@@ -259,6 +261,7 @@ class _Player:
         told = getattr(now.move.text if now.move else self.now.start, self.lang)
         said = Text(typeset(told), style="bold")
         middle = self._cut([Text(), said], height)
+        # a terminal of three lines still says what happens
         if height < len(middle) + LEAST_TABLE:
             return Group(*self._cut([said], height))
         foot, math, counts = ([*self._cut([text], height)] for text in self._below(now))

@@ -222,6 +222,7 @@ def _receipts(root: Value, graph_edges: Sequence[Edge]) -> dict[int, Receipt]:
     def locals_of(node: Value) -> list[_Local]:
         return [_Local(d, number_of.get((node, k), -1)) for k, d in enumerate(node.partials)]
 
+    # the chain rule itself runs, so that the story cannot differ from what it is about
     receipts: dict[int, Receipt] = {}
     repay({root: _Money(1.0, receipts)}, locals_of)
     return receipts
@@ -344,6 +345,7 @@ class _Storyteller:
         return {"kind": "pay", "edge": debt.id, **moved, **said(self._pay_keys(debt), "pay", words)}
 
     def _pay_keys(self, debt: TraceEdge) -> list[str]:
+        # of x · x both payments go to x: say which operand is meant
         twins = sum(other.parent == debt.parent for other in self.owing[debt.consumer])
         last = "pay_last_of" if self.left[debt.id] == 0 else "pay_first_of"
         return ["pay", *["pay_operand"] * (twins > 1), last]
@@ -356,6 +358,7 @@ class _Storyteller:
 
 def said(keys: Iterable[str], math: str, words: Mapping[str, str]) -> dict[str, Any]:
     """The sentence of these keys in every language, and the line of mathematics."""
+    # filled in whole: a sentence put together from words would not survive translation
     told, keys = sentences(), tuple(keys)
     en, zh = ("".join(told[lang][key] for key in keys).format(**words) for lang in ("en", "zh"))
     return {"text": Text(en, zh, keys, math), "math": told["math"][math].format(**words)}

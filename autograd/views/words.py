@@ -44,6 +44,7 @@ class Term:
 
     def __add__(self, other: Any) -> Term:
         other = term(other)
+        # as a teacher writes it: no + 0, no · 1, and x · x is x²
         if self.number == 0 or other.number == 0:
             return other if self.number == 0 else self
         added = other.at_least(SUM)
@@ -190,6 +191,7 @@ def substitute(op: str, custom: bool, values: Sequence[float]) -> str:
     if custom or not values:
         return call(op, [show(x) for x in values])
     pattern = template(op, len(values))
+    # inside the parentheses of a call no sign stands before a number
     bare = pattern.endswith(")")
     numbers = [x if bare else enclosed(x) for x in map(show, values)]
     return "".join(numbers[ord(c) - HOLE] if HOLE <= ord(c) < HOLE + 4096 else c for c in pattern)
@@ -291,6 +293,7 @@ def show(x: float, digits: int = 7) -> str:
         return "nan" if isnan(x) else "inf" if x > 0 else "-inf"
     if x.is_integer() and abs(x) < min(_EXACT, 10.0 ** (digits + 5)):
         return str(int(x))
+    # as one rounds by hand, and as the page does: format() rounds a half to even
     rounded = Context(prec=digits, rounding=ROUND_HALF_UP).create_decimal(Decimal(x))
     sign, figures, exponent = rounded.as_tuple()
     assert isinstance(exponent, int)
