@@ -1,7 +1,7 @@
 // MathML: formulas as the reader's browser sets them, from templates like `∂{from}/∂{to} = {local}`.
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 const PRIMES = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹";
-const TOKEN = /(?<![\p{L}\d)]\s?)[-−]?\d+(?:\.\d+)?(?:e-?\d+)?|[\p{L}_][\p{L}\p{N}_#₀-₉‚]*|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|\S/gu;
+const TOKEN = /(?<![\p{L}\d)]\s?)[-−]?\d+(?:\.\d+)?(?:e-?\d+)?|[\p{L}_][\p{L}\p{Nd}_#₀-₉‚]*|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|\S/gu;
 
 /** A `<math>` element: the template with its words put in, fractions of ∂ as fractions. */
 export function mathml(template, words) {
@@ -20,7 +20,7 @@ function set(text) {
   const done = [];
   for (const token of String(text).match(TOKEN) ?? []) {
     if (PRIMES.includes(token[0])) done.push(raised(done, token));
-    else done.push(element(/^[-−]?\d/.test(token) ? "mn" : /^[\p{L}_]/u.test(token) ? "mi" : "mo", token.replace("-", "−")));
+    else done.push(element(/^[-−]?\d/.test(token) ? "mn" : /^[\p{L}_]/u.test(token) ? "mi" : "mo", token.replaceAll("-", "−")));
   }
   return done;
 }
