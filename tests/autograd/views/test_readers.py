@@ -25,8 +25,9 @@ ITEMS = """(link) => {
         kind: group.classList[0], told: parts(group),
         titles: [...group.querySelectorAll("title")].map((title) => title.textContent),
         name: group.querySelector(".name")?.textContent,
-        doors: [...group.querySelectorAll("[role=button]")].map((door) => [door.getAttribute("class"),
-            ...["tabindex", "aria-expanded", "aria-label", "aria-hidden"].map((n) => door.getAttribute(n))]),
+        doors: [...group.querySelectorAll("[role=button]")].map((door) =>
+            ["class", "tabindex", "aria-expanded", "aria-label", "aria-hidden"].map((name) =>
+                door.getAttribute(name))),
         seen: [...group.children].map((part) => part.getAttribute("aria-hidden")),
     });
     const last = viewer.steps.length;
@@ -91,10 +92,7 @@ def check_item(item, told):
     """One part of the picture: its words, its tooltip, its door."""
     node, nodes, edge, edges, box = item["of"]
     story = told.story
-    if box is not None:
-        name = " / ".join(list(scopes(story))[int(box)])
-    else:
-        name = item["name"]
+    name = item["name"] if box is None else " / ".join(list(scopes(story))[int(box)])
     if node is not None:
         words = told.node(int(node))
     elif edge is not None:
