@@ -10,7 +10,7 @@ export function mathml(template, words) {
   for (const token of template.split(" ")) {
     const fraction = token.match(/^∂\{(\w+)\}\/∂\{(\w+)\}$/);
     if (fraction) math.append(element("mfrac", ...fraction.slice(1).map((key) => element("mrow", element("mo", "∂"), element("mi", words[key])))));
-    else for (const part of token.split(/(\{\w+\})/).filter(Boolean)) math.append(...set(/^\{\w+\}$/.test(part) ? words[part.slice(1, -1)] : part));
+    else for (const part of token.split(/(\{\w+\})/)) math.append(...set(part[0] === "{" ? words[part.slice(1, -1)] : part));
   }
   return math;
 }
@@ -20,7 +20,7 @@ function set(text) {
   const done = [];
   for (const token of String(text).match(TOKEN) ?? []) {
     if (PRIMES.includes(token[0])) done.push(raised(done, token));
-    else done.push(element(/^[-−]?\d/.test(token) ? "mn" : /^[\p{L}_]/u.test(token) ? "mi" : "mo", token.replaceAll("-", "−")));
+    else done.push(element(/^[-−]?\d/.test(token) ? "mn" : /[\p{L}_]/u.test(token) ? "mi" : "mo", token.replaceAll("-", "−")));
   }
   return done;
 }
@@ -37,7 +37,7 @@ function base(done) {
     depth += done[open].textContent === ")" ? 1 : done[open].textContent === "(" ? -1 : 0;
     if (!depth) break;
   }
-  return element("mrow", ...done.splice(Math.max(open, 0)));
+  return element("mrow", ...done.splice(open));
 }
 
 function element(name, ...children) {

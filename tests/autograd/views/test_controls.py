@@ -1,16 +1,18 @@
 """The page's controls in a real browser: keys, buttons, modes, languages, and what they leave."""
 
+import random
 import re
 
 import pytest
 
 import nn
 from autograd import Value, trace
+from autograd.views.folding import levels, suiting
 from autograd.views.frames import strides
-from autograd.views.plays import Passes, impatient, paying_back
+from autograd.views.plays import Passes, impatient, path_by_path, paying_back, retold
 from autograd.views.trace import sentences
 from autograd.views.words import show
-from tests.strategies import shared
+from tests.strategies import nested, shared
 
 HANDS = """
 const section = document.querySelector(".payback");
@@ -535,3 +537,270 @@ class TestEdits:
                 assert [row[:2] for row in told[0]] == [
                     list(x) for x in zip(texts, maths, strict=True)
                 ]
+
+
+class TestWalks:
+    """Whatever is pressed in whatever order, everything shown belongs to one state."""
+
+    KEYS = (
+        *("ArrowRight", "ArrowRight", "ArrowLeft", "Shift ArrowRight", "Shift ArrowLeft", "Home"),
+        *("End", "f", "b", "w", "n", "i", "d", "a", "z", "s", "W", "B"),
+    )
+    BUTTONS = (
+        *("first", "back", "back", "forward", "forward", "last", "backprop", "naive", "impatient"),
+        *("nudge", "en", "zh", "again", "zero", "step", "undo", "pile", "news", "reset"),
+    )
+
+    def actions(self, draws, levels, leaves):
+        """A kind, a name and what is chosen or typed."""
+        number = draws.choice(["0.5", "-2", "3", "1e-3"])
+        return draws.choice([
+            *(("key", draws.choice(self.KEYS), ""),) * 5,
+            *(("press", draws.choice(self.BUTTONS), ""),) * 5,
+            ("set", "by", draws.choice(["edge", "node", "outer" if len(levels) > 1 else "edge"])),
+            ("set", "level", str(draws.choice(levels))),
+            ("set", "slider", str(draws.randrange(20))),
+            ("set", "rate", draws.choice(["0.5", "0.1", "x"])),
+            ("leaf", str(draws.choice(leaves)), number),
+        ])  # fmt: skip
+
+    @pytest.mark.parametrize("of", [shared, nested, deep])
+    def test_everything_shown_belongs_to_one_state(self, opened, of):
+        story = trace(of())
+        draws = random.Random(len(story.nodes))
+        leaves = [node.id for node in story.nodes if node.leaf and not node.constant]
+        actions = [self.actions(draws, levels(story), leaves) for _ in range(150)]
+        tab = opened(story, reduced_motion="reduce")
+        state = _State(story)
+        assert state.leaf == leaves[0]
+        for action, told in zip(actions, hands(tab, WALK, actions), strict=True):
+            state.take(*action, told["strides"])
+            state.check(action, told)
+
+
+WALK = """
+    let [timer, written] = [() => {}, ""];
+    window.setTimeout = (act) => { timer = act; return 1; };
+    history.replaceState = (_, __, link) => { written = link; };
+    const kinds = {
+        key: (name) =>
+            press(name.replace("Shift ", ""), section, { shiftKey: name.startsWith("Shift") }),
+        press: (name) => some(`[data-action=${name}]:not([hidden] *)`)?.click(),
+        set,
+        leaf: (id, text) => {
+            const field = some(`input[data-leaf="${id}"]`);
+            field.value = text;
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+        },
+    };
+    const off = (name) => some(`[data-action=${name}]`).getAttribute("aria-disabled") === "true";
+    const taken = () => Number(section.dataset.step);
+    return given[0].map(([kind, name, text]) => {
+        const { play, state } = viewer;
+        const strides = [play.strideEnd(taken(), state.by), play.strideStart(taken(), state.by),
+            play.strideEnd(taken(), "node"), play.strideStart(taken(), "node")];
+        strides.push(play.strideStart(Math.max(strides[3], 0), "node"));
+        kinds[kind](name, text);
+        timer();
+        const slider = some("[data-control=slider]");
+        return { strides, place: place(), lang: section.dataset.lang,
+            caption: some(".caption").textContent, pressed: pressed(),
+            off: ["first", "back", "forward", "last"].filter(off),
+            slider: [slider.max, slider.value, slider.getAttribute("aria-valuetext")],
+            chosen: ["by", "level"].map((name) => some(`[data-control=${name}]`).value),
+            undo: !some("[data-action=undo]").matches(":enabled, [hidden] *"),
+            reset: some("[data-action=reset]").disabled,
+            fields: all("input[data-leaf]", (field) => field.value),
+            lines: document.querySelectorAll(".math math").length,
+            shown: shown("compare", "gauge", "passes", "live", "level", "asked"), link: written };
+    });
+"""
+
+
+MODES = ("backprop", "naive", "impatient", "nudge")
+ACTIONS = {
+    "ArrowRight": "forward", "ArrowLeft": "back", "Shift ArrowRight": "next",
+    "Shift ArrowLeft": "previous", "Home": "first", "End": "last", "f": "forth",
+    "b": "backward", "w": "naive", "n": "naive", "i": "impatient", "d": "nudge",
+    "a": "again", "z": "zero", "s": "step",
+}  # fmt: skip
+
+
+class _State:
+    """What the page should show after what was pressed, by Python: the rules that help states."""
+
+    def __init__(self, story):
+        self.own = story
+        self.first = {"by": self.stride_of(suiting(story)), "level": suiting(story)}
+        self.by, self.level = self.first.values()
+        self.mode, self.ending, self.lang, self.rate = "backprop", "pile", "en", "0.1"
+        self.taken, self.group, self.places, self.acts, self.given = 0, 1, {}, [], {}
+        self.leaf = next(n.id for n in story.nodes if n.leaf and not n.constant)
+        self.plays = {}
+
+    def stride_of(self, level):
+        return {0: "edge", 1: "outer"}.get(level, "inner")
+
+    @property
+    def play(self):
+        key = (self.mode, self.ending, *self.acts, *self.given.items())
+        if key not in self.plays:
+            self.plays[key] = self.played()
+        return self.plays[key]
+
+    def played(self):
+        story = retold(self.own, self.given) if self.given else self.own
+        if self.mode == "naive":
+            return path_by_path(story)
+        if self.mode == "impatient":
+            return impatient(story, self.ending)
+        play = Passes(story)
+        for act in self.acts if self.mode == "backprop" else ():
+            if act in ("again", "zero"):
+                play.again() if act == "again" else play.zero_grad()
+            else:
+                play.step(float(act))
+        return play
+
+    @property
+    def last(self):
+        if self.mode != "nudge":
+            return len(self.play.moves)
+        moved = {self.leaf}
+        for node in self.own.nodes:
+            if any(operand.id in moved for operand in node.parents):
+                moved.add(node.id)
+        return len(moved) + 1
+
+    def take(self, kind, name, text, strides):
+        before = self.seen
+        self.strides, self.group = strides, 1
+        if kind == "leaf":
+            node = int(name)
+            self.given[node] = float(text)
+            if float(text) == self.own.nodes[node].value:
+                del self.given[node]
+        elif name in ("by", "level", "slider", "rate"):
+            self.choose(name, text)
+        else:
+            self.press(kind, name)
+        self.taken = min(max(self.taken, 0), self.last)
+        if self.seen == before:  # what a stride said may still stand there
+            self.group = None
+
+    @property
+    def seen(self):
+        state = self.mode, self.taken, self.ending, self.lang, self.by, self.level
+        return *state, *self.acts, *self.given.items()
+
+    def press(self, kind, name):
+        panels = {"again": "backprop", "zero": "backprop", "step": "backprop", "undo": "backprop"}
+        panels |= {"pile": "impatient", "news": "impatient"}
+        if kind == "key":
+            name = ACTIONS[name if len(name) > 1 else name.lower()]
+            self.do("backprop" if name == self.mode else name)
+        elif panels.get(name, self.mode) == self.mode:  # what is hidden cannot be pressed
+            self.do(name)
+
+    def choose(self, name, text):
+        if name == "slider":
+            self.taken = min(int(text), self.last)
+        elif name == "level":
+            self.level = int(text)
+            self.by = self.stride_of(self.level)
+        else:
+            setattr(self, name, text)
+
+    def do(self, name):
+        end, start, node_end, node_start, earlier = self.strides
+        at = self.taken
+        moves = {
+            "first": 0, "last": self.last, "next": node_end + 1,
+            "previous": node_start + 1 if node_start + 1 < at else earlier + 1,
+        }  # fmt: skip
+        if name in moves:
+            self.taken = moves[name]
+        elif name == "forward" and at < self.last:
+            self.taken, self.group = end, end - at
+        elif name == "back" and at:
+            self.taken, self.group = start, None
+        elif name in MODES:
+            self.turn(name)
+        elif name in ("forth", "backward"):
+            self.turn("backprop")
+            kinds = [step.kind for step in self.own.steps]
+            self.taken = kinds.index("eval" if name == "forth" else "seed")
+        elif name in ("again", "zero", "step"):
+            self.act(self.rate if name == "step" else name)
+        elif name == "undo" and self.acts:
+            self.acts = self.acts[:-1]
+            self.taken = self.last
+        elif name in ("pile", "news"):
+            self.ending = name
+        elif name in ("en", "zh"):
+            self.lang = name
+        elif name == "reset":
+            self.given = {}
+
+    def turn(self, mode):
+        if mode != self.mode:
+            self.places[self.mode] = self.taken
+            self.mode, self.taken = mode, self.places.get(mode, 0)
+
+    def act(self, act):
+        if act != "x":
+            self.turn("backprop")
+            self.acts = [*self.acts, act]
+            self.taken = self.last
+
+    # -- what should be seen -----------------------------------------------------------------------
+
+    def check(self, action, told):
+        ui, taken, last = sentences()["ui"][self.lang], self.taken, self.last
+        place = ui["place"].format(step=taken, steps=last)
+        ends = ["first", "back"] * (taken == 0) + ["forward", "last"] * (taken == last)
+        panels = {"backprop": ["passes"], "impatient": ["compare"], "nudge": ["gauge"]}
+        shown = {*panels.get(self.mode, ()), "live", *["level"] * (len(levels(self.own)) > 1)}
+        seen = {
+            **{"place": f"{self.mode} {taken}/{last}", "lang": self.lang, "off": ends},
+            **{"slider": [str(last), str(taken), place], "chosen": [self.by, str(self.level)]},
+            **{"undo": not self.acts and self.mode == "backprop", "reset": not self.given},
+        }
+        assert {key: told[key] for key in seen} == seen, action
+        assert {*told["shown"]} == shown, action
+        down = {self.mode, self.lang, *[self.ending] * (self.mode == "impatient")}
+        assert down <= {*told["pressed"]} <= {*down, "pile", "news"}, action
+        shown = [n for n in self.own.nodes if n.leaf and (n.label or not n.constant)]
+        values = [self.given.get(n.id, n.value) for n in shown]
+        assert [float(text) for text in told["fields"]] == values, action
+        assert self.read(told["link"]) == self.link(), action
+        self.check_caption(action, told)
+
+    def check_caption(self, action, told):
+        if self.mode == "nudge" or (self.group != 1 and self.by != "edge"):
+            return
+        move = self.play.moves[self.taken - 1] if self.taken else None
+        start = paying_back(self.own).start if self.mode == "backprop" else self.play.start
+        text = move.text if move else start
+        assert plain(told["caption"]) == plain(getattr(text, self.lang)), action
+        assert told["lines"] == (0 if not move else 1 + (move.kind in ("pay", "hurry"))), action
+
+    def read(self, link):
+        return dict(part.split("=") for part in link.removeprefix("#").split("&"))
+
+    def link(self):
+        told = {"step": str(self.taken), "mode": self.mode, "lang": self.lang}
+        told |= {name: str(getattr(self, name)) for name in self.first}
+        told = {k: v for k, v in told.items() if v != str(self.first.get(k))}
+        acts = [act if act in ("again", "zero") else f"step:{act}" for act in self.acts]
+        given = [f"{node}:{x:g}" for node, x in self.given.items()]
+        more = {
+            "ending": self.ending.removeprefix("pile"), "passes": ",".join(acts),
+            "set": ",".join(given), "nudge": f"{self.leaf}:0.3" * (self.mode == "nudge"),
+        }  # fmt: skip
+        return told | {k: v for k, v in more.items() if v}
+
+
+def plain(text):
+    """A sentence without the separators of digits, which each viewer writes in its own way."""
+    return re.sub(r"(?<=\d)[,\u2009](?=\d{3})", "", text)
