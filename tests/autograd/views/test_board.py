@@ -112,11 +112,51 @@ def test_moments_are_painted_as_python_paints_them(opened, graph):
             [level, pictures, forwards],
         )
         for taken, page, python in told:
-            for part in ("cards", "wires", "pills", "texts", "heat"):
-                assert page[part] == python[part], (level, taken, part)
-            for one, other in zip(page["coins"], python["coins"], strict=True):
-                assert one[1:] == other[1:]
-                assert numbers(one[0]) == pytest.approx(numbers(other[0]), abs=0.11)
+            assert_painted_alike(page, python, (level, taken))
+
+
+def assert_painted_alike(page, python, at):
+    for part in ("cards", "wires", "pills", "texts", "heat"):
+        assert page[part] == python[part], (at, part)
+    for one, other in zip(page["coins"], python["coins"], strict=True):
+        assert one[1:] == other[1:]
+        assert numbers(one[0]) == pytest.approx(numbers(other[0]), abs=0.11)
+
+
+PRINT = f"""(pictures) => {{ {LOOK}
+    dispatchEvent(new Event("beforeprint"));
+    const parser = new DOMParser();
+    const read = (text) => look(parser.parseFromString(text, "image/svg+xml"));
+    const svgs = [...document.querySelectorAll(".strip svg")];
+    return svgs.map((svg, i) => [look(svg), pictures.length ? read(pictures[i]) : 0]);
+}}"""
+
+
+def test_paper_has_the_pictures_of_every_step(opened):
+    story = trace(plain_graph())
+    laid = scene(story, 0)
+    pictures = [paint(laid, moment(story, i + 1)) for i in range(len(story.steps))]
+    told = opened(story, "#by=edge&step=5").evaluate(PRINT, pictures)
+    assert len(told) == len(pictures)
+    for taken, (page, python) in enumerate(told, 1):
+        assert_painted_alike(page, python, taken)
+
+
+def chained(nodes, last):
+    """So many nodes, two edges each, the last of several."""
+    x = Value(0.5, label="x")
+    for _ in range(nodes - 2):
+        x = x + x
+    return autograd.sum([x] * last)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "last", "by", "drawn"),
+    [(40, 3, "edge", 160), (40, 4, "edge", 0), (48, 1, "node", 97), (49, 1, "node", 0)],
+)
+def test_paper_leaves_out_the_pictures_of_a_long_story(opened, nodes, last, by, drawn):
+    told = opened(trace(chained(nodes, last)), f"#by={by}").evaluate(PRINT, [])
+    assert len(told) == drawn
 
 
 def test_weights_are_as_thick_as_they_are_large(opened):
@@ -406,3 +446,26 @@ class TestCamera:
         home = camera(tab, place)
         assert camera(tab, f"viewer.go(31); {place}") != home
         assert camera(tab, f"viewer.go(0); {place}")[2] == pytest.approx(home[2])
+
+    def test_looks_into_a_box_that_is_opened(self, opened):
+        model = nn.MLP(4, [16, 16, 1], activation="tanh", seed=1)
+        story = trace(model([Value(0.1 * i, label=f"x{i}") for i in range(4)]) * 2)
+        tab = opened(story, "#level=1&step=9", reduced_motion="reduce")
+        tab.locator("g.fold.layer", has_text="layer 2").locator("[role=button]").focus()
+        tab.keyboard.press("Enter")
+        inside = [node.id for node in story.nodes if node.scope[:1] == ("layer 2",)]
+        look = """const cards = board.boxes.filter(({ nodes }) =>
+                nodes?.some((id) => given[0].includes(id))).map(({ element }) => rect(element));
+            const wide = frame().width / board.home.width, high = frame().height / board.home.height;
+            return [cards, frame(), board.camera.scale, Math.min(wide, high)]"""
+        cards, view, scale, whole = camera(tab, look, inside)
+        assert len(cards) == 16
+        assert whole < 0.62
+        assert scale > whole
+        x, y = (
+            (min(c[a] for c in cards) + max(c[b] for c in cards)) / 2
+            for a, b in (("left", "right"), ("top", "bottom"))
+        )
+        assert view["left"] < x < view["right"]
+        assert view["top"] < y < view["bottom"]
+        assert camera(tab, f"viewer.go(150); {look}", inside)[2] == scale

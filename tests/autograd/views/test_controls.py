@@ -504,17 +504,21 @@ class TestEdits:
                 Object.defineProperty(navigator, "clipboard", told);
                 go("step=3&by=edge");
                 press("End");
+                const timers = [];
+                window.setTimeout = (act, after) => timers.push([act, after]);
                 some("[data-action=copy]").click();
-                await new Promise((done) => setTimeout(done));
+                await new Promise((done) => requestAnimationFrame(() => done()));
+                found.push(some("[data-action=copy]").textContent);
+                for (const [act] of timers) act();
                 found.push(some("[data-action=copy]").textContent);
             }}
             const fields = all("input.copied", (e) => [e.value, e.getAttribute("aria-label")]);
-            return [window.copied, found[0], ...fields];
+            return [window.copied, ...found, ...fields];
             }}"""
         )
         ui = sentences()["ui"]["en"]
         link = tab.url.partition("#")[0] + "#step=17&mode=backprop&lang=en"
-        assert told == [link, ui["copied"], [link, ui["link"]]]
+        assert told == [link, ui["copied"], *[ui["copy"]] * 5, [link, ui["link"]]]
 
     def test_paper_has_every_stride_with_its_sentence(self, opened):
         for of, by in ((graph, "edge"), (deep, "outer")):
@@ -562,6 +566,11 @@ class TestWalks:
             ("set", "slider", str(draws.randrange(20))),
             ("set", "rate", draws.choice(["0.5", "0.1", "x"])),
             ("leaf", str(draws.choice(leaves)), number),
+            ("set", "nudged", str(draws.choice(leaves))),
+            ("set", "delta", str(draws.choice([-100, -40, 0, 25]))),
+            ("ask", str(draws.randrange(9)), ""),
+            ("press", "unask", ""),
+            *(("box", str(draws.randrange(9)), ""),) * 3,
         ])  # fmt: skip
 
     @pytest.mark.parametrize("of", [shared, nested, deep])
@@ -574,7 +583,8 @@ class TestWalks:
         state = _State(story)
         assert state.leaf == leaves[0]
         for action, told in zip(actions, hands(tab, WALK, actions), strict=True):
-            state.take(*action, told["strides"])
+            kind, name, text = action
+            state.take(kind, told["found"] if kind in ("ask", "box") else name, text, told)
             state.check(action, told)
 
 
@@ -586,7 +596,23 @@ WALK = """
         key: (name) =>
             press(name.replace("Shift ", ""), section, { shiftKey: name.startsWith("Shift") }),
         press: (name) => some(`[data-action=${name}]:not([hidden] *)`)?.click(),
-        set,
+        set: (name, text) => some(`[data-control=${name}]:not([hidden] *)`) && set(name, text),
+        ask: (k) => {
+            const found = [...document.querySelectorAll("td [data-ask]:not([hidden])")];
+            found[k % found.length]?.click();
+            return found.length ? found[k % found.length].dataset.ask : null;
+        },
+        box: (k) => {
+            const found = [...document.querySelectorAll(".ground [data-box] [role=button]")];
+            const door = found[k % found.length];
+            const box = door?.closest("[data-box]").dataset.box;
+            if (!door) return null;
+            if (k % 3) press(k % 2 ? " " : "Enter", door);
+            else door.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+            const now = document.activeElement;
+            const same = now.closest("[data-box]")?.dataset.box === box && now.role === "button";
+            return same ? box : "lost";
+        },
         leaf: (id, text) => {
             const field = some(`input[data-leaf="${id}"]`);
             field.value = text;
@@ -600,10 +626,10 @@ WALK = """
         const strides = [play.strideEnd(taken(), state.by), play.strideStart(taken(), state.by),
             play.strideEnd(taken(), "node"), play.strideStart(taken(), "node")];
         strides.push(play.strideStart(Math.max(strides[3], 0), "node"));
-        kinds[kind](name, text);
+        const found = kinds[kind](name, text) ?? null;
         timer();
         const slider = some("[data-control=slider]");
-        return { strides, place: place(), lang: section.dataset.lang,
+        return { found, strides, place: place(), lang: section.dataset.lang,
             caption: some(".caption").textContent, pressed: pressed(),
             off: ["first", "back", "forward", "last"].filter(off),
             slider: [slider.max, slider.value, slider.getAttribute("aria-valuetext")],
@@ -636,7 +662,7 @@ class _State:
         self.mode, self.ending, self.lang, self.rate = "backprop", "pile", "en", "0.1"
         self.taken, self.group, self.places, self.acts, self.given = 0, 1, {}, [], {}
         self.leaf = next(n.id for n in story.nodes if n.leaf and not n.constant)
-        self.plays = {}
+        self.ask, self.boxes, self.delta, self.plays = None, set(), 0.3, {}
 
     def stride_of(self, level):
         return {0: "edge", 1: "outer"}.get(level, "inner")
@@ -672,15 +698,19 @@ class _State:
                 moved.add(node.id)
         return len(moved) + 1
 
-    def take(self, kind, name, text, strides):
+    def take(self, kind, name, text, told):
         before = self.seen
-        self.strides, self.group = strides, 1
-        if kind == "leaf":
+        self.strides, self.group = told["strides"], 1
+        if kind == "ask":
+            self.ask = self.ask if name is None else name
+        elif kind == "box":
+            self.boxes = self.boxes ^ ({int(name)} if name is not None else set())
+        elif kind == "leaf":
             node = int(name)
             self.given[node] = float(text)
             if float(text) == self.own.nodes[node].value:
                 del self.given[node]
-        elif name in ("by", "level", "slider", "rate"):
+        elif kind == "set":
             self.choose(name, text)
         else:
             self.press(kind, name)
@@ -691,11 +721,13 @@ class _State:
     @property
     def seen(self):
         state = self.mode, self.taken, self.ending, self.lang, self.by, self.level
+        state += self.leaf, self.delta, self.ask, *self.boxes
         return *state, *self.acts, *self.given.items()
 
     def press(self, kind, name):
         panels = {"again": "backprop", "zero": "backprop", "step": "backprop", "undo": "backprop"}
         panels |= {"pile": "impatient", "news": "impatient"}
+        panels["unask"] = None if self.ask is None else self.mode
         if kind == "key":
             name = ACTIONS[name if len(name) > 1 else name.lower()]
             self.do("backprop" if name == self.mode else name)
@@ -705,10 +737,15 @@ class _State:
     def choose(self, name, text):
         if name == "slider":
             self.taken = min(int(text), self.last)
-        elif name == "level":
-            self.level = int(text)
+        elif name == "level" and len(levels(self.own)) > 1:
+            self.level, self.boxes = int(text), set()
             self.by = self.stride_of(self.level)
-        else:
+        elif name == "nudged" and self.mode == "nudge":
+            self.leaf = int(text)
+        elif name == "delta" and self.mode == "nudge":
+            self.delta = int(text) / 100
+            self.taken = self.last if self.taken in (0, self.last) else self.taken
+        elif name == "by" or (name == "rate" and self.mode == "backprop"):
             setattr(self, name, text)
 
     def do(self, name):
@@ -739,6 +776,8 @@ class _State:
             self.ending = name
         elif name in ("en", "zh"):
             self.lang = name
+        elif name == "unask":
+            self.ask = None
         elif name == "reset":
             self.given = {}
 
@@ -761,6 +800,7 @@ class _State:
         ends = ["first", "back"] * (taken == 0) + ["forward", "last"] * (taken == last)
         panels = {"backprop": ["passes"], "impatient": ["compare"], "nudge": ["gauge"]}
         shown = {*panels.get(self.mode, ()), "live", *["level"] * (len(levels(self.own)) > 1)}
+        shown |= {"asked"} - ({"asked"} if self.ask is None else set())
         seen = {
             **{"place": f"{self.mode} {taken}/{last}", "lang": self.lang, "off": ends},
             **{"slider": [str(last), str(taken), place], "chosen": [self.by, str(self.level)]},
@@ -773,7 +813,8 @@ class _State:
         shown = [n for n in self.own.nodes if n.leaf and (n.label or not n.constant)]
         values = [self.given.get(n.id, n.value) for n in shown]
         assert [float(text) for text in told["fields"]] == values, action
-        assert self.read(told["link"]) == self.link(), action
+        if told["link"]:
+            assert self.read(told["link"]) == self.link(), action
         self.check_caption(action, told)
 
     def check_caption(self, action, told):
@@ -796,7 +837,8 @@ class _State:
         given = [f"{node}:{x:g}" for node, x in self.given.items()]
         more = {
             "ending": self.ending.removeprefix("pile"), "passes": ",".join(acts),
-            "set": ",".join(given), "nudge": f"{self.leaf}:0.3" * (self.mode == "nudge"),
+            "set": ",".join(given), "ask": self.ask, "boxes": ",".join(map(str, sorted(self.boxes))),
+            "nudge": f"{self.leaf}:{self.delta:g}" * (self.mode == "nudge"),
         }  # fmt: skip
         return told | {k: v for k, v in more.items() if v}
 

@@ -552,18 +552,32 @@ class TestNudge:
 
     def test_a_leaf_can_be_dragged_or_moved_by_key(self, opened):
         tab = opened(trace(seed_graph()), "#mode=nudge")
-        box = tab.locator('g.node[data-node="0"] .card').bounding_box()
-        tab.mouse.move(box["x"] + 20, box["y"] + 10)
-        tab.mouse.down()
-        tab.mouse.move(box["x"] + 60, box["y"] + 10)
-        tab.mouse.up()
-        moved = tab.locator(".gauge output").text_content()
-        assert moved not in ("0", "")
+        output, nudged = tab.locator(".gauge output"), tab.locator('[data-control="nudged"]')
+
+        def drag(node, *ways):
+            box = tab.locator(f'g.node[data-node="{node}"] .card').bounding_box()
+            x, y = box["x"] + 20, box["y"] + 10
+            tab.mouse.move(x, y)
+            tab.mouse.down()
+            for way in ways:
+                tab.mouse.move(x + way, y)
+            tab.mouse.up()
+            tab.mouse.move(x + 5, y)
+            return output.text_content(), nudged.input_value()
+
+        assert drag(0, 40) == ("0.5", "0")  # it began at 0.3, and a pixel is half a hundredth
+        assert drag(0, 10, -20) == ("0.4", "0")
+        assert drag(1, 40) == ("0.2", "1")
+        assert drag(1, -300, -500) == ("−1", "1")
+        assert drag(1, 900) == ("1", "1")
+        for node in (2, 5):  # worked out, not given
+            assert drag(node, 40) == ("1", "1")
         tab.locator('[data-control="delta"]').focus()
-        press(tab, "ArrowRight")
-        assert float(tab.locator(".gauge output").text_content()) == pytest.approx(
-            float(moved) + 0.01
-        )
+        press(tab, "ArrowLeft")
+        assert output.text_content() == "0.99"
+        tab.evaluate("location.hash = 'step=3'")
+        tab.locator('.payback[data-mode="backprop"]').wait_for()
+        assert drag(0, 40) == ("0.99", "1")
 
 
 class TestAsk:
