@@ -515,7 +515,7 @@ class Viewer {
     this.#draw();
     this.#show();
     this.board.lookAt(this.own.nodes.filter(({ id }) => this.#folding.chains[id].includes(box)).map(({ id }) => id));
-    this.some(`[data-box="${box}"] [role=button]`)?.focus({ preventScroll: true });
+    this.some(`[data-box="${box}"] [role=button]`).focus({ preventScroll: true });
     this.#writeLink();
   }
 

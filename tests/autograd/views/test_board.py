@@ -456,8 +456,8 @@ class TestCamera:
         inside = [node.id for node in story.nodes if node.scope[:1] == ("layer 2",)]
         look = """const cards = board.boxes.filter(({ nodes }) =>
                 nodes?.some((id) => given[0].includes(id))).map(({ element }) => rect(element));
-            const wide = frame().width / board.home.width, high = frame().height / board.home.height;
-            return [cards, frame(), board.camera.scale, Math.min(wide, high)]"""
+            const whole = ["width", "height"].map((side) => frame()[side] / board.home[side]);
+            return [cards, frame(), board.camera.scale, Math.min(...whole)]"""
         cards, view, scale, whole = camera(tab, look, inside)
         assert len(cards) == 16
         assert whole < 0.62

@@ -837,7 +837,8 @@ class _State:
         given = [f"{node}:{x:g}" for node, x in self.given.items()]
         more = {
             "ending": self.ending.removeprefix("pile"), "passes": ",".join(acts),
-            "set": ",".join(given), "ask": self.ask, "boxes": ",".join(map(str, sorted(self.boxes))),
+            "set": ",".join(given), "ask": self.ask,
+            "boxes": ",".join(map(str, sorted(self.boxes))),
             "nudge": f"{self.leaf}:{self.delta:g}" * (self.mode == "nudge"),
         }  # fmt: skip
         return told | {k: v for k, v in more.items() if v}
