@@ -8,7 +8,8 @@ places are our own, not Graphviz's, whose versions differ.  After a change that 
 writes them anew; look at each before it is committed.
 """
 
-from itertools import count, product
+import random
+from itertools import chain, count, product
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,17 @@ import nn
 from autograd import Value, scope, trace
 from autograd.rules import TABLE
 from autograd.views.draw import draw, to_svg
+from autograd.views.folding import levels
 from autograd.views.frames import animation, strip, write_frames
 from autograd.views.kernels import kernel
+from autograd.views.layout import Block, columns_of
 from autograd.views.moment import moment
 from autograd.views.painter import paint
 from autograd.views.plays import shared_example
 from autograd.views.scene import scene, skeleton
 from autograd.views.trace import sentences
 from autograd.views.wording import LANGUAGES, told
+from tests.autograd.views.test_geometry import layered
 
 FOLDER = Path(__file__).parent / "approved"
 
@@ -107,6 +111,35 @@ def sources():
     return "".join(map(skeleton, scenes)) + "".join(picture.source for picture in told)
 
 
+def places():
+    """Where things stand: layers of blocks of any size, and the texts on wires of networks."""
+    lines = []
+    for seed in range(16):
+        blocks, links = layered(random.Random(seed))
+        told = columns_of(blocks, links)
+        lines += [f"layers {seed}: {told.width:.1f} × {told.height:.1f}"]
+        lines += [f"{key} {_numbers(*at)}" for key, at in (told.nodes | told.boxes).items()]
+        for name, curve in told.curves.items():
+            lines.append(
+                f"{name} {_numbers(*chain(*curve.points))} | {_numbers(*curve.label or ())}"
+            )
+    for many in (30, 31):
+        blocks = [Block(f"b{i}", (), 50.0, 20.0) for i in range(many + 1)]
+        told = columns_of(blocks, [(f"e{i}", f"b{i}", f"b{many}", 0.0) for i in range(many)])
+        lines.append(f"{many} lines to one: {told.width:.1f} × {told.height:.1f}")
+    for make in (network, wide, batch, recurrent, fan):
+        story = trace(make())
+        for level in levels(story):
+            lines.append(f"{make.__name__} at {level}")
+            for key, pill in scene(story, level).pills.items():
+                lines.append(f"{key} {_numbers(*pill.centre, pill.width)}{' hidden' * pill.hidden}")
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(*numbers):
+    return " ".join(f"{x:.1f}" for x in numbers)
+
+
 def ladder():
     x = Value(1.0, label="x")
     for _ in range(8):
@@ -169,6 +202,7 @@ APPROVED = {
     "sources.dot": sources,
     "kernels.txt": kernels,
     "words.txt": words,
+    "places.txt": places,
 }
 
 
