@@ -159,10 +159,9 @@ def _wires(graph: Graph, cards: Sequence[Card], card_of: Mapping[int, str]) -> I
             bundles.setdefault((debtor, creditor), []).append(debt.id)
     units = {card.key for card in cards if card.kind == "unit"}
     for (debtor, creditor), members in bundles.items():
-        first = graph.edges[members[0]]
         # a unit's single edge is its weight: drawn as thick as it is large
         weight = len(members) == 1 and debtor in units
-        before = "" if len(members) > 1 else _before(graph, first)
+        before = _before(graph, graph.edges[members[0]])
         yield Wire(f"e{members[0]}", debtor, creditor, tuple(members), before, weight)
 
 

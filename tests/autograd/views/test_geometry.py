@@ -4,6 +4,7 @@ import random
 import re
 import xml.etree.ElementTree as ElementTree
 from itertools import combinations
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 import autograd
 import nn
 from autograd import Value, scope, trace
+from autograd.views.cards import wide as width_of
 from autograd.views.folding import levels
 from autograd.views.layout import Block, Curve, columns_of, pace, point_on, points_of
 from autograd.views.moment import moment
 from autograd.views.painter import paint
-from autograd.views.scene import scene
-from tests.strategies import payback_operations, programs, result
+from autograd.views.scene import _heading, _spots, scene
+from tests.strategies import nested, payback_operations, programs, result
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -294,6 +296,37 @@ def test_points_on_a_curve_lie_on_it(first, more):
     assert seen[0] == pytest.approx(points[0])
     assert seen[-1] == pytest.approx(points[-1])
     assert all(any(p == pytest.approx(q) for q in seen) for p in points[::3])
+
+
+@pytest.mark.parametrize(("axis", "reach"), [(0, 20.0), (1, 36.0)])
+def test_a_text_stands_beside_its_line_only_where_one_sees_whose_it_is(axis, reach):
+    turned = lambda *point: point if axis == 0 else point[::-1]  # noqa: E731
+    told = SimpleNamespace(rankdir=("LR", "TB")[axis])
+    for away in (reach - 0.1, reach):
+        label = turned(60.0, away)
+        line = Curve(tuple(turned(40.0 * k, 0.0) for k in range(4)), label)
+        first, *others = _spots(told, line, 50.0)
+        assert first == pytest.approx(turned(60.0, 0.0))
+        assert (others[0] == label) is (away < reach)
+        assert label not in others[1:]
+
+
+def test_room_is_kept_for_the_names_of_scopes_where_they_stand():
+    laid = scene(trace(nested()))
+    tree = ElementTree.fromstring(paint(laid, moment(laid.graph, 0)))
+    groups = [g for g in tree.iter(f"{SVG}g") if g.get("class") == "scope"]
+    assert len(groups) == 4
+    for i, (group, box) in enumerate(zip(groups, laid.boxes, strict=True)):
+        text = group.find(f"{SVG}text")
+        (x, y), width, height = _heading(box, laid.places.boxes[f"cluster_{i}"])
+        assert x - width / 2 == pytest.approx(float(text.get("x")), abs=0.06)
+        assert y == pytest.approx(float(text.get("y")) - 4, abs=0.06)
+        assert (width, height) == (width_of(text.text, 12.5), 14)
+
+
+@pytest.mark.parametrize(("wires", "crowded"), [(90, False), (91, True)])
+def test_up_to_ninety_wires_have_texts(wires, crowded):
+    assert scene(trace(autograd.sum([Value(1.0) for _ in range(wires)]))).crowded is crowded
 
 
 def test_only_long_detours_are_drawn_straight():

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import autograd
 import nn
 from autograd import Value, scope, topological_order, trace
+from autograd.views import joining
 from autograd.views.frames import strides
 from autograd.views.page import joined_modules, page_data, page_script
 from autograd.views.plays import Passes, impatient, path_by_path, paying_back, shares_an_inner_node
@@ -67,6 +68,49 @@ def ask(tmp_path_factory):
     process.stdin.close()
     process.wait(10)
     process.stdout.close()
+
+
+ONE = r"""import { two } from "./two.js";
+// A comment.
+/** Another one. */
+export const LENGTH = 2 * 3;
+
+export class Counter {
+    #count = 0;
+    #other = undefined;
+
+    step(size, more) {
+        this.#count += size - more; this.#count += 1 - -size;
+        this.#other = `#${this.#count} of  ${size + LENGTH}: ${more ? `in  ${size}` : "no {more}"}`;
+        const found = /size  [/ ]"\//g.test(this.#other) || size / 2 / more;
+        return found ? { size, found: more, [more]: LENGTH } : "size and \" quoted";
+    }
+}
+"""
+TWO = """    // indented
+export function* twice(list) {
+    for (const item of list) yield [...item, item.kind];
+    const kind = (given) => ({ kind: given, list }), other = (a, b) => a?.b ?? -b;
+    if (kind  instanceof  Counter) return undefined;
+    return basis.erf(kept(kind) + + other);
+}
+export let kept = new Counter();
+"""
+JOINED = (
+    "let $c=2*3;class $b{#a=0;#b=void 0;step(size,more){this.#a +=size-more;this.#a +=1 - -size;"
+    'this.#b=`#${this.#a} of  ${size + $c}: ${more ? `in  ${size}` : "no {more}"}`;'
+    r'let found=/size  [/ ]"\//g.test(this.#b)||size/2/more;'
+    r'return found?{size,found:more,[more]:$c}:"size and \" quoted";}}'
+    "function*twice(list){for(let $d of list)yield[...$d,$d.kind];"
+    "let kind=($e)=>({kind:$e,list}),other=($a,b)=>$a?.b??-b;"
+    "if(kind  instanceof  $b)return;return basis.erf(kept(kind)+ + other);}let kept=new $b();"
+)
+
+
+def test_modules_are_joined_and_what_nobody_reads_is_left_out(monkeypatch):
+    """Safe are only names that stand nowhere as a key, a property or a part of a text."""
+    monkeypatch.setattr(joining, "static", {"one.js": ONE, "two.js": TWO}.__getitem__)
+    assert joining.joined_modules.__wrapped__("one", "two", keep=("kept", "twice")) == JOINED
 
 
 def graph_of(program):
