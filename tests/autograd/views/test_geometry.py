@@ -18,7 +18,7 @@ from autograd.views.folding import levels
 from autograd.views.layout import Block, Curve, columns_of, pace, point_on, points_of
 from autograd.views.moment import moment
 from autograd.views.painter import paint
-from autograd.views.scene import _heading, _spots, scene
+from autograd.views.scene import STRIP, _heading, _on_picture, _overlap, _spots, _struck, scene
 from tests.strategies import nested, payback_operations, programs, result
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -322,6 +322,44 @@ def test_room_is_kept_for_the_names_of_scopes_where_they_stand():
         assert x - width / 2 == pytest.approx(float(text.get("x")), abs=0.06)
         assert y == pytest.approx(float(text.get("y")) - 4, abs=0.06)
         assert (width, height) == (width_of(text.text, 12.5), 14)
+
+
+WHOLE = st.integers(-60, 60)
+SIZES = st.integers(0, 90)
+
+
+@given(st.lists(st.tuples(WHOLE, WHOLE, st.integers(0, 4))), WHOLE, WHOLE, SIZES)
+def test_what_runs_through_a_text_is_found_in_strips(points, x, y, width):
+    lines = {}
+    for at_x, at_y, line in points:
+        lines.setdefault(at_x // STRIP, []).append(((at_x, at_y), line))
+    through = [i for a, b, i in points if 2 * abs(a - x) < width and abs(b - y) < 10 and i != 2]
+    above = sum(line > 2 for line in through)
+    assert _struck((x, y), width, 2, lines) == 1_000_000 * above + len(through) - above
+
+
+@given(WHOLE, WHOLE, SIZES, WHOLE, WHOLE, SIZES, SIZES)
+def test_texts_keep_a_unit_away_from_others(x, y, width, other_x, other_y, other_width, tall):
+    edges = ((x, width), (other_x, other_width)), ((y, 18), (other_y, tall))
+    free = (
+        max(at - size / 2 for at, size in pair) - min(at + size / 2 for at, size in pair)
+        for pair in edges
+    )
+    told = _overlap((x, y), width, (other_x, other_y), other_width, tall)
+    assert told is all(gap < 1 for gap in free)
+
+
+@given(WHOLE, WHOLE, SIZES, SIZES, SIZES)
+def test_texts_are_moved_as_little_as_keeps_them_on_the_sheet(x, y, width, wide, tall):
+    """It ends 18 beyond what is drawn, and 2 of these stay free."""
+    told = SimpleNamespace(places=SimpleNamespace(width=wide, height=tall))
+    new_x, new_y = _on_picture((x, y), width, told)
+    left, right = new_x - width / 2 + 16, new_x + width / 2 - 16 - wide
+    assert left >= 0
+    assert right <= 0 or left == 0
+    assert new_x == x or left == 0 or right == 0
+    assert -5 <= new_y <= tall + 5
+    assert new_y in (y, -5, tall + 5)
 
 
 @pytest.mark.parametrize(("wires", "crowded"), [(90, False), (91, True)])
