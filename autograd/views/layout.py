@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -466,8 +465,6 @@ def _quiet_stderr() -> Iterator[None]:
     """Fontconfig and Pango, inside Graphviz, write warnings nobody can act on straight to fd 2."""
     with contextlib.redirect_stderr(io.StringIO()), contextlib.ExitStack() as undo:
         with contextlib.suppress(OSError):
-            if sys.__stderr__:
-                sys.__stderr__.flush()
             kept = os.dup(2)
             undo.callback(os.close, kept)
             undo.callback(os.dup2, kept, 2)

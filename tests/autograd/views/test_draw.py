@@ -665,7 +665,7 @@ def test_without_pygraphviz_the_dot_program_or_a_clear_error(with_program, tmp_p
     if with_program and os.name == "posix":
         assert to_svg(e) == expected
     elif not with_program:
-        with pytest.raises(ImportError, match=r"pip install 'pygraphviz>=2'.*`dot` is on the PATH"):
+        with pytest.raises(ImportError, match=r"'pygraphviz>=2'` brings .*`dot` is on the PATH$"):
             to_svg(e)
 
 

@@ -3,7 +3,7 @@
 import random
 import re
 import xml.etree.ElementTree as ElementTree
-from itertools import combinations
+from itertools import combinations, permutations
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +15,7 @@ import nn
 from autograd import Value, scope, trace
 from autograd.views.cards import wide as width_of
 from autograd.views.folding import levels
-from autograd.views.layout import Block, Curve, columns_of, pace, point_on, points_of
+from autograd.views.layout import Block, Curve, _Column, columns_of, pace, point_on, points_of
 from autograd.views.moment import moment
 from autograd.views.painter import paint
 from autograd.views.scene import STRIP, _heading, _on_picture, _overlap, _spots, _struck, scene
@@ -112,6 +112,11 @@ def inside(group, name, kind):
 def box_of(rect):
     x, y, w, h = (float(rect.get(key)) for key in ("x", "y", "width", "height"))
     return x, y, x + w, y + h
+
+
+def box_around(centre, width, height):
+    (x, y), w, h = centre, width / 2, height / 2
+    return x - w, y - h, x + w, y + h
 
 
 def points_on(d):
@@ -254,11 +259,7 @@ def layered(draws):
 def test_any_layers_can_be_read(seed):
     blocks, links = layered(random.Random(seed))
     places = columns_of(blocks, links)
-    at = {
-        b.key: (x - b.width / 2, y - b.height / 2, x + b.width / 2, y + b.height / 2)
-        for b in blocks
-        for x, y in [places.nodes[b.key]]
-    }
+    at = {b.key: box_around(places.nodes[b.key], b.width, b.height) for b in blocks}
     assert not any(overlap(a, b) for a, b in combinations(at.values(), 2))
     sheet = (0.0, 0.0, places.width, places.height)
     assert all(holds(sheet, box) for box in (*at.values(), *places.boxes.values()))
@@ -277,6 +278,23 @@ def test_any_layers_can_be_read(seed):
         assert (line.label is not None) is (wide > 0)
         others = [box for key, box in at.items() if key not in (tail, head)]
         assert not any(within(point, box, 2) for point in points_of(line) for box in others)
+
+
+@given(st.integers(0, 10_000))
+@example(29)  # here two blocks of one column pay each other
+def test_lines_in_circles_end_where_they_belong(seed):
+    draws = random.Random(seed)
+    names = "abcdef"[: draws.randint(2, 6)]
+    blocks = [Block(k, (), draws.uniform(30, 200), draws.uniform(28, 90)) for k in names]
+    pairs = draws.sample([*permutations(names, 2)], draws.randint(1, 2 * len(names) - 2))
+    places = columns_of(blocks, [(tail + head, tail, head, 0.0) for tail, head in pairs])
+    at = {b.key: box_around(places.nodes[b.key], b.width, b.height) for b in blocks}
+    assert not any(overlap(a, b) for a, b in combinations(at.values(), 2))
+    for tail, head in pairs:
+        (x0, y0), *_, (x1, y1) = places.curves[tail + head].points
+        assert (x0, x1) == pytest.approx((at[tail][2], at[head][0]))
+        assert at[tail][1] <= y0 <= at[tail][3]
+        assert at[head][1] <= y1 <= at[head][3]
 
 
 @given(
@@ -365,6 +383,16 @@ def test_texts_are_moved_as_little_as_keeps_them_on_the_sheet(x, y, width, wide,
 @pytest.mark.parametrize(("wires", "crowded"), [(90, False), (91, True)])
 def test_up_to_ninety_wires_have_texts(wires, crowded):
     assert scene(trace(autograd.sum([Value(1.0) for _ in range(wires)]))).crowded is crowded
+
+
+def test_lines_through_one_aisle_part():
+    """14 below the upper block, then to either side by turns, and never nearer to it than 3."""
+    column = _Column(0.0, 100.0, [(-200.0, 0.0), (60.0, 260.0)], {})
+    parted = [column.passage(-10.0, 70.0) - 14 for _ in range(7)]
+    step = 14 / 3
+    assert parted == pytest.approx([0, step, -step, 2 * step, -2 * step, 11, -11])
+    assert column.passage(20.0, 70.0) == 20.0, "level, where that is free"
+    assert column.passage(-10.0, 40.0) == 40.0
 
 
 def test_only_long_detours_are_drawn_straight():
