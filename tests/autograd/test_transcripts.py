@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import re
+from itertools import product
 from pathlib import Path
 from unittest import mock
 
@@ -178,20 +179,24 @@ SCREENS = [
     ("zh", 30, 18, "passes", ["?", "n", "f", "end"]),
     ("en", 64, 10, "backprop", [*"nnnnnnn", *["shift right"] * 4]),
     ("en", 80, 20, "passes", ["end", "a", *["shift right"] * 3, "n", "s", "a", "shift right"]),
-    ("en", 90, 20, "backprop", ["n"]),
+    ("en", 90, 20, "backprop", ["n", "l"]),
 ]
 
 
 def screens():
     """The interactive terminal after every key, its colours included."""
     lines = []
-    for lang, width, height, mode, keys in SCREENS:
+    a, b = Value(2.0, label="a"), Value(-1.0, label="乙")
+    short = trace((a + b) * (b + 1) - a * a)
+    w, x = Value(-3.123456e-7, label="w"), Value(2987654.125, label="x")
+    long = trace((w * x + 6.8813735870195432).tanh() / 3e-9 + w)
+    narrow = [("en", width, 12, "backprop", ["end"]) for width in (30, 36, 43, 60, 66, 80, 100)]
+    told = [*product([short], SCREENS), *product([long], narrow)]
+    for story, (lang, width, height, mode, keys) in told:
         console = Console(
             width=width, height=height, force_terminal=True, color_system="standard",
             legacy_windows=False, file=io.StringIO(), _environ={},
         )  # fmt: skip
-        a, b = Value(2.0, label="a"), Value(-1.0, label="乙")
-        story = trace((a + b) * (b + 1) - a * a)
         player = _Player(story, lang, mode, console)
         for key in ["", *keys]:
             assert not key or player.press(key)
