@@ -38,6 +38,7 @@ def plot_history(history: History, path: str | Path | None = None) -> Any:
     for axis, curves, title in zip(axes, panels, ("loss", metrics)):
         _curves(axis, {name: numbers for name, numbers in curves.items() if numbers})
         axis.set(xlabel="epoch", ylabel=title)
+        axis.xaxis.get_major_locator().set_params(integer=True)
     losses = [*history.loss, *history.validation_loss]
     if losses and min(losses) > 0 and max(losses) > 20 * min(losses):
         axes[0].set_yscale("log")
@@ -83,11 +84,11 @@ def _regions(axis: Any, numpy: Any, across: Any, up: Any, outputs: Any) -> None:
     colours = [COLOURS[i % 8] for i in range(classes)]
     levels = numpy.arange(classes + 1) - 0.5
     axis.contourf(across, up, decision, levels=levels, colors=colours, alpha=0.18)
-    heights = [outputs[..., 0]] if single else [decision == k for k in range(1, classes)]
-    for height in heights:
-        level = 0.0 if single else 0.5
-        if height.min() < level < height.max():
-            axis.contour(across, up, height, levels=[level], colors="#333333", linewidths=1.5)
+    rivals = [numpy.delete(outputs, k, axis=2).max(axis=2) for k in range(1, classes) if not single]
+    ahead = [outputs[..., k] - rival for k, rival in enumerate(rivals, 1)] or [outputs[..., 0]]
+    for height in ahead:
+        if height.min() < 0 < height.max():
+            axis.contour(across, up, height, levels=[0], colors="#333333", linewidths=1.5)
 
 
 def _curves(axis: Any, curves: dict[str, list[float]]) -> None:
