@@ -325,6 +325,12 @@ def test_unknown_scope_names_the_scopes_there_are():
             to_svg(root, fold="c")
 
 
+def test_what_all_of_a_loss_uses_is_a_part_of_it():
+    target = Value(1.0, label="t")
+    story = trace((nn.MLP(1, [2, 1], seed=1)([Value(0.5)]) - target) * target)
+    assert [kind for kind, _, _ in groups_of(story, 1)].count("loss") == 3
+
+
 @pytest.mark.parametrize("sizes", [(2, 1), (2, 3, 1), (1, 2, 2, 2)])
 def test_a_folded_network_is_its_inputs_its_units_and_its_loss(sizes):
     x = [Value(0.5, label=f"x{k}") for k in range(sizes[0])]

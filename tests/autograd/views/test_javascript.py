@@ -94,6 +94,9 @@ export function* twice(list) {
     if (kind  instanceof  Counter) return undefined;
     return basis.erf(kept(kind) + + other);
 }
+const alpha = 1; const beta = 2; const gamma = 3; const delta = 4; const safe = 5;
+const keys = [{ alpha: 0 }, { 1: 0, beta: 1 }, ({ gamma = 5 }) => 0, { delta }, f(safe)];
+const words = (alpha) + (beta) + (gamma) + (delta) + (safe);
 export let kept = new Counter();
 """
 JOINED = (
@@ -102,8 +105,11 @@ JOINED = (
     r'let found=/size  [/ ]"\//g.test(this.#b)||size/2/more;'
     r'return found?{size,found:more,[more]:$c}:"size and \" quoted";}}'
     "function*twice(list){for(let $d of list)yield[...$d,$d.kind];"
-    "let kind=($e)=>({kind:$e,list}),other=($a,b)=>$a?.b??-b;"
-    "if(kind  instanceof  $b)return;return basis.erf(kept(kind)+ + other);}let kept=new $b();"
+    "let kind=($f)=>({kind:$f,list}),other=($a,b)=>$a?.b??-b;"
+    "if(kind  instanceof  $b)return;return basis.erf(kept(kind)+ + other);}"
+    "let alpha=1;let beta=2;let gamma=3;let delta=4;let $e=5;"
+    "let $g=[{alpha:0},{1:0,beta:1},({gamma=5})=>0,{delta},f($e)];"
+    "let $h=(alpha)+(beta)+(gamma)+(delta)+($e);let kept=new $b();"
 )
 
 
