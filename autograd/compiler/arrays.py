@@ -244,6 +244,7 @@ def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.boo
     for column in range(3):
         reads = (ARITY[codes] > column) & (operands[:, column] >= 0)
         uses += np.bincount(operands[reads, column], minlength=stop)
+    # counted once; what loses its last reader is looked at then, so that all is linear
     unused, left = np.flatnonzero(uses == 0).tolist(), uses.data
     while unused:
         for block in _read_by(program, unused.pop()):
@@ -280,6 +281,7 @@ def waiting(program: ArrayProgram, first: npt.NDArray[np.bool_]) -> npt.NDArray[
     """Per block whether it is one of the first or waits for one: nothing that varies does."""
     if not first.any():
         return first
+    # a bytearray: quicker to look at one by one than an array, and there are many
     waits = bytearray(first.tobytes())
     for reader, block in in_turn(*readings(program, np.flatnonzero(~program.varying))):
         if waits[block]:
@@ -295,6 +297,7 @@ def last_uses(program: ArrayProgram) -> Integers:
     readers, blocks = readings(program)
     np.maximum.at(last, blocks, readers)
     last[[PARAMETERS, INPUTS, CONSTANTS, *ends_of(program)]] = len(program)
+    # what a view is read for, its base must still be there for
     np.maximum.at(last, bases, last.copy())
     return last
 

@@ -73,6 +73,7 @@ def train_step_by_step(program: Executor, update: Executor, steps: Steps) -> Arr
         if not isfinite(loss):
             break
         changed = update.outputs(steps.hyper[step], now.T).T
+        # only after a finite loss: what is kept is where that was
         steps.previous[0], steps.previous[1:] = now[0], now[2:]
         now[0], now[2:] = changed[0], changed[1:]
     steps.params[:], steps.state[:] = now[0], now[2:]
@@ -115,6 +116,7 @@ def make_executor(name: str, program: ArrayProgram) -> Executor:
         try:
             return make_executor("native", program)
         except Exception as error:  # whatever this machine lacks, NumPy will do
+            # told in the note, which `fit` shows in its history: slower is no error
             executor = make_executor("numpy", program)
             executor.note = f"on NumPy, for the native backend cannot run: {error}"
             return executor

@@ -119,6 +119,7 @@ def functions_of(xp: Any) -> dict[str, Callable[..., Any]]:
 
     def taken(a: Any, index: Any) -> Any:
         n, m, rows = xp.broadcast_shapes(a.shape, index.shape[:1] + (1, index.shape[2]))
+        # an index is a number of the user's: nan, 0.5 and -1 give nan, and read nothing
         sound = (index >= 0) & (index < m) & (index == xp.floor(index))
         places = xp.broadcast_to(xp.where(sound, index, 0).astype(int), (n, 1, rows))
         found = xp.take_along_axis(xp.broadcast_to(a, (n, m, rows)), places, axis=1)

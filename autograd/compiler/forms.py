@@ -89,6 +89,7 @@ class Forms:
 
     def form(self, row: Primitive, operands: Sequence[int | float]) -> Form | None:
         """The form for this row and operands of these kinds, floats being known, if it has one."""
+        # a graph with so many forms repeats nothing: trying would cost more than recording
         if self._tried_already == MANY_FORMS:
             return None
         self._tried_already += 1
@@ -99,6 +100,7 @@ class Forms:
             known = isinstance(operand, float)
             numbers.append(operand if known else _stand_in(trial, picks, kind, (OPERAND, place)))
         y = row.forward(trial.namespace, *numbers)
+        # what comes out as one of the operands, or as a number, is no operation to copy
         varies = any(kind & VARIES for kind in kinds)
         if type(y) is not Block or y.index in picks or y.varying != varies:
             return None

@@ -133,6 +133,7 @@ def unrolled(program: ArrayProgram, places: Mapping[tuple[int, int], str]) -> Li
     labels: dict[int, str] = {}
     for (k, number), label in places.items():
         register = blocks[k].flat[number]
+        # what turned out to be known, or unused, has no line that could show its label
         if isinstance(register, Block) and place[register.index] >= 0:
             labels.setdefault(int(place[register.index]), label)
     return Listing(flat, flat.pieces[flat.operands[-1, 0] :, 0].tolist(), labels)
@@ -179,6 +180,7 @@ def _seen(places: Any, shape: Shape, base: Any) -> Any:
 
 
 def _collected(places: Any, shapes: Any, once: bool, shape: Shape, *blocks: Any) -> Any:
+    # -0 + x is x for every x, 0 + x is not: of -0 it makes 0
     whole = np.full((shape[0] * shape[1], 1), 0.0 if once else -0.0, dtype=object)
     for part, block in zip(every_place(places, shapes), blocks):
         if once:

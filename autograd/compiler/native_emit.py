@@ -115,6 +115,7 @@ class Emitter:
         return Vector(self, self._spread(self.type, number))
 
     def _spread(self, kind: Any, number: Any) -> Any:
+        # the way in which LLVM recognises one number in all lanes, a single instruction
         none, zeros = ir.Constant(kind, ir.Undefined), [0] * self.lanes
         first = self.builder.insert_element(none, number, ir.Constant(WORD, 0))
         lanes = ir.Constant(ir.VectorType(WORD, self.lanes), zeros)

@@ -73,6 +73,7 @@ def expm1(e: Emitter, x: Vector) -> Vector:
 
 def log(e: Emitter, x: Vector) -> Vector:
     """k ln 2 + log(m) with x = 2**k m; subnormal numbers are made larger first."""
+    # a subnormal number has no exponent of its own to read
     tiny = e.compare("<", x, 2.0**-1022)
     k, m = _mantissa(e, e.choose(tiny, x * 2.0**54, x))
     k = e.choose(tiny, k - 54.0, k)
@@ -82,6 +83,7 @@ def log(e: Emitter, x: Vector) -> Vector:
 def log1p(e: Emitter, x: Vector) -> Vector:
     """log(u) with u = 1 + x, and what rounding u has lost."""
     u = x + 1.0
+    # what is exact depends on which of the two is larger
     lost = e.choose(e.compare("<", x, 1.0), x - (u - 1.0), 1.0 - (u - x))
     k, m = _mantissa(e, u)
     small = e.compare("==", k, 0.0)
@@ -127,6 +129,7 @@ def power(e: Emitter, x: Vector, y: Vector) -> Vector:
     down = e.choose(one, inverse + low, cube + (cube_low + 3.0 * square * low))
     result = e.choose(one, root, up + (e.fma(x, root, -up) + x * root_low))
     result = e.choose(e.compare("<", y, 0.0), down, result)
+    # beyond, the correction of the root could overflow or vanish
     near = e.builder.and_(e.compare(">", x, 1e-100), e.compare("<", x, 1e100))
     known = e.builder.and_(near, e.builder.or_(one, more))
     return _else_by_c(e, e.builder.not_(known), result, "pow", x, y)
@@ -291,6 +294,7 @@ ERFC = (1.2530080582697296, -0.13562110612458117, -0.04756229435345068, 0.129645
 
 def _erfc_far(e: Emitter, x: Vector) -> Vector:
     """erfc from 0.46 on: the three factors as pairs, and one rounding at the end."""
+    # from 27.3 on the result is 0, and x² would only overflow
     x = _between(e, x, 0.0, 28.0)
     above, below = x - 3.0, x + 3.0
     t = above / below

@@ -126,9 +126,11 @@ class Follower:
             follow(self._before, blocks)
             for start in range(0, count, self._length):
                 stretch = slice(start, start + self._length)
+                # rows last and next to one another: one call goes through all of them
                 blocks[INPUTS] = np.ascontiguousarray(inputs[:, stretch])[:, None]
                 follow(self._rows, blocks)
                 parts = [blocks[k] for k in self._sums]
+                # divided at the end, once, so that the result depends on no cut but by rounding
                 totals = [np.add(*pair) for pair in zip(totals, parts)] if totals else parts
                 for place, k in enumerate(self._roots):
                     outputs[place, stretch] = blocks[k][0, 0]

@@ -181,6 +181,7 @@ class Program:
     def _update(self, rule: Rule, states: int, numbers: int) -> ArrayProgram:
         """The rule over rows of one parameter, its gradient and its state, kept for next time."""
         if self._rule is None or self._rule[0] != (rule, states, numbers):
+            # any numbers: a rule chooses with `where`, never in Python
             columns = [Value(1.0) for _ in range(2 + states)]
             hyper = [Value(0.5) for _ in range(numbers)]
             changed = list(rule(VALUES, *columns, *hyper))

@@ -104,6 +104,7 @@ class Singles:
             if right is not None:
                 left = node._left
                 a, b = group_of[left], group_of[right]
+                # written out: this loop is where a graph of a million nodes spends its time
                 if kinds[a] == OTHER:
                     a = self._number(left, a)
                 if kinds[b] == OTHER:
@@ -313,6 +314,7 @@ class Payments:
         passed = (picks[:, 0] == DEBT) & (head[owner] == 0)
         follow = np.arange(len(self.values))
         follow[first[passed]] = self._early[owner[passed]]
+        # who passes a debt on may have it from one who passed it on: halved in each round
         while not np.array_equal(further := follow[follow], follow):
             follow = further
         self.values = self.values[follow]
@@ -336,6 +338,7 @@ def _add(
     codes, vary, operands = recorder.columns()
     codes[places], vary[places] = _ADD, varies
     operands[places, :2] = np.column_stack([left, right])
+    # as one reads a row on its own: -a + b is b - a, one operation less
     swapped = (codes[left] == _NEG) & (codes[right] != _NEG)
     left, right = np.where(swapped, right, left), np.where(swapped, left, right)
     less = codes[right] == _NEG
