@@ -20,7 +20,7 @@ function erfc(x) {
 function series(x) {
   let term = x;
   let sum = x;
-  for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
+  for (let n = 1; Math.abs(term) > 1e-18; n++) {
     term *= (2 * x * x) / (2 * n + 1);
     sum += term;
   }

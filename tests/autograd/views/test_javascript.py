@@ -453,6 +453,7 @@ def test_what_is_typed_as_a_number(ask):
             "1 2": "bad_number",
             "--1": "bad_number",
             "0e-400": "0",
+            "0E5": "0",
             "1.": "1",
             "e": "bad_number",
         },
