@@ -39,8 +39,7 @@ export function paintCompare(section, columns, say) {
   const { story } = columns[0];
   const head = ["waits", "pile", "news"].map((way) => say(`way_${way}`));
   const rows = story.leaves.slice(-LEAVES_SHOWN).map(({ id, name }) => [name, ...columns.map((now) => held(now, id, say))]);
-  const all = [String(story.edges.length), ...Array(2).fill(story.trace.counts.impatient_edge_uses)];
-  fillTable(section, [say("node"), ...head], [...rows, [say("counters"), ...columns.map((now, i) => `${now.used} / ${grouped(all[i])}`)]]);
+  fillTable(section, [say("node"), ...head], [...rows, [say("counters"), ...columns.map((now, i) => `${now.used} / ${i ? grouped(story.trace.counts.impatient_edge_uses) : story.edges.length}`)]]);
 }
 
 /** What a leaf holds, and once all is paid whether that is right. */
