@@ -16,7 +16,7 @@ export class Folding {
 
   /** The level at which a scope lies open and what is in it folded; undefined where none was drawn. */
   inside(box) {
-    return [this.scopes[box]?.length + 1, 0].find((level) => box in this.scopes && this.pictures.has(level));
+    return [this.scopes[box].length + 1, 0].find((level) => this.pictures.has(level));
   }
 
   isOpen(box, { level, boxes }) {

@@ -2,7 +2,7 @@
 import { mathml } from "./mathml.js";
 import { grouped, show, sumOf } from "./numbers.js";
 import { minus, payWords } from "./narrator.js";
-import { make, write } from "./panels.js";
+import { make, readNumber, write } from "./panels.js";
 import { differs, gauge, stepped } from "./plays.js";
 
 const LEAVES_SHOWN = 8;
@@ -36,7 +36,7 @@ function logRow(act, now, say, i) {
 
 /** Waiting, passing on the whole pile, passing on the news, side by side: moments after the same number of payments. */
 export function paintCompare(section, columns, say) {
-  const { story } = columns[0];
+  const [{ story }] = columns;
   const head = ["waits", "pile", "news"].map((way) => say(`way_${way}`));
   const rows = story.leaves.slice(-LEAVES_SHOWN).map(({ id, name }) => [name, ...columns.map((now) => held(now, id, say))]);
   fillTable(section, [say("node"), ...head], [...rows, [say("counters"), ...columns.map((now, i) => `${now.used} / ${i ? grouped(story.trace.counts.impatient_edge_uses) : story.edges.length}`)]]);
@@ -131,7 +131,7 @@ export function question(now) {
 /** What to say to an answer: the key of a sentence and its words; `right` when it may go on. */
 export function judge(asked, answer, now) {
   if (asked.kind === "amount") {
-    const right = Object.is(answer, asked.right) || Math.abs(answer - asked.right) <= 5e-3 * Math.max(Math.abs(asked.right), 1e-9);
+    const right = Object.is(answer, asked.right) || Math.abs(answer - asked.right) < 5e-3 * Math.max(Math.abs(asked.right), 1e-9);
     const near = answer === -asked.right ? "predict_sign" : "predict_not";
     return { right, key: right ? "predict_yes" : near, words: asked.words };
   }
@@ -176,7 +176,7 @@ export class Predict {
 
   #answer(value) {
     if (value === "show") return this.#done();
-    const answer = this.field ? Number(this.field.value.trim().replace("−", "-") || NaN) : Number(value);
+    const answer = this.field ? readNumber(this.field.value).number : Number(value);
     const { right, key, words } = judge(this.asked, answer, this.now);
     write(this.answered, this.say(key, words));
     if (right) this.#done();

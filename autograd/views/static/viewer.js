@@ -431,7 +431,7 @@ class Viewer {
     this.#writeLink();
     if (id === undefined) return;
     this.find(".asked").scrollIntoView({ block: "nearest" });
-    this.some(".asked summary, .asked button").focus({ preventScroll: true });
+    this.button("unask").focus({ preventScroll: true });
   }
 
   #do(action) {

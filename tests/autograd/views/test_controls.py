@@ -12,7 +12,7 @@ from autograd.views.frames import strides
 from autograd.views.plays import Passes, impatient, path_by_path, paying_back, retold
 from autograd.views.trace import sentences
 from autograd.views.words import show
-from tests.strategies import nested, shared
+from tests.strategies import ladder, nested, shared
 
 HANDS = """
 const section = document.querySelector(".payback");
@@ -424,6 +424,63 @@ class TestLessons:
         amounts = [row for row in asked if row[2] != ui["predict_who"]]
         assert len(amounts) == len(story.edges)
         assert {row[3][0][0] for row in amounts} == {ui["predict_check"]}
+
+    @pytest.mark.parametrize(
+        ("factor", "right", "wrong"),
+        [
+            (2.0, ["inf", "∞", " Infinity"], ["-inf", "1e400", "abc"]),
+            (-2.0, ["-inf", "−∞"], ["inf", "5"]),
+            (0.0, ["nan", " NaN "], ["abc", "", "  ", "0", "-inf"]),
+        ],
+    )
+    def test_amounts_that_are_no_numbers_can_be_predicted(self, opened, factor, right, wrong):
+        x = Value(0.0, label="x")
+        story = trace(x.log() * factor)
+        at = max(step.i for step in story.steps if step.kind == "pay")
+        told = hands(
+            opened(story, f"#by=edge&predict=1&step={at}"),
+            """return given[0].map((text) => {
+                viewer.go(given[1]);
+                press("ArrowRight");
+                const form = some(".predict");
+                form.querySelector("input").value = text;
+                form.requestSubmit(form.querySelector("button"));
+                return [some(".answered").textContent, viewer.state.taken - given[1]];
+            });""",
+            [*right, *wrong],
+            at,
+        )
+        ui = sentences()["ui"]["en"]
+        assert told[: len(right)] == [[ui["predict_yes"], 1]] * len(right)
+        assert {taken for _, taken in told[len(right) :]} == {0}
+        assert ui["predict_yes"] not in {said for said, _ in told[len(right) :]}
+
+    def test_a_long_tree_is_unfolded_on_demand(self, opened):
+        told = hands(
+            opened(trace(ladder(6)), "#step=999&ask=0"),
+            """const ends = () => all(".tree li", (li) => li)
+                    .filter((li) => !li.querySelector("li"))
+                    .map((li) => [li.dataset.way, li.querySelector("button")?.dataset.ask ?? null]);
+            const asked = () => some(".asked h2").textContent;
+            const found = [asked(), ends(), all(".tree [data-way^=edge]", (li) => li).length];
+            some(".tree button").click();
+            return [...found, asked(), ends().length, document.activeElement.dataset.action];""",
+        )
+        first, ends, payments, then, below, focused = told
+        ui, story = sentences()["ui"]["en"], trace(ladder(6))
+        names = [node.name for node in story.nodes]
+        words = {"root": story.root.name}
+        assert first == ui["asked"].format(node="x", grad=64, **words)
+        closed = [[way, ask] for way, ask in ends if ask is not None]
+        assert closed
+        assert all(way == f"node {ask}" for way, ask in closed)
+        assert {way for way, ask in ends if ask is None} == {f"node {story.root.id}"}
+        assert 40 <= payments <= 46
+        node = int(closed[0][1])
+        grad = 2 ** (6 - node)
+        assert then == ui["asked"].format(node=names[node], grad=grad, **words)
+        assert below == grad
+        assert focused == "unask"
 
 
 class TestEdits:
