@@ -130,7 +130,6 @@ class Machine:
         self.params = self.at(planned.params, count)
         lines = self.at(planned.state, states * padded(count)).reshape(states, padded(count))
         self.state = lines[:, :count]
-        """What the optimiser remembers, and behind it what params and state were before."""
         self._loss, self._gradient = self.at(planned.loss, 1), self.at(planned.gradient, count)
 
     def at(self, place: int, count: int) -> Array:
@@ -145,6 +144,11 @@ class Machine:
         kept = 0 if outputs is None else _address(outputs) + outputs.strides[0] * start
         data = _address(batch) if batch.size else 0  # it takes longer to ask than to run a little
         self._run(self.address, data, 0, start, stop, 1 / len(batch), kept, parts)
+
+    def train(self, training: Integers, first: int, stop: int) -> int:
+        """Take steps until a loss is not finite; how many losses there are then."""
+        count: int = library().train(self.address, _address(training), first, stop)
+        return count
 
     def add(self, other: Machine, ranges: Iterable[tuple[int, int]]) -> None:
         """Add what another has in these places, which may be named twice."""
@@ -212,20 +216,29 @@ class Runner:
 
     def train(self, t: Steps) -> Array:
         """Steps until a loss is not finite."""
-        machine, states = self._machine(min(t.batch_size, len(t.order))), len(t.state)
-        machine.params[:], machine.state[:states] = t.params, t.state
-        losses = np.zeros(len(t.hyper))
+        machine, losses = self._machine(min(t.batch_size, len(t.order))), np.zeros(len(t.hyper))
         rows, order, hyper = _plain(t.rows), _plain(t.order), _plain(t.hyper)
         fields = {
             "rows": _address(rows), "order": _address(order), "count": len(order),
             "batch_size": t.batch_size, "hyper": _address(hyper), "hyper_count": hyper.shape[1],
-            "losses": _address(losses), "steps": len(losses),
+            "losses": _address(losses),
         }  # fmt: skip
         record = np.array([fields[name] for name in TRAINING], np.int64)
-        count = library().train(machine.address, _address(record))
-        t.params[:], t.state[:] = machine.params, machine.state[:states]
-        if count and np.isfinite(losses[0]):
-            t.previous[:] = machine.state[states:]
+
+        def take(steps: int) -> tuple[int, Array]:
+            """How many losses there are; what params and state were before the last step."""
+            machine.params[:], machine.state[:] = t.params, t.state
+            count = machine.train(record, 0, steps - 1)
+            before = np.concatenate([machine.params[None], machine.state])
+            if np.isfinite(losses[:count]).all():
+                count = machine.train(record, max(0, steps - 1), steps)
+            return count, before
+
+        count, before = take(len(losses))
+        updates = count - (not np.isfinite(losses[:count]).all())
+        if updates:
+            t.previous[:] = before if updates == count else take(updates)[1]
+        t.params[:], t.state[:] = machine.params, machine.state
         self._give_back([machine])
         return losses[:count]
 

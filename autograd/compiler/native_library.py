@@ -34,7 +34,7 @@ from autograd.files import write_atomically
 INTEGER, ADDRESS = ctypes.c_int64, ctypes.c_void_p
 SIGNATURES: dict[str, Any] = {
     "run": (None, *[ADDRESS] * 3, INTEGER, INTEGER, ctypes.c_double, ADDRESS, INTEGER),
-    "train": (INTEGER, ADDRESS, ADDRESS),
+    "train": (INTEGER, ADDRESS, ADDRESS, INTEGER, INTEGER),
 }  # fmt: skip
 CORE = [
     *"matmul outer transpose sum max mean".split(),

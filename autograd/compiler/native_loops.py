@@ -27,7 +27,7 @@ MACHINE = (
 row, if anywhere (0: nowhere).  ``roots``: per root its place, and 1 where it varies, else 0."""
 
 TRAINING = (
-    "rows", "order", "count", "batch_size", "steps", "hyper", "hyper_count", "losses",
+    "rows", "order", "count", "batch_size", "hyper", "hyper_count", "losses",
 )  # fmt: skip
 
 PARTS = {"before": 1, "rows": 2, "after": 4, "update": 8}
@@ -69,7 +69,7 @@ def emit_loops(module: Any, lanes: int) -> None:
     run = [WHOLES, NUMBERS, WHOLES, WHOLE, WHOLE, DOUBLE, NUMBERS, WHOLE]
     _run(Loop(module, "run", run, ir.VoidType(), lanes))
     _step(Loop(module, "step", [WHOLES, WHOLES, WHOLE], WHOLE, lanes))
-    _train(Loop(module, "train", [WHOLES, WHOLES], WHOLE, lanes))
+    _train(Loop(module, "train", [WHOLES, WHOLES, WHOLE, WHOLE], WHOLE, lanes))
 
 
 def _follow(e: Loop) -> None:
@@ -211,15 +211,14 @@ def _step(e: Loop) -> None:
 
 
 def _train(e: Loop) -> None:
-    """A step per batch until a loss is not finite; how many losses there are."""
-    b, (machine, training) = e.builder, e.function.args
-    steps = e.field(training, TRAINING, "steps")
+    """Steps first … stop, or until a loss is not finite; how many losses there are then."""
+    b, (machine, training, first, stop) = e.builder, e.function.args
 
     def goes_on(step: Whole, stopped: Whole) -> Any:
-        return b.and_(b.icmp_signed("<", step, steps), b.not_(e.is_not(stopped, 0)))
+        return b.and_(b.icmp_signed("<", step, stop), b.not_(e.is_not(stopped, 0)))
 
     def step(step: Whole, _: Whole) -> list[Whole]:
         return [e.sum(step, 1), e.call("step", machine, training, step)]
 
-    count, _ = e.loop_while(goes_on, step, e.whole(0), e.whole(0))
+    count, _ = e.loop_while(goes_on, step, first, e.whole(0))
     b.ret(count)

@@ -143,7 +143,7 @@ class Plan:
     hyper: int = 0
     states: int = 0
     state: int = 0
-    """What an optimiser remembers, and behind it what parameters and state were before."""
+    """What an optimiser remembers."""
 
     def uniform(self, count: int) -> int:
         """So many uniform places, and a vector behind them."""

@@ -1,9 +1,8 @@
 """An optimiser's rule as a part of the program that is trained: one more table, in its memory.
 
 The rule says what becomes of one parameter.  Natively the parameters, their gradient and what the
-optimiser remembers of each lie in lines, which one element-wise kernel goes through.  It puts the
-new numbers where the old ones were, and the old ones behind them, where they are found when a loss
-is not finite.
+optimiser remembers of each lie in lines, which one element-wise kernel goes through, and puts the
+new numbers where the old ones were.
 """
 
 from __future__ import annotations
@@ -47,12 +46,11 @@ class _Update:
         self.places = {k: plan.uniform(int(program.shapes[k, 0])) for k in (PARAMETERS, CONSTANTS)}
         plan.hyper = self.places[PARAMETERS]
         plan.constants.append((self.places[CONSTANTS], program.constants))
-        states, self.width = len(program.roots) - 1, padded(plan.param_count)
-        plan.states = 1 + 2 * states
+        plan.states, self.width = len(program.roots) - 1, padded(plan.param_count)
         plan.state = plan.uniform(plan.states * self.width)
         lines = [plan.state + k * self.width for k in range(plan.states)]
         self.results = [plan.params, *lines]
-        self.columns = [plan.params, plan.gradient, *lines[:states]]
+        self.columns = [plan.params, plan.gradient, *lines]
 
     def add(self) -> None:
         body, program = self.body, self.program
@@ -62,7 +60,6 @@ class _Update:
             elif WORDS[program.codes[k]] != "view":
                 self._once(k)
         stored = [body.named(root, ONE) for root in program.roots]
-        stored += [body.read(Read(INPUTS, q, 0, 0), ONE) for q in (0, *range(2, len(self.columns)))]
         reads = [Operand(read.base == INPUTS, self._place(read), 0, 0) for read, _ in body.reads]
         self.plan.apply(UPDATE, body.storing(stored), (1, 1, self.width), self.results, reads)
 
