@@ -1,9 +1,9 @@
 """The native backend: an array program as a table of kernels, and loops that follow it.
 
-A program is planned when it is first run, once for values and once for gradients; that compiles
-nothing, however large it is, because the kernels are the same for every program.  One that has run
-for a while is planned again, with kernels of its own for its element-wise *regions*, which changes
-no digit.  A *machine* has the tables for one block length, and a memory; whoever runs a program
+A program is planned when it is first run, for values or for gradients and for the rows in a block;
+that compiles nothing, however large it is, because the kernels are the same for every program.  One
+that has run for a while is planned again, with kernels of its own for its element-wise *regions*,
+which changes no digit.  A *machine* has the tables of a plan, and a memory; whoever runs a program
 takes one that is free and gives it back, so that threads do not meet, and a fork finds nothing
 locked.
 
@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,8 @@ from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import EVERYTHING, MACHINE, PARTS, TRAINING
 from autograd.compiler.native_plan import plan
 from autograd.compiler.native_regions import MOST_OPERATIONS
-from autograd.compiler.native_tables import FIRST_REGISTER, PAD, ROWS, Plan, padded, place_at
+from autograd.compiler.native_tables import FIRST_REGISTER, MOST_MEMORY, PAD, ROWS, Plan, padded
 from autograd.compiler.native_update import with_update
-
-SHORTEST_BLOCK, LONGEST_BLOCK = 32, 256
-CACHE = 65536
-"""Numbers that the registers of a block should not exceed: a part of the second-level cache."""
 
 SLABS = 16
 LARGE = 20_000_000
@@ -52,11 +49,12 @@ MUCH = 20_000_000
 MOST_COMPILED = 500
 """Operations in these: some seconds of compiling, once per machine."""
 
-MOST_MEMORY = 2**25
-"""Numbers that the memories of all slabs may take: 256 MB."""
-
 MOST_LENGTHS = 8
 """Block lengths whose machines are kept."""
+
+
+Planning: TypeAlias = Callable[[ArrayProgram, int, int], Plan]
+"""Plans a program for blocks of so many rows, but of no more than the longest."""
 
 
 class NativeExecutor:
@@ -75,7 +73,7 @@ class NativeExecutor:
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
-        runner = self._value or Runner(for_values(self._program))
+        runner = self._value or runner_of(for_values(self._program), len(batch))
         self._value = runner = runner.ready_for(len(batch))
         return runner.outputs(params, batch)
 
@@ -96,34 +94,33 @@ class NativeExecutor:
         return self._update[1]
 
     def _for_gradient(self, rows: int) -> Runner:
-        runner = self._gradient or Runner(for_gradient(self._program))
+        runner = self._gradient or runner_of(for_gradient(self._program), rows)
         self._gradient = runner = runner.ready_for(rows)
         return runner
 
 
 class Machine:
-    """The tables of a plan for one block length, and a memory."""
+    """The tables of a plan, and a memory."""
 
-    def __init__(self, planned: Plan, length: int, kernels: Integers) -> None:
-        self.length, self._kernels = length, kernels
-        self._tables = [table.words(length) for table in planned.tables]
+    def __init__(self, planned: Plan) -> None:
+        self.length, self._tables = planned.length, planned.tables
+        self._kernels = library().addresses(planned.kernels)
         self._zero = padded(planned.uniforms + PAD)
-        beyond = FIRST_REGISTER + planned.registers * length + 4 * PAD
+        beyond = FIRST_REGISTER + planned.registers * self.length + 4 * PAD
         self.memory = _aligned(self._zero + beyond)
-        roots = [(place_at(each, length), varies) for each, varies in planned.roots]
-        self._roots = np.array(roots, np.int64)
+        self._roots = np.array(planned.roots, np.int64)
         for place, numbers in planned.constants:
             self.at(place, len(numbers))[:] = numbers
         fields = {
-            "kernels": _address(kernels), "memory": _address(self.memory) + 8 * self._zero,
-            "length": length, "inputs": FIRST_REGISTER, "width": planned.inputs,
-            "copy": place_at(planned.copy, length), "copy_stride": planned.copy_stride,
+            "kernels": _address(self._kernels), "memory": _address(self.memory) + 8 * self._zero,
+            "length": self.length, "inputs": FIRST_REGISTER, "width": planned.inputs,
+            "copy": planned.copy, "copy_stride": planned.copy_stride,
             "loss": planned.loss, "hyper": planned.hyper,
             "roots": _address(self._roots), "root_count": len(planned.roots),
         }  # fmt: skip
         for part, table in zip(PARTS, self._tables):
-            fields[part] = _address(table)
-            fields[f"{part}_end"] = fields[part] + table.nbytes
+            fields[part], words = table.buffer_info()
+            fields[f"{part}_end"] = fields[part] + words * table.itemsize
         self._record = np.array([fields[name] for name in MACHINE], np.int64)
         self.address, self._run = _address(self._record), library().run
         count, states = planned.param_count, planned.states
@@ -161,16 +158,20 @@ class Machine:
         return self._loss.item(), self._gradient.copy()
 
 
-class Runner:
-    """A planned program and its machines."""
+def runner_of(program: ArrayProgram, rows: int) -> Runner:
+    """One for batches of about so many rows."""
+    return Runner(program, plan(program, rows), plan)
 
-    def __init__(self, program: ArrayProgram, planned: Plan | None = None) -> None:
-        self._program, self._plan, self._done = program, planned or plan(program), 0
-        self._kernels = library().addresses(self._plan.kernels)
-        self._work = max(1, self._plan.registers, len(self._plan.tables[ROWS]) // 8)
-        self._longest = _longest_block(self._plan.registers)
-        self._final = planned is not None or len(program) > MOST_OPERATIONS
-        self._free: dict[int, deque[Machine]] = {}
+
+class Runner:
+    """A program, its plans by block length, and their machines."""
+
+    def __init__(self, program: ArrayProgram, planned: Plan, planning: Planning) -> None:
+        self._program, self._planning, self._done = program, planning, 0
+        self._plan = planned
+        self._work = max(1, planned.registers, len(planned.tables[ROWS]) // 8)
+        self._plans, self._free = {planned.length: planned}, dict[int, deque[Machine]]()
+        self._final = len(program) > MOST_OPERATIONS
         self._updated: tuple[ArrayProgram, Runner] | None = None
 
     def ready_for(self, rows: int) -> Runner:
@@ -179,21 +180,26 @@ class Runner:
         if self._final or self._done < MUCH:
             return self
         self._final = True
-        planned = plan(self._program, fuse=True)
+        planning = partial(plan, fuse=True)
+        planned = planning(self._program, self._plan.length, self._plan.longest)
         if not 0 < sum(kernel.count(";") for kernel in planned.kernels) < MOST_COMPILED:
             return self
-        return self._with(planned)
+        return self._with(planned, planning)
 
     def updated(self, update: ArrayProgram) -> Runner:
         """One that takes steps of an optimiser's rule."""
         if self._updated is None or self._updated[0] is not update:
-            self._updated = update, self._with(with_update(self._plan, update))
+
+            def planning(program: ArrayProgram, rows: int, longest: int) -> Plan:
+                return with_update(self._planning(program, rows, longest), update)
+
+            self._updated = update, self._with(with_update(self._plan, update), planning)
         return self._updated[1]
 
-    def _with(self, planned: Plan) -> Runner:
-        """One by another plan, that cuts rows as this one: where is seen in the last digits."""
-        runner = Runner(self._program, planned)
-        runner._work, runner._longest = self._work, self._longest
+    def _with(self, planned: Plan, planning: Planning) -> Runner:
+        """One that plans otherwise, but cuts rows as this one: where is seen in the last digits."""
+        runner = Runner(self._program, planned, planning)
+        runner._work, runner._final = self._work, True
         return runner
 
     def outputs(self, params: Array, batch: Array) -> Array:
@@ -250,8 +256,9 @@ class Runner:
             machine = self._machine(rows)
             machine.run(params, batch, 0, rows, outputs, EVERYTHING)
             return [machine]
-        blocks = -(-rows // self._longest)
-        cuts = [min(rows, k * blocks // count * self._longest) for k in range(count + 1)]
+        longest = self._plan.longest
+        blocks = -(-rows // longest)
+        cuts = [min(rows, k * blocks // count * longest) for k in range(count + 1)]
         machines = [self._machine(rows) for _ in range(count)]
 
         first = PARTS["before"] | PARTS["rows"]
@@ -267,29 +274,26 @@ class Runner:
         """How many slabs so many rows are cut into."""
         if rows * self._work < LARGE:
             return 1
-        memory = self._plan.uniforms + self._plan.registers * self._longest
-        return max(1, min(SLABS, -(-rows // self._longest), MOST_MEMORY // memory))
+        longest = self._plan.longest
+        memory = self._plan.uniforms + self._plan.registers * longest
+        return max(1, min(SLABS, -(-rows // longest), MOST_MEMORY // memory))
 
     def _machine(self, rows: int) -> Machine:
         """One that nobody uses, for blocks of up to so many rows."""
-        length = min(self._longest, padded(rows))
+        length = min(self._plan.longest, padded(rows))
         try:
             return self._free.setdefault(length, deque()).pop()
         except IndexError:
-            return Machine(self._plan, length, self._kernels)
+            if length not in self._plans:
+                self._plans[length] = self._planning(self._program, rows, self._plan.longest)
+            return Machine(self._plans[length])
 
     def _give_back(self, machines: Iterable[Machine]) -> None:
         for machine in machines:
             if machine.length not in self._free and len(self._free) > MOST_LENGTHS:
                 self._free.clear()
+                self._plans.clear()
             self._free.setdefault(machine.length, deque()).append(machine)
-
-
-def _longest_block(registers: int) -> int:
-    """Rows whose numbers fit the cache, but no fewer than keep a matrix product busy."""
-    rows = max(SHORTEST_BLOCK, CACHE // max(1, registers))
-    rows = min(rows, LONGEST_BLOCK, MOST_MEMORY // max(1, registers))
-    return max(PAD, rows // PAD * PAD)
 
 
 def _address(numbers: npt.NDArray[Any]) -> int:

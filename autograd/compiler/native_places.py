@@ -39,10 +39,9 @@ from autograd.compiler.native_tables import (
     AFTER,
     BEFORE,
     FIRST_REGISTER,
+    PAD,
     ROWS,
     Plan,
-    R,
-    Singles,
 )
 
 Small: TypeAlias = npt.NDArray[np.int32]
@@ -50,14 +49,11 @@ Small: TypeAlias = npt.NDArray[np.int32]
 PIECE = 2**16
 """Operations that are planned at a time."""
 
-FEW = 8
-"""Single operations that are worth no columns."""
-
 
 class Places:
     """The memory of a program."""
 
-    def __init__(self, regions: Regions, out: Plan) -> None:
+    def __init__(self, regions: Regions, out: Plan, rows: int) -> None:
         program = self.program = regions.program
         self.out = out
         over = np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
@@ -72,10 +68,13 @@ class Places:
         self.others = np.flatnonzero((self._kernels == 0) & ~self._is_view)[len(LEAVES) :].tolist()
         """The operations that are not single."""
         self.of = array("q", bytes(8 * len(program)))
-        """Of each block, in planned words; 0 where `room` has to be made first."""
-        self.of[INPUTS] = self.registers(int(program.shapes[INPUTS, 0]))
+        """Of each block; 0 where `room` has to be made first."""
         last, self.uses = self._readers(np.where(over, np.uint8(ROWS), self.tables), regions.inner)
         self._hand_out(regions, last)
+        out.settle(rows)
+        places = np.frombuffer(self.of, np.int64)
+        varies = places > 0
+        places[varies] = FIRST_REGISTER + (places[varies] - 1) * out.length
         self._spare: dict[int, list[int]] = {}
         self._lent: list[tuple[int, int]] = []
 
@@ -85,17 +84,12 @@ class Places:
             self.of[k] = self.out.uniform(int(self.program.shapes[k].prod()))
         return self.of[k]
 
-    def registers(self, count: int) -> int:
-        """So many registers that nobody had before, one behind the other."""
-        self.out.registers += count
-        return FIRST_REGISTER + (self.out.registers - count) * R
-
     def scratch(self, table: int, count: int, uniform: bool = False) -> int:
         """Room that is needed by the present operation alone."""
         if uniform or table != ROWS:
             return self.out.uniform(count)
         spare = self._spare.get(count)
-        self._lent.append((spare.pop() if spare else self.registers(count), count))
+        self._lent.append((spare.pop() if spare else self.out.register(count), count))
         return self._lent[-1][0]
 
     def release(self) -> None:
@@ -105,8 +99,12 @@ class Places:
         self._lent.clear()
 
     def _hand_out(self, regions: Regions, last: Small) -> None:
-        """Say where blocks lie: what nobody needs any more goes to the next of its size."""
-        program, of = self.program, self.of
+        """Say where blocks lie: what nobody needs any more goes to the next of its size.
+
+        A register is its number, from 1, as long as nobody knows how many there will be.
+        """
+        program, of, out = self.program, self.of, self.out
+        of[INPUTS], out.registers = 1, int(program.shapes[INPUTS, 0])
         sizes = np.where(
             program.varying, program.shapes.prod(axis=1), -1 - self.tables.astype(int)
         ).astype(np.int32)
@@ -128,8 +126,10 @@ class Places:
             done, places = stop, spare[wanted]
             if places:
                 of[k] = places.pop()
+            elif wanted < 0:
+                of[k] = out.uniform(1)
             else:
-                of[k] = self.registers(wanted) if wanted >= 0 else self.out.uniform(1)
+                of[k], out.registers = 1 + out.registers, out.registers + wanted
 
     def _readers(self, tables: npt.NDArray[Any], inner: Iterable[int]) -> tuple[Small, Small]:
         """Who reads each block last (nobody ever: as many as there are), and how many do."""
@@ -156,26 +156,26 @@ class Places:
             run = piece + np.flatnonzero(self._kernels[piece : min(stop, piece + PIECE)])
             for table in (BEFORE, ROWS, AFTER):
                 here = run[self.tables[run] == table]
-                if 0 < len(here) < FEW:
-                    self.out.tables[table].extend(self._columns(here).words(R).tolist())
-                elif len(here):
-                    self.out.tables[table].add(self._columns(here))
+                if len(here):
+                    self.out.tables[table].frombytes(self._entries(here).tobytes())
 
-    def _columns(self, run: Integers) -> Singles:
-        """Kernels and places of single operations."""
+    def _entries(self, run: Integers) -> Small:
+        """The entries of single operations."""
         program, places = self.program, np.frombuffer(self.of, np.int64)
-        operands, arity = program.operands[run, :3], ARITY[program.codes[run]]
-        operands[np.arange(3) >= arity[:, None]] = 0
-        bases = self._bases[operands]
-        varies = program.varying[bases]
-        steps = np.where(self._is_view[operands], program.operands[operands, 1], 0)
-        found = places[bases] + steps * np.where(varies, R, 1)
-        return Singles(
-            self._kernels[run] - 1,
-            program.varying[run],
-            arity.astype(np.uint8),
-            compact(np.column_stack([places[run], found])),
-        )
+        arity = ARITY[program.codes[run]]
+        starts = np.cumsum(4 + 2 * arity) - 4 - 2 * arity
+        words = np.zeros(starts[-1] + 4 + 2 * arity[-1], np.int32)
+        words[starts], words[starts + 1] = self._kernels[run] - 1, 1
+        words[starts + 2] = np.where(program.varying[run], self.out.length, PAD)
+        words[starts + 3] = places[run]
+        for column in range(3):
+            has = arity > column
+            operands = program.operands[run[has], column]
+            bases = self._bases[operands]
+            steps = np.where(self._is_view[operands], program.operands[operands, 1], 0)
+            units = np.where(program.varying[bases], self.out.length, 1)
+            words[starts[has] + 4 + 2 * column] = places[bases] + steps * units
+        return words
 
     def _find_singles(self, regions: Regions) -> npt.NDArray[np.uint16]:
         """Which kernel does an operation on single numbers, plus 1; 0 for all others."""
@@ -195,11 +195,6 @@ class Places:
             if WORDS[form // 54] in ELEMENTWISE:
                 kernels[form] = 1 + self.out.number(_kernel_of(form))
         return np.where(here, kernels[forms], np.uint16(0))
-
-
-def compact(places: Integers) -> npt.NDArray[np.int32]:
-    """Registers as their number, uniform places as they are."""
-    return np.where(places < 0, places, places >> 32).astype(np.int32)
 
 
 def _kernel_of(form: int) -> str:

@@ -6,6 +6,7 @@ what is uniform and depends on means over the rows.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -35,16 +36,19 @@ from autograd.compiler.native_tables import (
     ZERO,
     Operand,
     Plan,
-    R,
-    Table,
     padded,
 )  # fmt: skip
 
 
-def plan(program: ArrayProgram, *, fuse: bool = False) -> Plan:
-    """The tables of a program, in time that is linear in its length."""
+def plan(program: ArrayProgram, rows: int, longest: int = 0, *, fuse: bool = False) -> Plan:
+    """The tables of a program for blocks of so many rows, or of the longest, in linear time."""
     _check_reach(program)
-    return Planner(fused(program) if fuse else Regions(program)).planned()
+    try:
+        return Planner(fused(program) if fuse else Regions(program), rows, longest).planned()
+    except OverflowError:  # 32 bits are too few for a place
+        raise OverflowError(
+            "the program needs more memory than the native backend can address"
+        ) from None
 
 
 class Column:
@@ -60,15 +64,16 @@ class Column:
 class Planner:
     """Goes through a program once, from the first operation to the last."""
 
-    def __init__(self, regions: Regions) -> None:
+    def __init__(self, regions: Regions, rows: int, longest: int) -> None:
         self.regions, self.program = regions, regions.program
         self.followers = {k for members in regions.members.values() for k in members[1:]}
         program = self.program
         self.words = Column(program.codes, WORDS.__getitem__)
         self.operands, self.shapes = Column(program.operands, tuple), Column(program.shapes, tuple)
         self.varying, self.pieces = program.varying.data, program.pieces.tolist()
-        self.out = Plan((Table(), Table(), Table(), Table()))
-        self.places = Places(regions, self.out)
+        self.out = Plan(tuple(array("i") for _ in range(4)), longest)
+        self.places = Places(regions, self.out, rows)
+        self.length = self.out.length
         self.place, self.tables = self.places.of, self.places.tables.data
         self.placed: dict[int, tuple[int, int, int]] = {}
 
@@ -111,7 +116,7 @@ class Planner:
         stored = [member for member in members if member not in self.regions.inner]
         text = body.storing(f"r{members.index(member)}" for member in stored)
         shape, table = shape or self.shapes[k], self.tables[k]
-        operands, sizes = [self._read(*read, shape) for read in body.reads], (*shape, R)
+        operands, sizes = [self._read(*read, shape) for read in body.reads], (*shape, self.length)
         if not self.varying[k]:  # a vector of elements at a time
             lines = [self._in_line(operand, table, shape) for operand in operands]
             count = shape[0] * shape[1]
@@ -122,13 +127,14 @@ class Planner:
 
     def _read(self, read: Read, own: Shape, shape: Shape) -> Operand:
         """Where what is read is; its elements are counted in this shape."""
-        unit = R if self.varying[read.base] else 1
+        varies = bool(self.varying[read.base])
+        unit = self.length if varies else 1
         place = self.place[read.base] + read.start * unit
         if read.table >= 0:
             index = unit * places_in(self.program, read.table, own)
-            return Operand(unit == R, place, 0, 0, tuple(index.tolist()))
+            return Operand(varies, place, 0, 0, tuple(index.tolist()))
         s, t = read.steps(own, shape)
-        return Operand(unit == R, place, s * unit, t * unit)
+        return Operand(varies, place, s * unit, t * unit)
 
     def _sum(self, k: int, table: int) -> None:
         (a,) = self._blocks(k)
@@ -137,7 +143,7 @@ class Planner:
         if self.words[k] == "sum" and not operand.varies and operand.t == 1:
             self._emit(table, "total", n, m, self.place[k], operand.place, operand.s)
             return
-        length = R if operand.varies else 1
+        length = self.length if operand.varies else 1
         self._emit(table, self.words[k], n, m, length, self.place[k], *operand[1:4])
 
     _max = _sum
@@ -148,7 +154,7 @@ class Planner:
         chosen, places = (self._operand(j, table) for j in (a, index))
         if self.varying[k]:
             places = self._as_varying(places, table, (n, 1))
-        length = R if self.varying[k] else 1
+        length = self.length if self.varying[k] else 1
         kernel = "take" if chosen.varies or not self.varying[k] else "take1"
         self._emit(table, kernel, n, m, length, self.place[k], *chosen[1:4], places.place, places.s)
 
@@ -159,7 +165,7 @@ class Planner:
         shift = Operand(False, ZERO, 0, 0)
         if bias >= 0:
             shift = self._operand(bias, table)
-        place, length = self.place[k], R if data.varies else 1
+        place, length = self.place[k], self.length if data.varies else 1
         apart = shift.varies or (self.varying[k] and not data.varies)
         if apart:
             place = self.places.scratch(table, windows * width, uniform=not data.varies)
@@ -169,7 +175,11 @@ class Planner:
         if apart:
             product = Operand(data.varies, place, width * length, length)
             self.out.apply(
-                table, "add a0 a1|r0", (windows, width, R), [self.place[k]], [product, shift]
+                table,
+                "add a0 a1|r0",
+                (windows, width, self.length),
+                [self.place[k]],
+                [product, shift],
             )
 
     def _mean(self, k: int) -> None:
@@ -183,7 +193,7 @@ class Planner:
         elif step == m * other and s == m * t:
             n, m = 1, n * m
         for i in range(n):
-            self._emit(ROWS, "mean", m, place + i * s, t, R, start + i * step, other)
+            self._emit(ROWS, "mean", m, place + i * s, t, self.length, start + i * step, other)
 
     def _outer(self, k: int) -> None:
         a, b = self._blocks(k)
@@ -191,7 +201,7 @@ class Planner:
         left = self._as_varying(self._operand(a, ROWS), ROWS, self.shapes[a])
         place, d, _ = self._sums_of(k)
         right = self._row_by_row(b, (windows, width))
-        sizes = (windows, height, width, place, d, R)
+        sizes = (windows, height, width, place, d, self.length)
         self._emit(ROWS, "outer", *sizes, *left[1:4], *right)
 
     def _row_by_row(self, b: int, shape: Shape) -> tuple[int, int, int]:
@@ -200,14 +210,16 @@ class Planner:
         read = self._read_of(b)
         if read.base == INPUTS and read.table < 0 and (read.t == 1 or width == 1):
             if not out.copy:
-                out.copy = self.places.registers(out.copy_stride)
+                out.copy = out.register(out.copy_stride)
             return out.copy + read.start, read.s, out.copy_stride
         operand = self._as_varying(self._operand(b, ROWS), ROWS, shape)
         stride = padded(windows * width) + PAD
         place = self.places.scratch(ROWS, stride)
         for w in range(windows):
             source = operand.place + w * operand.s
-            self._emit(ROWS, "transpose", width, R, place + w * width, stride, source, operand.t)
+            self._emit(
+                ROWS, "transpose", width, self.length, place + w * width, stride, source, operand.t
+            )
         return place, width, stride
 
     def _place_sums(self) -> None:
@@ -234,7 +246,7 @@ class Planner:
     def _collect(self, k: int, table: int) -> None:
         first, stop, once, _ = self.operands[k]
         pieces, (n, m), varies = self.pieces[first:stop], self.shapes[k], self.varying[k]
-        place, unit = self.place[k], R if varies else 1
+        place, unit = self.place[k], self.length if varies else 1
         covered = sum(self.shapes[block][0] * self.shapes[block][1] for block, *_ in pieces)
         add, suffix = not once, "" if varies else "1"
         there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
@@ -255,11 +267,11 @@ class Planner:
                     line = self.places.scratch(table, len(index), uniform=True)
                     self._fill(table, len(index), 1, line, operand.place)
                     operand = Operand(False, line, 1, 1)
-                sizes = (len(index), R) if varies else (len(index),)
+                sizes = (len(index), self.length) if varies else (len(index),)
                 self._emit(table, f"scatter_add{suffix}", *sizes, place, operand.place, *index)
                 continue
             name = f"{'add_to' if add else 'copy'}{suffix}"
-            sizes = (*shape, R) if varies else shape
+            sizes = (*shape, self.length) if varies else shape
             to = (place + start * unit, s * unit, t * unit)
             self._emit(table, name, *sizes, *to, *operand[1:4])
 
@@ -277,7 +289,7 @@ class Planner:
 
     def _copied(self, operand: Operand, table: int, shape: Shape) -> Operand:
         """The same numbers, in C order."""
-        (n, m), unit = shape, R if operand.varies else 1
+        (n, m), unit = shape, self.length if operand.varies else 1
         place = self.places.scratch(table, n * m, uniform=not operand.varies)
         self.out.apply(table, "|a0", (n, m, unit), [place], [operand])
         return Operand(operand.varies, place, m * unit if n > 1 else 0, unit if m > 1 else 0)
@@ -285,7 +297,7 @@ class Planner:
     def _in_line(self, operand: Operand, table: int, shape: Shape) -> Operand:
         """An operand whose elements lie one behind the other, or is one number for all."""
         (n, m), (varies, place, s, t, each) = shape, operand
-        unit = R if varies else 1
+        unit = self.length if varies else 1
         if not (varies or s or t or each):
             return operand
         if each or not ((m == 1 or t == unit) and (n == 1 or s == m * unit)):
@@ -298,8 +310,8 @@ class Planner:
             return operand
         n, m = shape
         place = self.places.scratch(table, n * m)
-        self.out.apply(table, "|a0", (n, m, R), [place], [operand])
-        return Operand(True, place, m * R, R)
+        self.out.apply(table, "|a0", (n, m, self.length), [place], [operand])
+        return Operand(True, place, m * self.length, self.length)
 
     def _fill(self, table: int, count: int, unit: int, place: int, number: int) -> None:
         """So many times the same number."""

@@ -1,8 +1,7 @@
 """The tables that a program becomes, and the memory that they are about.
 
-The memory is one line of numbers.  *Registers*, R places each for the rows of a block of rows, lie
-from FIRST_REGISTER up; what is *uniform* lies below 0.  R is only known when the table is made, so
-a planned word is ``a + (b << 32)`` and means a + b R.
+The memory is one line of numbers.  *Registers*, which have a place for each row of a block of rows,
+lie from FIRST_REGISTER up; what is *uniform* lies below 0.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from autograd.compiler.arrays import Integers
 from autograd.compiler.native_signatures import KINDS
 
 BEFORE, ROWS, AFTER, UPDATE = range(4)
@@ -25,12 +23,16 @@ ZERO, FIRST_REGISTER = 1, 8
 PAD = 8
 """Uniform blocks begin PAD places apart, which is a vector of the widest machine."""
 
-R = 1 << 32
-"""The block length, in planned words."""
+SHORTEST_BLOCK, LONGEST_BLOCK = 32, 256
+CACHE = 65536
+"""Numbers that the registers of a block should not exceed: a part of the second-level cache."""
+
+MOST_MEMORY = 2**25
+"""Numbers that the memories of all slabs may take: 256 MB."""
 
 
 class Operand(NamedTuple):
-    """Element (i, j) is at ``place + i s + j t``, in planned words, or where ``each`` says."""
+    """Element (i, j) is at ``place + i s + j t``, or where ``each`` says."""
 
     varies: bool
     place: int
@@ -40,88 +42,15 @@ class Operand(NamedTuple):
     """From the place on where each element is, in C order."""
 
 
-class Singles(NamedTuple):
-    """Operations on single numbers, as columns: 19 bytes for each, where words take 40 to 80."""
-
-    kernels: npt.NDArray[np.uint16]
-    varying: npt.NDArray[np.bool_]
-    arity: npt.NDArray[np.uint8]
-    places: npt.NDArray[np.int32]
-    """(n, 4) of the result and the operands: the numbers of registers, or places below 0."""
-
-    def words(self, length: int) -> Integers:
-        """Their entries for a block length."""
-        arity = self.arity.astype(np.int64)
-        ends = np.cumsum(4 + 2 * arity)
-        words, starts = np.zeros(ends[-1], np.int64), ends - 4 - 2 * arity
-        words[starts], words[starts + 1] = self.kernels, 1
-        words[starts + 2] = np.where(self.varying, length, PAD)
-        for column in range(4):
-            has = arity >= column
-            place = self.places[has, column].astype(np.int64)
-            place = np.where(place < 0, place, FIRST_REGISTER + place * length)
-            words[starts[has] + 3 + column + max(0, column - 1)] = place
-        return words
-
-    @property
-    def length(self) -> int:
-        """How many words they are."""
-        return int(4 * len(self.kernels) + 2 * self.arity.sum(dtype=np.int64))
-
-
-class Table:
-    """Entries one behind the other: planned words, and single operations in columns."""
-
-    __slots__ = ("_length", "_parts")
-
-    def __init__(self) -> None:
-        self._parts: list[array[int] | Singles] = []
-        self._length = 0
-
-    def extend(self, words: Sequence[int]) -> None:
-        """Add planned words."""
-        if not self._parts or isinstance(self._parts[-1], Singles):
-            self._parts.append(array("q"))
-        self._parts[-1].extend(words)  # type: ignore[union-attr]
-        self._length += len(words)
-
-    def add(self, singles: Singles) -> None:
-        """Add single operations."""
-        self._parts.append(singles)
-        self._length += singles.length
-
-    def __len__(self) -> int:
-        """How many words it has."""
-        return self._length
-
-    def words(self, length: int) -> npt.NDArray[np.int32]:
-        """The words for a block length; OverflowError where 32 bits are too few."""
-        words, start = np.zeros(self._length, np.int32), 0
-        for part in self._parts:
-            if isinstance(part, Singles):
-                each = part.words(length)
-            else:
-                each = place_at(np.array(part), length)
-            if each.min() < -(2**31) or each.max() >= 2**31:
-                raise OverflowError(
-                    "the program needs more memory than the native backend can address"
-                )
-            words[start : start + len(each)] = each
-            start += len(each)
-        return words
-
-
-def place_at(planned: Any, length: int) -> Any:
-    """a + b R for the planned word a + (b << 32), with a from -2**31 up."""
-    times = (planned + 2**31) >> 32
-    return planned - (times << 32) + times * length
-
-
 @dataclass(slots=True)
 class Plan:
-    """Tables of planned words, the memory they need, and where its ends are."""
+    """Tables for blocks of so many rows, the memory they need, and where its ends are."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[array[int], ...]
+    longest: int
+    """Rows of a block where there are enough: where these are cut, last digits may differ."""
+    length: int = 0
+    """Rows of a block here."""
     registers: int = 0
     """How many."""
     uniforms: int = 0
@@ -144,6 +73,20 @@ class Plan:
     states: int = 0
     state: int = 0
     """What an optimiser remembers."""
+
+    def settle(self, rows: int) -> None:
+        """Choose the block length: rows whose numbers fit the cache, but no fewer than keep a
+        matrix product busy."""
+        if not self.longest:
+            most = max(SHORTEST_BLOCK, CACHE // max(1, self.registers))
+            most = min(most, LONGEST_BLOCK, MOST_MEMORY // max(1, self.registers))
+            self.longest = max(PAD, most // PAD * PAD)
+        self.length = min(self.longest, padded(rows))
+
+    def register(self, count: int) -> int:
+        """So many registers that nobody had before, one behind the other."""
+        self.registers += count
+        return FIRST_REGISTER + (self.registers - count) * self.length
 
     def uniform(self, count: int) -> int:
         """So many uniform places, and a vector behind them."""

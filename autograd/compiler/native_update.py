@@ -7,6 +7,7 @@ new numbers where the old ones were.
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 
 from autograd.compiler.arrays import (
@@ -20,7 +21,7 @@ from autograd.compiler.arrays import (
 )
 from autograd.compiler.listing import unrolled
 from autograd.compiler.native_regions import Body, Read
-from autograd.compiler.native_tables import PAD, UPDATE, Operand, Plan, Table, padded
+from autograd.compiler.native_tables import PAD, UPDATE, Operand, Plan, padded
 
 ONE = (1, 1)
 
@@ -30,7 +31,7 @@ def with_update(plan: Plan, rule: ArrayProgram) -> Plan:
     program = for_values(unrolled(for_values(rule), {}).program)
     plan = replace(
         plan,
-        tables=(*plan.tables[:UPDATE], Table()),
+        tables=(*plan.tables[:UPDATE], array("i")),
         constants=[*plan.constants],
         kernels={**plan.kernels},
     )

@@ -53,7 +53,6 @@ def large(patch, pieces, constants):
     patch.setattr(stretches, "LONGEST", pieces)
     patch.setattr(stretches, "MANY_CONSTANTS", constants)
     patch.setattr(native_places, "PIECE", pieces)
-    patch.setattr(native_places, "FEW", 0)
 
 
 def meet(before, after):
