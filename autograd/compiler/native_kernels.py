@@ -14,7 +14,7 @@ vector behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -23,7 +23,7 @@ from llvmlite import ir
 
 from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Vector, Whole
 from autograd.compiler.native_math import PLAIN, compute
-from autograd.compiler.native_signatures import SHARE, signature
+from autograd.compiler.native_signatures import INDEXED, SHARE, kinds_of, signature
 
 NUMBERS, WORDS = DOUBLE.as_pointer(), WORD.as_pointer()
 KERNEL = ir.FunctionType(WORDS, [WORDS, NUMBERS, WHOLE, WHOLE])
@@ -41,6 +41,8 @@ def symbol(name: str) -> str:
 
 def emit_kernel(module: Any, name: str, lanes: int) -> None:
     """A kernel as a function of the module."""
+    if "|" in name and not {*"vVW"} & {*"".join(kinds_of(name))}:
+        lanes = 1
     kernel = _Kernel(module, name, lanes)
     if "|" in name:
         _elementwise(kernel, name)
@@ -60,7 +62,8 @@ class _Kernel:
         given = [argument for argument in names if argument[0] != "*"]
         self.at = dict(zip(given, self.e.load_wholes(self.words, len(given))))
         self.index = self.e.builder.gep(self.words, [self.e.whole(len(given))])
-        self.last = self.e.sum(len(given), (self["n"], names.count("*index")))
+        each = self["R" if "W" in name.partition("|")[0] else "n"]
+        self.last = self.e.sum(len(given), (each, names.count("*index")))
         """How many words it has."""
 
     def __getitem__(self, name: str) -> Whole:
@@ -83,6 +86,14 @@ class _Kernel:
         b = self.e.builder
         return b.sext(b.load(b.gep(self.index, [k]), typ=WORD), WHOLE)
 
+    def gather(self, places: Iterable[Whole]) -> Vector:
+        """A vector of numbers from anywhere."""
+        numbers = ir.Constant(self.e.type, ir.Undefined)
+        for q, place in enumerate(places):
+            number = ir.Constant(WORD, q)
+            numbers = self.e.builder.insert_element(numbers, self.load_one(place), number)
+        return Vector(self.e, numbers)
+
     def load_one(self, *terms: Any) -> Any:
         return self.e.builder.load(self.e.at(self.memory, *terms), typ=DOUBLE)
 
@@ -94,29 +105,41 @@ class _Kernel:
 
 
 def _elementwise(k: _Kernel, name: str) -> None:
-    """dst[i] = what the name says of the a[i]: element i of an operand is at a + i s, or a + index.
+    """dst[i] = what the name says of the a[i]: element i is at a + i s, or a + index.
 
     All is read before anything is stored, so that a result may go to where an operand is.
     """
-    e, (kinds, text, stored) = k.e, name.split("|")
-    indexed = [q for q, kind in enumerate(kinds) if kind in "UV"]
+    e, (reads, writes), (_, text, stored) = k.e, kinds_of(name), name.split("|")
+    kinds = {f"a{q}": kind for q, kind in enumerate(reads)}
+    kinds |= {f"dst{q}": kind for q, kind in enumerate(writes)}
+    indexed = [name for name, kind in kinds.items() if kind in INDEXED]
 
-    def start(q: int, i: Whole) -> Whole:
-        if q in indexed:
-            return e.sum(k[f"a{q}"], k.load_index(e.sum((k["n"], indexed.index(q)), i)))
-        return e.sum(k[f"a{q}"], (i, k[f"s{q}"]))
+    def start(name: str, i: Whole) -> Whole:
+        if kinds[name] in "UV":
+            return e.sum(k[name], k.load_index(e.sum((k["n"], indexed.index(name)), i)))
+        step = name.replace("a", "s").replace("dst", "d")
+        return k[name] if kinds[name] == "W" else e.sum(k[name], (i, k[step]))
+
+    def gathered(name: str, r: Whole) -> Vector:
+        first = e.sum((k["R"], indexed.index(name)), r)
+        return k.gather(e.sum(k[name], k.load_index(e.sum(first, q))) for q in range(e.lanes))
 
     def element(i: Whole) -> None:
-        starts = {f"a{q}": start(q, i) for q, _ in enumerate(kinds)}
-        same = {a: e.load_all(k.memory, starts[a]) for a, one in zip(starts, kinds) if one in "uU"}
+        starts = {name: start(name, i) for name in kinds}
+        same = {
+            a: e.load_all(k.memory, starts[a]) for a in starts if a[0] == "a" and kinds[a] in "uU"
+        }
 
         def vector(r: Whole) -> None:
-            known = same | {a: k.load(starts[a], r) for a in starts if a not in same}
+            known = dict(same)
+            for a in starts:
+                if a[0] == "a" and a not in same:
+                    known[a] = gathered(a, r) if kinds[a] == "W" else k.load(starts[a], r)
             for number, operation in enumerate(filter(None, text.split(";"))):
                 word, *operands = operation.split()
                 known[f"r{number}"] = compute(e, word, *[known[each] for each in operands])
             for q, result in enumerate(stored.split()):
-                k.store(known[result], k[f"dst{q}"], (i, k["R"]), r)
+                k.store(known[result], starts[f"dst{q}"], r)
 
         k.each_vector(vector)
 
@@ -184,52 +207,17 @@ def _take(k: _Kernel, varies: int) -> None:
             inside = b.and_(e.compare("<=", 0.0, index), e.compare("<", index, most))
             found = b.and_(inside, e.compare("==", e.intrinsic("floor", index), index))
             index = e.choose(found, index, 0.0)
-            numbers = ir.Constant(e.type, ir.Undefined)
-            for q in range(e.lanes):
-                j = b.fptosi(e.lane(index, q), WHOLE)
-                row = (e.sum(r, q),) if varies else ()
-                number = k.load_one(k["a"], (i, k["s"]), (j, k["t"]), *row)
-                numbers = b.insert_element(numbers, number, ir.Constant(WORD, q))
-            result = e.choose(found, Vector(e, numbers), float("nan"))
+            each = [b.fptosi(e.lane(index, q), WHOLE) for q in range(e.lanes)]
+            rows = [(e.sum(r, q),) if varies else () for q in range(e.lanes)]
+            numbers = k.gather(
+                e.sum(k["a"], (i, k["s"]), (j, k["t"]), *row) for j, row in zip(each, rows)
+            )
+            result = e.choose(found, numbers, float("nan"))
             k.store(result, k["dst"], (i, k["R"]), r)
 
         k.each_vector(vector)
 
     k.each("n", row)
-
-
-def _move(k: _Kernel, vectors: bool, add: bool) -> None:
-    """dst[i ds + j dt] = or += a[i, j]."""
-
-    def element(i: Whole, j: Whole) -> None:
-        to = k.e.sum(k["dst"], (i, k["ds"]), (j, k["dt"]))
-        _move_one(k, vectors, add, to, k.e.sum(k["a"], (i, k["s"]), (j, k["t"])))
-
-    k.each("n", lambda i: k.each("m", lambda j: element(i, j)))
-
-
-def _move_one(k: _Kernel, vectors: bool, add: bool, to: Whole, source: Whole) -> None:
-    if not vectors:
-        number = k.load_one(source)
-        k.store_one(k.e.builder.fadd(k.load_one(to), number) if add else number, to)
-        return
-
-    def vector(r: Whole) -> None:
-        numbers = k.load(source, r)
-        k.store(k.load(to, r) + numbers if add else numbers, to, r)
-
-    k.each_vector(vector)
-
-
-def _scatter_add(k: _Kernel, vectors: bool) -> None:
-    """dst[index[i]] += a[i]."""
-    step = k["R"] if vectors else 1
-
-    def element(i: Whole) -> None:
-        to, source = (k.load_index(i), step), (i, step)
-        _move_one(k, vectors, True, k.e.sum(k["dst"], to), k.e.sum(k["a"], source))
-
-    k.each("n", element)
 
 
 def _tiles(k: _Kernel, tile: Callable[[Whole, int], None]) -> None:
@@ -367,12 +355,6 @@ BODIES: Mapping[str, Callable[[_Kernel], None]] = {
     "take": partial(_take, varies=1),
     "take1": partial(_take, varies=0),
     "mean": _mean,
-    "copy": partial(_move, vectors=True, add=False),
-    "copy1": partial(_move, vectors=False, add=False),
-    "add_to": partial(_move, vectors=True, add=True),
-    "add_to1": partial(_move, vectors=False, add=True),
-    "scatter_add": partial(_scatter_add, vectors=True),
-    "scatter_add1": partial(_scatter_add, vectors=False),
     "matmul": _matmul,
     "outer": _outer,
     "transpose": _transpose,

@@ -163,8 +163,8 @@ class Places:
         """The entries of single operations."""
         program, places = self.program, np.frombuffer(self.of, np.int64)
         arity = ARITY[program.codes[run]]
-        starts = np.cumsum(4 + 2 * arity) - 4 - 2 * arity
-        words = np.zeros(starts[-1] + 4 + 2 * arity[-1], np.int32)
+        starts = np.cumsum(5 + 2 * arity) - 5 - 2 * arity
+        words = np.zeros(starts[-1] + 5 + 2 * arity[-1], np.int32)
         words[starts], words[starts + 1] = self._kernels[run] - 1, 1
         words[starts + 2] = np.where(program.varying[run], self.out.length, PAD)
         words[starts + 3] = places[run]
@@ -174,7 +174,7 @@ class Places:
             bases = self._bases[operands]
             steps = np.where(self._is_view[operands], program.operands[operands, 1], 0)
             units = np.where(program.varying[bases], self.out.length, 1)
-            words[starts[has] + 4 + 2 * column] = places[bases] + steps * units
+            words[starts[has] + 5 + 2 * column] = places[bases] + steps * units
         return words
 
     def _find_singles(self, regions: Regions) -> npt.NDArray[np.uint16]:

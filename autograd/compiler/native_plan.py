@@ -109,32 +109,30 @@ class Planner:
         """Operations of a region, when the first has its turn; of the others nothing is left."""
         if k in self.followers:
             return
-        members, shape = self.regions.members.get(k, (k,)), self.regions.shapes.get(k)
+        members = self.regions.members.get(k, (k,))
         body = Body(self.program)
         for member in members:
             body.add(member)
         stored = [member for member in members if member not in self.regions.inner]
         text = body.storing(f"r{members.index(member)}" for member in stored)
-        shape, table = shape or self.shapes[k], self.tables[k]
-        operands, sizes = [self._read(*read, shape) for read in body.reads], (*shape, self.length)
-        if not self.varying[k]:  # a vector of elements at a time
-            lines = [self._in_line(operand, table, shape) for operand in operands]
-            count = shape[0] * shape[1]
-            operands = [Operand(count == 1 or o.t > 0, o.place, 0, 0) for o in lines]
-            sizes = 1, 1, padded(count)
+        operands = [self._read(*read).along(read[1]) for read in body.reads]
         places = [self.places.room(member) for member in stored]
-        self.out.apply(table, text, sizes, places, operands)
+        self.out.apply(self.tables[k], text, self._count(k), places, operands)
 
-    def _read(self, read: Read, own: Shape, shape: Shape) -> Operand:
-        """Where what is read is; its elements are counted in this shape."""
+    def _count(self, k: int) -> int:
+        """How many elements a block has."""
+        count: int = self.shapes[k][0] * self.shapes[k][1]
+        return count
+
+    def _read(self, read: Read, shape: Shape) -> Operand:
+        """Where what is read is."""
         varies = bool(self.varying[read.base])
         unit = self.length if varies else 1
         place = self.place[read.base] + read.start * unit
-        if read.table >= 0:
-            index = unit * places_in(self.program, read.table, own)
-            return Operand(varies, place, 0, 0, tuple(index.tolist()))
-        s, t = read.steps(own, shape)
-        return Operand(varies, place, s * unit, t * unit)
+        if read.table < 0:
+            return Operand(varies, place, read.s * unit, read.t * unit)
+        index = unit * places_in(self.program, read.table, shape)
+        return Operand(varies, place, 0, 0, tuple(index.tolist()))
 
     def _sum(self, k: int, table: int) -> None:
         (a,) = self._blocks(k)
@@ -153,7 +151,7 @@ class Planner:
         n, m = self.shapes[a]
         chosen, places = (self._operand(j, table) for j in (a, index))
         if self.varying[k]:
-            places = self._as_varying(places, table, (n, 1))
+            places = self._as_varying(places, (n, 1))
         length = self.length if self.varying[k] else 1
         kernel = "take" if chosen.varies or not self.varying[k] else "take1"
         self._emit(table, kernel, n, m, length, self.place[k], *chosen[1:4], places.place, places.s)
@@ -174,18 +172,13 @@ class Planner:
         self._emit(table, "matmul", *sizes, *weights[1:4], *data[1:4], *own)
         if apart:
             product = Operand(data.varies, place, width * length, length)
-            self.out.apply(
-                table,
-                "add a0 a1|r0",
-                (windows, width, self.length),
-                [self.place[k]],
-                [product, shift],
-            )
+            operands = [each.along((windows, width)) for each in (product, shift)]
+            self.out.apply(table, "add a0 a1|r0", windows * width, [self.place[k]], operands)
 
     def _mean(self, k: int) -> None:
         (a,) = self._blocks(k)
         n, m = self.shapes[a]
-        operand = self._as_varying(self._operand(a, ROWS), ROWS, (n, m))
+        operand = self._as_varying(self._operand(a, ROWS), (n, m))
         place, s, t = self._sums_of(k)
         _, start, step, other, _ = operand
         if m == 1:
@@ -198,7 +191,7 @@ class Planner:
     def _outer(self, k: int) -> None:
         a, b = self._blocks(k)
         (windows, height), width = self.shapes[a], self.shapes[b][1]
-        left = self._as_varying(self._operand(a, ROWS), ROWS, self.shapes[a])
+        left = self._as_varying(self._operand(a, ROWS), self.shapes[a])
         place, d, _ = self._sums_of(k)
         right = self._row_by_row(b, (windows, width))
         sizes = (windows, height, width, place, d, self.length)
@@ -212,7 +205,7 @@ class Planner:
             if not out.copy:
                 out.copy = out.register(out.copy_stride)
             return out.copy + read.start, read.s, out.copy_stride
-        operand = self._as_varying(self._operand(b, ROWS), ROWS, shape)
+        operand = self._as_varying(self._operand(b, ROWS), shape)
         stride = padded(windows * width) + PAD
         place = self.places.scratch(ROWS, stride)
         for w in range(windows):
@@ -245,35 +238,25 @@ class Planner:
 
     def _collect(self, k: int, table: int) -> None:
         first, stop, once, _ = self.operands[k]
-        pieces, (n, m), varies = self.pieces[first:stop], self.shapes[k], self.varying[k]
+        pieces, varies = self.pieces[first:stop], bool(self.varying[k])
         place, unit = self.place[k], self.length if varies else 1
-        covered = sum(self.shapes[block][0] * self.shapes[block][1] for block, *_ in pieces)
-        add, suffix = not once, "" if varies else "1"
         there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
-        gaps = add or covered < n * m or any(start < 0 for _, start, *_ in pieces)
-        if gaps and (varies or not there):
-            self._fill(table, n * m, unit, place, ZERO)
+        covered = once and sum(self._count(block) for block, *_ in pieces) == self._count(k)
+        if not covered and (varies or not there):
+            self._fill(table, self._count(k), place, ZERO)
         for block, start, s, t in pieces:
             if block in there:
                 continue
             shape = self.shapes[block]
-            operand = self._operand(block, table)
-            if varies:
-                operand = self._as_varying(operand, table, shape)
+            to = Operand(varies, place + start * unit, s * unit, t * unit).along(shape)
             if start < 0:
-                operand = self._in_line(operand, table, shape)
-                index = self.program.tables[-1 - start].tolist()
-                if not varies and operand.s == operand.t == 0 and len(index) > 1:
-                    line = self.places.scratch(table, len(index), uniform=True)
-                    self._fill(table, len(index), 1, line, operand.place)
-                    operand = Operand(False, line, 1, 1)
-                sizes = (len(index), self.length) if varies else (len(index),)
-                self._emit(table, f"scatter_add{suffix}", *sizes, place, operand.place, *index)
-                continue
-            name = f"{'add_to' if add else 'copy'}{suffix}"
-            sizes = (*shape, self.length) if varies else shape
-            to = (place + start * unit, s * unit, t * unit)
-            self._emit(table, name, *sizes, *to, *operand[1:4])
+                index = unit * self.program.tables[-1 - start]
+                to = Operand(varies, place, 0, 0, tuple(index.tolist()))
+            operand = self._read(self._read_of(block), shape).along(shape)
+            if once:
+                self.out.put(table, "|a0", self._count(block), to, [operand])
+            else:
+                self.out.put(table, "add a0 a1|r0", self._count(block), to, [to, operand])
 
     def _read_of(self, k: int) -> Read:
         return read_of(self.words[k], k, self.operands[k], self.shapes[k])
@@ -281,41 +264,28 @@ class Planner:
     def _operand(self, k: int, table: int) -> Operand:
         """Where the numbers of an operand are; those of a table are gathered, and only once where
         they are the same for all rows."""
-        read, shape = self._read_of(k), self.shapes[k]
-        operand = self._read(read, shape, shape)
+        shape = self.shapes[k]
+        operand = self._read(self._read_of(k), shape)
         if not operand.each:
             return operand
-        return self._copied(operand, table if operand.varies else self.tables[read.base], shape)
+        base = self._read_of(k).base
+        return self._copied(operand, table if operand.varies else self.tables[base], shape)
 
     def _copied(self, operand: Operand, table: int, shape: Shape) -> Operand:
-        """The same numbers, in C order."""
-        (n, m), unit = shape, self.length if operand.varies else 1
-        place = self.places.scratch(table, n * m, uniform=not operand.varies)
-        self.out.apply(table, "|a0", (n, m, unit), [place], [operand])
-        return Operand(operand.varies, place, m * unit if n > 1 else 0, unit if m > 1 else 0)
-
-    def _in_line(self, operand: Operand, table: int, shape: Shape) -> Operand:
-        """An operand whose elements lie one behind the other, or is one number for all."""
-        (n, m), (varies, place, s, t, each) = shape, operand
-        unit = self.length if varies else 1
-        if not (varies or s or t or each):
-            return operand
-        if each or not ((m == 1 or t == unit) and (n == 1 or s == m * unit)):
-            place = self._copied(operand, table, shape).place
-        return Operand(varies, place, m * unit, unit)
-
-    def _as_varying(self, operand: Operand, table: int, shape: Shape) -> Operand:
-        """An operand with a number per row, all of them the same if it has but one."""
-        if operand.varies:
-            return operand
-        n, m = shape
+        """The same numbers, in C order; in the table of the rows with a number for each of them."""
+        (n, m), varies = shape, table == ROWS
         place = self.places.scratch(table, n * m)
-        self.out.apply(table, "|a0", (n, m, self.length), [place], [operand])
-        return Operand(True, place, m * self.length, self.length)
+        self.out.apply(table, "|a0", n * m, [place], [operand.along(shape)])
+        unit = self.length if varies else 1
+        return Operand(varies, place, m * unit if n > 1 else 0, unit if m > 1 else 0)
 
-    def _fill(self, table: int, count: int, unit: int, place: int, number: int) -> None:
+    def _as_varying(self, operand: Operand, shape: Shape) -> Operand:
+        """An operand with a number per row, all of them the same if it has but one."""
+        return operand if operand.varies else self._copied(operand, ROWS, shape)
+
+    def _fill(self, table: int, count: int, place: int, number: int) -> None:
         """So many times the same number."""
-        self.out.apply(table, "|a0", (1, count, unit), [place], [Operand(False, number, 0, 0)])
+        self.out.apply(table, "|a0", count, [place], [Operand(False, number, 0, 0)])
 
     def _blocks(self, k: int) -> list[int]:
         """The operands of an operation that are blocks."""
@@ -332,13 +302,12 @@ class Planner:
         if program.loss >= 0:
             out.loss = self._operand(program.loss, AFTER).place
         if program.gradient >= 0:
-            shape = self.shapes[program.gradient]
-            operand = self._operand(program.gradient, AFTER)
-            line = self._in_line(operand, AFTER, shape)
-            out.gradient = line.place
-            if line.t == 0 and shape[0] > 1:
-                out.gradient = out.uniform(shape[0])
-                self._fill(AFTER, shape[0], 1, out.gradient, line.place)
+            shape, count = self.shapes[program.gradient], self._count(program.gradient)
+            operand = self._operand(program.gradient, AFTER).along(shape)
+            out.gradient = operand.place
+            if operand.t != 1 and count > 1:
+                out.gradient = out.uniform(count)
+                out.apply(AFTER, "|a0", count, [out.gradient], [operand])
 
 
 def _check_reach(program: ArrayProgram) -> None:

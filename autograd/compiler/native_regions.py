@@ -45,13 +45,6 @@ class Read(NamedTuple):
     t: int
     table: int = -1
 
-    def steps(self, shape: Shape, wanted: Shape) -> tuple[int, int]:
-        """The steps where elements are counted in another shape, which they then follow through."""
-        step = self.step(shape)
-        if shape == wanted or step is None:
-            return self.s, self.t
-        return (step * wanted[1] if wanted[0] > 1 else 0), (step if wanted[1] > 1 else 0)
-
     def step(self, shape: Shape) -> int | None:
         """From each element to the next, where that is always the same."""
         n, m = shape
@@ -66,8 +59,6 @@ class Region:
 
     count: int
     """How many numbers each of them has per row."""
-    shape: Shape | None
-    """How their elements are counted, where that matters."""
     members: list[int]
     reads: set[Read]
     """What they read that is none of them."""
@@ -79,7 +70,6 @@ class Regions:
 
     program: ArrayProgram
     members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    shapes: Mapping[int, Shape] = field(default_factory=dict)
     inner: frozenset[int] = frozenset()
     """Members that nobody else reads: they have no place in the memory."""
 
@@ -169,7 +159,7 @@ class _Fusing:
     def _join(self, k: int) -> None:
         """Put an operation into the region that it has to do with, or into one of its own."""
         shape = self.shapes[k]
-        region = Region(shape[0] * shape[1], None, [k], set())
+        region = Region(shape[0] * shape[1], [k], set())
         whole: list[Read] = []
         for j in self._blocks(k):
             read = read_of(self.words[j], j, self.operands[j], self.shapes[j])
@@ -178,8 +168,6 @@ class _Fusing:
                 continue
             self._flush(read.base)
             region.reads.add(read)
-            if read.table < 0 and read.step(shape) is None:
-                region.shape = shape
         for read in whole:
             source = self.region_of[read.base]
             if source is not region and not (
@@ -195,14 +183,10 @@ class _Fusing:
 
     def _merge(self, region: Region, other: Region) -> bool:
         """Take the other in, if both fit together."""
-        shapes = {shape for shape in (region.shape, other.shape) if shape}
         reads = region.reads | other.reads
-        if len(shapes) > 1 or len(reads) > MOST_READ:
-            return False
-        if len(region.members) + len(other.members) > MOST_MEMBERS:
+        if len(reads) > MOST_READ or len(region.members) + len(other.members) > MOST_MEMBERS:
             return False
         region.members, region.reads = sorted(region.members + other.members), reads
-        region.shape = next(iter(shapes), None)
         del self.waiting[id(other)]
         for member in other.members:
             self.region_of[member] = region
@@ -249,12 +233,11 @@ class _Fusing:
         place[order] = np.arange(len(order))
         elsewhere = self._read_elsewhere()
         inner = [place[k] for k in self.region_of if k not in elsewhere]
-        members, shapes = {}, {}
+        members = {}
         for region in {id(region): region for region in self.region_of.values()}.values():
             first, *others = place[region.members].tolist()
             members[first] = first, *others
-            shapes[first] = region.shape or (1, region.count)
-        return Regions(reordered(self.program, order, place), members, shapes, frozenset(inner))
+        return Regions(reordered(self.program, order, place), members, frozenset(inner))
 
     def _read_elsewhere(self) -> set[int]:
         """What is not only read within its region."""

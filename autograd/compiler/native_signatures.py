@@ -2,11 +2,12 @@
 
 *Element-wise* kernels do one operation or several, and are named by a text that says which, such as
 
-    vu|mul a0 a1;exp r0|r1
+    vu>v|mul a0 a1;exp r0|r1
 
-for exp(a b): the *kinds* of what is read (v: a vector of rows, u: one number for all, and V or U
-where an index says which), the operations (a: what is read, r: earlier results), and which of all
-these are stored.  Others have a name.
+for exp(a b): the *kinds* of what is read and of what is stored (v: a vector of rows, u: one number
+for all; V and U where an index says which, and W where it does so for each place of a vector), the
+operations (a: what is read, r: earlier results), and which of all these are stored.  A kernel that
+knows no vectors but single numbers has vectors of one.  Others have a name.
 
 Said without LLVM, so that a program can be planned, and a plan be read, where there is none.
 """
@@ -19,6 +20,7 @@ SHARE = 0
 """Where in the memory 1 / (rows of the batch) is."""
 
 KINDS = "uvUV"
+INDEXED = "UVW"
 
 SIGNATURES: Mapping[str, str] = {
     "sum": "n m R dst a s t",
@@ -27,12 +29,6 @@ SIGNATURES: Mapping[str, str] = {
     "take": "n m R dst a s t index i",
     "take1": "n m R dst a s t index i",
     "mean": "n dst d R a s",
-    "copy": "n m R dst ds dt a s t",
-    "copy1": "n m dst ds dt a s t",
-    "add_to": "n m R dst ds dt a s t",
-    "add_to1": "n m dst ds dt a s t",
-    "scatter_add": "n R dst a *index",
-    "scatter_add1": "n dst a *index",
     "matmul": "w n m R dst a s t b bw bt bias cw cs",
     "outer": "w n m dst d R a aw as b bw br",
     "transpose": "n R dst d a s",
@@ -40,15 +36,22 @@ SIGNATURES: Mapping[str, str] = {
 
 
 def signature(kernel: str) -> list[str]:
-    """The names of a kernel's arguments; an ``*index`` is n more for each that has one."""
+    """The names of a kernel's arguments; an ``*index`` is n more, or R more in a kernel with W."""
     if "|" not in kernel:
         return SIGNATURES[kernel].split()
-    kinds, _, stored = kernel.split("|")
-    results = [f"dst{k}" for k, _ in enumerate(stored.split())]
-    reads = [f"{name}{k}" for k, kind in enumerate(kinds) for name in ("as" if kind > "Z" else "a")]
-    return ["n", "R", *results, *reads, *["*index" for kind in kinds if kind < "Z"]]
+    reads, writes = kinds_of(kernel)
+    names = [f"dst{k} d{k}" if kind > "Z" else f"dst{k}" for k, kind in enumerate(writes)]
+    names += [f"a{k} s{k}" if kind > "Z" else f"a{k}" for k, kind in enumerate(reads)]
+    indices = ["*index" for kind in reads + writes if kind in INDEXED]
+    return ["n", "R", *" ".join(names).split(), *indices]
+
+
+def kinds_of(kernel: str) -> tuple[str, str]:
+    """The kinds of what an element-wise kernel reads, and of what it stores."""
+    reads, _, writes = kernel.partition("|")[0].partition(">")
+    return reads, writes
 
 
 def single(word: str, kinds: str) -> str:
     """The name of the kernel of one operation."""
-    return f"{kinds}|{word} {' '.join(f'a{k}' for k, _ in enumerate(kinds))}|r0"
+    return f"{kinds}>v|{word} {' '.join(f'a{k}' for k, _ in enumerate(kinds))}|r0"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from autograd.compiler.arrays import Shape, places_of
 from autograd.compiler.native_signatures import KINDS
 
 BEFORE, ROWS, AFTER, UPDATE = range(4)
@@ -40,6 +41,14 @@ class Operand(NamedTuple):
     t: int
     each: tuple[int, ...] = ()
     """From the place on where each element is, in C order."""
+
+    def along(self, shape: Shape) -> Operand:
+        """The elements one behind the other: with t from each to the next, or ``each``."""
+        n, m = shape
+        if self.each or m == 1 or n == 1 or self.s == m * self.t:
+            return self._replace(s=0, t=self.s if m == 1 else self.t)
+        each = places_of((0, self.s, self.t), shape).tolist()
+        return self._replace(s=0, t=0, each=tuple(each))
 
 
 @dataclass(slots=True)
@@ -98,30 +107,58 @@ class Plan:
         return self.kernels.setdefault(kernel, len(self.kernels))
 
     def apply(
+        self, table: int, body: str, count: int, to: Sequence[int], operands: Sequence[Operand]
+    ) -> None:
+        """Add an element-wise kernel over so many elements; the results lie in line.
+
+        In tables of what is uniform it goes through a vector of elements at a time.
+        """
+        varies = table == ROWS
+        unit, length = (self.length, self.length) if varies else (1, padded(count))
+        results = [Operand(True, place, 0, unit) for place in to]
+        if not varies:
+            lines = [_in_line(o, count, length) for o in operands]
+            self._add(table, body, (1, length), results, lines)
+        elif all(o.t == o.varies * unit and not o.each for o in operands):
+            self._add(table, body, (1, count * unit), results, operands)
+        else:
+            self._add(table, body, (count, unit), results, operands)
+
+    def put(
+        self, table: int, body: str, count: int, to: Operand, operands: Sequence[Operand]
+    ) -> None:
+        """The same for elements that go to places of a block, one after the other."""
+        self._add(table, body, (count, self.length if to.varies else 1), [to], operands)
+
+    def _add(
         self,
         table: int,
         body: str,
-        sizes: tuple[int, int, int],
-        places: Sequence[int],
+        sizes: tuple[int, int],
+        results: Sequence[Operand],
         operands: Sequence[Operand],
     ) -> None:
-        """Add an element-wise kernel over (n, m) elements of so many numbers each, in as few
-        entries as the strides allow; the results are in C order."""
-        (n, m, length), indexed = sizes, any(o.each for o in operands)
-        if n == 1 or m == 1 or all(o.each or o.s == m * o.t for o in operands):
-            operands = [o._replace(s=0, t=o.s if m == 1 else o.t) for o in operands]
-            n, m = 1, n * m
-            if not indexed and all(m == 1 or o.t == (length if o.varies else 0) for o in operands):
-                m, length = 1, m * length
-        kinds = "".join(KINDS[o.varies + 2 * bool(o.each)] for o in operands)
-        number = self.number(f"{kinds}|{body}")
-        for i in range(n):
-            words = [number, m, length, *(place + i * m * length for place in places)]
-            for o in operands:
-                words += (o.place,) if o.each else (o.place + i * o.s, o.t)
-            for o in operands:
-                words += o.each[i * m : (i + 1) * m]
-            self.tables[table].extend(words)
+        reads, writes = ("".join(map(_kind, each)) for each in (operands, results))
+        words = [self.number(f"{reads}>{writes}|{body}"), *sizes]
+        for o in (*results, *operands):
+            words += (o.place,) if o.each else (o.place, o.t)
+        for o in (*operands, *results):
+            words += o.each
+        self.tables[table].extend(words)
+
+
+def _kind(o: Operand) -> str:
+    return "W" if o.t and o.each else KINDS[o.varies + 2 * bool(o.each)]
+
+
+def _in_line(o: Operand, count: int, length: int) -> Operand:
+    """An operand of which a vector of elements is read at a time; 1 for t means that it is."""
+    if count == 1:
+        return Operand(True, o.place + sum(o.each), 0, 1)
+    each = o.each or (tuple(range(0, count * o.t, o.t)) if o.t not in (0, 1) else ())
+    return Operand(
+        o.t == 1, o.place, 0, 1 if each else o.t, each + (0,) * (length - count if each else 0)
+    )
 
 
 def padded(count: int) -> int:

@@ -21,7 +21,7 @@ from autograd.compiler.arrays import (
 )
 from autograd.compiler.listing import unrolled
 from autograd.compiler.native_regions import Body, Read
-from autograd.compiler.native_tables import PAD, UPDATE, Operand, Plan, padded
+from autograd.compiler.native_tables import UPDATE, Operand, Plan, padded
 
 ONE = (1, 1)
 
@@ -61,16 +61,16 @@ class _Update:
             elif WORDS[program.codes[k]] != "view":
                 self._once(k)
         stored = [body.named(root, ONE) for root in program.roots]
-        reads = [Operand(read.base == INPUTS, self._place(read), 0, 0) for read, _ in body.reads]
-        self.plan.apply(UPDATE, body.storing(stored), (1, 1, self.width), self.results, reads)
+        reads = [Operand(False, self._place(r), 0, r.base == INPUTS) for r, _ in body.reads]
+        self.plan.apply(UPDATE, body.storing(stored), self.width, self.results, reads)
 
     def _once(self, k: int) -> None:
         """What is the same for all parameters."""
         reads = Body(self.program)
         reads.add(k)
         self.places[k] = self.plan.uniform(1)
-        operands = [Operand(True, self._place(read), 0, 0) for read, _ in reads.reads]
-        self.plan.apply(UPDATE, reads.storing(["r0"]), (1, 1, PAD), [self.places[k]], operands)
+        operands = [Operand(False, self._place(read), 0, 0) for read, _ in reads.reads]
+        self.plan.apply(UPDATE, reads.storing(["r0"]), 1, [self.places[k]], operands)
 
     def _place(self, read: Read) -> int:
         """Where what is read lies, or begins."""
