@@ -113,8 +113,8 @@ class Machine:
             self.at(place, len(numbers))[:] = numbers
         fields = {
             "kernels": _address(self._kernels), "memory": _address(self.memory) + 8 * self._zero,
-            "length": self.length, "inputs": FIRST_REGISTER, "width": planned.inputs,
-            "copy": planned.copy, "copy_stride": planned.copy_stride,
+            "length": self.length, "width": planned.inputs,
+            "copy": planned.copy, "stride": planned.stride,
             "loss": planned.loss, "hyper": planned.hyper,
             "roots": _address(self._roots), "root_count": len(planned.roots),
         }  # fmt: skip
@@ -169,6 +169,7 @@ class Runner:
     def __init__(self, program: ArrayProgram, planned: Plan, planning: Planning) -> None:
         self._program, self._planning, self._done = program, planning, 0
         self._plan = planned
+        library().addresses(planned.kernels)  # before a fork can come between
         self._work = max(1, planned.registers, len(planned.tables[ROWS]) // 8)
         self._plans, self._free = {planned.length: planned}, dict[int, deque[Machine]]()
         self._final = len(program) > MOST_OPERATIONS

@@ -329,7 +329,9 @@ def _transpose(k: _Kernel) -> None:
             k.load(k["a"], (k.e.least(k.e.sum(i, q), last), k["s"]), r) for q in range(lanes)
         ]
         for q, vector in enumerate(transposed(k.e, vectors)):
-            k.store(vector, k["dst"], (k.e.sum(r, q), k["d"]), i)
+            row = k.e.sum(r, q)
+            with k.e.builder.if_then(k.e.builder.icmp_signed("<", row, k["R"])):
+                k.store(vector, k["dst"], (row, k["d"]), i)
 
     k.each("n", lambda i: k.each_vector(lambda r: square(i, r)), lanes)
 

@@ -37,9 +37,9 @@ SIGNATURES: dict[str, Any] = {
     "train": (INTEGER, ADDRESS, ADDRESS, INTEGER, INTEGER),
 }  # fmt: skip
 CORE = [
-    *"matmul outer transpose sum max mean".split(),
+    *"matmul outer transpose sum max mean take".split(),
     *starmap(single, (each.split(".") for each in (
-        "add.vv add.uv sub.vv mul.vv mul.uv neg.v divide.vv sqrt.v exp.v log.v less_equal.vu "
+        "add.vu sub.vv mul.vu mul.vv divide.vv sqrt.v exp.v log.v equal.vu less_equal.vu "
         "where.vuv where.vuu"
     ).split())),
 ]  # fmt: skip

@@ -14,17 +14,18 @@ from typing import Any
 from llvmlite import ir
 
 from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Whole
-from autograd.compiler.native_kernels import KERNEL, NUMBERS, WORDS, transposed
+from autograd.compiler.native_kernels import KERNEL, NUMBERS, WORDS
 from autograd.compiler.native_signatures import SHARE
 
 WHOLES = WHOLE.as_pointer()
 MACHINE = (
     "kernels", "memory", "before", "before_end", "rows", "rows_end", "after", "after_end",
-    "update", "update_end", "length", "inputs", "width", "copy", "copy_stride", "loss", "hyper",
+    "update", "update_end", "length", "width", "copy", "stride", "loss", "hyper",
     "roots", "root_count",
 )  # fmt: skip
-"""``kernels``: their addresses.  ``length``: rows per block.  ``copy``: where the inputs lie row by
-row, if anywhere (0: nowhere).  ``roots``: per root its place, and 1 where it varies, else 0."""
+"""``kernels``: their addresses.  ``length``: rows per block.  ``copy``: where rows of ``width``
+inputs lie, ``stride`` numbers apart.  ``roots``: per root its place, and 1 where it varies, else 0.
+"""
 
 TRAINING = (
     "rows", "order", "count", "batch_size", "hyper", "hyper_count", "losses",
@@ -86,38 +87,24 @@ def _follow(e: Loop) -> None:
 
 
 def _load(e: Loop) -> None:
-    """Read some rows of the data, in an order if there is one: inputs become varying blocks."""
+    """Copy some rows of the data, in an order if there is one, to where they lie row by row."""
     b, (machine, data, order, start, count) = e.builder, e.function.args
     memory = e.field(machine, MACHINE, "memory", NUMBERS)
-    get = {name: e.field(machine, MACHINE, name) for name in MACHINE[10:15]}
-    inputs, copy = e.at(memory, get["inputs"]), e.at(memory, get["copy"])
+    width, copy, stride = (e.field(machine, MACHINE, name) for name in ("width", "copy", "stride"))
     ordered = e.is_not(b.ptrtoint(order, WHOLE), 0)
-    keeps, last, width = e.is_not(get["copy"], 0), e.sum(start, count, -1), get["width"]
 
-    def row_of(r: Whole) -> Any:
-        place = e.least(e.sum(start, r), last)
+    def row(r: Whole) -> None:
+        place = e.sum(start, r)
         # where there is no order, something else is read and not looked at
         chosen = b.load(b.select(ordered, b.gep(order, [place]), machine), typ=WHOLE)
-        return e.at(data, (b.select(ordered, chosen, place), width))
+        source = e.at(data, (b.select(ordered, chosen, place), width))
+        e.copy(e.at(memory, copy, (r, stride)), source, width)
 
-    def some(r: Whole) -> None:
-        rows = [row_of(e.sum(r, q)) for q in range(e.lanes)]
-
-        def square(i: Whole) -> None:
-            """As many columns as rows, or what is left of them."""
-            mask = e.first_lanes(b.sub(width, i))
-            vectors = [e.load_some(mask, row, i) for row in rows]
-            for q, vector in enumerate(transposed(e, vectors)):
-                column = e.sum(i, q)
-                with b.if_then(b.icmp_signed("<", column, width)):
-                    e.store(vector, inputs, (column, get["length"]), r)
-            with b.if_then(keeps):
-                for q, vector in enumerate(vectors):
-                    e.store(vector, copy, (e.sum(r, q), get["copy_stride"]), i)
-
-        e.loop(0, width, e.lanes, square)
-
-    e.loop(0, count, e.lanes, some)
+    with b.if_else(b.or_(ordered, b.icmp_signed("!=", width, stride))) as (apart, together):
+        with apart:
+            e.loop(0, count, 1, row)
+        with together:
+            e.copy(e.at(memory, copy), e.at(data, (start, width)), b.mul(count, width))
     b.ret_void()
 
 
@@ -205,7 +192,8 @@ def _step(e: Loop) -> None:
     finite = b.fcmp_ordered("==", b.fsub(loss, loss), ir.Constant(DOUBLE, 0.0))
     with b.if_then(finite):
         numbers = e.at(hyper, (step, get["hyper_count"]))
-        e.copy(e.at(memory, e.field(machine, MACHINE, "hyper")), numbers, get["hyper_count"])
+        to = e.at(memory, e.field(machine, MACHINE, "hyper"))
+        e.loop(0, get["hyper_count"], 1, lambda k: e.copy_one(e.at(to, k), e.at(numbers, k)))
         e.call("run", *given, e.whole(PARTS["update"]))
     b.ret(b.zext(b.not_(finite), WHOLE))
 

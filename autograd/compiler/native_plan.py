@@ -82,7 +82,11 @@ class Planner:
         for k in (PARAMETERS, CONSTANTS):
             places.room(k)
         (out.param_count, _), (out.inputs, _) = self.shapes[PARAMETERS], self.shapes[INPUTS]
-        out.params, out.copy_stride = self.place[PARAMETERS], padded(out.inputs)
+        out.params, width = self.place[PARAMETERS], padded(out.inputs)
+        # few inputs are copied at once, many are read a vector at a time
+        out.copy, out.stride = out.register(width), out.inputs if out.inputs < PAD else width
+        sizes = (self.length, out.inputs, self.place[INPUTS], self.length, out.copy, out.stride)
+        self._emit(ROWS, "transpose", *sizes)
         out.constants = [(self.place[CONSTANTS], self.program.constants)]
         self._place_sums()
         start = len(LEAVES)
@@ -199,12 +203,9 @@ class Planner:
 
     def _row_by_row(self, b: int, shape: Shape) -> tuple[int, int, int]:
         """Place, stride of windows, stride of rows of a block that lies row by row."""
-        (windows, width), out = shape, self.out
-        read = self._read_of(b)
+        (windows, width), read = shape, self._read_of(b)
         if read.base == INPUTS and read.table < 0 and (read.t == 1 or width == 1):
-            if not out.copy:
-                out.copy = out.register(out.copy_stride)
-            return out.copy + read.start, read.s, out.copy_stride
+            return self.out.copy + read.start, read.s, self.out.stride
         operand = self._as_varying(self._operand(b, ROWS), shape)
         stride = padded(windows * width) + PAD
         place = self.places.scratch(ROWS, stride)

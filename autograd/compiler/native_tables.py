@@ -70,7 +70,8 @@ class Plan:
     params: int = 0
     param_count: int = 0
     copy: int = 0
-    copy_stride: int = 0
+    stride: int = 0
+    """Where they lie row by row, and how far apart rows are."""
     roots: list[tuple[int, bool]] = field(default_factory=list)
     loss: int = 0
     gradient: int = 0
