@@ -87,47 +87,32 @@ class Known(Block):
 
 @final
 class Column(Block):
-    """One column of a block: what is done to it is done to all of them."""
+    """One column of a block, as whose index it has: what is done to it is done to all of them."""
 
-    __slots__ = ("place", "whole")
+    __slots__ = ("place",)
 
     def __init__(self, whole: Block, place: int) -> None:
-        self.recorder, self.whole, self.place = whole.recorder, whole, place
-
-    @property
-    def index(self) -> int:  # type: ignore[override]
-        """The column taken out, when something is done to it alone."""
-        n, m = self.whole.shape
-        return self.recorder.view(self.whole, (self.place, m, 0), (n, 1)).index
+        super().__init__(whole.recorder, whole.index)
+        self.place = place
 
 
 @final
-class Partial(Block):
-    """The first columns of a block, folded by an operation; ``start`` was there before them."""
+class Fold(Block):
+    """The first columns of a block added up, or the largest of them: no block before the last."""
 
-    __slots__ = ("count", "start", "whole", "word")
+    __slots__ = ("count", "start")
 
-    def __init__(self, word: str, whole: Block, count: int, start: Number | None) -> None:
-        self.recorder, self.word, self.whole = whole.recorder, word, whole
-        self.count, self.start = count, start
-
-    @property
-    def index(self) -> int:  # type: ignore[override]
-        """The fold written out, when it does not go on to the last column."""
-        folded = self.start
-        for place in range(self.count):
-            column = self.recorder.view(
-                self.whole, (place, self.whole.shape[1], 0), (self.whole.shape[0], 1)
-            )
-            folded = (
-                column if folded is None else self.recorder.emit(FOLDED[self.word], folded, column)
-            )
-        assert isinstance(folded, Block)
-        return folded.index
+    def __init__(self, recorder: Recorder, count: int, start: Number | None) -> None:
+        self.recorder, self.count, self.start = recorder, count, start
 
 
-FOLDED = {"sum": "add", "max": "maximum"}
+def every_column(number: Number) -> Number:
+    """What stands for one column as what it stands for: all of them."""
+    return Block(number.recorder, number.index) if isinstance(number, Column) else number
+
+
 FOLDS = {"add": "sum", "maximum": "max"}
+"""What it is to do this with one column after the other."""
 
 
 def _simpler_quotient(m: Any, a: Number, b: Number) -> Number | None:

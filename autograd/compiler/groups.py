@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, TypeAlias
 
 from autograd.compiler.arrays import CONSTANTS, INPUTS, PARAMETERS
@@ -162,19 +162,12 @@ def _groups_among(nodes: Sequence[Value], group_of: dict[Value, int]) -> set[int
     return found  # type: ignore[return-value]
 
 
-def lengths_of(row: Primitive, count: int) -> list[int]:
-    """How many of so many operands each role of a variadic row takes."""
-    in_a_row = [role.endswith("*") for role in row.roles]
-    length = (count - in_a_row.count(False)) // in_a_row.count(True)
-    return [length if many else 1 for many in in_a_row]
-
-
-def parts_of(operands: Sequence[Any], lengths: Sequence[int]) -> Iterator[Sequence[Any]]:
-    """The operands by role."""
-    start = 0
-    for length in lengths:
-        yield operands[start : start + length]
-        start += length
+def runs_of(row: Primitive, count: int) -> list[slice]:
+    """Which of so many operands are a role's, in a row where it takes many."""
+    many = [role.endswith("*") for role in row.roles] or [False] * count
+    length = (count - many.count(False)) // max(1, many.count(True))
+    ends = [*accumulate(length if in_a_row else 1 for in_a_row in many)]
+    return [*map(slice, [0, *ends], ends)]
 
 
 def _refuse(node: Value) -> Any:
@@ -187,7 +180,7 @@ def _refuse(node: Value) -> Any:
 
 
 Region = list[list[tuple[Value, ...]]]
-"""The operands of ``dot`` nodes: rows of nodes that share their inputs, with the same weights."""
+"""The operands of nodes: rows of nodes that share their columns, all with the same matrix."""
 
 
 def regions_of(group: Group, matrix: slice, columns: slice) -> list[Region]:
@@ -199,6 +192,18 @@ def regions_of(group: Group, matrix: slice, columns: slice) -> list[Region]:
     for row in rows.values():
         regions.setdefault(tuple([parents[matrix] for parents in row]), []).append(row)
     return list(regions.values())
+
+
+def sides_of(row: Primitive, count: int) -> list[tuple[slice, slice]]:
+    """Where among so many operands there may be a matrix, and where what is done with it.
+
+    A ``dot`` has its weights or its inputs, to be multiplied with the others; a ``take`` the
+    numbers among which the index chooses.
+    """
+    if row is TAKE and count > 2:
+        return [(slice(-1), slice(-1, None))]
+    weights, inputs = slice(count // 2), slice(count // 2, count - 1)
+    return [(weights, inputs), (inputs, weights)] if row is DOT and count > 1 else []
 
 
 def _sums(order: Sequence[Value], roots: Sequence[Value]) -> Rewritten:

@@ -36,15 +36,15 @@ from autograd.compiler.arrays import (
     through,
 )
 from autograd.compiler.blocks import (
-    FOLDED,
     FOLDS,
     ONE,
     SIMPLER,
     Block,
     Column,
+    Fold,
     Known,
     Number,
-    Partial,
+    every_column,
     steps_of,
 )
 from autograd.rules import BASIS, namespace
@@ -153,10 +153,8 @@ class Recorder:
         kinds = {type(x) for x in operands}
         if kinds <= {float, Known}:
             return self._computed(word, operands)
-        if Column in kinds or Partial in kinds:
-            done = self._in_columns(word, operands)
-            if done is not None:
-                return done
+        if Column in kinds:
+            return self._in_columns(word, operands)
         return self._emit(CODE[word], tuple([self.index(x) for x in operands]))
 
     def _computed(self, word: str, operands: Sequence[Any]) -> Number:
@@ -167,38 +165,27 @@ class Recorder:
         rows = zip(*(column * length if len(column) == 1 else column for column in columns))
         return self.constant([float(function(*row)) for row in rows])
 
-    def _in_columns(self, word: str, operands: Sequence[Number]) -> Number | None:
-        """The same done to all columns, or a fold that takes in the next; else None."""
+    def _in_columns(self, word: str, operands: Sequence[Number]) -> Number:
+        """The same done to all columns; or, to add them up, one taken in after the other."""
         if word in FOLDS:
-            folded = self._folded(FOLDS[word], *operands)
-            if folded is not None:
-                return folded
-        columns = [x for x in operands if isinstance(x, Column)]
-        same = len({(x.place, x.whole.shape[1]) for x in columns}) == 1
-        if not same or any(isinstance(x, Partial) for x in operands):
-            return None
-        whole = self.emit(word, *[x.whole if isinstance(x, Column) else x for x in operands])
-        return Column(whole, columns[0].place) if isinstance(whole, Block) else whole
+            return self._folded(word, *operands)
+        (place,) = {x.place for x in operands if isinstance(x, Column)}
+        return Column(self.block(self.emit(word, *map(every_column, operands))), place)
 
-    def _folded(self, word: str, before: Number, column: Number) -> Number | None:
-        """The next column taken in; the last makes it one operation.  None for anything else."""
+    def _folded(self, word: str, before: Number, column: Number) -> Number:
+        """The next column taken in: the last makes it one operation."""
         if not isinstance(column, Column):
             before, column = column, before
-        if not isinstance(column, Column):
-            return None
-        whole, place = column.whole, column.place
-        if isinstance(before, Column) and before.place == 0:
-            before = Partial(word, before.whole, 1, None)
-        elif place == 0 and not isinstance(before, Column | Partial):
-            before = Partial(word, whole, 0, before)
-        if not isinstance(before, Partial) or before.word != word:
-            return None
-        if (before.whole.index, before.count) != (whole.index, place):
-            return None
-        if place + 1 < whole.shape[1]:
-            return Partial(word, whole, place + 1, before.start)
-        total = self.reduce(word, whole)
-        return total if before.start is None else self.emit(FOLDED[word], before.start, total)
+        assert isinstance(column, Column)
+        if isinstance(before, Column):
+            before = Fold(self, 1, None)
+        elif not isinstance(before, Fold):
+            before = Fold(self, 0, before)
+        assert before.count == column.place, "columns are taken in in order"
+        if column.place + 1 < column.shape[1]:
+            return Fold(self, column.place + 1, before.start)
+        total = self.reduce(FOLDS[word], column)
+        return total if before.start is None else self.emit(word, before.start, total)
 
     def reduce(self, word: str, a: Block) -> Block:
         """The sum or the largest along the rows of a block (n, m): (n, 1)."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autograd.compiler.arrays import PARAMETERS, Integers, Shape, places_of
-from autograd.compiler.blocks import ONE, Block, Column, Known, Number
+from autograd.compiler.blocks import ONE, Block, Column, Known, Number, every_column
 from autograd.compiler.groups import FEW, TAKE
 from autograd.compiler.record import Recorder
 from autograd.primitive import Primitive
@@ -25,13 +25,11 @@ from autograd.primitive import Primitive
 class Step:
     """What was computed from what: what to pay back.
 
-    An operand of a ``width`` stands for so many operands of the row, the columns of its block; one
-    of width 0 is an operand itself.
+    A block of several columns stands for as many operands of the row.
     """
 
     row: Primitive
     operands: tuple[Number, ...]
-    widths: tuple[int, ...]
     result: Block
 
 
@@ -178,37 +176,19 @@ class Tape:
 
     def repay_step(self, step: Step, debt: Number) -> None:
         """Pay a debt by the partials of a row."""
-        if step.row is TAKE and any(step.widths):
+        if step.row is TAKE:
             partials: Sequence[Number] = self._slopes_of_taken(*step.operands)
         else:
-            arguments = spread(step.operands, step.widths)
+            arguments = spread(step.operands)
             partials = step.row.partials(self.recorder.namespace, *arguments, step.result)
         place = 0
-        shape = step.result.shape
-        for operand, width in zip(step.operands, step.widths):
-            if width:
-                self._repay_columns(operand, debt, partials[place : place + width])
-            elif self.leads(operand):
+        for operand in step.operands:
+            width = width_of(operand)
+            if self.leads(operand):
                 assert isinstance(operand, Block)
-                self.pay(operand, debt * partials[place], shape)
-            place += width or 1
-
-    def _repay_columns(self, whole: Number, debt: Number, partials: Sequence[Number]) -> None:
-        if not self.leads(whole):
-            return
-        assert isinstance(whole, Block)
-        first = partials[0]
-        if isinstance(first, float) and all(p == first for p in partials):
-            return self.pay(whole, debt * first, whole.shape)
-        if all(isinstance(p, Column) and p.place == k for k, p in enumerate(partials)):
-            wholes = {p.whole.index for p in partials}  # type: ignore[union-attr]
-            if len(wholes) == 1:
-                slopes = Block(self.recorder, wholes.pop())
-                return self.pay(whole, debt * slopes, whole.shape)
-        n = whole.shape[0]
-        for k, partial in enumerate(partials):
-            column = self.recorder.view(whole, (k, len(partials), 0), (n, 1))
-            self.pay(column, debt * partial, (n, 1))
+                amount = debt * every_column(partials[place])
+                self.pay(operand, amount, (step.result.shape[0], width))
+            place += width
 
     def _repay_product(self, step: Product, debt: Number) -> None:
         recorder, a, b = self.recorder, step.matrix, step.columns
@@ -243,9 +223,8 @@ class Tape:
 
     def _slopes_of_taken(self, values: Number, index: Number) -> list[Number]:
         """The partials of ``take`` for all values at once: 1 where the index is their place."""
-        assert isinstance(values, Block)
-        chosen = self._chosen(index, values.shape[1])
-        return [*(Column(chosen, k) for k in range(values.shape[1])), 0.0]
+        count = width_of(values)
+        return [*[self._chosen(index, count)] * count, 0.0]
 
     def _chosen(self, index: Number, count: int) -> Block:
         """Per index a row of zeros, with a one in its place."""
@@ -263,18 +242,20 @@ _REPAY: dict[type, Callable[..., None]] = {
 }
 
 
-def spread(operands: Sequence[Number], widths: Sequence[int]) -> list[Number]:
-    """The operands of a row: a block of columns is as many."""
-    if not any(widths):
-        return list(operands)
-    spread: list[Number] = []
-    for operand, width in zip(operands, widths):
-        if width:
-            assert isinstance(operand, Block)
-            spread += [Column(operand, k) for k in range(width)]
+def width_of(operand: Number) -> int:
+    """How many operands of a row it stands for."""
+    return operand.shape[1] if isinstance(operand, Block) else 1
+
+
+def spread(operands: Sequence[Number]) -> list[Number]:
+    """The operands of a row: a block of several columns is as many."""
+    every: list[Number] = []
+    for x in operands:
+        if isinstance(x, Block) and x.shape[1] > 1:
+            every += [Column(x, k) for k in range(x.shape[1])]
         else:
-            spread.append(operand)
-    return spread
+            every.append(x)
+    return every
 
 
 def _is_disjoint(places: Sequence[Integers]) -> bool:

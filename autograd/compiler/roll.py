@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice, repeat
 
 import numpy as np
@@ -28,17 +28,16 @@ from autograd.compiler.arrays import (
 )
 from autograd.compiler.blocks import ONE, Block, Number
 from autograd.compiler.groups import (
-    DOT,
     FEW,
     TAKE,
     Found,
     Group,
     Region,
     groups,
-    lengths_of,
     numbered,
-    parts_of,
     regions_of,
+    runs_of,
+    sides_of,
 )  # fmt: skip
 from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Join, LookUp, Product, Step, Tape, spread
@@ -120,56 +119,45 @@ class Roller:
 
     def compute(self, number: int, group: Group) -> None:
         """Record the value of a group."""
-        if group.row is DOT and len(group.parents[0]) > 1:
-            regions = self._regions(group)
-            if regions is not None:
-                return self._multiply(number, group, regions)
-        if group.row is TAKE and len(group.parents[0]) > 2:
-            looked_up = self._rows_looked_up(group)
-            if looked_up is not None:
-                return self._look_up(number, group, looked_up)
-        operands, widths = self._operands(group)
-        if group.row is TAKE and any(widths):
+        shared = self._shared(group)
+        if shared:
+            return self._share(number, group, *shared)
+        operands = self._operands(group)
+        if group.row is TAKE:
             y: Number = self._taken(*operands)
         else:
-            y = group.row.forward(self.recorder.namespace, *spread(operands, widths))
+            y = group.row.forward(self.recorder.namespace, *spread(operands))
         result = self._stored(group.row, y, operands, (len(group.members), 1))
         self._settle(number, group, group.members, result)
         if group.paid:
-            self.tape.note(Step(group.row, operands, widths, result), *operands)
+            self.tape.note(Step(group.row, operands, result), *operands)
 
-    def _operands(self, group: Group) -> tuple[tuple[Number, ...], tuple[int, ...]]:
-        parents = group.parents
-        if not group.row.variadic:
-            return self._columns(parents)
-        lengths = lengths_of(group.row, len(parents[0]))
-        runs = [run for run in parts_of(parents[0], lengths) if len(run) > 1]
-        many, alike = max(lengths), all(map(self._from_one_group, runs))
-        if many < 2 or (many <= FEW and not alike and group.row is not TAKE):
-            return self._columns(parents)
-        shape = len(parents), many
+    def _operands(self, group: Group) -> tuple[Number, ...]:
+        """A number or a block for each; where a role takes many from one group, one for them."""
+        row, parents, count = group.row, group.parents, len(group.parents[0])
+        runs = runs_of(row, count)
+        most = max([run.stop - run.start for run in runs], default=0)
+        if row is not TAKE and most <= FEW and not self._are_from_groups(parents[0], runs):
+            runs = [slice(k, k + 1) for k in range(count)]
         operands: list[Number] = []
-        for length, *nodes in zip(lengths, *[parts_of(each, lengths) for each in parents]):
-            if length == 1:
-                operands.append(self._gather([node for (node,) in nodes]))
-            else:
-                whole = self._gather([node for each in nodes for node in each], shape)
-                operands.append(self._whole(whole, shape))
-        return tuple(operands), tuple([length if length > 1 else 0 for length in lengths])
+        for run in runs:
+            nodes = [node for each in parents for node in each[run]]
+            shape = len(parents), run.stop - run.start
+            whole = shape[1] > 1 or (row is TAKE and not operands)
+            operands.append(self._whole(nodes, shape) if whole else self._gather(nodes))
+        return tuple(operands)
 
-    def _columns(
-        self, parents: Sequence[tuple[Value, ...]]
-    ) -> tuple[tuple[Number, ...], tuple[int, ...]]:
-        operands = tuple([self._gather(column) for column in zip(*parents)])
-        return operands, (0,) * len(operands)
+    def _are_from_groups(self, nodes: Sequence[Value], runs: Sequence[slice]) -> bool:
+        """Whether the nodes of each run are computed or given, in one group."""
+        for run in runs:
+            sources = {self.group_of[node] for node in nodes[run]}
+            if run.stop - run.start > 1 and (len(sources) > 1 or CONSTANTS in sources):
+                return False
+        return True
 
-    def _from_one_group(self, nodes: Sequence[Value]) -> bool:
-        first = self.group_of[nodes[0]]
-        return first != CONSTANTS and all(self.group_of[node] == first for node in nodes)
-
-    def _whole(self, number: Number, shape: Shape) -> Number:
-        """A constant for all columns as a block of them."""
-        return self.recorder.reshaped(self.recorder.block(number), shape)
+    def _whole(self, nodes: Sequence[Value], shape: Shape) -> Block:
+        """The nodes as a block of this shape, also where they are all the same."""
+        return self.recorder.reshaped(self.recorder.block(self._gather(nodes, shape)), shape)
 
     def _stored(self, row: Primitive, y: Number, operands: Sequence[Number], shape: Shape) -> Block:
         """The value as a block of its own: rows may give back an operand, or what is known.
@@ -249,19 +237,16 @@ class Roller:
 
     # -- matrix products ------------------------------------------------------------------------
 
-    def _regions(self, group: Group) -> list[tuple[Region, bool]] | None:
-        """The nodes of ``dot`` by products, if there is something to share, and which side is the
-        matrix (False: the weights)."""
-        n = (len(group.parents[0]) - 1) // 2
-        for swapped in (False, True):
-            matrix, columns = _sides(n, swapped)
+    def _shared(self, group: Group) -> tuple[slice, slice, list[Region]] | None:
+        """Which operands are a matrix and which its columns, and the nodes that share them."""
+        for matrix, columns in sides_of(group.row, len(group.parents[0])):
             if not all(self._is_uniform(each[matrix][:1]) for each in group.parents):
                 continue
             found = regions_of(group, matrix, columns)
             if len(found) <= max(FEW, len(group.members) // 2) and all(
                 self._is_uniform(parents[matrix]) for region in found for parents in region[0]
             ):
-                return [(region, swapped) for region in found]
+                return matrix, columns, found
         return None
 
     def _is_uniform(self, nodes: Sequence[Value]) -> bool:
@@ -269,55 +254,38 @@ class Roller:
         sources = {*map(self.group_of.__getitem__, nodes)}
         return not any(self._block(group).varying for group in sources)
 
-    def _multiply(self, number: int, group: Group, regions: Sequence[tuple[Region, bool]]) -> None:
-        recorder, n = self.recorder, (len(group.parents[0]) - 1) // 2
+    def _share(
+        self, number: int, group: Group, matrix: slice, columns: slice, regions: Sequence[Region]
+    ) -> None:
+        """Record one product, or one look-up, per region."""
         numbers = {id(parents): k for k, parents in enumerate(group.parents)}
         members: list[Value] = []
         results: list[Block] = []
-        for region, swapped in regions:
-            matrix, columns = _sides(n, swapped)
-            w, i = len(region), len(region[0])
-            a = self._gather([p for parents in region[0] for p in parents[matrix]], (i, n))
-            b = self._gather([p for row in region for p in row[0][columns]], (w, n))
-            bias = self._gather([parents[-1] for row in region for parents in row], (w, i))
-            a, b = self._whole(a, (i, n)), self._whole(b, (w, n))
-            assert isinstance(a, Block)
-            assert isinstance(b, Block)
-            result = recorder.product(a, b, None if _is_zero(bias) else bias)
-            results.append(result)
-            members += [group.members[numbers[id(p)]] for row in region for p in row]
-            if group.paid:
-                self.tape.note(Product(a, b, bias, result), a, b, bias)
-        self._settle(number, group, members, self._together(results))
-
-    def _rows_looked_up(self, group: Group) -> list[Region] | None:
-        """The nodes of ``take`` by the uniform rows that they look into; None where these vary."""
-        if not self._is_uniform([value for parents in group.parents for value in parents[:-1]]):
-            return None
-        by_place = sorted(group.parents, key=lambda parents: self.slots.get(parents[0], -1))
-        rows = replace(group, parents=by_place)
-        found = regions_of(rows, slice(-1), slice(-1, None))
-        return found if len(found) <= FEW else None
-
-    def _look_up(self, number: int, group: Group, regions: Sequence[Region]) -> None:
-        """``take`` from uniform numbers: places that look into the same rows do so together."""
-        recorder, results = self.recorder, []
-        numbers = {id(parents): k for k, parents in enumerate(group.parents)}
-        members: list[Value] = []
         for region in regions:
-            w, i, n = len(region), len(region[0]), len(region[0][0]) - 1
-            values = self._gather([p for parents in region[0] for p in parents[:-1]], (i, n))
-            rows = self._whole(values, (i, n))
-            index = recorder.block(self._gather([row[0][-1] for row in region]))
-            index = recorder.reshaped(index, (w, 1))
-            assert isinstance(rows, Block)
-            tiled = recorder.table(rows, np.tile(np.arange(i * n), w), (w * i, n))
-            each = recorder.table(index, np.repeat(np.arange(w), i), (w * i, 1))
-            results.append(recorder.take(tiled, each))
-            members += [group.members[numbers[id(p)]] for row in region for p in row]
+            nodes = [p for parents in region[0] for p in parents[matrix]]
+            a = self._whole(nodes, (len(region[0]), len(nodes) // len(region[0])))
+            nodes = [p for row in region for p in row[0][columns]]
+            b = self._whole(nodes, (len(region), len(nodes) // len(region)))
+            step = self._looked_up(a, b) if group.row is TAKE else self._product(a, b, region)
             if group.paid:
-                self.tape.note(LookUp(rows, index, results[-1]), rows)
+                bias = step.bias if isinstance(step, Product) else 0.0
+                self.tape.note(step, a, b, bias)
+            results.append(step.result)
+            members += [group.members[numbers[id(p)]] for row in region for p in row]
         self._settle(number, group, members, self._together(results))
+
+    def _product(self, a: Block, b: Block, region: Region) -> Product:
+        biases = [parents[-1] for row in region for parents in row]
+        bias = self._gather(biases, (b.shape[0], a.shape[0]))
+        is_zero = isinstance(bias, float) and bias == 0.0
+        return Product(a, b, bias, self.recorder.product(a, b, None if is_zero else bias))
+
+    def _looked_up(self, rows: Block, index: Block) -> LookUp:
+        """``take`` from uniform numbers: places that look into the same rows do so together."""
+        recorder, (i, n), w = self.recorder, rows.shape, index.shape[0]
+        tiled = recorder.table(rows, np.tile(np.arange(i * n), w), (w * i, n))
+        each = recorder.table(index, np.repeat(np.arange(w), i), (w * i, 1))
+        return LookUp(rows, index, recorder.take(tiled, each))
 
     def _together(self, blocks: Sequence[Block]) -> Block:
         """Blocks one behind the other."""
@@ -370,13 +338,3 @@ class Roller:
             for node, group in computed
             if node._note is not None and node.label and group != CONSTANTS
         ]
-
-
-def _sides(n: int, swapped: bool) -> tuple[slice, slice]:
-    """Where among the operands of a ``dot`` the matrix is, and where what it is multiplied with."""
-    weights, inputs = slice(n), slice(n, 2 * n)
-    return (inputs, weights) if swapped else (weights, inputs)
-
-
-def _is_zero(bias: Number) -> bool:
-    return isinstance(bias, float) and bias == 0.0
