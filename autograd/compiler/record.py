@@ -112,17 +112,13 @@ class Recorder:
             return _SUB, b, self.operands[4 * a]
         return code, a, b
 
-    def _once(self, key: tuple[int, int, int, int, int], shape: Shape, varies: int) -> Block:
+    def _once(self, key: tuple[int, ...], shape: Shape, varies: int) -> Block:
         """The block of this operation, a new one unless it was recorded before."""
         index = self._known.get(key)
         if index is None:
             index = self._known_before.get(key)
             if index is None:
-                index = len(self.codes)
-                self.codes.append(key[0])
-                self.operands.extend(key[1:])
-                self.shapes.append(shape)
-                self.varies.append(varies)
+                index = self.append(key[0], key[1:5], shape, varies)
             self._known[key] = index
             if len(self._known) > GENERATION:
                 self._known_before, self._known = self._known, {}
@@ -237,67 +233,33 @@ class Recorder:
 
     def element(self, leaf: Block, place: int) -> Block:
         """One number of a leaf, which is a view also where there is no other."""
-        return self._once((_VIEW, leaf.index, place, 0, 0), ONE, self.varies[leaf.index])
+        return self._seen((_VIEW, leaf.index, place, 0, 0), ONE)
 
     def view(self, block: Block, steps: tuple[int, int, int], shape: Shape) -> Block:
         """Element (i, j) is the block's element start + i s + j t, counted through."""
-        start, s, t = steps
-        base, k = block.shape, block.index
-        s, t = s if shape[0] > 1 else 0, t if shape[1] > 1 else 0
-        if start == 0 and shape == base and (s, t) == through(base):
-            return block
-        code = self.codes[k]
-        if code == _VIEW:
-            over, at, down, along, *_ = self.operands[4 * k : 4 * k + 4]
-            step = down if base[1] == 1 else along
-            if min(base) > 1 and down != base[1] * along:
-                return self.table(block, places_of(steps, shape), shape)
-            whole = Block(self, over)
-            return self.view(whole, (at + start * step, s * step, t * step), shape)
-        if code == _TABLE:
-            return self.table(block, places_of((start, s, t), shape), shape)
-        return self._view((_VIEW, k, start, s, t), shape)
-
-    def _view(self, key: tuple[int, int, int, int, int], shape: Shape) -> Block:
-        """As ``_once``; views of one start and different shapes are different."""
-        if shape == ONE:
-            return self._once(key, shape, self.varies[key[1]])
-        known = (*key, *shape)
-        index = self._known.get(known)
-        if index is None:
-            index = self._known[known] = self.append(key[0], key[1:], shape, self.varies[key[1]])
-        return Block(self, index)
+        return self.table(block, places_of(steps, shape), shape)
 
     def table(self, block: Block, places: Integers, shape: Shape) -> Block:
         """Element k is the block's element places[k], in equal steps where they are that."""
-        k, code = block.index, self.codes[block.index]
-        if code == _VIEW:
-            over, start, s, t = self.operands[4 * k : 4 * k + 4]
-            m = block.shape[1]
-            places, block = start + s * (places // m) + t * (places % m), Block(self, over)
-        elif code == _TABLE:
-            over, table, *_ = self.operands[4 * k : 4 * k + 4]
-            places, block = self.tables[table][places], Block(self, over)
+        base, seen = self.place_of(block.index)
+        if isinstance(seen, int):
+            places = self.tables[seen][places]
+        elif seen:
+            down, along = np.divmod(places, block.shape[1])
+            places = seen[0] + seen[1] * down + seen[2] * along
         steps = steps_of(places, shape)
-        if steps:
-            return self.view(block, steps, shape)
-        key = (_TABLE, block.index, self.table_of(places), 0, 0)
-        return self._view(key, shape)
+        if steps == (0, *through(shape)) and shape == self.shapes[base]:
+            return Block(self, base)
+        key = (_VIEW, base, *steps) if steps else (_TABLE, base, self.table_of(places), 0, 0)
+        return self._seen(key, shape)
 
-    def placement(self, places: Integers) -> Any:
-        """Places for pieces: equal steps, or a table."""
-        return steps_of(places, (len(places), 1)) or self.table_of(places)
+    def _seen(self, key: tuple[int, ...], shape: Shape) -> Block:
+        """A view or a table; those of one start and different shapes are different."""
+        return self._once((*key, *shape), shape, self.varies[key[1]])
 
     def transposed(self, block: Block) -> Block:
         """(n, m) as (m, n)."""
-        k, (n, m) = block.index, block.shape
-        operands = self.operands[4 * k : 4 * k + 4]
-        if self.codes[k] == _VIEW:
-            base, start, s, t = operands
-            return self.view(Block(self, base), (start, t, s), (m, n))
-        if self.codes[k] == _TABLE:
-            table = self.tables[operands[1]].reshape(n, m).T.ravel()
-            return self.table(Block(self, operands[0]), table, (m, n))
+        n, m = block.shape
         return self.view(block, (0, 1, m), (m, n))
 
     def table_of(self, places: Integers) -> int:
@@ -355,7 +317,7 @@ class Recorder:
         if place is None:
             place = self._numbers[key] = len(self.constants)
             self.constants.append(number)
-        return self._once((_VIEW, CONSTANTS, place, 0, 0), ONE, 0).index
+        return self._seen((_VIEW, CONSTANTS, place, 0, 0), ONE).index
 
     def constant(self, numbers: Sequence[float]) -> Number:
         """Constants, one per node; a float if they are all the same."""
@@ -373,7 +335,7 @@ class Recorder:
         if start is None:
             start = self._numbers[key] = len(self.constants)
             self.constants.extend(numbers)
-        return self._view((_VIEW, CONSTANTS, start, 1, 0), (len(numbers), 1)).index
+        return self.view(Block(self, CONSTANTS), (start, 1, 0), (len(numbers), 1)).index
 
     def _function(self, name: str) -> Callable[..., Number]:
         """A function of the basis on blocks: computed when all is known, recorded otherwise."""

@@ -26,7 +26,7 @@ from autograd.compiler.arrays import (
     Shape,
     placed,
 )
-from autograd.compiler.blocks import ONE, Block, Number
+from autograd.compiler.blocks import ONE, Block, Number, steps_of
 from autograd.compiler.groups import (
     FEW,
     TAKE,
@@ -230,7 +230,8 @@ class Roller:
         for places in sources.values():
             part = self._gather([nodes[place] for place in places])
             block = recorder.reshaped(recorder.block(part), (len(places), 1))
-            parts.append((block, recorder.placement(np.array(places))))
+            where = np.array(places)
+            parts.append((block, steps_of(where, block.shape) or recorder.table_of(where)))
         result = recorder.collect(parts, shape, once=True)
         self.tape.note(Join(tuple(parts), result), *(block for block, _ in parts))
         return result
