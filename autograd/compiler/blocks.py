@@ -81,7 +81,7 @@ class Known(Block):
     __slots__ = ("numbers",)
 
     def __init__(self, recorder: Recorder, numbers: tuple[float, ...]) -> None:
-        super().__init__(recorder, recorder.constants_block(numbers))
+        super().__init__(recorder, recorder.constants_block(numbers).index)
         self.numbers = numbers
 
 

@@ -15,7 +15,6 @@ import operator
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
-from math import copysign
 from typing import Any
 
 import numpy as np
@@ -304,20 +303,11 @@ class Recorder:
 
     def index(self, number: Number) -> int:
         """The place of a block, or of a constant."""
-        return number.index if isinstance(number, Block) else self._number(float(number))
+        return self.block(number).index
 
     def block(self, number: Number) -> Block:
         """The number as a block."""
-        return number if isinstance(number, Block) else Block(self, self._number(float(number)))
-
-    def _number(self, number: float) -> int:
-        """0 and -0 are two, and nan is never the same twice."""
-        key = number if number != 0.0 else copysign(1.0, number) * 1j
-        place = self._numbers.get(key)
-        if place is None:
-            place = self._numbers[key] = len(self.constants)
-            self.constants.append(number)
-        return self._seen((_VIEW, CONSTANTS, place, 0, 0), ONE).index
+        return number if isinstance(number, Block) else self.constants_block((float(number),))
 
     def constant(self, numbers: Sequence[float]) -> Number:
         """Constants, one per node; a float if they are all the same."""
@@ -328,30 +318,26 @@ class Recorder:
             return first
         return Known(self, tuple(numbers))
 
-    def constants_block(self, numbers: tuple[float, ...]) -> int:
-        """The place of a view of these constants."""
-        key = np.array(numbers).tobytes()
+    def constants_block(self, numbers: Sequence[float]) -> Block:
+        """These constants, one behind the other: by their bits, for 0 and -0 are two."""
+        key = array("d", numbers).tobytes()
         start = self._numbers.get(key)
         if start is None:
             start = self._numbers[key] = len(self.constants)
             self.constants.extend(numbers)
-        return self.view(Block(self, CONSTANTS), (start, 1, 0), (len(numbers), 1)).index
+        count = len(numbers)
+        return self._seen((_VIEW, CONSTANTS, start, int(count > 1), 0), (count, 1))
 
     def _function(self, name: str) -> Callable[..., Number]:
         """A function of the basis on blocks: computed when all is known, recorded otherwise."""
-        compute, simplify = getattr(scalar_math, name), SIMPLER.get(name)
+        simplify = SIMPLER.get(name)
 
-        def function(*operands: Number) -> Number:
-            for x in operands:
-                if type(x) is not float:
-                    break
-            else:
-                return float(compute(*operands))
-            if simplify:
+        def function(*given: Number) -> Number:
+            operands = [x if isinstance(x, Block) else float(x) for x in given]
+            simpler = None
+            if simplify and any(isinstance(x, Block) for x in operands):
                 simpler = simplify(self.namespace, *operands)
-                if simpler is not None:
-                    return simpler
-            return self.emit(name, *map(_float, operands))
+            return self.emit(name, *operands) if simpler is None else simpler
 
         return function
 
@@ -383,10 +369,6 @@ class Recorder:
 
 def _broadcast(a: Shape, b: Shape) -> Shape:
     return max(a[0], b[0]), max(a[1], b[1])
-
-
-def _float(x: Any) -> Number:
-    return x if isinstance(x, Block) else float(x)
 
 
 _SYMMETRIC = {CODE["add"], CODE["mul"]}

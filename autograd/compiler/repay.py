@@ -9,7 +9,6 @@ of a block are collected, and what is the same for all rows is paid the mean ove
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,45 +20,6 @@ from autograd.compiler.record import Recorder
 from autograd.primitive import Primitive
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What was computed from what: what to pay back.
-
-    A block of several columns stands for as many operands of the row.
-    """
-
-    row: Primitive
-    operands: tuple[Number, ...]
-    result: Block
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A matrix product: (i, k) times (w, k), plus a bias: (w, i)."""
-
-    matrix: Block
-    columns: Block
-    bias: Number
-    result: Block
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Blocks put together, each with its places in the result."""
-
-    parts: tuple[tuple[Block, Any], ...]
-    result: Block
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """Rows of uniform numbers (i, k), and of each the number at w places: (w, i)."""
-
-    rows: Block
-    index: Block
-    result: Block
-
-
 class Tape:
     """Steps in order, and what their results are owed."""
 
@@ -69,14 +29,15 @@ class Tape:
         """What blocks are owed, by place, shape, and whether the mean is still to be taken."""
         self._leading = bytearray()
         """Per block: whether parameters are behind it; all others are not paid."""
-        self._steps: list[Step | Product | LookUp | Join | Callable[[], None]] = []
+        self._steps: list[tuple[Block, Callable[[Number], None]] | Callable[[], None]] = []
         self.lead(np.array([PARAMETERS]))
 
-    def note(self, step: Step | Product | LookUp | Join, *operands: Number) -> None:
-        """Remember to repay these operands, if there are parameters behind them."""
+    def note(self, repay: Callable[[Number], None], result: Block, *operands: Number) -> None:
+        """Remember how a debt of the result is repaid to these operands, if parameters are behind
+        them."""
         if any(map(self.leads, operands)):
-            self.lead(np.array([step.result.index]))
-            self._steps.append(step)
+            self.lead(np.array([result.index]))
+            self._steps.append((result, repay))
 
     def note_stretch(self, repay: Callable[[], None]) -> None:
         """Remember to repay what repays for itself."""
@@ -89,9 +50,10 @@ class Tape:
             if callable(step):
                 step()
                 continue
-            debt = self.debt(step.result)
+            result, repay = step
+            debt = self.debt(result)
             if debt is not None:
-                _REPAY[type(step)](self, step, debt)
+                repay(debt)
 
     def leads(self, operand: Number) -> bool:
         """Whether there are parameters behind it."""
@@ -174,39 +136,45 @@ class Tape:
         ]
         return recorder.collect(parts, block.shape, _is_disjoint(places))
 
-    def repay_step(self, step: Step, debt: Number) -> None:
-        """Pay a debt by the partials of a row."""
-        if step.row is TAKE:
-            partials: Sequence[Number] = self._slopes_of_taken(*step.operands)
+    def repay_row(
+        self, row: Primitive, operands: Sequence[Number], result: Block, debt: Number
+    ) -> None:
+        """Pay a debt by the partials of a row.
+
+        A block of several columns stands for as many operands of the row.
+        """
+        if row is TAKE:
+            partials: Sequence[Number] = self._slopes_of_taken(*operands)
         else:
-            arguments = spread(step.operands)
-            partials = step.row.partials(self.recorder.namespace, *arguments, step.result)
+            partials = row.partials(self.recorder.namespace, *spread(operands), result)
         place = 0
-        for operand in step.operands:
+        for operand in operands:
             width = width_of(operand)
             if self.leads(operand):
                 assert isinstance(operand, Block)
                 amount = debt * every_column(partials[place])
-                self.pay(operand, amount, (step.result.shape[0], width))
+                self.pay(operand, amount, (result.shape[0], width))
             place += width
 
-    def _repay_product(self, step: Product, debt: Number) -> None:
-        recorder, a, b = self.recorder, step.matrix, step.columns
-        owed = recorder.reshaped(recorder.block(debt), step.result.shape)
+    def repay_product(self, a: Block, b: Block, bias: Number, debt: Number) -> None:
+        """Pay the factors (i, k) and (w, k) of a matrix product, and its bias."""
+        recorder, shape = self.recorder, (b.shape[0], a.shape[0])
+        owed = recorder.reshaped(recorder.block(debt), shape)
         if self.leads(b):
             self.pay(b, recorder.product(recorder.transposed(a), owed), b.shape)
         if self.leads(a):
             self.pay(a, recorder.outer(owed, b), a.shape)
-        if self.leads(step.bias):
-            assert isinstance(step.bias, Block)
-            self.pay(step.bias, owed, step.result.shape)
+        if self.leads(bias):
+            assert isinstance(bias, Block)
+            self.pay(bias, owed, shape)
 
-    def _repay_join(self, step: Join, debt: Number) -> None:
+    def repay_join(self, parts: Sequence[tuple[Block, Any]], shape: Shape, debt: Number) -> None:
+        """Pay blocks that were put together, each with its places in the result."""
         recorder = self.recorder
-        for part, place in step.parts:
+        for part, place in parts:
             amount = debt
             if isinstance(debt, Block):
-                whole = recorder.reshaped(debt, step.result.shape)
+                whole = recorder.reshaped(debt, shape)
                 amount = (
                     recorder.table(whole, recorder.tables[place], part.shape)
                     if isinstance(place, int)
@@ -214,12 +182,15 @@ class Tape:
                 )
             self.pay(part, amount, part.shape)
 
-    def _repay_look_up(self, step: LookUp, debt: Number) -> None:
-        """What all that looked a number up owe it: a product of their debts with ones and zeros."""
-        recorder, (i, k) = self.recorder, step.rows.shape
-        owed = recorder.reshaped(recorder.block(debt), (step.index.shape[0], i))
-        self.pay(step.rows, recorder.outer(owed, self._chosen(step.index, k)), (i, k))
-        self.pay(step.index, owed * 0.0, owed.shape)
+    def repay_look_up(self, rows: Block, index: Block, debt: Number) -> None:
+        """Pay uniform rows (i, k), of each of which the numbers at w places were looked up.
+
+        What all that looked a number up owe it is a product of their debts with ones and zeros.
+        """
+        recorder, (i, k) = self.recorder, rows.shape
+        owed = recorder.reshaped(recorder.block(debt), (index.shape[0], i))
+        self.pay(rows, recorder.outer(owed, self._chosen(index, k)), (i, k))
+        self.pay(index, owed * 0.0, owed.shape)
 
     def _slopes_of_taken(self, values: Number, index: Number) -> list[Number]:
         """The partials of ``take`` for all values at once: 1 where the index is their place."""
@@ -232,14 +203,6 @@ class Tape:
         places = Known(recorder, tuple(map(float, range(count))))
         row = recorder.reshaped(Block(recorder, places.index), (1, count))
         return recorder.block(m.where(m.equal(index, row), 1.0, 0.0))
-
-
-_REPAY: dict[type, Callable[..., None]] = {
-    Step: Tape.repay_step,
-    Product: Tape._repay_product,
-    LookUp: Tape._repay_look_up,
-    Join: Tape._repay_join,
-}
 
 
 def width_of(operand: Number) -> int:

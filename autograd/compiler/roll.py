@@ -12,7 +12,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice, repeat
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +42,7 @@ from autograd.compiler.groups import (
     sides_of,
 )  # fmt: skip
 from autograd.compiler.record import Recorder
-from autograd.compiler.repay import Join, LookUp, Product, Step, Tape, spread
+from autograd.compiler.repay import Tape, spread
 from autograd.compiler.stretches import Singles
 from autograd.primitive import Primitive
 from autograd.value import Value
@@ -130,7 +132,8 @@ class Roller:
         result = self._stored(group.row, y, operands, (len(group.members), 1))
         self._settle(number, group, group.members, result)
         if group.paid:
-            self.tape.note(Step(group.row, operands, result), *operands)
+            repay = partial(self.tape.repay_row, group.row, operands, result)
+            self.tape.note(repay, result, *operands)
 
     def _operands(self, group: Group) -> tuple[Number, ...]:
         """A number or a block for each; where a role takes many from one group, one for them."""
@@ -228,12 +231,15 @@ class Roller:
             sources.setdefault(self.group_of[node], []).append(place)
         recorder, parts = self.recorder, []
         for places in sources.values():
-            part = self._gather([nodes[place] for place in places])
-            block = recorder.reshaped(recorder.block(part), (len(places), 1))
+            part = self._whole([nodes[place] for place in places], (len(places), 1))
             where = np.array(places)
-            parts.append((block, steps_of(where, block.shape) or recorder.table_of(where)))
-        result = recorder.collect(parts, shape, once=True)
-        self.tape.note(Join(tuple(parts), result), *(block for block, _ in parts))
+            parts.append((part, steps_of(where, part.shape) or recorder.table_of(where)))
+        return self._joined(parts, shape)
+
+    def _joined(self, parts: Sequence[tuple[Block, Any]], shape: Shape) -> Block:
+        result = self.recorder.collect(parts, shape, once=True)
+        repay = partial(self.tape.repay_join, parts, shape)
+        self.tape.note(repay, result, *(block for block, _ in parts))
         return result
 
     # -- matrix products ------------------------------------------------------------------------
@@ -267,26 +273,31 @@ class Roller:
             a = self._whole(nodes, (len(region[0]), len(nodes) // len(region[0])))
             nodes = [p for row in region for p in row[0][columns]]
             b = self._whole(nodes, (len(region), len(nodes) // len(region)))
-            step = self._looked_up(a, b) if group.row is TAKE else self._product(a, b, region)
-            if group.paid:
-                bias = step.bias if isinstance(step, Product) else 0.0
-                self.tape.note(step, a, b, bias)
-            results.append(step.result)
+            if group.row is TAKE:
+                results.append(self._looked_up(a, b, group.paid))
+            else:
+                results.append(self._product(a, b, region, group.paid))
             members += [group.members[numbers[id(p)]] for row in region for p in row]
         self._settle(number, group, members, self._together(results))
 
-    def _product(self, a: Block, b: Block, region: Region) -> Product:
+    def _product(self, a: Block, b: Block, region: Region, paid: bool) -> Block:
         biases = [parents[-1] for row in region for parents in row]
         bias = self._gather(biases, (b.shape[0], a.shape[0]))
         is_zero = isinstance(bias, float) and bias == 0.0
-        return Product(a, b, bias, self.recorder.product(a, b, None if is_zero else bias))
+        result = self.recorder.product(a, b, None if is_zero else bias)
+        if paid:
+            self.tape.note(partial(self.tape.repay_product, a, b, bias), result, a, b, bias)
+        return result
 
-    def _looked_up(self, rows: Block, index: Block) -> LookUp:
+    def _looked_up(self, rows: Block, index: Block, paid: bool) -> Block:
         """``take`` from uniform numbers: places that look into the same rows do so together."""
         recorder, (i, n), w = self.recorder, rows.shape, index.shape[0]
         tiled = recorder.table(rows, np.tile(np.arange(i * n), w), (w * i, n))
         each = recorder.table(index, np.repeat(np.arange(w), i), (w * i, 1))
-        return LookUp(rows, index, recorder.take(tiled, each))
+        result = recorder.take(tiled, each)
+        if paid:
+            self.tape.note(partial(self.tape.repay_look_up, rows, index), result, rows)
+        return result
 
     def _together(self, blocks: Sequence[Block]) -> Block:
         """Blocks one behind the other."""
@@ -297,9 +308,7 @@ class Roller:
             count = recorder.count(block.index)
             parts.append((recorder.reshaped(block, (count, 1)), (start, 1, 0)))
             start += count
-        result = recorder.collect(parts, (start, 1), once=True)
-        self.tape.note(Join(tuple(parts), result), *(block for block, _ in parts))
-        return result
+        return self._joined(parts, (start, 1))
 
     # -- debts ----------------------------------------------------------------------------------
 
@@ -325,11 +334,9 @@ class Roller:
         else:
             whole = recorder.reshaped(recorder.block(gradient), shape)
         program, place = placed(recorder.finish(values, loss, whole))
-        labels = {(int(place[block]), slot): label for block, slot, label in labelled}
         recorder.let_go()
-        return Rolled(
-            program, tuple(parameters), {at: name for at, name in labels.items() if at[0] >= 0}
-        )
+        labels = {(int(place[k]), slot): label for k, slot, label in labelled if place[k] >= 0}
+        return Rolled(program, tuple(parameters), labels)
 
     def _labelled(self) -> list[tuple[int, int, str]]:
         """Block and place of what was computed and has a label; leaves the program has in order."""
