@@ -38,20 +38,20 @@ def check_program(program: ArrayProgram, parameters: int, inputs: int, roots: in
     codes, shapes = program.codes, program.shapes
     leaves = [CODE[word] for word in LEAVES]
     odd = codes[:3].tolist() != leaves or program.varying[:3].tolist() != [False, True, False]
-    _check(not odd and bool((codes[3:] > leaves[-1]).all()), "odd leaves")
+    check(not odd and (codes[3:] > leaves[-1]).all(), "odd leaves")
     wanted = [[parameters, 1], [inputs, 1], [len(program.constants), 1]]
-    _check(shapes[:3].tolist() == wanted, "leaves of odd shape")
-    _check(bool(((shapes >= 0) & (shapes <= LARGEST)).all()), "a shape out of range")
-    _check(bool((shapes.prod(axis=1) <= LARGEST).all()), "a block out of range")
-    _check(bool((np.abs(program.operands) <= LARGEST).all()), "an operand out of range")
-    _check(bool((np.abs(program.pieces) <= LARGEST).all()), "a piece out of range")
+    check(shapes[:3].tolist() == wanted, "leaves of odd shape")
+    check((shapes >= 0) & (shapes <= LARGEST), "a shape out of range")
+    check(shapes.prod(axis=1) <= LARGEST, "a block out of range")
+    check(np.abs(program.operands) <= LARGEST, "an operand out of range")
+    check(np.abs(program.pieces) <= LARGEST, "a piece out of range")
     _check_operands(program)
     for code in np.unique(codes[3:]).tolist():
         _check_word(program, WORDS[code], np.flatnonzero(codes == code))
     readers, blocks = readings(program)
     of_rows = program.varying | sums_over_rows(program)
     waits = late(program)[blocks] & of_rows[readers]
-    _check(not waits.any(), "a row that waits for all rows")
+    check(~waits, "a row that waits for all rows")
     _check_ends(program, parameters, roots)
 
 
@@ -61,7 +61,7 @@ def _check_operands(program: ArrayProgram) -> None:
         users = np.flatnonzero(ARITY[program.codes] > column)
         blocks = program.operands[users, column]
         least = np.where(program.codes[users] == CODE["matmul"], -(column == 2), 0)
-        _check(bool(((blocks >= least) & (blocks < users)).all()), "an operand out of range")
+        check((blocks >= least) & (blocks < users), "an operand out of range")
 
 
 class Blocks(NamedTuple):
@@ -86,7 +86,7 @@ def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     """Check the operations of one word, all at once."""
     operands = [Blocks.of(program, each) for each in program.operands[where, : ARITIES[word]].T]
     result = Blocks.of(program, where)
-    _check(bool((result.n * result.m > 0).all()) or word == "collect", f"{word} without numbers")
+    check((result.n * result.m > 0) | (word == "collect"), f"{word} without numbers")
     varies = np.any([block.varies for block in operands], axis=0) & (word not in OVER_ROWS)
     if word == "collect":
         varies = _check_pieces(program, where)
@@ -95,14 +95,12 @@ def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     else:
         shapes, rule = [block[:2] for block in operands], SHAPES.get(word)
         n, m = rule(*shapes) if rule else np.max(shapes, axis=0)
-        sound: Any = True
         if word in _TAKES:
-            sound = _TAKES[word](*operands)
+            check(_TAKES[word](*operands), f"{word} of odd shapes")
         elif not rule:
-            sound = [block.fit(n, m) for block in operands]
-        _check(bool(np.all(sound)), f"{word} of odd shapes")
-        _check(bool(((result.n == n) & (result.m == m)).all()), f"{word} of odd shape")
-    _check(bool((result.varies == varies).all()), f"{word} of odd kind")
+            check([block.fit(n, m) for block in operands], f"{word} of odd shapes")
+        check((result.n == n) & (result.m == m), f"{word} of odd shape")
+    check(result.varies == varies, f"{word} of odd kind")
 
 
 _TAKES: dict[str, Callable[..., Any]] = {
@@ -116,9 +114,7 @@ _TAKES: dict[str, Callable[..., Any]] = {
 def check_seen(program: ArrayProgram, word: str, where: Integers) -> None:
     """Views and tables stay within their base, which is not another."""
     base, *steps = program.operands[where].T
-    _check(
-        not np.isin(program.codes[base], [CODE[word] for word in VIEWS]).any(), "a view of a view"
-    )
+    check(~np.isin(program.codes[base], [CODE[word] for word in VIEWS]), "a view of a view")
     seen, whole = Blocks.of(program, where), Blocks.of(program, base)
     if word == "view":
         _check_steps(steps, seen, whole, "a view")
@@ -129,12 +125,12 @@ def check_seen(program: ArrayProgram, word: str, where: Integers) -> None:
 def _check_pieces(program: ArrayProgram, where: Integers) -> Any:
     """Pieces are earlier blocks and stay within the whole, which varies where one of them does."""
     first, stop, once, _ = program.operands[where].T
-    sound = (first >= 0) & (first <= stop) & (stop <= len(program.pieces)) & (once >> 1 == 0)
-    _check(bool(sound.all()), "pieces out of range")
-    _check(int((stop - first).sum()) <= len(program.pieces), "pieces used twice")
+    check((first >= 0) & (first <= stop) & (once >> 1 == 0), "pieces out of range")
+    check(stop <= len(program.pieces), "pieces out of range")
+    check(int((stop - first).sum()) <= len(program.pieces), "pieces used twice")
     owner, which = pieces_of(program, where)
     block, *steps = program.pieces[which].T
-    _check(bool(((block >= 0) & (block < owner)).all()), "a piece out of range")
+    check((block >= 0) & (block < owner), "a piece out of range")
     for one_by_one in (False, True):
         chosen = (steps[0] < 0) == one_by_one
         part, whole = (Blocks.of(program, each[chosen]) for each in (block, owner))
@@ -144,7 +140,7 @@ def _check_pieces(program: ArrayProgram, where: Integers) -> Any:
         else:
             _check_steps((start, s, t), part, whole, "a piece")
             apart = ((s != 0) | (part.n == 1)) & ((t != 0) | (part.m == 1))
-            _check(bool(apart.all()), "a piece on itself")
+            check(apart, "a piece on itself")
     return np.isin(where, owner[program.varying[block]])
 
 
@@ -154,29 +150,30 @@ def _check_steps(steps: Sequence[Any], part: Blocks, whole: Blocks, what: str) -
     down, along = s * (part.n - 1), t * (part.m - 1)
     least = start + np.minimum(down, 0) + np.minimum(along, 0)
     most = start + np.maximum(down, 0) + np.maximum(along, 0)
-    _check(bool(((least >= 0) & (most < whole.n * whole.m)).all()), f"{what} out of range")
+    check((least >= 0) & (most < whole.n * whole.m), f"{what} out of range")
 
 
 def _check_tables(program: ArrayProgram, table: Any, part: Blocks, whole: Blocks) -> None:
     """Check that these tables exist, are as long as the parts, and stay within the whole."""
-    _check(bool(((table >= 0) & (table < len(program.tables))).all()), "a table is missing")
-    _check(all(map(len, program.tables)), "a table without numbers")
+    check((table >= 0) & (table < len(program.tables)), "a table is missing")
+    check(all(map(len, program.tables)), "a table without numbers")
     ends = [(len(x), x.min(), x.max()) for x in program.tables]
     length, least, most = np.array(ends, dtype=np.int64).reshape(-1, 3)[table].T
-    _check(bool((length == part.n * part.m).all()), "a table of odd length")
-    _check(bool(((least >= 0) & (most < whole.n * whole.m)).all()), "a table out of range")
+    check(length == part.n * part.m, "a table of odd length")
+    check((least >= 0) & (most < whole.n * whole.m), "a table out of range")
 
 
 def _check_ends(program: ArrayProgram, parameters: int, roots: int) -> None:
     ends = [*program.roots, program.loss, program.gradient]
-    _check(len(program.roots) == roots and min(ends) >= 0, "ends are missing")
-    _check(max(ends) < len(program), "ends out of range")
+    check(len(program.roots) == roots and min(ends) >= 0, "ends are missing")
+    check(max(ends) < len(program), "ends out of range")
     shapes = program.shapes[ends]
-    _check(bool((shapes[:-1] == 1).all()), "ends of odd shape")
-    _check(shapes[-1].tolist() == [parameters, 1], "a gradient of odd shape")
-    _check(not program.varying[ends[-2:]].any(), "ends of odd kind")
+    check(shapes[:-1] == 1, "ends of odd shape")
+    check(shapes[-1].tolist() == [parameters, 1], "a gradient of odd shape")
+    check(~program.varying[ends[-2:]], "ends of odd kind")
 
 
-def _check(sound: bool, complaint: str) -> None:
-    if not sound:
+def check(sound: Any, complaint: str) -> None:
+    """Raise ValueError unless all of it is sound."""
+    if not np.all(sound):
         raise ValueError(complaint)

@@ -13,9 +13,10 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from tokenize import TokenError
 from typing import Any, TypeAlias
 
@@ -23,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, WORDS, Array, ArrayProgram
-from autograd.compiler.checked import check_program
+from autograd.compiler.checked import check, check_program
 from autograd.compiler.listing import Names
 
 FORMAT = "payback program 2"
@@ -38,6 +39,9 @@ _FORMS = _PLAIN | {
     "tables": ("int64", ()), "table_ends": ("int64", ()), "ends": ("int64", ()),
     "numbers": ("float64", ()), "header": ("uint8", ()),
 }  # fmt: skip
+
+_LISTS = ("inputs", "parameters", "roots")
+"""Labels in order."""
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
@@ -58,7 +62,8 @@ def to_bytes(stored: Stored) -> bytes:
         "format": FORMAT,
         "sha256": _digest(arrays),
         "words": WORDS,
-        **_names_as_json(stored.names),
+        **{kind: getattr(stored.names, kind) for kind in _LISTS},
+        "places": [[*place, label] for place, label in stored.names.places.items()],
     }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     stream = io.BytesIO()
@@ -81,14 +86,13 @@ def from_bytes(data: bytes) -> Stored:
     try:
         arrays = _read_arrays(data)
         header = json.loads(arrays.pop("header").tobytes())
-        _check(header["format"] == FORMAT, f"the format is {header['format']!r}, not {FORMAT!r}")
-        _check(header["sha256"] == _digest(arrays), "the checksum does not match")
-        names = _names_from_json(header)
-        program = _program(arrays, _texts(header["words"]))
-        check_program(program, len(names.parameters), len(names.inputs), len(names.roots))
-        _check(arrays["numbers"].shape == (len(names.parameters),), "parameters are missing")
-        _check_places(names, program)
-        return Stored(program, names, arrays["numbers"])
+        check(header["format"] == FORMAT, f"the format is {header['format']!r}, not {FORMAT!r}")
+        check(header["sha256"] == _digest(arrays), "the checksum does not match")
+        program = _program(arrays, header["words"])
+        inputs, parameters, roots = (len(header[kind]) for kind in _LISTS)
+        check_program(program, parameters, inputs, roots)
+        check(arrays["numbers"].shape == (parameters,), "parameters are missing")
+        return Stored(program, _names_from_json(header, program), arrays["numbers"])
     except _DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise ValueError(
@@ -114,18 +118,18 @@ def _arrays(program: ArrayProgram, numbers: Array) -> Arrays:
     }
 
 
-def _program(arrays: Arrays, words: tuple[str, ...]) -> ArrayProgram:
+def _program(arrays: Arrays, words: Sequence[str]) -> ArrayProgram:
     """The arrays as a program, not yet to be believed."""
     codes, ends = arrays["codes"], arrays["table_ends"]
     lengths = {len(arrays[name]) for name in ("codes", "operands", "shapes", "varying")}
-    _check(len(lengths) == 1, "arrays of odd length")
-    _check(not len(codes) or int(codes.max()) < len(words), "an unknown operation")
+    check(len(lengths) == 1, "arrays of odd length")
+    check(not len(codes) or int(codes.max()) < len(words), "an unknown operation")
     unknown = sorted({words[code] for code in np.unique(codes).tolist()} - CODE.keys())
-    _check(not unknown, f"operations that this version does not know: {', '.join(unknown)}")
+    check(not unknown, f"operations that this version does not know: {', '.join(unknown)}")
     bounds = np.concatenate([[0], ends])
-    _check(bool((np.diff(bounds) >= 0).all()), "tables out of order")
-    _check(int(bounds[-1]) == len(arrays["tables"]), "tables are missing")
-    _check(len(arrays["ends"]) >= 2, "ends are missing")
+    check(np.diff(bounds) >= 0, "tables out of order")
+    check(int(bounds[-1]) == len(arrays["tables"]), "tables are missing")
+    check(len(arrays["ends"]) >= 2, "ends are missing")
     loss, gradient, *roots = arrays["ends"].tolist()
     plain: dict[str, Any] = {name: arrays[name] for name in _PLAIN}
     plain["codes"] = np.array([CODE.get(word, 0) for word in words], dtype=np.uint8)[codes]
@@ -133,62 +137,37 @@ def _program(arrays: Arrays, words: tuple[str, ...]) -> ArrayProgram:
     return ArrayProgram(**plain, tables=tables, roots=tuple(roots), loss=loss, gradient=gradient)
 
 
-def _check_places(names: Names, program: ArrayProgram) -> None:
-    counts = program.shapes.prod(axis=1)
-    for k, number in names.places:
-        _check(0 <= k < len(program) and 0 <= number < counts[k], "a label out of range")
-
-
 def _read_arrays(data: bytes) -> Arrays:
-    _check(data.startswith(b"PK\x03\x04"), "it does not start like a zip file")
+    check(data.startswith(b"PK\x03\x04"), "it does not start like a zip file")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         found = sorted(member.filename for member in members)
-        _check(found == sorted(f"{name}.npy" for name in _FORMS), "other arrays than expected")
+        check(found == sorted(f"{name}.npy" for name in _FORMS), "other arrays than expected")
         for member in members:
             plain = member.compress_type == zipfile.ZIP_STORED and member.file_size <= len(data)
-            _check(plain, f"{member.filename} is compressed")
+            check(plain, f"{member.filename} is compressed")
         return {name: _read_array(archive, name) for name in _FORMS}
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
     content, (kind, width) = io.BytesIO(archive.read(f"{name}.npy")), _FORMS[name]
     array: npt.NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
-    _check(array.dtype == kind and not content.read(1), f"{name} is not an array of {kind}")
-    _check(array.ndim > 0 and array.shape[1:] == width, f"{name} of odd shape")
+    check(array.dtype == kind and not content.read(1), f"{name} is not an array of {kind}")
+    check(array.ndim > 0 and array.shape[1:] == width, f"{name} of odd shape")
     return array
 
 
-def _names_as_json(names: Names) -> dict[str, Any]:
-    return {
-        "inputs": names.inputs,
-        "parameters": names.parameters,
-        "roots": names.roots,
-        "places": [[*place, label] for place, label in names.places.items()],
-    }
-
-
-def _names_from_json(header: Mapping[str, Any]) -> Names:
-    return Names(
-        inputs=_texts(header["inputs"]),
-        parameters=_texts(header["parameters"]),
-        roots=_texts(header["roots"]),
-        places={(_index(k), _index(number)): _text(label) for k, number, label in header["places"]},
-    )
-
-
-def _texts(given: Iterable[Any]) -> tuple[str, ...]:
-    return tuple(_text(label) for label in given)
-
-
-def _text(given: Any) -> str:
-    _check(isinstance(given, str), "a label that is no text")
-    return str(given)
-
-
-def _index(given: Any) -> int:
-    _check(type(given) is int, "a register that is no number")
-    return int(given)
+def _names_from_json(header: Mapping[str, Any], program: ArrayProgram) -> Names:
+    """The names, all of them texts, and each at a number of the program."""
+    lists = {kind: tuple(header[kind]) for kind in _LISTS}
+    places = {(k, number): label for k, number, label in header["places"]}
+    labels = chain(*lists.values(), places.values())
+    check(all(type(label) is str for label in labels), "a label that is no text")
+    check(all(type(k) is int for k in chain(*places)), "a register that is no number")
+    counts = program.shapes.prod(axis=1)
+    for k, number in places:
+        check(0 <= k < len(program) and 0 <= number < counts[k], "a label out of range")
+    return Names(**lists, places=places)
 
 
 def _digest(arrays: Arrays) -> str:
@@ -196,8 +175,3 @@ def _digest(arrays: Arrays) -> str:
     for name in sorted(arrays):
         digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()
-
-
-def _check(sound: bool, complaint: str) -> None:
-    if not sound:
-        raise ValueError(complaint)
