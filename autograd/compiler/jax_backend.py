@@ -11,7 +11,7 @@ backends.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, TypeAlias
 
 import jax
@@ -42,14 +42,13 @@ class JaxFunction:
     def __init__(self, program: ArrayProgram) -> None:
         self._program = program
 
-    def __call__(self, params: Traced, batch: Traced) -> tuple[Traced, Traced]:
-        """The mean over the rows of the (sum of the) roots, and its gradient (P,)."""
-        return self.value_and_grad(params, batch)
-
-    def value_and_grad(
+    def __call__(
         self, params: Traced, batch: Traced, real: Traced | None = None
     ) -> tuple[Traced, Traced]:
-        """As calling it; ``real`` (N,) tells the rows that count from those that fill up."""
+        """The mean over the rows of the (sum of the) roots, and its gradient (P,).
+
+        ``real`` (N,) tells the rows that count from those that only fill up.
+        """
         self._check(params, batch)
         _, loss, gradient = self._gradient(params, batch, real)
         return loss, gradient
@@ -89,10 +88,8 @@ class JaxExecutor:
         self._by_row_of_batch = _sharding(mesh, None, "rows")
         self._devices = mesh.size
         self._outputs = jax.jit(self._function.outputs, out_shardings=self._everywhere)
-        self._value_and_grad = jax.jit(
-            self._function.value_and_grad, out_shardings=self._everywhere
-        )
-        self._epochs: dict[int, tuple[ArrayProgram, Callable[..., Any]]] = {}
+        self._value_and_grad = jax.jit(self._function, out_shardings=self._everywhere)
+        self._epoch = cache(partial(_epoch, self._function, self._everywhere))
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
@@ -141,14 +138,6 @@ class JaxExecutor:
         done: list[float] = losses[:taken].tolist()
         return done
 
-    def _epoch(self, update: ArrayProgram) -> Callable[..., Any]:
-        """The compiled epoch for an update rule, kept for the next time the same object comes."""
-        if id(update) not in self._epochs:
-            step = _step(self._function, JaxFunction(update))
-            epoch = jax.jit(_loop(step), out_shardings=self._everywhere)
-            self._epochs[id(update)] = update, epoch
-        return self._epochs[id(update)][1]
-
     def _spread(self, batch: Array) -> tuple[Traced, Traced | None]:
         """The rows over the devices, filled up to a number that divides, and those that count."""
         missing = -len(batch) % self._devices
@@ -184,12 +173,19 @@ def _filled(array: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
     return np.pad(array, ((0, length - len(array)), *((0, 0),) * (array.ndim - 1)))
 
 
+def _epoch(
+    function: JaxFunction, sharding: NamedSharding, update: ArrayProgram
+) -> Callable[..., Any]:
+    """Steps with an update rule, compiled."""
+    return jax.jit(_loop(_step(function, JaxFunction(update))), out_shardings=sharding)
+
+
 def _step(function: JaxFunction, update: JaxFunction) -> Callable[..., Any]:
     """One optimiser step; nothing changes when the loss is not finite."""
 
     def step(standing: Any, hyper: Traced, batch: Traced, real: Traced) -> tuple[Any, Traced]:
         params, state, _ = standing
-        loss, gradient = function.value_and_grad(params, batch, real)
+        loss, gradient = function(params, batch, real)
         columns = jnp.concatenate([params[None], gradient[None], state])
         changed = update.outputs(hyper, columns.T).T
         new = changed[0], changed[1:], jnp.concatenate([params[None], state])

@@ -108,24 +108,17 @@ def _collect(
 
 
 def _pick(table: Traced, places: Any) -> Traced:
-    """``table[places]``, by slicing where the places go in equal steps."""
-    first, last, count = int(places[0]), int(places[-1]), len(places)
-    if np.array_equal(places, np.arange(first, last + 1)):
-        return table[first : last + 1]
-    step = int(places[1]) - first
-    if step > 0 and np.array_equal(places, first + step * np.arange(count)):
-        return table[first : last + 1 : step]
+    """``table[places]``, by slicing where they are lines of neighbours in equal steps."""
     jumps = np.flatnonzero(np.diff(places) != 1)
-    width = int(jumps[0]) + 1 if len(jumps) else count
-    if width > 1 and count % width == 0:
-        grid = places.reshape(-1, width)
-        stride = int(grid[1, 0] - first)
-        even = first + stride * np.arange(len(grid))[:, None] + np.arange(width)
-        end = first + stride * len(grid)
-        if stride >= width and end <= len(table) and np.array_equal(grid, even):
-            rows = table[first:end].reshape(len(grid), stride, *table.shape[1:])
-            return rows[:, :width].reshape(count, *table.shape[1:])
-    return table[places]
+    width = int(jumps[0]) + 1 if len(jumps) else len(places)
+    first, last, count = int(places[0]), int(places[-1]), -(-len(places) // width)
+    stride = int(places[width]) - first if count > 1 else width
+    lines = first + stride * np.arange(count)[:, None] + np.arange(width)
+    if stride < width or not np.array_equal(lines.ravel(), places):
+        return table[places]
+    missing = count * stride - (last + 1 - first)
+    rows = jnp.pad(table[first : last + 1], ((0, missing), (0, 0)))
+    return rows.reshape(count, stride, -1)[:, :width].reshape(len(places), -1)
 
 
 class Loop:
