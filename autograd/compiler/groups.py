@@ -14,7 +14,7 @@ Additions that nobody else sees are one long sum, and a sum of products is a ``d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import Any, TypeAlias
@@ -31,6 +31,8 @@ ADD, MUL, SUM, DOT, POW, TAKE = (
     TABLE[name] for name in ("add", "mul", "sum", "dot", "pow", "take")
 )
 
+_ZERO = constant(0.0)
+"""The bias of a ``dot`` that has none."""
 
 Rewritten: TypeAlias = dict[Value, tuple[Primitive, tuple[Value, ...]]]
 
@@ -46,9 +48,10 @@ class Group:
     """Whether its nodes require a gradient."""
 
     @classmethod
-    def of(cls, node: Value) -> Group:
+    def of(cls, node: Value, sums: Rewritten) -> Group:
         """A group of one node."""
-        return cls(node.primitive or _refuse(node), [node], [node.parents], node.requires_grad)
+        row, parents = sums.get(node) or (node._made_by, node.parents)
+        return cls(row, [node], [parents], node.requires_grad)  # type: ignore[arg-type]
 
 
 Found: TypeAlias = Group | Value
@@ -60,6 +63,7 @@ def groups(
 ) -> list[Found]:
     """The groups of a graph after those of the leaves; ``group_of`` gets every node's number."""
     sums = _sums(order, roots)
+    group_of[_ZERO] = CONSTANTS
     kinds, known, alike = [PARAMETERS, INPUTS, CONSTANTS], dict[Any, int](), dict[Any, int]()
     found = list[Found]()
     for node in order:
@@ -80,43 +84,34 @@ def groups(
         if number != new:
             _join(found, number - 3, node, sums)
             continue
-        if node in sums or type(row) is str:
-            found.append(_checked(node, sums))
-        else:
-            found.append(node)
-        if row.variadic:  # type: ignore[union-attr]
-            parents = sums[node][1] if node in sums else node.parents
-            sources = sorted({kinds[group_of[parent]] for parent in parents})
-            number = alike.setdefault((row, node.requires_grad, *sources), number)
+        if type(row) is str:
+            _refuse(node)
+        found.append(Group.of(node, sums) if node in sums else node)
+        if row.roles:  # type: ignore[union-attr]
+            _, parents = sums.get(node) or (row, node.parents)
+            sources = {kinds[group_of[parent]] for parent in parents}
+            number = alike.setdefault((row, node.requires_grad, *sorted(sources)), number)
         kinds.append(number)
     several = any(number != k for k, number in enumerate(kinds)) if alike else False
     return _in_order(found, group_of) if several else found
 
 
 def _key(
-    row: Any, parents: Sequence[Value], kinds: Sequence[int], group_of: dict[Value, int]
+    row: Any, parents: Sequence[Value], kinds: Sequence[int], group_of: Mapping[Value, int]
 ) -> tuple[Any, ...]:
     """What nodes of a group have in common; of many sources the order is none of it."""
+    sources = map(group_of.__getitem__, parents)
     if len(parents) > FEW:
-        among = _groups_among(parents, group_of)
-        return row, len(parents), *sorted({kinds[group] for group in among})
-    sources = [kinds[group_of.setdefault(parent, CONSTANTS)] for parent in parents]
-    exponent = parents[1]._data if row is POW and sources[1] == CONSTANTS else None
-    return row, exponent, *sources
-
-
-def _checked(node: Value, sums: Rewritten) -> Found:
-    if node not in sums:
-        return node if node.primitive else _refuse(node)
-    row, parents = sums[node]
-    return Group(row, [node], [parents], node.requires_grad)
+        return row, len(parents), *sorted({kinds[group] for group in {*sources}})
+    is_known = row is POW and group_of[parents[1]] == CONSTANTS
+    return row, parents[1]._data if is_known else None, *[kinds[group] for group in sources]
 
 
 def _join(found: list[Found], place: int, node: Value, sums: Rewritten) -> None:
     """Let a node join the group at a place."""
     group = found[place]
     if not isinstance(group, Group):
-        group = found[place] = Group.of(group)
+        group = found[place] = Group.of(group, {})
     group.members.append(node)
     group.parents.append(sums[node][1] if node in sums else node.parents)
 
@@ -152,14 +147,6 @@ def numbered(
             new += len(each.members) - 1
         else:
             yield number, each
-
-
-def _groups_among(nodes: Sequence[Value], group_of: dict[Value, int]) -> set[int]:
-    """The groups of these nodes: of some that are not known, they are constants."""
-    found = {*map(group_of.get, nodes)}
-    if None in found:
-        found = {group_of.setdefault(node, CONSTANTS) for node in nodes}
-    return found  # type: ignore[return-value]
 
 
 def runs_of(row: Primitive, count: int) -> list[slice]:
@@ -250,4 +237,4 @@ def _as_dot(node: Value, terms: list[Value], uses: Counter[Value], rewritten: Re
         return
     rewritten.update(dict.fromkeys(products, (MUL, ())))
     left, right = zip(*(product.parents for product in products))
-    rewritten[node] = DOT, (*left, *right, *(rest or [constant(0.0)]))
+    rewritten[node] = DOT, (*left, *right, *(rest or [_ZERO]))

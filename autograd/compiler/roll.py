@@ -114,7 +114,7 @@ class Roller:
         while rest := singles.note(entries) if is_large else next(entries, None):
             number, entry = rest
             singles.record()
-            self.compute(number, entry if isinstance(entry, Group) else Group.of(entry))
+            self.compute(number, entry if isinstance(entry, Group) else Group.of(entry, {}))
         singles.record()
 
     # -- values ---------------------------------------------------------------------------------
@@ -175,14 +175,13 @@ class Roller:
         block = recorder.block(y)
         if varies and not block.varying:
             block = recorder.block(recorder.per_row(block))
-        part = block.index != recorder.place_of(block.index)[0]
-        stretched = recorder.count(block.index) != shape[0] * shape[1]
+        whole = block.index == recorder.place_of(block.index)[0] and block.shape == shape
         made = any(isinstance(x, Block) and x.index == block.index for x in operands)
         alien = self._rows.get(block.index, None if made else row) is not row
-        if part or stretched or isinstance(y, float) or alien:
-            block = recorder.reshaped(Block(recorder, block.index), shape)
+        if isinstance(y, float) or not whole or alien:
+            block = recorder.reshaped(block, shape)
             return recorder.collect([(block, (0, 1, 0))], shape, once=True)
-        return Block(recorder, block.index)
+        return block
 
     def _settle(self, number: int, group: Group, members: Iterable[Value], block: Block) -> None:
         """Say where the nodes of a group are."""
@@ -203,12 +202,6 @@ class Roller:
 
     def _gather(self, nodes: Sequence[Value], shape: Shape | None = None) -> Number:
         """The nodes as a block of this shape; one for all where they are the same."""
-        first = nodes[0]
-        if len(nodes) == 1:
-            group = self.group_of[first]
-            if group == CONSTANTS:
-                return first.data
-            return self.recorder.view(self._block(group), (self.slots.get(first, 0), 0, 0), ONE)
         sources = {*map(self.group_of.__getitem__, nodes)}
         shape = shape or (len(nodes), 1)
         if len(sources) > 1:
@@ -216,9 +209,7 @@ class Roller:
         (group,) = sources
         if group == CONSTANTS:
             numbers = self.recorder.constant([node.data for node in nodes])
-            if shape[1] == 1 or isinstance(numbers, float):
-                return numbers
-            return self.recorder.reshaped(Block(self.recorder, numbers.index), shape)
+            return numbers if isinstance(numbers, float) else self.recorder.reshaped(numbers, shape)
         places = np.fromiter(map(self.slots.get, nodes, repeat(0)), np.int64, len(nodes))
         if (places == places[0]).all():
             return self.recorder.view(self._block(group), (int(places[0]), 0, 0), ONE)
@@ -247,13 +238,10 @@ class Roller:
     def _shared(self, group: Group) -> tuple[slice, slice, list[Region]] | None:
         """Which operands are a matrix and which its columns, and the nodes that share them."""
         for matrix, columns in sides_of(group.row, len(group.parents[0])):
-            if not all(self._is_uniform(each[matrix][:1]) for each in group.parents):
-                continue
-            found = regions_of(group, matrix, columns)
-            if len(found) <= max(FEW, len(group.members) // 2) and all(
-                self._is_uniform(parents[matrix]) for region in found for parents in region[0]
-            ):
-                return matrix, columns, found
+            if all(self._is_uniform(parents[matrix]) for parents in group.parents):
+                found = regions_of(group, matrix, columns)
+                if len(found) <= max(FEW, len(group.members) // 2):
+                    return matrix, columns, found
         return None
 
     def _is_uniform(self, nodes: Sequence[Value]) -> bool:
