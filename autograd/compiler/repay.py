@@ -143,7 +143,7 @@ class Tape:
 
         A block of several columns stands for as many operands of the row.
         """
-        if row is TAKE:
+        if is_chosen(row, operands):
             partials: Sequence[Number] = self._slopes_of_taken(*operands)
         else:
             partials = row.partials(self.recorder.namespace, *spread(operands), result)
@@ -203,6 +203,11 @@ class Tape:
         places = Known(recorder, tuple(map(float, range(count))))
         row = recorder.reshaped(Block(recorder, places.index), (1, count))
         return recorder.block(m.where(m.equal(index, row), 1.0, 0.0))
+
+
+def is_chosen(row: Primitive, operands: Sequence[Number]) -> bool:
+    """Whether one of several numbers is, by an operation of its own."""
+    return row is TAKE and width_of(operands[0]) > 1
 
 
 def width_of(operand: Number) -> int:

@@ -42,7 +42,7 @@ from autograd.compiler.groups import (
     sides_of,
 )  # fmt: skip
 from autograd.compiler.record import Recorder
-from autograd.compiler.repay import Tape, spread
+from autograd.compiler.repay import Tape, is_chosen, spread
 from autograd.compiler.stretches import Singles
 from autograd.primitive import Primitive
 from autograd.value import Value
@@ -125,7 +125,7 @@ class Roller:
         if shared:
             return self._share(number, group, *shared)
         operands = self._operands(group)
-        if group.row is TAKE:
+        if is_chosen(group.row, operands):
             y: Number = self._taken(*operands)
         else:
             y = group.row.forward(self.recorder.namespace, *spread(operands))
@@ -140,14 +140,14 @@ class Roller:
         row, parents, count = group.row, group.parents, len(group.parents[0])
         runs = runs_of(row, count)
         most = max([run.stop - run.start for run in runs], default=0)
-        if row is not TAKE and most <= FEW and not self._are_from_groups(parents[0], runs):
+        loose = row is not TAKE and most <= FEW and not self._are_from_groups(parents[0], runs)
+        if most < 2 or loose:
             runs = [slice(k, k + 1) for k in range(count)]
         operands: list[Number] = []
         for run in runs:
             nodes = [node for each in parents for node in each[run]]
             shape = len(parents), run.stop - run.start
-            whole = shape[1] > 1 or (row is TAKE and not operands)
-            operands.append(self._whole(nodes, shape) if whole else self._gather(nodes))
+            operands.append(self._whole(nodes, shape) if shape[1] > 1 else self._gather(nodes))
         return tuple(operands)
 
     def _are_from_groups(self, nodes: Sequence[Value], runs: Sequence[slice]) -> bool:
