@@ -32,7 +32,7 @@ class Block:
     @property
     def shape(self) -> Shape:
         """Its (n, m)."""
-        return self.recorder.shapes[self.index]
+        return self.recorder.shape_of(self.index)
 
     @property
     def varying(self) -> bool:

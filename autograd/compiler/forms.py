@@ -160,7 +160,7 @@ def _operands(trial: Recorder, k: int) -> Sequence[int]:
 
 
 def _is_simple(trial: Recorder, k: int) -> bool:
-    return trial.codes[k] in _ARITY and trial.shapes[k] == ONE
+    return trial.codes[k] in _ARITY and trial.shape_of(k) == ONE
 
 
 def _is_constant(trial: Recorder, k: int) -> bool:

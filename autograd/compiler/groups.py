@@ -199,7 +199,8 @@ def _sums(order: Sequence[Value], roots: Sequence[Value]) -> Rewritten:
     A sum of products is a ``dot``.
     """
     adds = [node for node in order if node._made_by is ADD]
-    if not any(p.primitive is ADD for node in adds for p in node.parents):
+    sides: Any = chain.from_iterable((node._left, node._right) for node in adds)
+    if not any(term._made_by is ADD for term in sides):
         return {}
     uses = Counter(chain.from_iterable(node.parents for node in order))
     uses.update(roots)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import operator
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -61,7 +60,8 @@ class Recorder:
     def __init__(self, parameters: int, inputs: int) -> None:
         self.codes = bytearray()
         self.operands = array("q")
-        self.shapes: list[Shape] = []
+        self._shapes: dict[int, Shape] = {}
+        """Of the blocks of more than one number."""
         self.varies = bytearray()
         self.constants: list[float] = []
         self.tables: list[Integers] = []
@@ -85,22 +85,22 @@ class Recorder:
         return self._emit(CODE[word], tuple([x.index for x in operands]))  # type: ignore[union-attr]
 
     def _emit(self, code: int, indices: tuple[int, ...]) -> Block:
-        shapes, varies = self.shapes, self.varies
+        shape_of, varies = self.shape_of, self.varies
         if len(indices) == 1:
             (a,) = indices
             if code == _NEG == self.codes[a]:
                 return Block(self, self.operands[4 * a])
-            return self._once((code, a, 0, 0, 0), shapes[a], varies[a])
+            return self._once((code, a, 0, 0, 0), shape_of(a), varies[a])
         if len(indices) == 2:
             code, a, b = self._without_negatives(code, *indices)
             if a > b and code in _SYMMETRIC:
                 a, b = b, a
-            shape, other = shapes[a], shapes[b]
+            shape, other = shape_of(a), shape_of(b)
             if shape != other:
                 shape = _broadcast(shape, other)
             return self._once((code, a, b, 0, 0), shape, varies[a] | varies[b])
         a, b, c = indices
-        shape = _broadcast(_broadcast(shapes[a], shapes[b]), shapes[c])
+        shape = _broadcast(_broadcast(shape_of(a), shape_of(b)), shape_of(c))
         return self._once((code, a, b, c, 0), shape, varies[a] | varies[b] | varies[c])
 
     def _without_negatives(self, code: int, a: int, b: int) -> tuple[int, int, int]:
@@ -125,9 +125,10 @@ class Recorder:
 
     def append(self, code: int, operands: tuple[int, ...], shape: Shape, varies: int | bool) -> int:
         """A new operation, though it may have been recorded before; its block's place."""
+        if shape != ONE:
+            self._shapes[len(self.codes)] = shape
         self.codes.append(code)
         self.operands.extend(operands)
-        self.shapes.append(shape)
         self.varies.append(bool(varies))
         return len(self.codes) - 1
 
@@ -136,7 +137,6 @@ class Recorder:
         for column in (self.codes, self.varies):
             column.extend(bytes(count))
         self.operands.frombytes(bytes(32 * count))
-        self.shapes.extend(repeat(ONE, count))
 
     def columns(self) -> tuple[Any, Any, Any]:
         """Codes, varies and operands, to be let go of before anything else is recorded."""
@@ -213,7 +213,7 @@ class Recorder:
 
     def _made(self, word: str, *blocks: int) -> Block:
         """The result of an operation that is not element-wise."""
-        shape = SHAPES[word](*[self.shapes[k] for k in blocks])
+        shape = SHAPES[word](*map(self.shape_of, blocks))
         varies = word not in OVER_ROWS and any(self.varies[k] for k in blocks if k >= 0)
         a, b, c, *_ = (*blocks, 0, 0)
         return self._once((CODE[word], a, b, c, 0), shape, int(varies))
@@ -247,7 +247,7 @@ class Recorder:
             down, along = np.divmod(places, block.shape[1])
             places = seen[0] + seen[1] * down + seen[2] * along
         steps = steps_of(places, shape)
-        if steps == (0, *through(shape)) and shape == self.shapes[base]:
+        if steps == (0, *through(shape)) and shape == self.shape_of(base):
             return Block(self, base)
         key = (_VIEW, base, *steps) if steps else (_TABLE, base, self.table_of(places), 0, 0)
         return self._seen(key, shape)
@@ -274,7 +274,7 @@ class Recorder:
         code = self.codes[k]
         if code == _VIEW:
             base, start, s, t = self.operands[4 * k : 4 * k + 4]
-            n, m = self.shapes[k]
+            n, m = self.shape_of(k)
             if start == 0 and (s, t) == through((n, m)) and n * m == self.count(base):
                 return base, None
             return base, (start, s, t)
@@ -283,9 +283,13 @@ class Recorder:
             return base, table
         return k, None
 
+    def shape_of(self, k: int) -> Shape:
+        """The (n, m) of a block."""
+        return self._shapes.get(k, ONE)
+
     def count(self, k: int) -> int:
         """How many numbers a block has per row."""
-        n, m = self.shapes[k]
+        n, m = self.shape_of(k)
         return n * m
 
     def reshaped(self, block: Block, shape: Shape) -> Block:
@@ -344,12 +348,14 @@ class Recorder:
     def finish(self, roots: Sequence[Number], loss: Number, gradient: Block) -> ArrayProgram:
         """The program so far."""
         ends = [self.index(end) for end in (*roots, loss)]
-        self.shapes[CONSTANTS] = (len(self.constants), 1)
+        self._shapes[CONSTANTS] = (len(self.constants), 1)
+        shapes = np.ones((len(self.codes), 2), np.int64)
+        shapes[[*self._shapes]] = [*self._shapes.values()]
         operands, self.operands = self.operands, array("q")
         return ArrayProgram(
             codes=np.frombuffer(bytes(self.codes), np.uint8),
             operands=np.frombuffer(operands, np.int64).reshape(-1, 4),
-            shapes=np.fromiter(chain.from_iterable(self.shapes), np.int64).reshape(-1, 2),
+            shapes=shapes,
             varying=np.frombuffer(bytes(self.varies), np.bool_),
             tables=tuple(self.tables),
             pieces=np.array(self.pieces, np.int64).reshape(-1, 4),
@@ -361,10 +367,12 @@ class Recorder:
 
     def let_go(self) -> None:
         """Blocks and recorder hold one another: do not leave them to the collector."""
-        for records in (self.codes, self.shapes, self.varies, self.pieces, self.tables):
+        everything: Any = (
+            self.codes, self.varies, self.pieces, self.tables, self._shapes,
+            self._known, self._known_before, self._numbers, self._known_tables,
+        )  # fmt: skip
+        for records in everything:
             records.clear()
-        for known in (self._known, self._known_before, self._numbers, self._known_tables):
-            known.clear()
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape:

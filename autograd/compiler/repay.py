@@ -74,7 +74,7 @@ class Tape:
         base, place = recorder.place_of(operand.index)
         if not self.leads(operand):
             return
-        n, m = wanted = recorder.shapes[operand.index]
+        n, m = wanted = recorder.shape_of(operand.index)
         if isinstance(place, tuple):  # what is seen many times is paid once
             wanted = n if place[1] else 1, m if place[2] else 1
         uniform = not recorder.varies[base]
@@ -84,7 +84,7 @@ class Tape:
         if shape != wanted:
             amount = self._added_up(amount, shape, wanted)
         if place is None:
-            wanted = recorder.shapes[base]
+            wanted = recorder.shape_of(base)
             if isinstance(amount, Block) and amount.shape != ONE:
                 amount = recorder.reshaped(recorder.reshaped(amount, (n, m)), wanted)
         late = isinstance(amount, Block) and amount.varying and uniform

@@ -76,7 +76,7 @@ def roll(
         group_of = dict.fromkeys(parameters, PARAMETERS)
         group_of.update(dict.fromkeys(inputs, INPUTS))
         order = order_above(group_of, roots)
-        found = [node for node in order if node.is_leaf and node.requires_grad]
+        found = [node for node in order if node._left is None and node.requires_grad]
         group_of.update(dict.fromkeys(found, PARAMETERS))
         parameters = (*parameters, *found)
         roller = Roller(parameters, inputs, group_of)

@@ -105,12 +105,15 @@ class Singles:
                 left = node._left
                 a, b = group_of[left], group_of[right]
                 # written out: this loop is where a graph of a million nodes spends its time
-                if kinds[a] == OTHER:
+                kind, other = kinds[a], kinds[b]
+                if kind == OTHER:
                     a = self._number(left, a)
-                if kinds[b] == OTHER:
+                    kind = kinds[a]
+                if other == OTHER:
                     b = self._number(right, b)
+                    other = kinds[b]
                 given: Any = (a, b)
-                key: Any = (node._made_by, kinds[a], kinds[b])
+                key: Any = (node._made_by, kind, other)
             else:
                 parents = node.parents
                 if len(parents) > 2 * FEW + 1 or node._made_by is TAKE:
