@@ -105,15 +105,12 @@ class Singles:
                 left = node._left
                 a, b = group_of[left], group_of[right]
                 # written out: this loop is where a graph of a million nodes spends its time
-                kind, other = kinds[a], kinds[b]
-                if kind == OTHER:
+                if kinds[a] == OTHER:
                     a = self._number(left, a)
-                    kind = kinds[a]
-                if other == OTHER:
+                if kinds[b] == OTHER:
                     b = self._number(right, b)
-                    other = kinds[b]
                 given: Any = (a, b)
-                key: Any = (node._made_by, kind, other)
+                key: Any = (node._made_by, kinds[a], kinds[b])
             else:
                 parents = node.parents
                 if len(parents) > 2 * FEW + 1 or node._made_by is TAKE:
