@@ -231,9 +231,17 @@ def test_any_label_gives_strict_xml(label):
     assert len(groups(parsed(to_svg(x * x)), "data-node")) == 2
 
 
-@given(st.text(max_size=40), st.integers(2, 30))
-def test_cleaned_text_is_no_wider_than_asked(text, limit):
-    assert columns(clean(text, limit)) <= limit
+@given(st.one_of(st.text(max_size=40), st.text("a权\u0301\n", max_size=9)), st.integers(2, 9))
+def test_cleaned_text_is_cut_only_where_it_is_too_wide(text, limit):
+    whole, told = clean(text, 100), clean(text, limit)
+    if columns(whole) <= limit and len(text) <= limit:
+        assert told == whole
+    else:
+        kept = told.removesuffix("…")
+        assert told == f"{kept}…"
+        assert whole.startswith(kept)
+        assert columns(kept) < limit
+        assert columns(whole[: len(kept) + 1]) >= limit or len(kept) == limit
 
 
 @pytest.mark.parametrize(
