@@ -3,6 +3,7 @@
 import random
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from itertools import combinations, permutations
 from types import SimpleNamespace
 
@@ -18,7 +19,16 @@ from autograd.views.folding import levels
 from autograd.views.layout import Block, Curve, _Column, columns_of, pace, point_on, points_of
 from autograd.views.moment import moment
 from autograd.views.painter import paint
-from autograd.views.scene import STRIP, _heading, _on_picture, _overlap, _spots, _struck, scene
+from autograd.views.scene import (
+    STRIP,
+    _before,
+    _heading,
+    _on_picture,
+    _overlap,
+    _spots,
+    _struck,
+    scene,
+)
 from tests.strategies import nested, payback_operations, programs, result
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -378,6 +388,24 @@ def test_texts_are_moved_as_little_as_keeps_them_on_the_sheet(x, y, width, wide,
     assert new_x == x or left == 0 or right == 0
     assert -5 <= new_y <= tall + 5
     assert new_y in (y, -5, tall + 5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words", "shown"),
+    [
+        ("four", "b", "-y" + "y" * 12, "∂four/∂b = −y" + "y" * 12 + " = "),
+        ("four", "b", "y" * 15, "∂four/∂b = "),
+        ("权权", "four", "y", "∂权权/∂four = y = "),
+        ("fives", "b", "y", "∂ = y = "),
+        ("a", "权权权", "", "∂ = "),
+    ],
+)
+def test_a_wire_says_no_more_than_has_room(a, b, words, shown):
+    y = Value(1.0, label=b) * 2
+    y.label = a
+    graph = trace(y)
+    assert _before(graph, replace(graph.edges[0], words=words, worded=True)) == shown
+    assert _before(graph, replace(graph.edges[0], words=words, worded=False)).count("=") == 1
 
 
 @pytest.mark.parametrize(("wires", "crowded"), [(90, False), (91, True)])
