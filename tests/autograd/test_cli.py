@@ -431,6 +431,9 @@ def test_limit_is_told_in_words_of_the_command_line(capsys, tmp_path):
     assert code == 2
     assert "raise --max-nodes" in err
     assert run(capsys, *words, "--max-nodes", "3")[0] == 0
+    words = ["draw", "a+a+a", "a=1", "-o", str(tmp_path / "e.dot")]
+    assert run(capsys, *words, "--max-nodes", "2")[0] == 2
+    assert run(capsys, *words, "--max-nodes", "3")[0] == 0
 
 
 @pytest.mark.parametrize("words", [["show"], ["draw", "-o", "e.svg"]])
