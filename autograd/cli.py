@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from errno import EACCES, EISDIR, ENOENT, ENOSPC, EPERM, EROFS
+from errno import ENOSPC, EROFS
 from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -337,10 +337,9 @@ def _write(request: Request, write: Callable[[str], object]) -> int:
 
 def _reason(error: OSError, lang: str) -> str:
     """Why the system refused; in Chinese where we know the words."""
-    known = {ENOENT: "ENOENT", EISDIR: "EISDIR", EACCES: "EACCES", EPERM: "EACCES"}
-    known |= {ENOSPC: "ENOSPC", EROFS: "EROFS"}
-    kind = {FileNotFoundError: "ENOENT", IsADirectoryError: "EISDIR"}.get(type(error))
-    key = known.get(error.errno or 0, kind)
+    kinds = {FileNotFoundError: "ENOENT", IsADirectoryError: "EISDIR", PermissionError: "EACCES"}
+    numbers: dict[int | None, str] = {ENOSPC: "ENOSPC", EROFS: "EROFS"}
+    key = kinds.get(type(error), numbers.get(error.errno))
     if lang != "en" and key is not None:
         return messages("cli", lang)[key]
     return error.strerror or str(error)

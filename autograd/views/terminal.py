@@ -56,7 +56,7 @@ def play(
         raise ValueError(f"lang is 'en' or 'zh', got {lang!r}")
     if mode not in MODES:
         raise ValueError(f"mode is one of {', '.join(MODES)}, got {mode!r}")
-    console = console or Console(highlight=False)
+    console = console or Console()
     if console.is_terminal and sys.stdin.isatty() and os.environ.get("TERM") != "dumb":
         _Player(story, lang, mode, console).run()
     else:

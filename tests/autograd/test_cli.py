@@ -1,11 +1,13 @@
 """The command as a user meets it: what it prints, what it writes, how it refuses."""
 
+import errno
 import io
 import json
 import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -491,6 +493,35 @@ def test_an_existing_file_survives_every_failure(capsys, tmp_path, monkeypatch, 
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOENT, "没有这个文件夹"),
+        (errno.EISDIR, "这是一个文件夹"),
+        (errno.EACCES, "没有权限"),
+        (errno.EPERM, "没有权限"),
+        (errno.ENOSPC, "磁盘已满"),
+        (errno.EROFS, "磁盘只读"),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_why_the_system_refused_is_told_in_chinese(capsys, tmp_path, monkeypatch, number, said):
+    def refused(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refused)
+    words = ["draw", *SEED, "-o", str(tmp_path / "e.dot"), "--lang", "zh"]
+    assert run(capsys, *words)[::2] == (2, f"payback: 无法写入 {tmp_path / 'e.dot'}：{said}\n")
+
+
+def test_without_graphviz_there_is_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    code, _, err = run(capsys, "draw", *SEED, "-o", str(tmp_path / "e.svg"))
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("payback: drawing needs Graphviz: `pip install 'pygraphviz>=2'`")
+
+
 def test_a_folder_that_cannot_be_written(capsys, tmp_path, monkeypatch):
     opened = os.open
 
@@ -616,6 +647,13 @@ def test_the_playground_is_served_until_ctrl_c(capsys, monkeypatch):
         code, out, err = run(capsys, "serve", "--port", "65535", *words)
         assert (code, err) == (0, "")
         assert re.search(r"http://127\.0\.0\.1:\d+/\n.*Ctrl-C.*\n\n.+\n$", out)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        out = run(capsys, "serve", "--port", str(port))[1]
+    del asked[-1]
+    busy, at = out.splitlines()[:2]
+    assert str(port) in busy
+    assert busy.count(at.rpartition(":")[2].rstrip("/")) == 1
     first = ("(a+b)*(b+1)", "a=2 b=1")
     assert asked == [(*first, None, "en"), ("x*y", "x=3 y=4", None, "en"), ("x", "x=1", "zh", "zh")]
 
