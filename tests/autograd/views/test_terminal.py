@@ -383,6 +383,17 @@ def test_whoever_acts_is_on_the_screen(monkeypatch, height):
     assert told.count("▸") == steps
 
 
+def test_where_keys_cannot_be_read_the_numbers_of_the_moves_are_dim(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: False))
+    for name in ("NO_COLOR", "COLORTERM", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    out = io.StringIO()
+    play(trace(seed_graph()), console=Console(file=out, force_terminal=True, width=200))
+    numbers = re.findall(r"\x1b\[2m *(\d+)  \x1b\[0m", out.getvalue())
+    assert [int(number) for number in numbers] == [*range(1, 18)]
+
+
 @pytest.mark.parametrize(("lang", "said"), [("en", "e owes 1."), ("zh", "e 欠 1")])
 def test_a_dumb_terminal_gets_all_steps(monkeypatch, lang, said):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
