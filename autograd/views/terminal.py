@@ -72,8 +72,7 @@ def print_all(story: Trace, lang: Lang, console: Console, mode: Mode = "backprop
             )
         wide = len(str(len(told.moves)))
         for i, move in enumerate(told.moves, 1):
-            place = Text(f"{i:>{wide}}  ", style="dim")
-            line = place + Text(typeset(getattr(move.text, lang)))
+            line = Text.assemble((f"{i:>{wide}}  ", "dim"), typeset(getattr(move.text, lang)))
             console.print(line, soft_wrap=not console.is_terminal)
         room = len(told.story.nodes) + 1
         console.print(*_code(told, told.moment(len(told.moves)), lang, room))
@@ -427,7 +426,7 @@ def _lines(console: Console, table: Table) -> list[Text]:
     """The table as lines of text."""
     rows: list[Text] = []
     for segments in console.render_lines(table, pad=False):
-        line = Text(no_wrap=True, overflow="crop")
+        line = Text(no_wrap=True)
         for segment in segments:
             line.append(segment.text, segment.style)
         rows.append(line)

@@ -390,7 +390,7 @@ def test_where_keys_cannot_be_read_the_numbers_of_the_moves_are_dim(monkeypatch)
     monkeypatch.setenv("TERM", "xterm-256color")
     out = io.StringIO()
     play(trace(seed_graph()), console=Console(file=out, force_terminal=True, width=200))
-    numbers = re.findall(r"\x1b\[2m *(\d+)  \x1b\[0m", out.getvalue())
+    numbers = re.findall(r"\x1b\[2m *(\d+)  \x1b\[0m\w", out.getvalue())
     assert [int(number) for number in numbers] == [*range(1, 18)]
 
 
