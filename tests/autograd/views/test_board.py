@@ -34,7 +34,8 @@ const look = (svg) => {
         texts: all("text:is([data-slot], [data-word])", (text) => text.textContent),
         heat: all("rect.heat", (rect) => [classes(rect), Number(rect.getAttribute("opacity"))]),
         coins: all("g.coin", (g) => [g.getAttribute("transform"), side(g.firstChild, "width"),
-            side(g.firstChild, "x"), g.textContent]),
+            side(g.firstChild, "x"), g.textContent, side(g.lastChild, "y"),
+            ...["y", "height", "rx"].map((name) => side(g.firstChild, name))]),
     };
 };
 const viewer = document.querySelector(".payback").payback;
