@@ -245,6 +245,119 @@ def test_walkers_leave_their_traces(opened, mode):
                 assert numbers(coin[0]) == pytest.approx(place, abs=0.11)
 
 
+def test_who_has_heard_from_all_is_marked(opened):
+    story = trace(network())
+    tab = opened(story, "#by=edge", reduced_motion="reduce")
+    for level in (0, 1):
+        told = tab.evaluate(
+            f"""(level) => {{ {LOOK}
+            history.replaceState(null, "", `#by=edge&level=${{level}}`);
+            dispatchEvent(new Event("hashchange"));
+            const nodes = ({{ dataset }}) => (dataset.nodes ?? dataset.node).split(" ").map(Number);
+            return viewer.steps.map((_, i) => {{
+                viewer.go(i + 1);
+                return [...viewer.board.svg.querySelectorAll("g.node.arrived")].map(nodes);
+            }});
+            }}""",
+            level,
+        )
+        for step, marked in zip(story.steps, told, strict=True):
+            assert len(marked) == (step.kind == "settle")
+            assert all(step.node in nodes for nodes in marked)
+
+
+def crowd():
+    """Leaves with names and payments of every length, some paid twice."""
+    paid = []
+    for k in range(1, 24):
+        x = Value(1.0, label="x" * k)
+        c = (-1) ** k * 1.23456789 * 10.0 ** (k % 11 - 4)
+        paid += [x * round(c, k % 7), x * k]
+    return autograd.sum(paid)
+
+
+def test_a_pile_has_as_many_digits_as_its_card_has_room(opened):
+    story = trace(crowd())
+    laid = scene(story, 0)
+    at = [i for i, step in enumerate(story.steps, 1) if step.kind == "pay"][-1]
+    first = next(i for i, step in enumerate(story.steps) if step.kind == "seed")
+    moments = [*range(first + 30, at, 12), at, len(story.steps)]
+    pictures = [paint(laid, moment(story, taken)) for taken in moments]
+    told = opened(story, "#by=edge", reduced_motion="reduce").evaluate(
+        f"""([moments, pictures]) => {{ {LOOK}
+        const parser = new DOMParser();
+        return moments.map((taken, i) => {{
+            viewer.go(taken);
+            return [shown(), look(parser.parseFromString(pictures[i], "image/svg+xml"))];
+        }});
+        }}""",
+        [moments, pictures],
+    )
+    for taken, (page, python) in zip(moments, told, strict=True):
+        assert_painted_alike(page, python, taken)
+
+
+FLIGHT = """([link, times]) => {
+    let [time, frame, stopped] = [1000, undefined, 0];
+    performance.now = () => time;
+    window.requestAnimationFrame = (act) => { frame = act; return 7; };
+    window.cancelAnimationFrame = (id) => { if (id === 7) frame = undefined; };
+    history.replaceState(null, "", `#${link}`);
+    dispatchEvent(new Event("hashchange"));
+    time += 1000;
+    frame = undefined;
+    viewer.board.carry = ((carry) => (...of) => { frame = undefined; carry.apply(viewer.board, of);
+        viewer.first = frame; })(viewer.board.carry);
+    viewer.go(viewer.state.taken + 1);
+    frame = viewer.first;
+    const at = () => [...document.querySelectorAll(".coins .coin")].map((coin) =>
+        coin.getAttribute("transform"));
+    return times.map((part) => {
+        const act = frame;
+        frame = undefined;
+        act?.(time + part);
+        return [at(), frame !== undefined];
+    });
+}"""
+
+
+@pytest.mark.parametrize(
+    ("link", "speed", "milliseconds"),
+    [
+        ("step=6", 1, 750),
+        ("step=8", 1, 750),
+        ("step=8", 4, 233.75),
+        ("mode=naive&step=2", 2, 467.5),
+    ],
+)
+def test_an_amount_travels_along_its_wire(opened, link, speed, milliseconds):
+    """Slowly at both ends; the seed comes down on the root, a walker goes the other way."""
+    story = trace(plain_graph())
+    laid = scene(story, 0)
+    tab = opened(story)
+    tab.locator("[data-control=speed]").select_option(str(speed))
+    parts = [0, 0.25, 0.5, 0.75, 0.999, 1]
+    times = [part * milliseconds + 1e-6 for part in parts]
+    script = f"(given) => {{ {LOOK} return ({FLIGHT})(given) }}"
+    told = tab.evaluate(script, [f"{link}&by=edge", times])
+    for part, (places, goes_on) in zip(parts, told, strict=True):
+        eased = 2 * part**2 if part < 0.5 else 1 - 2 * (1 - part) ** 2
+        assert goes_on == (part < 1)
+        [place] = places
+        if link == "step=6":
+            root = next(card for card in laid.cards if card.root)
+            x, y = laid.places.nodes[root.key]
+            right = x, y - root.height / 2 - 5 - 40 * (1 - eased)
+        else:
+            naive = "naive" in link
+            move = (path_by_path if naive else paying_back)(story).moves[2 if naive else 8]
+            [wire] = [wire for wire in laid.wires if move.edge in wire.edges]
+            curve = backwards(laid.places.curves[wire.key])
+            right = point_on(curve, 1 - 0.82 * eased if naive else 0.82 * eased)
+        assert numbers(place) == pytest.approx(right, abs=0.11)
+        assert re.fullmatch(r"translate\(-?\d+\.\d -?\d+\.\d\)", place)
+
+
 def long_graph():
     """Far too wide to read at once."""
     x = [Value(0.1 * i, label=f"x{i}") for i in range(3)]
