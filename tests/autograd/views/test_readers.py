@@ -134,8 +134,9 @@ def test_the_graph_is_a_list_in_words(opened, graph):
         play = played(story)
         whole = sentences()["ui"][lang]["graph"]
         whole = whole.format(nodes=len(play.story.nodes), edges=len(play.story.edges))
-        for level in levels(story) if play.story is story else [0]:
-            link = f"mode={mode}&lang={lang}&by=edge&level={level}"
+        folds = [f"level={level}" for level in levels(story)] + ["level=0&boxes=0"]
+        for fold in folds if play.story is story else ["level=0"]:
+            link = f"mode={mode}&lang={lang}&by=edge&{fold}"
             for taken, [svg, *items] in tab.evaluate(ITEMS, link):
                 assert svg == ["list", None, whole]
                 told = _Told(play, taken, lang)
