@@ -297,28 +297,45 @@ def test_a_pile_has_as_many_digits_as_its_card_has_room(opened):
         assert_painted_alike(page, python, taken)
 
 
-FLIGHT = """([link, times]) => {
-    let [time, frame, stopped] = [1000, undefined, 0];
+FLIGHT = """([link, times, waited, by]) => {
+    let [time, frame] = [1000, undefined];
     performance.now = () => time;
     window.requestAnimationFrame = (act) => { frame = act; return 7; };
     window.cancelAnimationFrame = (id) => { if (id === 7) frame = undefined; };
     history.replaceState(null, "", `#${link}`);
     dispatchEvent(new Event("hashchange"));
-    time += 1000;
-    frame = undefined;
-    viewer.board.carry = ((carry) => (...of) => { frame = undefined; carry.apply(viewer.board, of);
-        viewer.first = frame; })(viewer.board.carry);
-    viewer.go(viewer.state.taken + 1);
-    frame = viewer.first;
-    const at = () => [...document.querySelectorAll(".coins .coin")].map((coin) =>
-        coin.getAttribute("transform"));
-    return times.map((part) => {
-        const act = frame;
+    time += waited;
+    const { board } = viewer;
+    const carry = board.carry;
+    let flight;
+    board.carry = (...moment) => {
         frame = undefined;
+        carry.apply(board, moment);
+        flight = frame;
+    };
+    viewer.go(viewer.state.taken + by);
+    return times.map((part) => {
+        const act = frame = flight;
+        flight = frame = undefined;
         act?.(time + part);
-        return [at(), frame !== undefined];
+        flight = frame;
+        const coins = [...document.querySelectorAll(".coins .coin")];
+        return [coins.map((coin) => coin.getAttribute("transform")), frame !== undefined];
     });
 }"""
+
+
+@pytest.mark.parametrize(("waited", "by", "eased"), [(119, 1, 1), (120, 1, 0), (1000, -1, 1)])
+def test_nothing_travels_in_a_hurry_or_backwards(opened, waited, by, eased):
+    story = trace(plain_graph())
+    script = f"(given) => {{ {LOOK} return ({FLIGHT})(given) }}"
+    told = opened(story).evaluate(script, [f"step={9 - by}&by=edge", [0], waited, by])
+    laid = scene(story, 0)
+    [wire] = [wire for wire in laid.wires if paying_back(story).moves[8].edge in wire.edges]
+    [[[place], goes_on]] = told
+    right = point_on(backwards(laid.places.curves[wire.key]), 0.82 * eased)
+    assert numbers(place) == pytest.approx(right, abs=0.11)
+    assert goes_on == (not eased)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +356,7 @@ def test_an_amount_travels_along_its_wire(opened, link, speed, milliseconds):
     parts = [0, 0.25, 0.5, 0.75, 0.999, 1]
     times = [part * milliseconds + 1e-6 for part in parts]
     script = f"(given) => {{ {LOOK} return ({FLIGHT})(given) }}"
-    told = tab.evaluate(script, [f"{link}&by=edge", times])
+    told = tab.evaluate(script, [f"{link}&by=edge", times, 1000, 1])
     for part, (places, goes_on) in zip(parts, told, strict=True):
         eased = 2 * part**2 if part < 0.5 else 1 - 2 * (1 - part) ** 2
         assert goes_on == (part < 1)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import nn
-from autograd import Value, trace
+from autograd import Value, scope, trace
 from autograd.views.folding import levels, suiting
 from autograd.views.frames import strides
 from autograd.views.plays import Passes, impatient, path_by_path, paying_back, retold
@@ -173,6 +173,39 @@ class TestKeys:
             ["backprop 17/17", False, ui["play"]],
         ]
 
+    def test_playing_takes_a_stride_in_every_beat(self, opened):
+        told = hands(
+            opened(trace(shared())),
+            """const beats = new Map();
+            let last = 0;
+            window.setInterval = (act, after) => { beats.set(++last, [act, after]); return last; };
+            window.clearInterval = (id) => beats.delete(id);
+            const found = [];
+            const look = () => found.push([place(), section.classList.contains("playing"),
+                [...beats.values()].map(([, after]) => after)]);
+            const beat = () => [...beats.values()].forEach(([act]) => act());
+            go("step=1&by=edge"); look();
+            press(" "); look(); beat(); look();
+            set("speed", "4"); look(); beat(); look();
+            press(" "); look(); set("speed", "0.5"); look();
+            press("w"); press(" "); look();
+            for (let turn = 0; turn < 20; turn++) beat();
+            look();
+            return found;""",
+        )
+        last, walked = len(paying_back(trace(shared())).moves), 8
+        assert told == [
+            [f"backprop 1/{last}", False, []],
+            [f"backprop 2/{last}", True, [1700]],
+            [f"backprop 3/{last}", True, [1700]],
+            [f"backprop 4/{last}", True, [425]],
+            [f"backprop 5/{last}", True, [425]],
+            [f"backprop 5/{last}", False, []],
+            [f"backprop 5/{last}", False, []],
+            [f"naive 1/{walked}", True, [3400]],
+            [f"naive {walked}/{walked}", False, []],
+        ]
+
 
 PANELS = '"compare", "gauge", "passes", "live", "level", "asked"'
 
@@ -229,6 +262,26 @@ class TestModes:
             assert all(text == ui[key] for key, text in told[2])
             assert all(name == ui[key] and title in (None, name) for key, name, title in told[3])
             assert told[4] == [ui["wait_leaf"].format(node="b", n=2)]
+
+    def test_deep_levels_and_faults_are_named_in_the_language(self, opened):
+        with scope("a"), scope("b"), scope("c"):
+            y = Value(1.0, label="x") * 2
+        told = hands(
+            opened(trace(y), lang="en"),
+            """const notes = () => all(".wrong", (note) => note.textContent).filter(Boolean);
+            const levels = () => all("[data-control=level] option", (o) => [o.value, o.textContent]);
+            set("rate", "fast");
+            some("input[data-leaf]").value = "1,5";
+            some("input[data-leaf]").dispatchEvent(new Event("input"));
+            const found = [[levels(), notes().sort()]];
+            some("[data-action=zh]").click();
+            return [...found, [levels(), notes().sort()]];""",
+        )
+        for lang, (named, notes) in zip(("en", "zh"), told, strict=True):
+            ui = sentences()["ui"][lang]
+            names = {level: ui.get(f"level_{level}", ui["level_n"]) for level in (1, 2, 3, 0)}
+            assert named == [[str(k), text.format(depth=k)] for k, text in names.items()]
+            assert notes == sorted([ui["bad_number"], ui["bad_comma"].format(meant="1.5")])
 
     def test_why_a_node_waits(self, opened):
         counts = {"edges": 4, "impatient": "6", "naive": "8"}
@@ -373,6 +426,40 @@ class TestLessons:
             ["edge 1", "∂c∂b·∂b∂a=2×1=2"], *under,
         ]  # fmt: skip
 
+    def test_questions_come_and_go_with_their_box(self, tab):
+        told = hands(
+            tab,
+            """let timer;
+            let link = "";
+            window.setTimeout = (act) => { timer = act; };
+            history.replaceState = (_, __, written) => { link = written; };
+            const form = some(".predict");
+            const found = [];
+            const look = () => {
+                timer();
+                found.push([place(), form.hidden, some(".answered").textContent,
+                    link.includes("predict=1"), some("[data-control=predict]").checked]);
+            };
+            viewer.go(8);
+            set("predict", true); look();
+            press("ArrowRight"); look();
+            form.querySelector("input").value = "3";
+            form.requestSubmit(form.querySelector("button")); look();
+            set("predict", false); look();
+            press("ArrowRight"); look();
+            return found;""",
+        )
+        no = sentences()["ui"]["en"]["predict_not"].split("{")[0]
+        said = told[2].pop(2)
+        assert said.startswith(no)
+        assert told == [
+            ["backprop 8/17", True, "", True, True],
+            ["backprop 8/17", False, "", True, True],
+            ["backprop 8/17", False, True, True],
+            ["backprop 8/17", True, "", False, False],
+            ["backprop 9/17", True, "", False, False],
+        ]
+
     def test_who_pays_next(self, opened):
         x = Value(2.0, label="x")
         y = [(x * k).exp() for k in range(1, 4)]
@@ -481,6 +568,49 @@ class TestLessons:
         assert then == ui["asked"].format(node=names[node], grad=grad, **words)
         assert below == grad
         assert focused == "unask"
+
+    @pytest.mark.parametrize("level", [0, 1])
+    def test_what_is_pointed_at_lights_up_everywhere(self, opened, level):
+        story = trace(nested())
+        node = story.root.parents[0].id
+        tab = opened(story, f"#step=999&ask={node}&level={level}")
+        told = hands(
+            tab,
+            """const lit = () => {
+                const found = [...document.querySelectorAll(".pointed")];
+                const of = (kind) => found.filter((e) => e.matches(kind));
+                return [of("g.node, g.edge").map(({ dataset: d }) =>
+                        [d.node ?? d.nodes ?? "", d.edge ?? d.edges ?? ""]),
+                    of("tr").map((row) => row.dataset.node),
+                    of("li").map((line) => line.firstChild.textContent.split(" = ")[0])];
+            };
+            const found = [];
+            for (const li of document.querySelectorAll(".tree li[data-way]")) {
+                const { way } = li.dataset;
+                const spot = li.querySelector(":scope > details > summary") ?? li;
+                for (const [on, off] of [["focusin", "focusout"], ["pointerover", "pointerleave"]]) {
+                    spot.dispatchEvent(new Event(on, { bubbles: true }));
+                    found.push([way, lit()]);
+                    some(".asked").dispatchEvent(new Event(off, { bubbles: true }));
+                    found.push(["", lit()]);
+                }
+            }
+            return found;""",
+        )
+        assert {"node", "edge", ""} == {way.split(" ")[0] for way, _ in told}
+        for way, (parts, rows, lines) in told:
+            if not way:
+                assert (parts, rows, lines) == ([], [], [])
+                continue
+            kind, number = way.split(" ")
+            row = int(number) if kind == "node" else story.edges[int(number)].consumer
+            assert rows == [str(row)]
+            assert lines == [story.nodes[row].name]
+            holding = [(kind == "edge") == bool(edges) for _, edges in parts]
+            assert all(holding)
+            assert len(parts) <= 1
+            assert all(number in (nodes or edges).split() for nodes, edges in parts)
+            assert parts or (level and kind == "edge")
 
 
 class TestEdits:
