@@ -269,7 +269,8 @@ class TestModes:
         told = hands(
             opened(trace(y), lang="en"),
             """const notes = () => all(".wrong", (note) => note.textContent).filter(Boolean);
-            const levels = () => all("[data-control=level] option", (o) => [o.value, o.textContent]);
+            const levels = () =>
+                all("[data-control=level] option", (o) => [o.value, o.textContent]);
             set("rate", "fast");
             some("input[data-leaf]").value = "1,5";
             some("input[data-leaf]").dispatchEvent(new Event("input"));
@@ -588,7 +589,8 @@ class TestLessons:
             for (const li of document.querySelectorAll(".tree li[data-way]")) {
                 const { way } = li.dataset;
                 const spot = li.querySelector(":scope > details > summary") ?? li;
-                for (const [on, off] of [["focusin", "focusout"], ["pointerover", "pointerleave"]]) {
+                const ways = [["focusin", "focusout"], ["pointerover", "pointerleave"]];
+                for (const [on, off] of ways) {
                     spot.dispatchEvent(new Event(on, { bubbles: true }));
                     found.push([way, lit()]);
                     some(".asked").dispatchEvent(new Event(off, { bubbles: true }));
