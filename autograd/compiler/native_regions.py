@@ -1,9 +1,9 @@
 """Element-wise neighbours in one kernel: what passes between them never goes through memory.
 
-*Region*: operations of a program that work element by element on as many numbers, each of which
-reads an earlier one of them, or reads what another reads.  They are moved together, and become one
-kernel, which is compiled when a program first needs it.  What is in no region is a kernel of its
-own, in the same way.
+*Region*: operations of a program that work element by element on as many numbers, and read each
+other number by number if they do.  They are moved together, and become one kernel, which is
+compiled when a program first needs it.  What is in no region is a kernel of its own, in the same
+way.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Region:
 
     count: int
     """How many numbers each of them has per row."""
-    members: list[int]
-    reads: set[Read]
+    members: list[int] = field(default_factory=list)
+    reads: set[Read] = field(default_factory=set)
     """What they read that is none of them."""
 
 
@@ -142,6 +142,7 @@ class _Fusing:
         self.shapes: list[Shape] = [(n, m) for n, m in program.shapes.tolist()]
         self.region_of: dict[int, Region] = {}
         self.waiting: dict[int, Region] = {}
+        """By how many numbers they have."""
         self.order: list[int] = []
 
     def fused(self) -> Regions:
@@ -157,49 +158,27 @@ class _Fusing:
         return self._regions()
 
     def _join(self, k: int) -> None:
-        """Put an operation into the region that it has to do with, or into one of its own."""
+        """Let an operation wait with those of as many numbers."""
         shape = self.shapes[k]
-        region = Region(shape[0] * shape[1], [k], set())
-        whole: list[Read] = []
-        for j in self._blocks(k):
-            read = read_of(self.words[j], j, self.operands[j], self.shapes[j])
-            if self._is_whole(read, shape) and self._waits(read.base):
-                whole.append(read)
-                continue
-            self._flush(read.base)
-            region.reads.add(read)
-        for read in whole:
-            source = self.region_of[read.base]
-            if source is not region and not (
-                self._waits(read.base) and self._merge(region, source)
-            ):
+        count = shape[0] * shape[1]
+        blocks = self._blocks(k)
+        reads = {read_of(self.words[j], j, self.operands[j], self.shapes[j]) for j in blocks}
+        for read in reads:
+            if not self._is_whole(read, shape):
                 self._flush(read.base)
-                region.reads.add(read)
-        for other in [*self.waiting.values()]:
-            if other.count == region.count and other.reads & region.reads:
-                self._merge(region, other)
-        self.waiting[id(region)] = region
+        region = self.waiting.setdefault(count, Region(count))
+        if len(region.members) == MOST_MEMBERS or len(region.reads | reads) > MOST_READ:
+            self._flush(region.members[0])
+            region = self.waiting.setdefault(count, Region(count))
+        region.reads.update(r for r in reads if self.region_of.get(r.base) is not region)
+        region.members.append(k)
         self.region_of[k] = region
-
-    def _merge(self, region: Region, other: Region) -> bool:
-        """Take the other in, if both fit together."""
-        reads = region.reads | other.reads
-        if len(reads) > MOST_READ or len(region.members) + len(other.members) > MOST_MEMBERS:
-            return False
-        region.members, region.reads = sorted(region.members + other.members), reads
-        del self.waiting[id(other)]
-        for member in other.members:
-            self.region_of[member] = region
-        return True
-
-    def _waits(self, base: int) -> bool:
-        return base in self.region_of and id(self.region_of[base]) in self.waiting
 
     def _flush(self, base: int) -> None:
         """Compute the region of a block now, if it waits."""
-        if self._waits(base):
-            region = self.waiting.pop(id(self.region_of[base]))
-            self.order += region.members
+        region = self.region_of.get(base)
+        if region and self.waiting.get(region.count) is region:
+            self.order += self.waiting.pop(region.count).members
 
     def _is_whole(self, read: Read, shape: Shape) -> bool:
         """Whether an operand is all of a block in its own order."""
