@@ -82,6 +82,8 @@ def train_step_by_step(program: Executor, update: Executor, steps: Steps) -> Arr
 
 def check_shape(given: Sequence[int], wanted: Sequence[int | None], name: str) -> None:
     """Raise ValueError for another shape than the one wanted (None: any length)."""
+    if given == wanted:
+        return
     fits = len(given) == len(wanted)
     for one, length in zip(wanted, given):
         fits = fits and one in (None, length)

@@ -33,7 +33,7 @@ from autograd.compiler.arrays import (
 )  # fmt: skip
 from autograd.compiler.backends import Steps, train_step_by_step
 from autograd.compiler.native_library import library
-from autograd.compiler.native_loops import EVERYTHING, MACHINE, PARTS, TRAINING
+from autograd.compiler.native_loops import MACHINE, PARTS, TRAINING
 from autograd.compiler.native_plan import plan
 from autograd.compiler.native_regions import MOST_OPERATIONS
 from autograd.compiler.native_tables import FIRST_REGISTER, MOST_MEMORY, PAD, ROWS, Plan, padded
@@ -122,7 +122,7 @@ class Machine:
             fields[part], words = table.buffer_info()
             fields[f"{part}_end"] = fields[part] + words * table.itemsize
         self._record = np.array([fields[name] for name in MACHINE], np.int64)
-        self.address, self._run = _address(self._record), library().run
+        self.address, self._run, self._run_all = _address(self._record), *library().runs
         count, states = planned.param_count, planned.states
         self.params = self.at(planned.params, count)
         lines = self.at(planned.state, states * padded(count)).reshape(states, padded(count))
@@ -133,14 +133,20 @@ class Machine:
         """Uniform numbers of the memory."""
         return self.memory[self._zero + place :][:count]
 
+    def run_all(self, params: Array, batch: Array, outputs: Array | None) -> None:
+        """Run a batch."""
+        self.params[:] = params
+        kept = 0 if outputs is None else _address(outputs)
+        data = _address(batch) if batch.size else 0  # it takes longer to ask than to run a little
+        self._run_all(self.address, data, len(batch), kept)
+
     def run(
         self, params: Array, batch: Array, start: int, stop: int, outputs: Array | None, parts: int
     ) -> None:
         """Run these rows of a batch, each of which counts for its share of the whole batch."""
         self.params[:] = params
         kept = 0 if outputs is None else _address(outputs) + outputs.strides[0] * start
-        data = _address(batch) if batch.size else 0  # it takes longer to ask than to run a little
-        self._run(self.address, data, 0, start, stop, 1 / len(batch), kept, parts)
+        self._run(self.address, _address(batch), 0, start, stop, 1 / len(batch), kept, parts)
 
     def train(self, training: Integers, first: int, stop: int) -> int:
         """Take steps until a loss is not finite; how many losses there are then."""
@@ -255,7 +261,7 @@ class Runner:
         count = self.slabs(rows)
         if count == 1:
             machine = self._machine(rows)
-            machine.run(params, batch, 0, rows, outputs, EVERYTHING)
+            machine.run_all(params, batch, outputs)
             return [machine]
         longest = self._plan.longest
         blocks = -(-rows // longest)
@@ -283,18 +289,21 @@ class Runner:
         """One that nobody uses, for blocks of up to so many rows."""
         length = min(self._plan.longest, padded(rows))
         try:
-            return self._free.setdefault(length, deque()).pop()
+            return self._free[length].pop()
         except IndexError:
+            return Machine(self._plans[length])
+        except KeyError:
+            if len(self._free) > MOST_LENGTHS:
+                self._free.clear()
             if length not in self._plans:
                 self._plans[length] = self._planning(self._program, rows, self._plan.longest)
+            self._free[length] = deque()
             return Machine(self._plans[length])
 
     def _give_back(self, machines: Iterable[Machine]) -> None:
         for machine in machines:
-            if machine.length not in self._free and len(self._free) > MOST_LENGTHS:
-                self._free.clear()
-                self._plans.clear()
-            self._free.setdefault(machine.length, deque()).append(machine)
+            if (free := self._free.get(machine.length)) is not None:
+                free.append(machine)
 
 
 def _address(numbers: npt.NDArray[Any]) -> int:

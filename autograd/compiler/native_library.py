@@ -34,6 +34,7 @@ from autograd.files import write_atomically
 INTEGER, ADDRESS = ctypes.c_int64, ctypes.c_void_p
 SIGNATURES: dict[str, Any] = {
     "run": (None, *[ADDRESS] * 3, INTEGER, INTEGER, ctypes.c_double, ADDRESS, INTEGER),
+    "run_all": (None, ADDRESS, ADDRESS, INTEGER, ADDRESS),
     "train": (INTEGER, ADDRESS, ADDRESS, INTEGER, INTEGER),
 }  # fmt: skip
 CORE = [
@@ -55,7 +56,7 @@ class Library:
         self._engines: dict[str, Any] = {}
         loops = [ctypes.CFUNCTYPE(*kinds) for kinds in SIGNATURES.values()]
         core = self.load("core", partial(_core, self.lanes), [*SIGNATURES, *map(symbol, CORE)])
-        self.run, self.train = (loop(address) for loop, address in zip(loops, core))
+        *self.runs, self.train = (loop(address) for loop, address in zip(loops, core))
         self._kernels = dict(zip(CORE, core[len(loops) :]))
 
     def addresses(self, kernels: Iterable[str]) -> npt.NDArray[np.int64]:

@@ -69,6 +69,7 @@ def emit_loops(module: Any, lanes: int) -> None:
     _keep(Loop(module, "keep", [WHOLES, NUMBERS, WHOLE], ir.VoidType(), lanes))
     run = [WHOLES, NUMBERS, WHOLES, WHOLE, WHOLE, DOUBLE, NUMBERS, WHOLE]
     _run(Loop(module, "run", run, ir.VoidType(), lanes))
+    _run_all(Loop(module, "run_all", [WHOLES, NUMBERS, WHOLE, NUMBERS], ir.VoidType(), lanes))
     _step(Loop(module, "step", [WHOLES, WHOLES, WHOLE], WHOLE, lanes))
     _train(Loop(module, "train", [WHOLES, WHOLES, WHOLE, WHOLE], WHOLE, lanes))
 
@@ -164,6 +165,15 @@ def _run(e: Loop) -> None:
         with asked(part):
             follow(part, e.whole(1), e.whole(1))
     b.ret_void()
+
+
+def _run_all(e: Loop) -> None:
+    """Run everything over so many rows: few arguments, for those who do so again and again."""
+    machine, data, rows, outputs = e.function.args
+    share = e.builder.fdiv(ir.Constant(DOUBLE, 1.0), e.builder.sitofp(rows, DOUBLE))
+    given = machine, data, ir.Constant(WHOLES, None), e.whole(0), rows, share, outputs
+    e.call("run", *given, e.whole(EVERYTHING))
+    e.builder.ret_void()
 
 
 def _in_steps(

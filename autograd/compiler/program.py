@@ -287,6 +287,7 @@ class Program:
         return rows
 
 
+_FLOAT = np.dtype(np.float64)
 _NO_INPUTS = np.zeros((1, 0))
 """The batch of a program that has no inputs."""
 
@@ -302,7 +303,7 @@ def _from_pickle(data: bytes, backend: str) -> Program:
 def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:
     """The numbers given as float64 in C order, of this shape (None: any length)."""
     # a loop hands over what is ready at each of its steps, and to ask more would take longer
-    ready = type(given) is np.ndarray and given.dtype == np.float64 and given.flags.c_contiguous
+    ready = type(given) is np.ndarray and given.dtype is _FLOAT and given.flags.c_contiguous
     array = given if ready else _converted(given, name)
     check_shape(array.shape, shape, name)
     return array
