@@ -33,9 +33,12 @@ const look = (svg) => {
         pills: all(".pill rect", (rect) => ["x", "width"].map((name) => side(rect, name))),
         texts: all("text:is([data-slot], [data-word])", (text) => text.textContent),
         heat: all("rect.heat", (rect) => [classes(rect), Number(rect.getAttribute("opacity"))]),
-        coins: all("g.coin", (g) => [g.getAttribute("transform"), side(g.firstChild, "width"),
-            side(g.firstChild, "x"), g.textContent, side(g.lastChild, "y"),
-            ...["y", "height", "rx"].map((name) => side(g.firstChild, name))]),
+        coins: all("g.coin", (g) => {
+            const [text, rect] = [g.querySelector("text"), g.querySelector("rect")];
+            return [g.getAttribute("transform"), side(rect, "width"), side(rect, "x"),
+                text.textContent, side(text, "y"),
+                ...["y", "height", "rx"].map((name) => side(rect, name))];
+        }),
     };
 };
 const viewer = document.querySelector(".payback").payback;
