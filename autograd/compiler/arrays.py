@@ -146,7 +146,7 @@ class ArrayProgram:
 
 def for_values(program: ArrayProgram) -> ArrayProgram:
     """What the roots need."""
-    return pruned(replace(program, loss=-1, gradient=-1))
+    return placed(replace(program, loss=-1, gradient=-1))[0]
 
 
 def for_gradient(program: ArrayProgram) -> ArrayProgram:
@@ -165,11 +165,6 @@ def through(shape: Shape) -> tuple[int, int]:
     """The steps of a block from number to number."""
     n, m = shape
     return m if n > 1 else 0, 1 if m > 1 else 0
-
-
-def pruned(program: ArrayProgram) -> ArrayProgram:
-    """The program without what nobody needs."""
-    return placed(program)[0]
 
 
 def placed(program: ArrayProgram) -> tuple[ArrayProgram, Integers]:
@@ -241,9 +236,10 @@ def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.boo
     codes, operands = program.codes[:stop], program.operands[:stop]
     _, pieces = pieces_of(program, np.flatnonzero(codes == CODE["collect"]))
     uses = np.bincount([*kept, *program.pieces[pieces, 0].tolist()], minlength=stop)
+    arities = ARITY.astype(np.uint8)[codes]
     for column in range(3):
-        reads = (ARITY[codes] > column) & (operands[:, column] >= 0)
-        uses += np.bincount(operands[reads, column], minlength=stop)
+        blocks = operands[arities > column, column]
+        uses += np.bincount(blocks[blocks >= 0], minlength=stop)
     # counted once; what loses its last reader is looked at then, so that all is linear
     unused, left = np.flatnonzero(uses == 0).tolist(), uses.data
     while unused:

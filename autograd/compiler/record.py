@@ -197,9 +197,10 @@ class Recorder:
             return self.product(self.transposed(b), self.transposed(a))
         return self._made("outer", a.index, b.index)
 
-    def take(self, a: Block, index: Block) -> Block:
+    def take(self, a: Block, index: Number) -> Block:
         """The number of each row of (n, m) at its index (n, 1)."""
-        return self._made("take", a.index, index.index)
+        each = self.reshaped(self.block(index), (a.shape[0], 1))
+        return self._made("take", a.index, each.index)
 
     def mean(self, a: Block) -> Block:
         """The mean over the rows, where there is a number for each."""

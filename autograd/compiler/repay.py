@@ -9,6 +9,7 @@ of a block are collected, and what is the same for all rows is paid the mean ove
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ class Tape:
         """What blocks are owed, by place, shape, and whether the mean is still to be taken."""
         self._leading = bytearray()
         """Per block: whether parameters are behind it; all others are not paid."""
-        self._steps: list[tuple[Block, Callable[[Number], None]] | Callable[[], None]] = []
+        self.steps: list[Callable[[], None]] = []
+        """How each step repays."""
         self.lead(np.array([PARAMETERS]))
 
     def note(self, repay: Callable[[Number], None], result: Block, *operands: Number) -> None:
@@ -37,23 +39,17 @@ class Tape:
         them."""
         if any(map(self.leads, operands)):
             self.lead(np.array([result.index]))
-            self._steps.append((result, repay))
-
-    def note_stretch(self, repay: Callable[[], None]) -> None:
-        """Remember to repay what repays for itself."""
-        self._steps.append(repay)
+            self.steps.append(partial(self._settle, result, repay))
 
     def repay(self) -> None:
         """Pay back, from the last step to the first."""
-        while self._steps:
-            step = self._steps.pop()
-            if callable(step):
-                step()
-                continue
-            result, repay = step
-            debt = self.debt(result)
-            if debt is not None:
-                repay(debt)
+        while self.steps:
+            self.steps.pop()()
+
+    def _settle(self, result: Block, repay: Callable[[Number], None]) -> None:
+        debt = self.debt(result)
+        if debt is not None:
+            repay(debt)
 
     def leads(self, operand: Number) -> bool:
         """Whether there are parameters behind it."""

@@ -126,7 +126,7 @@ class Roller:
             return self._share(number, group, *shared)
         operands = self._operands(group)
         if is_chosen(group.row, operands):
-            y: Number = self._taken(*operands)
+            y: Number = self.recorder.take(self.recorder.block(operands[0]), operands[1])
         else:
             y = group.row.forward(self.recorder.namespace, *spread(operands))
         result = self._stored(group.row, y, operands, (len(group.members), 1))
@@ -191,12 +191,6 @@ class Roller:
 
     def _block(self, group: int) -> Block:
         return Block(self.recorder, self.blocks[group])
-
-    def _taken(self, values: Number, index: Number) -> Number:
-        recorder = self.recorder
-        assert isinstance(values, Block)
-        shape = values.shape[0], 1
-        return recorder.take(values, recorder.reshaped(recorder.block(index), shape))
 
     # -- operands -------------------------------------------------------------------------------
 

@@ -190,7 +190,7 @@ class Singles:
         if leads.any():
             self._tape.lead(found[leads > 0])
             stretch = Stretch(numbers[::-1], forms[::-1], firsts[::-1], starts[::-1], operands)
-            self._tape.note_stretch(partial(self.repay, stretch))
+            self._tape.steps.append(partial(self.repay, stretch))
 
     # -- debts ----------------------------------------------------------------------------------
 
