@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.client
 import os
+import pickle
 import re
 import signal
 import socket
@@ -13,6 +14,7 @@ import threading
 import xml.etree.ElementTree as ElementTree
 from contextlib import contextmanager, suppress
 from html import unescape
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -220,6 +222,11 @@ def test_just_as_many_nodes_as_allowed_are_drawn(server, monkeypatch):
     status, _, body = ask(server, link("a*b+a", "a=2 b=1", lang="en"))
     assert status == 400
     assert sentence(body) == "this formula has 4 nodes; the playground draws up to 3"
+
+
+def test_a_refusal_travels_between_processes():
+    refusal = pickle.loads(pickle.dumps(module.RefusalError(HTTPStatus.NOT_FOUND, "not here")))
+    assert (refusal.status, str(refusal)) == (404, "not here")
 
 
 def test_a_command_line_that_is_no_text_can_be_shown():
