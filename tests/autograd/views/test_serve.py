@@ -224,6 +224,12 @@ def test_just_as_many_nodes_as_allowed_are_drawn(server, monkeypatch):
     assert sentence(body) == "this formula has 4 nodes; the playground draws up to 3"
 
 
+def test_as_much_is_shown_again_as_may_be_typed():
+    shown = module.form(Question("a", "a" * 20_000), "en")
+    assert f'value="{"a" * 20_000}" maxlength="20000"' in shown
+    assert f'value="{"a" * 19_999}…" ' in module.form(Question("a", "a" * 20_001), "en")
+
+
 def test_a_refusal_travels_between_processes():
     refusal = pickle.loads(pickle.dumps(module.RefusalError(HTTPStatus.NOT_FOUND, "not here")))
     assert (refusal.status, str(refusal)) == (404, "not here")
