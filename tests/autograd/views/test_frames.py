@@ -121,6 +121,15 @@ class TestStrip:
         lines = [line.text or "" for text in said for line in text]
         assert len(frames) == len(said) < len(lines)
         assert max(map(columns, lines)) * 7.6 <= width
+        assert {line.get("dy") for text in said for line in text} == {"0", "19"}
+        for text, frame in zip(said, frames, strict=True):
+            assert float(text.get("y")) + 19 * (len(text) - 1) <= float(frame.get("height")) - 8
+
+    def test_four_stand_side_by_side(self):
+        drawn = strip(trace(Value(1.0, label="x") * 2), range(6))
+        places = re.findall(r'translate\((\S+) (\S+)\)"><rect [^>]*class="frame"', drawn)
+        assert [places.index((x, "0.0")) for x, _ in places] == [0, 1, 2, 3, 0, 1]
+        assert len({y for _, y in places}) == 2
 
     def test_lines_break_where_they_may(self):
         assert wrapped("one two three", 7) == ["one two", "three"]
