@@ -378,6 +378,23 @@ def test_an_amount_travels_along_its_wire(opened, link, speed, milliseconds):
         assert re.fullmatch(r"translate\(-?\d+\.\d -?\d+\.\d\)", place)
 
 
+def test_of_a_layer_sixty_amounts_travel(opened):
+    model = nn.MLP(8, [9, 1], activation="tanh", seed=1)
+    story = trace(model([Value(0.1 * i, label=f"x{i}") for i in range(8)]))
+    tab = opened(story, "#by=outer&level=0", reduced_motion="reduce")
+    most = tab.evaluate(
+        f"""() => {{ {LOOK}
+        const found = [];
+        while (viewer.state.taken < viewer.steps.length) {{
+            viewer.forward();
+            found.push(shown().coins.length);
+        }}
+        return found;
+        }}"""
+    )
+    assert max(most) == 60
+
+
 def long_graph():
     """Far too wide to read at once."""
     x = [Value(0.1 * i, label=f"x{i}") for i in range(3)]
@@ -445,6 +462,15 @@ class TestCamera:
                 ]
                 scale = min(1.5, stage["width"] / home[2], stage["height"] / home[3])
                 assert svg["width"] == pytest.approx(scale * home[2], rel=0.01)
+                for level in levels(trace(graph())):
+                    svg, stage = camera(
+                        tab,
+                        """history.replaceState(null, "", `#level=${given[0]}`);
+                        dispatchEvent(new Event("hashchange"));
+                        return [rect(board.svg), frame()];""",
+                        level,
+                    )
+                    assert middle(svg) == pytest.approx(middle(stage), abs=1.5)
                 assert ("large" in classes.split()) == (scale < 0.62)
                 assert ("overview" in classes.split()) == (scale < 0.25)
                 assert "grabbable" not in classes.split()

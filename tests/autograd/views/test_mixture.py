@@ -22,7 +22,8 @@ const digits = (text) => (text?.match(/-?[\\d.]+/g) ?? []).map(Number);
 const numbersOf = ({ dataset: d }, name) => digits(d[name] ?? d[`${name}s`]);
 const pillOf = (pill) => {
     const text = pill.querySelector("text");
-    return { text: size(text, "x", "y"), moved: digits(pill.getAttribute("transform")),
+    return { rect: size(pill.querySelector("rect"), "x", "y", "width", "height"),
+        text: size(text, "x", "y"), moved: digits(pill.getAttribute("transform")),
         crowded: pill.classList.contains("crowded"), said: text.textContent };
 };
 const picture = (svg) => ({
@@ -36,7 +37,8 @@ const picture = (svg) => ({
         title: size(g.querySelector("text:not(.head)"), "x", "y"),
         heads: all(g, "text.head", (text) => Number(text.getAttribute("x"))) })),
     wires: all(svg, "g.edge, .quiet", (g) => ({ edges: numbersOf(g, "edge"),
-        ends: digits(g.dataset.ends),
+        ends: digits(g.dataset.ends), kind: g.getAttribute("class"),
+        thick: g.querySelector(".wire")?.getAttribute("stroke-width") ?? "",
         curve: digits((g.querySelector(".wire") ?? g).getAttribute("d")),
         tips: all(g, ".tip", (tip) => digits(tip.getAttribute("d"))),
         pill: all(g, ".pill", pillOf) })),
@@ -128,15 +130,16 @@ def test_a_new_line_takes_the_straight_way(opened):
     """Where no level has a line between two cards, one leads from side to side."""
     story = trace(nested())
     tab = opened(story)
-    base, mixed = tab.evaluate(
-        f"(links) => {{ {OPEN} return links.map(open) }}", ["level=0", "level=0&boxes=0,3"]
-    )
+    links = ["level=0", "level=0&boxes=0,3", "level=1"]
+    base, mixed, folded = tab.evaluate(f"(links) => {{ {OPEN} return links.map(open) }}", links)
+    [(kind, thick)] = {(w["kind"], w["thick"]) for w in folded["wires"] if len(w["edges"]) > 1}
     known = [wire["edges"] for wire in base["wires"]]
     cards = {i: outline(card) for card in mixed["cards"] for i in card["nodes"]}
     made = [wire for wire in mixed["wires"] if wire["edges"] and wire["edges"] not in known]
     assert made
     for wire in made:
         debt = story.edges[wire["edges"][0]]
+        assert (wire["kind"], float(wire["thick"])) == (kind, float(thick))
         (x0, y0, x1, y1, x2, y2, x3, y3), [pill] = wire["curve"], wire["pill"]
         debtor, creditor = cards[debt.consumer], cards[debt.parent]
         assert [x0, y0] == pytest.approx([debtor[0], (debtor[1] + debtor[3]) / 2], abs=0.2)
@@ -147,6 +150,10 @@ def test_a_new_line_takes_the_straight_way(opened):
         place = [pill["text"][0] + pill["moved"][0], pill["text"][1] - 4 + pill["moved"][1]]
         assert place == pytest.approx([(x0 + x3) / 2, (y0 + y3) / 2], abs=0.3)
         assert pill["crowded"] == (abs(x0 - x3) < 68)
+        left, top, width, height = pill["rect"]
+        assert [left + width / 2, top + height / 2] == pytest.approx(
+            [pill["text"][0], pill["text"][1] - 4], abs=0.2
+        )
         assert re.match(rf"{len(wire['edges'])} |∂", pill["said"])
 
 
