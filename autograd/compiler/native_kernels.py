@@ -196,8 +196,9 @@ def _mean(k: _Kernel) -> None:
     k.each("n", one)
 
 
-def _take(k: _Kernel, varies: int) -> None:
-    """dst[i] = a[i, index[i]]; nan for an index that is not whole or outside, which is not read."""
+def _take(k: _Kernel) -> None:
+    """dst[i] = a[i, index[i]], in row r ``row`` r further on; nan for an index that is not whole or
+    outside, which is not read."""
     e, b = k.e, k.e.builder
     most = e.spread(b.sitofp(k["m"], DOUBLE))
 
@@ -208,9 +209,9 @@ def _take(k: _Kernel, varies: int) -> None:
             found = b.and_(inside, e.compare("==", e.intrinsic("floor", index), index))
             index = e.choose(found, index, 0.0)
             each = [b.fptosi(e.lane(index, q), WHOLE) for q in range(e.lanes)]
-            rows = [(e.sum(r, q),) if varies else () for q in range(e.lanes)]
+            start = e.sum(k["a"], (i, k["s"]))
             numbers = k.gather(
-                e.sum(k["a"], (i, k["s"]), (j, k["t"]), *row) for j, row in zip(each, rows)
+                e.sum(start, (j, k["t"]), (e.sum(r, q), k["row"])) for q, j in enumerate(each)
             )
             result = e.choose(found, numbers, float("nan"))
             k.store(result, k["dst"], (i, k["R"]), r)
@@ -354,8 +355,7 @@ BODIES: Mapping[str, Callable[[_Kernel], None]] = {
     "sum": partial(_reduce, combine=lambda e, a, b: a + b),
     "max": partial(_reduce, combine=PLAIN["maximum"]),
     "total": _total,
-    "take": partial(_take, varies=1),
-    "take1": partial(_take, varies=0),
+    "take": _take,
     "mean": _mean,
     "matmul": _matmul,
     "outer": _outer,

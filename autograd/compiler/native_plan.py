@@ -157,8 +157,8 @@ class Planner:
         if self.varying[k]:
             places = self._as_varying(places, (n, 1))
         length = self.length if self.varying[k] else 1
-        kernel = "take" if chosen.varies or not self.varying[k] else "take1"
-        self._emit(table, kernel, n, m, length, self.place[k], *chosen[1:4], places.place, places.s)
+        sizes = (n, m, length, self.place[k])
+        self._emit(table, "take", *sizes, *chosen[1:4], chosen.varies, places.place, places.s)
 
     def _matmul(self, k: int, table: int) -> None:
         a, b, bias = self.operands[k][:3]

@@ -22,10 +22,10 @@ from autograd.compiler.arrays import (
     WORDS,
     ArrayProgram,
     Integers,
-    Operation,
     Shape,
     ends_of,
     reordered,
+    through,
 )  # fmt: skip
 
 MOST_OPERATIONS = 4000
@@ -44,13 +44,6 @@ class Read(NamedTuple):
     s: int
     t: int
     table: int = -1
-
-    def step(self, shape: Shape) -> int | None:
-        """From each element to the next, where that is always the same."""
-        n, m = shape
-        if n == 1 or m == 1:
-            return self.t if n == 1 else self.s
-        return self.t if self.s == m * self.t else None
 
 
 @dataclass(slots=True, eq=False)
@@ -93,15 +86,15 @@ class Body:
 
     def add(self, k: int) -> None:
         """Compute an operation of the program."""
-        word, blocks, shape, _ = fields(self._program[k])
-        names = [self.named(j, shape) for j in blocks[: ARITIES[word]]]
-        self._operations.append(" ".join([word, *names]))
+        one = self._program[k]
+        names = [self.named(j, one.shape) for j in one.operands[: ARITIES[one.word]]]
+        self._operations.append(" ".join([one.word, *names]))
         self._results[k] = f"r{len(self._results)}"
 
     def named(self, j: int, shape: Shape) -> str:
         """What a block is called in the kernel: a result, or what is read."""
-        word, numbers, own, _ = fields(self._program[j])
-        read = read_of(word, j, numbers, own)
+        one = self._program[j]
+        read = read_of(one.word, j, one.operands, one.shape)
         return self._results.get(read.base) or self.read(read, shape)
 
     def read(self, read: Read, shape: Shape) -> str:
@@ -110,11 +103,6 @@ class Body:
     def storing(self, results: Iterable[str]) -> str:
         """The body, with what it stores."""
         return f"{';'.join(self._operations)}|{' '.join(results)}"
-
-
-def fields(operation: Operation) -> tuple[str, tuple[int, ...], Shape, bool]:
-    """What a region takes from an operation: its word, operands, shape, and whether it varies."""
-    return operation.word, operation.operands, operation.shape, operation.varying
 
 
 def places_in(program: ArrayProgram, k: int, shape: Shape) -> Integers:
@@ -182,9 +170,8 @@ class _Fusing:
 
     def _is_whole(self, read: Read, shape: Shape) -> bool:
         """Whether an operand is all of a block in its own order."""
-        (n, m), count = self.shapes[read.base], shape[0] * shape[1]
-        plain = read.table < 0 and read.start == 0 and n * m == count
-        return plain and (count == 1 or read.step(shape) == 1)
+        (n, m), plain = self.shapes[read.base], read.table < 0 and read.start == 0
+        return plain and n * m == shape[0] * shape[1] and (read.s, read.t) == through(shape)
 
     def _blocks(self, k: int) -> list[int]:
         return [j for j in self.operands[k][: ARITIES[self.words[k]]] if j >= 0]
