@@ -414,6 +414,25 @@ def test_steps_of_any_rule_are_numpys(rule: Any, much: int, monkeypatch: Any) ->
         np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("bad", range(6))
+@pytest.mark.parametrize("much", [0, 10**9])
+def test_what_was_before_the_last_step_is_numpys(bad: int, much: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(native, "MUCH", much)
+    x, w = Value(0.5), [Value(0.1 * k + 0.3) for k in range(3)]
+    root, rows = x.sqrt() * autograd.sum([v * v * v for v in w]), np.arange(1.0, 6.0)[:, None]
+    rows[bad : bad + 1] = -1.0  # the fifth is the last, and beyond it there is none
+    found = []
+    for backend in ("native", "numpy"):
+        program = compile(root, [x], parameters=w, backend=backend)
+        params, state, previous = program.pack(), np.ones((1, 3)), np.full((2, 3), 7.0)
+        hyper, order = np.full((5, 1), 0.01), np.arange(5)
+        steps = autograd.Program.Steps(params, state, previous, rows, order, 1, hyper)
+        losses = program.train(lambda m, p, g, s, rate: (p - rate * g, s + g), steps)
+        assert len(losses) == min(bad + 1, 5)
+        found.append(np.concatenate([losses, params, state[0], *previous]))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+
+
 # -- the library on disk ---------------------------------------------------------------------------
 
 SCRIPT = """
