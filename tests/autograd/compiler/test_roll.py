@@ -5,6 +5,8 @@ import math
 import sys
 import tracemalloc
 from collections import Counter
+from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +16,19 @@ import nn
 from autograd import Value, no_grad, relu, sigmoid
 from autograd.compiler.arrays import (
     ARITIES,
+    CODE,
     ELEMENTWISE,
     LEAVES,
+    PARAMETERS,
     VIEWS,
+    WORDS,
     ArrayProgram,
     for_gradient,
     for_values,
     placed,
+    places_of,
 )
+from autograd.compiler.blocks import Block, Column
 from autograd.compiler.listing import Listing, Names, unrolled
 from autograd.compiler.record import Recorder
 from autograd.compiler.roll import Rolled, roll
@@ -156,6 +163,66 @@ def test_constants_are_computed_at_once_and_told_apart() -> None:
     numbers = [float(blocks[k].ravel()[0]) for k in program.roots[:-1]]
     assert [bits(x) for x in numbers] == [bits(x) for x in (math.inf, 0.0, -0.0, 0.0, NAN)]
     assert program.roots[1] == program.roots[3] != program.roots[2]
+
+
+def test_parts_of_parts_of_a_block_are_numpys() -> None:
+    """However often a part of a part is seen in another order: one view or table of the whole."""
+    random, words = Random(1), Counter[str]()
+    for _ in range(300):
+        recorder = Recorder(24, 1)
+        block, seen = recorder.parameters, np.arange(24.0).reshape(24, 1)
+        for _ in range(random.randrange(1, 5)):
+            block, seen = _part(random, recorder, block, seen)
+            assert block.shape == seen.shape
+        nothing = recorder.collect([], (24, 1), once=True)
+        program = recorder.finish([], 0.0, nothing)
+        found, word = program[block.index], WORDS[program.codes[block.index]]
+        words[word] += 1
+        if word == "view":
+            where = places_of(found.operands[1:], found.shape)
+        else:
+            where = program.tables[found.operands[1]] if word == "table" else np.arange(24)
+        assert np.array_equal(where, seen.ravel())
+        assert block.index == PARAMETERS or found.operands[0] == PARAMETERS
+    assert min(words[word] for word in ("parameters", *VIEWS)) > 10
+
+
+def _part(random: Random, recorder: Recorder, block: Block, seen: Any) -> tuple[Block, Any]:
+    n, m = seen.shape
+    kind = random.choice(["transposed", "reshaped", "stretched", "rows", "columns", "picked"])
+    if kind == "transposed":
+        return recorder.transposed(block), seen.T
+    if kind == "reshaped":
+        shape = random.choice([(i, n * m // i) for i in range(1, n * m + 1) if n * m % i == 0])
+        return recorder.reshaped(block, shape), seen.reshape(shape)
+    if kind == "stretched":
+        shape = (3 if n == 1 else n, 2 if m == 1 else m)
+        return recorder.reshaped(block, shape), np.broadcast_to(seen, shape)
+    if kind == "rows":
+        return recorder.view(block, ((n - 1) * m, -m, 1), (n, m)), seen[::-1]
+    if kind == "columns":
+        return recorder.view(block, (m - 1, m, 0), (n, 1)), seen[:, -1:]
+    places = np.array([random.randrange(n * m) for _ in range(random.randrange(1, 9))])
+    return recorder.table(block, places, (len(places), 1)), seen.ravel()[places][:, None]
+
+
+def test_the_same_constants_are_stored_once_by_their_bits() -> None:
+    recorder = Recorder(0, 0)
+    numbers = [0.0, -0.0, NAN, 1.0, NAN, 0.0, -0.0]
+    assert [recorder.index(x) - recorder.index(0.0) for x in numbers] == [0, 1, 2, 3, 2, 0, 1]
+    assert str(recorder.constants) == "[0.0, -0.0, nan, 1.0]"
+
+
+def test_columns_are_added_up_all_and_in_order() -> None:
+    """What a row does with some columns only is no number that anybody could use."""
+    recorder = Recorder(6, 0)
+    columns = [Column(recorder.reshaped(recorder.parameters, (2, 3)), k) for k in range(3)]
+    total = columns[0] + columns[1] + columns[2]
+    assert (recorder.codes[total.index], total.shape) == (CODE["sum"], (2, 1))
+    with pytest.raises(AssertionError, match="in order"):
+        columns[0] + columns[2]
+    with pytest.raises(AttributeError):
+        (columns[0] + columns[1]) * 2.0
 
 
 def test_common_subexpressions_are_recorded_once() -> None:
