@@ -1,9 +1,10 @@
 """Modules of JavaScript joined into one script and made small, so that a page weighs little.
 
-What goes: imports and exports, comments, white space, and the length of names that nobody outside
-could ask for.  A *safe* name is declared in the modules and never stands where a property, a string
-or a piece of text does; giving it another name everywhere changes nothing.  The text is read token
-by token: strings, templates and regular expressions are tokens of their own and stay as they are.
+What goes: imports and exports, comments, white space, signs that change nothing, and the length of
+names that nobody outside could ask for.  A *safe* name is declared in the modules and never stands
+where a property, a string or a piece of text does; giving it another name everywhere changes
+nothing.  The text is read token by token: strings, templates and regular expressions are tokens of
+their own and stay as they are.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def joined_modules(*names: str, keep: tuple[str, ...] = ()) -> str:
     text = "\n".join(static(f"{name}.js") for name in names)
     text = re.sub(r"^import .*\n|^export |^\s*(//.*|/\*\*.*\*/)\n", "", text, flags=re.MULTILINE)
     text = re.sub(rf"({_QUOTED})|{_LOOSE_SIGN}", lambda found: found[1] or found[2], text)
+    text = re.sub(rf"({_QUOTED})|;(?=}})|{_LONE}", lambda found: found[1] or found[2] or "", text)
     return _renamed(text, keep)
 
 
@@ -33,7 +35,8 @@ def _renamed(text: str, keep: tuple[str, ...]) -> str:
     private = sorted({*re.findall(r"\.(#\w+)", text)})
     shorter = dict(zip(private, (f"#{name}" for name in _short_names()), strict=False))
     declared = {*re.findall(r"\b(?:const|let|class|function\*?) (\w+)", text)}
-    for parameters in re.findall(r"\(([\w,]+)\)(?:=>|\{)", text):
+    for parameters in re.findall(r"\(([\w,]+)\)(?:=>|\{)|(?<![\w$#])(\w+)(?==>)", text):
+        parameters = "".join(parameters)
         declared |= {*parameters.split(",")}
     safe = sorted(
         declared - _exposed(text) - {"basis", *keep}, key=lambda name: (-text.count(name), name)
@@ -80,6 +83,9 @@ _QUOTED = (
 
 _LOOSE_SIGN = r"\s*([{}()\[\];,:=<>*/&|?!]+|(?<=[\w)\]] )[+-](?= [\w(\[]))\s*"
 """What needs none around it: every statement ends in a semicolon, so no line end counts."""
+
+_LONE = r"(?<![\w$#])\((\w+)\)(?==>)"
+"""A parameter that needs no parentheses."""
 
 _HOLE = r"\$\{((?:[^`{}]|`[^`]*`|\{[^{}]*\})*)\}"
 """What a template leaves open."""

@@ -40,26 +40,31 @@ def value_bundle(value: Value) -> dict[str, str]:
 
 
 def trace_bundle(story: Trace) -> dict[str, str]:
-    """Plain text, the page in a frame, and its last moment as a picture."""
+    """Plain text, the page in a frame, and its last moment as a picture.
+
+    Of a graph that is too large for a page the picture alone, folded, and why.
+    """
+    from autograd.views.draw import MAX_NODES
     from autograd.views.moment import moment
     from autograd.views.page import page
     from autograd.views.painter import paint
     from autograd.views.scene import scene
 
-    told = {"text/plain": repr(story)}
+    told, name = {"text/plain": repr(story)}, story.root.name
     try:
-        document = page(story, max_nodes=MOST_NODES)
-        laid, end = scene(story, None), moment(story, len(story.steps))
+        laid = scene(story, None, max_nodes=MAX_NODES)
+        end = moment(story, len(story.steps))
         still = paint(laid, end, theme="auto")
         told |= _pictures(still, lambda: paint(laid, end, theme="light"))
-        board = min(max(laid.places.height, LOWEST_BOARD), HIGHEST_BOARD)
-        height = AROUND_THE_BOARD + int(board) + ROW * min(len(story.nodes), 40)
-        told["text/html"] = frame(document, story.root.name, height) + picture(
-            still, story.root.name
-        )
     except (ImportError, ValueError) as error:
-        told["text/html"] = f"<pre>{escape(repr(story))}</pre><p>{escape(str(error))}</p>"
-    return told
+        return told | {"text/html": f"<pre>{escape(repr(story))}</pre><p>{escape(str(error))}</p>"}
+    try:
+        document = page(story, max_nodes=MOST_NODES)
+    except ValueError as error:
+        return told | {"text/html": f"{image(still, name)}<p>{escape(str(error))}</p>"}
+    board = min(max(laid.places.height, LOWEST_BOARD), HIGHEST_BOARD)
+    height = AROUND_THE_BOARD + int(board) + ROW * min(len(story.nodes), 40)
+    return told | {"text/html": frame(document, name, height) + on_demand(still, name)}
 
 
 def _pictures(svg: str, in_light: Callable[[], str]) -> dict[str, str]:
@@ -73,13 +78,15 @@ def _pictures(svg: str, in_light: Callable[[], str]) -> dict[str, str]:
     return told
 
 
-def picture(svg: str, name: str) -> str:
-    """A still picture that is there on demand."""
+def on_demand(svg: str, name: str) -> str:
+    """A still picture that is there when it is asked for."""
+    return f"<details><summary>{escape(name)}: SVG</summary>{image(svg, name)}</details>"
+
+
+def image(svg: str, name: str) -> str:
+    """A picture as an element that holds it all."""
     data = base64.b64encode(svg.encode()).decode()
-    return (
-        f"<details><summary>{escape(name)}: SVG</summary>"
-        f'<img alt="{escape(name)}" src="data:image/svg+xml;base64,{data}"></details>'
-    )
+    return f'<img alt="{escape(name)}" style="{FITTING}" src="data:image/svg+xml;base64,{data}">'
 
 
 def frame(document: str, title: str, height: int) -> str:

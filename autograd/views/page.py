@@ -16,6 +16,7 @@ from html import escape
 from typing import Any
 
 from autograd.views.folding import levels, suiting
+from autograd.views.handed import told_trace
 from autograd.views.joining import joined_modules
 from autograd.views.kernels import kernel
 from autograd.views.moment import moment
@@ -23,12 +24,12 @@ from autograd.views.painter import colours, paint, static
 from autograd.views.plays import shared_example, shares_an_inner_node
 from autograd.views.scene import scene
 from autograd.views.text import typeset
-from autograd.views.trace import Lang, Trace, as_json, as_records, trace
+from autograd.views.trace import Lang, Trace, as_json, trace
 from autograd.views.wording import told
 from autograd.views.words import HOLE, template
 
 MODULES = (
-    *("numbers", "story", "plays", "narrator", "mathml", "paint", "board"),
+    *("elements", "numbers", "story", "plays", "narrator", "mathml", "paint", "board"),
     *("folding", "describe", "panels", "lessons", "link", "viewer"),
 )
 """In an order in which each needs only earlier ones; a graph with boxes has `mixture` as well."""
@@ -37,8 +38,12 @@ OPEN_UP_TO = 1500
 """The number of nodes up to which a level is drawn, if a coarser one is there to fall back on."""
 
 
-def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 3000) -> str:
+def page(
+    story: Trace, *, lang: Lang | None = None, max_nodes: int = 3000, asks: bool = False
+) -> str:
     """The whole page as text; ``lang=None`` lets the reader's browser choose.
+
+    ``asks`` gives it the words of a form for a formula, which `serve` puts in.
 
     Raises ValueError above ``max_nodes``, and for an unknown language.
     """
@@ -65,7 +70,7 @@ def page(story: Trace, *, lang: Lang | None = None, max_nodes: int = 3000) -> st
             if len(boards) > 1
         )
         + (example_board(example) if example else ""),
-        data=page_data(story, list(boards), first, lang, example),
+        data=page_data(story, list(boards), first, lang, example, asks=asks),
         script=script,
     )
 
@@ -102,7 +107,13 @@ def example_board(example: Trace) -> str:
 
 
 def page_data(
-    story: Trace, drawn: list[int], first: int, lang: str | None, example: Trace | None = None
+    story: Trace,
+    drawn: list[int],
+    first: int,
+    lang: str | None,
+    example: Trace | None = None,
+    *,
+    asks: bool = False,
 ) -> str:
     """Everything the script reads, as JSON that cannot leave its ``<script>`` element."""
     stories = [story, example] if example else [story]
@@ -112,19 +123,11 @@ def page_data(
         "level": first,
         "lang": lang,
         "templates": {key: _holes(op, count) for key, op, count in _calls(*stories)},
-        "told": told(story, example),
+        "told": told(story, example, asks),
     }
     if example:
         data["example"] = {"trace": told_trace(example)}
     return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", as_json(data))
-
-
-def told_trace(story: Trace) -> dict[str, Any]:
-    """The records of a trace, each step with the keys of its sentence and formula."""
-    records = as_records(story)
-    for record, step in zip(records["steps"], story.steps, strict=True):
-        record["text"], record["math"] = step.text.keys, step.text.formula
-    return records
 
 
 def page_script(story: Trace, example: Trace | None = None) -> str:
@@ -143,7 +146,9 @@ def page_style() -> str:
     """The style sheet: the colours of both schemes, then the rules."""
     light, dark = (_variables(colours()[scheme]) for scheme in ("light", "dark"))
     fonts = _variables(colours()["fonts"])
-    rules = re.sub(r"/\*.*?\*/", "", static("board.css") + static("page.css"), flags=re.DOTALL)
+    shared = static("board.css").partition("/* Only in single pictures")[0]
+    rules = f".board {{{shared}}}{static('page.css')}"
+    rules = re.sub(r"/\*.*?\*/", "", rules, flags=re.DOTALL)
     text = (
         f":root{{{fonts}{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
         f"{rules}"

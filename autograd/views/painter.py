@@ -564,9 +564,14 @@ def board_style(theme: str) -> str:
 
 def _put_in(scheme: str, theme: str) -> str:
     values = {**colours()["fonts"], **colours()[scheme]}
-    plain = re.sub(r"/\*.*?\*/\s*", "", static("board.css"))
-    plain = plain.replace(".board", f".board.{theme}")
-    return re.sub(r"var\(--([\w-]+)\)", lambda found: values[found[1]], plain)
+    plain = re.sub(r"/\*.*?\*/\s*", "", static("board.css"), flags=re.DOTALL)
+    inside = re.sub(r"(?m)^[^{\n]+(?= \{)", lambda found: _within(theme, found[0]), plain)
+    return re.sub(r"var\(--([\w-]+)\)", lambda found: values[found[1]], inside)
+
+
+def _within(theme: str, selectors: str) -> str:
+    """Selectors of what is inside of the board of a theme; `&` is the board itself."""
+    return ", ".join(f".board.{theme} {one}".removesuffix(" &") for one in selectors.split(", "))
 
 
 @cache

@@ -86,7 +86,7 @@ def path_by_path(story: Trace) -> Play:
     key = "naive_start" if walk.moves else "naive_no_edge"
     start = _told([key], root=story.root.name, leaf=leaf.name)
     play = Play("naive", story, walk.moves, start=start)
-    play.hears = {leaf: ways for leaf, ways in walk.ways.items() if leaf in play.leaves}
+    play.hears = {leaf: count for leaf, count in walk.ways.items() if leaf in play.leaves}
     play.total_uses = story.naive_edge_uses
     return play
 
@@ -95,14 +95,11 @@ class _Walk:
     """The moves of every leaf along every path, as far as they are told."""
 
     def __init__(self, story: Trace) -> None:
-        self.story, self.ways = story, _ways(story)
-        self.owed = _owed(story)
+        self.story, self.ways = story, ways(story)
         self.moves: list[Move] = []
         self.times: Counter[int] = Counter()
         self.collected: dict[int, list[float]] = {}
-        for number, path in enumerate(self._paths(), 1):
-            if self.moves and len(self.moves) + len(path) > MOST_MOVES:
-                break
+        for number, path in enumerate(walks(story), 1):
             self._walk(number, path)
         if self.moves and len(self.moves) < story.naive_edge_uses:
             self.moves[-1] = _broken_off(self.moves[-1], len(self.moves), story)
@@ -121,7 +118,7 @@ class _Walk:
                 **{"to": self.story.nodes[edge.consumer].name, "amount": show(amount)},
                 **{"factors": _product(factors), "times": str(self.times[edge.id])},
             }
-            keys = ["naive_collect" if last else "naive_walk"]
+            keys = ["naive_walk", "naive_collect" if last else "naive_so_far"]
             keys += ["naive_again"] if self.times[edge.id] > 1 else []
             self.moves.append(
                 Move("walk", **said(keys, "naive", words), actor=edge.parent, edge=edge.id)
@@ -143,32 +140,44 @@ class _Walk:
             held=reduce(add, pile),  # sum() would round otherwise from Python 3.12 on
         )
 
-    def _paths(self) -> Iterator[list[TraceEdge]]:
-        """Each path from a leaf up to the root, as its edges."""
-        for leaf in self.story.nodes:
-            if not leaf.leaf or leaf.constant:
-                continue
-            # a stack, not recursion: paths may be long
-            path: list[TraceEdge] = []
-            branches = [iter(self.owed[leaf.id])]
-            while branches:
-                edge = next(branches[-1], None)
-                if edge is None:
-                    branches.pop()
-                    del path[-1:]
-                elif edge.consumer == self.story.root.id:
-                    yield [*path, edge]
-                else:
-                    path.append(edge)
-                    branches.append(iter(self.owed[edge.consumer]))
+
+def walks(story: Trace) -> list[list[TraceEdge]]:
+    """The paths that are told: so many that no more than `MOST_MOVES` edges are walked."""
+    told: list[list[TraceEdge]] = []
+    walked = 0
+    for path in _paths(story):
+        walked += len(path)
+        if told and walked > MOST_MOVES:
+            break
+        told.append(path)
+    return told
 
 
-def _ways(story: Trace) -> dict[int, int]:
+def _paths(story: Trace) -> Iterator[list[TraceEdge]]:
+    """Each path from a leaf up to the root, as its edges."""
+    owed = _owed(story)
+    for leaf in _paid_leaves(story):
+        # a stack, not recursion: paths may be long
+        path: list[TraceEdge] = []
+        branches = [iter(owed[leaf.id])]
+        while branches:
+            edge = next(branches[-1], None)
+            if edge is None:
+                branches.pop()
+                del path[-1:]
+            elif edge.consumer == story.root.id:
+                yield [*path, edge]
+            else:
+                path.append(edge)
+                branches.append(iter(owed[edge.consumer]))
+
+
+def ways(story: Trace) -> dict[int, int]:
     """How many paths lead from the root to each node."""
-    ways = {node.id: int(node is story.root) for node in story.nodes}
+    counts = {node.id: int(node is story.root) for node in story.nodes}
     for edge in _by_consumer(story):
-        ways[edge.parent] += ways[edge.consumer]
-    return ways
+        counts[edge.parent] += counts[edge.consumer]
+    return counts
 
 
 def _by_consumer(story: Trace) -> list[TraceEdge]:
@@ -196,11 +205,11 @@ def impatient(story: Trace, ending: Ending = "pile") -> Play:
     """
     shown = story if shares_an_inner_node(story) else trace(shared_example())
     hurry = _Hurry(shown, ending)
-    keys = [f"impatient_start_{ending}"]
+    keys = ["impatient_start", f"impatient_{ending}", "impatient_owes"]
     keys = keys if shown is story else ["impatient_example", *keys]
     play = Play("impatient", shown, hurry.moves, start=_told(keys, root=shown.root.name))
     play.total_uses = shown.impatient_edge_uses
-    play.hears = {node: ways for node, ways in _ways(shown).items() if node != shown.root.id}
+    play.hears = {node: count for node, count in ways(shown).items() if node != shown.root.id}
     return play
 
 
@@ -260,7 +269,7 @@ class _Hurry:
             **{"debt": show(debt), "amount": show(amount)},
             **{"factor": enclosed(show(edge.local)), "times": str(self.times[edge.id])},
         }
-        keys = [f"impatient_{self.ending}"]
+        keys = ["impatient_from", f"impatient_{self.ending}", "impatient_pay"]
         keys += ["impatient_again"] if self.times[edge.id] > 1 else []
         told = said(keys, "impatient", words)
         told |= {"actor": debtor.id, "payee": creditor.id, "edge": edge.id}

@@ -142,7 +142,7 @@ class _Answer(BaseHTTPRequestHandler):
         """The page of a formula, with the form in it."""
         story = self._story(question)
         with self.server.drawing:  # Graphviz holds one graph at a time
-            document = page(story, lang=question.lang, max_nodes=MOST_NODES)
+            document = page(story, lang=question.lang, max_nodes=MOST_NODES, asks=True)
         return with_form(document, form(question, self._lang(question)))
 
     def _story(self, question: Question) -> Trace:

@@ -312,16 +312,19 @@ class _Storyteller:
     def _settle(self, node: TraceNode) -> dict[str, Any]:
         heard = self.owed[node.id]
         pile = self.gradient(node)
-        many = {0: "root", 1: "one"}.get(len(heard), "many")
+        whole = sum_of([show(self.receipts[debt.id].amount) for debt in heard])
+        total = f"{whole} = {show(pile)}" if len(heard) > 1 else show(pile)
         words = {
             "node": node.name,
             "root": self.root.name,
             "n": str(len(heard)),
-            "pile": sum_of([show(self.receipts[debt.id].amount) for debt in heard]),
             "grad": show(pile),
+            "sum": total,
+            "kept": total if len(heard) > 1 else f"∂{self.root.name}/∂{node.name} = {total}",
         }
-        key = f"settle_{'leaf_' if node.leaf else ''}{many}"
-        told = said([key], "settle" if many == "many" else "settle_one", words)
+        key = f"settle{'_leaf' if node.leaf else ''}"
+        many = "heard_many" if len(heard) > 1 else "heard_one"
+        told = said([many, key] if heard else [f"{key}_root"], "settle", words)
         return {"kind": "settle", "node": node.id, "pile_before": pile, "pile_after": pile, **told}
 
     def _pay(self, debt: TraceEdge) -> dict[str, Any]:

@@ -18,16 +18,16 @@ from autograd.views.trace import Trace, sentences
 LANGUAGES = ("en", "zh")
 """In the order in which the page has them."""
 
-_OF_STEPS = re.compile(r"(eval|seed|settle|pay)(_|$)")
+_OF_STEPS = re.compile(r"(eval|seed|heard|settle|pay)(_|$)")
 _OF_BOXES = re.compile(r"level_[12n]|by_inner|by_outer|key_fold|open|fold|group_delta")
 _OF_PICTURES = ("grad", "folded", "node", "nodes", "edge", "edges", "more")
 
 
-def told(story: Trace, example: Trace | None) -> dict[str, Any]:
+def told(story: Trace, example: Trace | None, asks: bool = False) -> dict[str, Any]:
     """The words of the page by key, the templates of its formulas, the words of its pictures."""
     every = sentences()
     speaks = {lang: {**every[lang], **every["ui"][lang]} for lang in LANGUAGES}  # type: ignore[dict-item]
-    wanted = [key for key in speaks["en"] if _is_wanted(key, story, example)]
+    wanted = [key for key in speaks["en"] if _is_wanted(key, story, example, asks)]
     words = {key: [speaks[lang][key] for lang in LANGUAGES] for key in wanted}
     pictures = [picture_words(lang) for lang in LANGUAGES]
     return {
@@ -37,7 +37,9 @@ def told(story: Trace, example: Trace | None) -> dict[str, Any]:
     }
 
 
-def _is_wanted(key: str, story: Trace, example: Trace | None) -> bool:
+def _is_wanted(key: str, story: Trace, example: Trace | None, asks: bool) -> bool:
+    if key.startswith("serve_"):
+        return asks
     if key in sentences()["en"] and _OF_STEPS.match(key):
         stories = [story, example] if example else [story]
         return any(key in step.text.keys for told in stories for step in told.steps)

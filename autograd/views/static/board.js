@@ -1,4 +1,5 @@
 // The board on its stage: the camera moves over what Python laid out, coins travel, what is out of sight rests.
+import { classed } from "./elements.js";
 import { boxesOf, coinsOf, still } from "./paint.js";
 
 const READABLE = 0.62;
@@ -70,8 +71,7 @@ export class Board {
     const { width, height } = this.size;
     const [left, top] = [width / 2 - (x - this.home.x) * scale, height / 2 - (y - this.home.y) * scale];
     this.ground.style.transform = `translate3d(${Math.round(left)}px, ${Math.round(top)}px, 0) scale(${scale.toFixed(4)})`;
-    const states = { gliding: glide, grabbable: scale > this.#fitting * 1.01, overview: scale < OVERVIEW, large: this.#fitting < READABLE };
-    for (const [name, on] of Object.entries(states)) this.stage.classList.toggle(name, on);
+    classed(this.stage, { gliding: glide, grabbable: scale > this.#fitting * 1.01, overview: scale < OVERVIEW, large: this.#fitting < READABLE });
     if (this.boxes.length > CULLED_FROM) this.#cull(x, y, width / scale, height / scale);
   }
 

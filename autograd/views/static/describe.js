@@ -1,7 +1,8 @@
 // The board in words: to a screen reader it is a list of nodes, edges and boxes, to a mouse each says the same as its tooltip.
+import { drawn } from "./elements.js";
 import { minus } from "./narrator.js";
 import { show, sumOf } from "./numbers.js";
-import { counted, drawn } from "./paint.js";
+import { counted } from "./paint.js";
 
 /** Give everything in a picture its words at a moment; `folding` knows which boxes open and close. */
 export function describe(svg, now, { narrator, say, words, folding }) {
@@ -17,19 +18,19 @@ const groups = new WeakMap();
 function prepare(svg) {
   const found = (kind) => new Map([...svg.querySelectorAll(`g.${kind}[data-${kind}]`)].map((group) => [Number(group.dataset[kind]), group]));
   groups.set(svg, { nodes: found("node"), edges: found("edge") });
-  svg.setAttribute("role", "list");
+  svg.role = "list";
   for (const group of svg.children) {
     const item = group.matches("g.node, g.edge, g.scope");
-    group.setAttribute(...(item ? ["role", "listitem"] : ["aria-hidden", "true"]));
+    Object.assign(group, item ? { role: "listitem" } : { ariaHidden: true });
     if (!item) continue;
-    for (const part of group.children) part.setAttribute("aria-hidden", "true");
+    for (const part of group.children) part.ariaHidden = true;
     if (!group.querySelector("title")) group.prepend(drawn("title", {}));
   }
 }
 
 /** Everything that stands for several: boxes and folds, which open and close, and bundles of edges. */
 function describeBoxes(svg, now, say, words, folding) {
-  svg.setAttribute("aria-label", say("graph", { nodes: now.story.nodes.length, edges: now.story.edges.length }));
+  svg.ariaLabel = say("graph", { nodes: now.story.nodes.length, edges: now.story.edges.length });
   for (const group of svg.querySelectorAll("g.edge[data-edges]")) tell(group, counted("edge", group.dataset.edges.split(" ").length, words));
   for (const group of svg.querySelectorAll("g.scope, g.fold")) {
     const { box, nodes } = group.dataset;
@@ -37,15 +38,13 @@ function describeBoxes(svg, now, say, words, folding) {
     tell(group, nodes ? `${words.folded} ${name}: ${counted("node", nodes.split(" ").length, words)}` : name);
     const door = box !== undefined && (nodes ? folding.inside(box) !== undefined && group.querySelector(".card") : group.querySelector("text"));
     if (!door) continue;
-    const kind = { role: "button", tabindex: 0, "aria-expanded": !nodes, "aria-label": say(nodes ? "open" : "fold", { scope: name }) };
-    for (const [key, value] of Object.entries(kind)) door.setAttribute(key, value);
-    door.removeAttribute("aria-hidden");
+    Object.assign(door, { role: "button", tabIndex: 0, ariaExpanded: !nodes, ariaLabel: say(nodes ? "open" : "fold", { scope: name }), ariaHidden: null });
   }
 }
 
 function tell(group, words) {
-  if (group.getAttribute("aria-label") === words) return;
-  group.setAttribute("aria-label", words);
+  if (group.ariaLabel === words) return;
+  group.ariaLabel = words;
   group.querySelector("title").textContent = words;
 }
 

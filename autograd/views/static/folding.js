@@ -3,15 +3,9 @@ import { mixture } from "./mixture.js";
 
 /** The pictures of a story by level, and any mixture of them. */
 export class Folding {
-  constructor({ nodes, edges }, pictures) {
-    Object.assign(this, { edges, pictures, scopes: [] });
-    const numbers = new Map();
-    this.chains = nodes.map(({ scope }) => scope.map((_, i) => {
-      const path = scope.slice(0, i + 1);
-      const key = JSON.stringify(path);
-      if (!numbers.has(key)) numbers.set(key, this.scopes.push(path) - 1);
-      return numbers.get(key);
-    }));
+  constructor({ nodes, edges, trace: { boxes } }, pictures) {
+    Object.assign(this, { edges, pictures, scopes: boxes });
+    this.chains = nodes.map(({ scope }) => boxes.flatMap((path, box) => (path.every((name, depth) => name === scope[depth]) ? [box] : [])));
   }
 
   /** The level at which a scope lies open and what is in it folded; undefined where none was drawn. */

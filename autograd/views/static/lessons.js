@@ -1,8 +1,9 @@
 // The lessons: what a learner does by herself. Passes, the impatient node, a nudge, asking a number, predicting.
+import { make, write } from "./elements.js";
 import { mathml } from "./mathml.js";
-import { grouped, show, sumOf } from "./numbers.js";
-import { minus, payWords } from "./narrator.js";
-import { make, readNumber, write } from "./panels.js";
+import { grouped, show } from "./numbers.js";
+import { minus, payWords, totalOf } from "./narrator.js";
+import { readNumber } from "./panels.js";
 import { differs, gauge, stepped } from "./plays.js";
 
 const LEAVES_SHOWN = 8;
@@ -14,7 +15,7 @@ export function paintLog(section, now, acts, say) {
   const marks = [-1, ...now.play.begins.map(({ at }) => at), now.steps.length];
   const rows = marks.slice(0, -1).map((at, i) => {
     const done = at < now.taken && now.play.momentAt(Math.min(now.taken, marks[i + 1]));
-    return logRow(i ? acts[i - 1] : "first", done, say, i);
+    return logRow(i ? acts[i - 1] : "did_first", done, say, i);
   });
   section.querySelector(".log").replaceChildren(...rows);
   const { story } = now.play;
@@ -23,7 +24,7 @@ export function paintLog(section, now, acts, say) {
 }
 
 function logRow(act, now, say, i) {
-  const name = typeof act === "number" ? say("did_step", { rate: show(act) }) : say(`did_${act}`);
+  const name = typeof act === "number" ? say("did_step", { rate: show(act) }) : say(act);
   const item = make("li", { "data-pass": i }, make("b", {}, name));
   if (!now) return item;
   const { story } = now;
@@ -62,9 +63,10 @@ export function paintGauge(section, story, leaf, delta, say) {
 }
 
 function fillTable(section, head, rows) {
-  const row = ([first, ...others], name) => make("tr", {}, make("th", { scope: name === "th" ? "col" : "row" }, first), ...others.map((text) => make(name, name === "th" ? { scope: "col" } : {}, text)));
-  section.querySelector("thead").replaceChildren(row(head, "th"));
-  section.querySelector("tbody").replaceChildren(...rows.map((cells) => row(cells, "td")));
+  const heading = (scope, text) => make("th", { scope }, text);
+  const titles = make("tr", {}, ...head.map((text) => heading("col", text)));
+  const body = rows.map(([first, ...cells]) => make("tr", {}, heading("row", first), ...cells.map((text) => make("td", {}, text))));
+  section.querySelector("table").replaceChildren(make("thead", {}, titles), make("tbody", {}, ...body));
 }
 
 /** A gradient unfolds, payment by payment, down to the seed. */
@@ -90,8 +92,7 @@ export class Asked {
     const names = { root: story.root.name, node: story.nodes[id].name };
     const owed = story.owed[id];
     if (!owed.length) return make("li", { "data-way": `node ${id}` }, this.#math("seed", { ...names, amount: "1" }), ` ${say("seeded")}`);
-    const pile = sumOf(owed.map((edge) => show(story.amounts[edge.id])));
-    const line = this.#math(owed.length > 1 ? "settle" : "settle_one", { ...names, pile, grad: show(story.totals[id]) });
+    const line = this.#math("settle", { ...names, sum: totalOf(story, id) });
     if (this.told >= UNFOLDED_AT_MOST) return make("li", { "data-way": `node ${id}` }, line, " ", make("button", { class: "text", "data-ask": id }, say("unfold")));
     return make("li", { "data-way": `node ${id}` }, line, make("ul", {}, ...owed.map((edge) => this.#payment(edge, say))));
   }

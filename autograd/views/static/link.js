@@ -16,32 +16,36 @@ export function writeLink(state, first) {
 /** What a link asks for, as far as it makes sense for this page. */
 export function readLink(hash, { own, data }) {
   const link = new URLSearchParams(hash.slice(1));
-  const one = (key, allowed) => (allowed.includes(link.get(key)) ? { [key]: link.get(key) } : {});
-  const nudged = own.leaves.some(({ id }) => own.canRetell(id)) ? ["nudge"] : [];
-  const state = { ...one("mode", ["naive", "impatient", ...nudged]), ...one("lang", ["en", "zh"]) };
-  Object.assign(state, one("ending", ["news"]), one("by", ["edge", "node", "inner", "outer"]));
-  if (/^\d+$/.test(link.get("step"))) state.taken = Number(link.get("step"));
-  if (data.levels.includes(Number(link.get("level") ?? NaN))) state.level = Number(link.get("level"));
-  const count = new Set(own.nodes.flatMap(({ scope }) => scope.map((_, i) => JSON.stringify(scope.slice(0, i + 1))))).size;
-  const boxes = (link.get("boxes") ?? "").split(",").filter((box) => /^\d+$/.test(box) && Number(box) < count).map(Number);
-  if (boxes.length) state.boxes = new Set(boxes);
+  const listed = (key) => link.get(key)?.split(",") ?? [];
+  const leaf = (id) => own.nodes[id]?.leaf && own.canRetell(id);
+  const state = {};
+  const take = (key, value, fits) => fits && Object.assign(state, { [key]: value });
+  const choose = (key, ...allowed) => take(key, link.get(key), allowed.includes(link.get(key)));
+  choose("mode", "naive", "impatient", ...(own.leaves.some(({ id }) => own.canRetell(id)) ? ["nudge"] : []));
+  choose("lang", "en", "zh");
+  choose("ending", "news");
+  choose("by", "edge", "node", "inner", "outer");
+  take("taken", Number(link.get("step")), /^\d+$/.test(link.get("step")));
+  take("level", Number(link.get("level")), data.levels.map(String).includes(link.get("level")));
+  const boxes = listed("boxes").filter((box) => /^\d+$/.test(box) && box in data.trace.boxes).map(Number);
+  take("boxes", new Set(boxes), boxes.length);
   const asked = own.nodes[link.get("ask") ?? NaN];
-  if (asked && !asked.constant) state.ask = asked.id;
-  if (link.get("predict") === "1") state.predict = true;
-  const told = state.mode === "impatient" ? data.example?.trace ?? data.trace : data.trace;
-  const settable = (id) => told.nodes[id]?.leaf && (told !== data.trace || own.canRetell(id));
-  const pairs = pairsOf(link.get("set")).filter(([id, number]) => settable(id) && number !== undefined);
-  if (pairs.length) state.given = new Map(pairs);
-  const acts = (link.get("passes") ?? "").split(",").map(readAct).filter((act) => act !== undefined);
+  take("ask", asked?.id, asked && !asked.constant);
+  take("predict", true, link.get("predict") === "1");
+  const example = state.mode === "impatient" && data.example;
+  const given = listed("set").map(readPair).filter(([id, number]) => number !== undefined && (example ? example.trace.nodes[id]?.leaf : leaf(id)));
+  take("given", new Map(given), given.length);
   const movable = own.leaves.every(({ id }) => own.canRetell(id));
-  if (acts.length) state.acts = acts.filter((act) => movable || typeof act !== "number").slice(0, 50);
-  const [moved] = pairsOf(link.get("nudge"));
-  if (moved && moved[1] !== undefined && own.leaves.some(({ id }) => id === moved[0]) && own.canRetell(moved[0])) [state.leaf, state.delta] = moved;
+  const acts = listed("passes").map(readAct).filter((act) => act !== undefined && (movable || typeof act !== "number"));
+  take("acts", acts.slice(0, 50), acts.length);
+  const [id, delta] = readPair(link.get("nudge") ?? "");
+  if (delta !== undefined && leaf(id) && !own.nodes[id].constant) Object.assign(state, { leaf: id, delta });
   return state;
 }
 
-function pairsOf(text) {
-  return (text ?? "").split(",").filter((part) => /^\d+:/.test(part)).map((part) => [Number(part.split(":")[0]), readNumber(part.split(":")[1]).number]);
+function readPair(text) {
+  const [, id, number] = text.match(/^(\d+):([^:]*)/) ?? [];
+  return id ? [Number(id), readNumber(number).number] : [];
 }
 
 function readAct(text) {

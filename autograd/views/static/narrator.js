@@ -53,16 +53,18 @@ export class Narrator {
 
   #nodeWords({ story, actor: id }) {
     const node = story.nodes[id];
+    const [names, grad] = [{ node: node.name, root: story.root.name }, show(story.totals[id])];
+    const total = totalOf(story, id);
     return {
-      node: node.name,
-      root: story.root.name,
+      ...names,
       value: show(story.values[id]),
       formula: node.formula,
       numbers: this.#numbers(story, node),
       amount: "1",
-      n: String(story.owed[id].length),
-      pile: sumOf(story.owed[id].map((edge) => show(story.amounts[edge.id]))),
-      grad: show(story.totals[id]),
+      n: story.owed[id].length,
+      grad,
+      sum: total,
+      kept: total === grad ? `∂${names.root}/∂${names.node} = ${grad}` : total,
     };
   }
 
@@ -92,6 +94,13 @@ export class Narrator {
   }
 }
 
+/** A gradient, and before it the payments that it is the sum of where there are several. */
+export function totalOf(story, id) {
+  const owed = story.owed[id];
+  const grad = show(story.totals[id]);
+  return owed.length > 1 ? `${sumOf(owed.map((edge) => show(story.amounts[edge.id])))} = ${grad}` : grad;
+}
+
 /** What is said of a payment along an edge. */
 export function payWords({ story, edge: id }) {
   const edge = story.edges[id];
@@ -103,8 +112,8 @@ export function payWords({ story, edge: id }) {
     local,
     factor: enclosed(local),
     amount: show(story.amounts[id]),
-    operand: String(edge.slot + 1),
-    left: String(owed.length - 1 - owed.indexOf(edge)),
+    operand: edge.slot + 1,
+    left: owed.length - 1 - owed.indexOf(edge),
   };
 }
 

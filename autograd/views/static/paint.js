@@ -1,7 +1,7 @@
 // Painting: brings the texts, states and coins of a picture that Python laid out to a moment.
+import { classed, drawn, marked, sizes, write } from "./elements.js";
 import { number, parse, sumOf } from "./numbers.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const COINS_AT_MOST = 60;
 const REST = 0.82;
 const PILE_FROM = 34;
@@ -45,7 +45,7 @@ function partsOf(svg) {
   }
   for (const text of svg.querySelectorAll("text[data-slot], text[data-word]")) {
     const [{ slot, word }, id] = [text.dataset, Number(text.dataset.of)];
-    add(slot === "partial" ? "edges" : "nodes", [id], (now, _, words) => inscribe(text, word ? WORDS[word](text, words, now) : SLOTS[slot](text, id, now)));
+    add(slot === "partial" ? "edges" : "nodes", [id], (now, _, words) => write(text, word ? WORDS[word](text, words, now) : SLOTS[slot](text, id, now)));
     if (slot === "count") parts.always.push(parts.all.at(-1));
   }
   for (const map of svg.querySelectorAll("g.heatmap")) {
@@ -120,15 +120,12 @@ function makeRoom(text, more) {
   const rect = text.previousSibling;
   rect.dataset.home ??= rect.getAttribute("width");
   const width = Number(rect.dataset.home) + more;
-  if (Number(rect.getAttribute("width")) === width) return;
-  rect.setAttribute("width", width);
-  rect.setAttribute("x", text.getAttribute("x") - width / 2);
+  if (sizes(rect, "width")[0] !== width) marked(rect, { width, x: text.getAttribute("x") - width / 2 });
 }
 
 function paintCard(group, ids, now) {
-  group.classList.toggle("now", ids.some((id) => now.actors.has(id)));
-  group.classList.toggle("payee", ids.some((id) => now.payees.has(id)) && !group.classList.contains("now"));
-  group.classList.toggle("arrived", ids.some(now.arrived));
+  const acts = ids.some((id) => now.actors.has(id));
+  classed(group, { now: acts, payee: !acts && ids.some((id) => now.payees.has(id)), arrived: ids.some(now.arrived) });
   const state = group.classList.contains("fold") ? stateOf(ids, now) : now.state(ids[0]);
   if (group.dataset.state !== state) group.dataset.state = state;
 }
@@ -150,25 +147,19 @@ function paintHeat(cells, now) {
     const part = x === undefined ? 0 : !Number.isFinite(x) ? 1 : scale ? Math.abs(x) / scale : 0;
     const opacity = (0.05 + STRONGEST * part).toFixed(3);
     if (cell.getAttribute("opacity") !== opacity) cell.setAttribute("opacity", opacity);
-    cell.classList.toggle("minus", x < 0);
+    classed(cell, { minus: x < 0 });
   });
 }
 
 function paintWire(group, ids, now, current) {
-  const used = ids.some(now.isUsed);
-  group.classList.toggle("used", used && !upwards(now));
-  group.classList.toggle("walked", used && upwards(now));
-  group.classList.toggle("now", ids.some((id) => current.has(id)));
-  group.classList.toggle("unknown", !ids.some((id) => now.known(now.story.edges[id].from)));
+  const [used, up] = [ids.some(now.isUsed), upwards(now)];
+  const known = ids.some((id) => now.known(now.story.edges[id].from));
+  classed(group, { used: used && !up, walked: used && up, now: ids.some((id) => current.has(id)), unknown: !known });
   if (!group.classList.contains("weight")) return;
   const local = now.story.locals[ids[0]];
-  group.classList.toggle("minus", local < 0);
+  classed(group, { minus: local < 0 });
   const wide = (0.6 + 2.4 * (Number.isNaN(local) ? 1 : Math.min(1, Math.abs(local)))).toFixed(1);
   group.querySelector(".wire").setAttribute("stroke-width", wide);
-}
-
-function inscribe(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 /** Where the cards and wires of a picture are, read off their outlines: a wire part by part; cards with their nodes. */
@@ -183,11 +174,11 @@ export function boxesOf(svg) {
   ];
 }
 
-/** The box of a card, read off its outline. */
+/** Where a card or a scope is, read off its outline. */
 export function cardBox(group) {
-  const [x, y] = numbersIn(group.getAttribute("transform"));
-  const [width, height] = ["width", "height"].map((side) => Number(group.querySelector(".card").getAttribute(side)));
-  return { x, y, left: x - width / 2, top: y - height / 2, right: x + width / 2, bottom: y + height / 2 };
+  const [x, y] = numbersIn(group.getAttribute("transform") ?? "0,0");
+  const [dx, dy, width, height] = sizes(group.querySelector(".card, .scope > rect"), "x", "y", "width", "height");
+  return { x, y, left: x + dx, top: y + dy, right: x + dx + width, bottom: y + dy + height };
 }
 
 function lineBoxes(d) {
@@ -204,16 +195,13 @@ export const numbersIn = (text) => text.match(/-?[\d.]+/g).map(Number);
 /** The coins of a moment, each with a way to place it at a part of its journey. */
 export function coinsOf(svg, now) {
   if (now.step?.kind === "seed") return [seedCoin(svg, now)].filter(Boolean);
-  const wires = new Map();
-  for (const { id } of now.edges) {
-    const wire = partsOf(svg).wires.get(id);
-    if (wire) wires.set(wire, [...(wires.get(wire) ?? []), id]);
-  }
-  return [...wires].slice(0, COINS_AT_MOST).map(([wire, ids]) => coinOn(wire, ids, now));
+  const { wires } = partsOf(svg);
+  const used = Map.groupBy(now.edges.filter(({ id }) => wires.has(id)), ({ id }) => wires.get(id));
+  return [...used].slice(0, COINS_AT_MOST).map(([wire, edges]) => coinOn(wire, edges, now));
 }
 
-function coinOn(wire, ids, now) {
-  const text = ids.length > 1 ? `${ids.length}×` : number(now.amount(now.story.edges[ids[0]]));
+function coinOn(wire, edges, now) {
+  const text = edges.length > 1 ? `${edges.length}×` : number(now.amount(edges[0]));
   const curve = numbersIn(wire.getAttribute("d"));
   const way = upwards(now) ? (t) => 1 - REST * t : (t) => REST * t;
   return disc(text, upwards(now), (t) => pointOn(curve, way(t)));
@@ -239,20 +227,12 @@ function seedCoin(svg, now) {
 
 /** A coin, and what puts it where it is at a part of its way. */
 function disc(text, walker, way) {
-  const group = drawn("g", { class: walker ? "coin walker" : "coin" });
   const width = Math.max(26, 8.4 * text.length + 14);
-  const label = drawn("text", { y: 5 });
-  label.textContent = text;
-  group.append(drawn("rect", { x: -width / 2, y: -13, width, height: 26, rx: 13 }), label);
+  const parts = [drawn("rect", { x: -width / 2, y: -13, width, height: 26, rx: 13 }), drawn("text", { y: 5 }, text)];
+  const group = drawn("g", { class: walker ? "coin walker" : "coin" }, ...parts);
   const place = (t) => {
     const { x, y } = way(t);
     group.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
   };
   return { group, place };
-}
-
-export function drawn(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
 }

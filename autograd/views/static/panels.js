@@ -1,21 +1,10 @@
 // The panels beside the board: the table, the program, the counters, the leaves to play with.
+import { classed, make, write } from "./elements.js";
 import { grouped, show, sumOf, typeset } from "./numbers.js";
 
 /** Rows that a browser lays out together, and not before they come into sight: so many, about so high. */
 const TOGETHER = 40;
 const ROW = 37;
-
-/** An element with attributes and children; text becomes text, never markup. */
-export function make(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
-export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 /** Keep an element of a scrolling list in sight, moving nothing but the list: when all is written, and once more when what came into sight has its size. */
 function reveal(list, element) {
@@ -69,8 +58,7 @@ export class Table {
     const id = node.id;
     const state = now.state(id);
     if (element.dataset.state !== state) element.dataset.state = state;
-    element.classList.toggle("now", now.actors.has(id));
-    element.classList.toggle("payee", now.payees.has(id));
+    classed(element, { now: now.actors.has(id), payee: now.payees.has(id) });
     if (node.constant) write(small, ` (${say("constant")})`);
     const grad = now.gradient(id);
     const [heard, of] = now.heard(id);
@@ -120,8 +108,7 @@ export class Program {
     const name = lit ? `lit ${forth ? "forth" : "back"}` : "";
     if (element.className === name) return;
     element.className = name;
-    if (lit) element.setAttribute("aria-current", "step");
-    else element.removeAttribute("aria-current");
+    element.ariaCurrent = lit ? "step" : null;
   }
 }
 
@@ -142,14 +129,12 @@ export class Counters {
 
   paint(now, say) {
     const { edges, trace } = now.story;
-    const other = now.mode === "impatient" ? "impatient" : "naive";
-    const all = trace.counts[`${other}_edge_uses`];
-    const elsewhere = now.mode === "naive" || now.mode === "impatient";
-    const paid = elsewhere ? edges.length : now.mode === "nudge" ? 0 : now.used;
-    this.#set(this.pay, String(paid), say(elsewhere ? "pay_total" : "used", { edges: edges.length }), paid / edges.length);
-    const walked = elsewhere ? String(now.used) : all;
-    const key = now.mode === "impatient" ? "hurried" : elsewhere ? "walked" : "naive_uses";
-    this.#set(this.walk, grouped(walked), say(key, { all: grouped(all) }), walked === all ? 1 : Number(walked) / Number(all));
+    const other = { naive: "walked", impatient: "hurried" }[now.mode];
+    const all = trace.counts[`${other ? now.mode : "naive"}_edge_uses`];
+    const paid = other ? edges.length : now.mode === "nudge" ? 0 : now.used;
+    this.#set(this.pay, String(paid), say(other ? "pay_total" : "used", { edges: edges.length }), paid / edges.length);
+    const walked = other ? String(now.used) : all;
+    this.#set(this.walk, grouped(walked), say(other ?? "naive_uses", { all: grouped(all) }), walked === all ? 1 : Number(walked) / Number(all));
   }
 
   #set(counter, number, text, part) {
@@ -188,7 +173,7 @@ export class NumberField {
 
   check() {
     const read = readNumber(this.input.value);
-    this.input.setAttribute("aria-invalid", Boolean(read.wrong));
+    this.input.ariaInvalid = Boolean(read.wrong);
     write(this.note, read.wrong ? this.say(read.wrong, read.words) : "");
     return read;
   }
@@ -209,9 +194,8 @@ export class Leaves {
       const { input, note } = this.fields.get(node.id);
       return make("div", {}, make("label", {}, make("span", {}, node.name), input), note);
     }));
-    section.classList.toggle("none", !leaves.length);
+    section.hidden = !leaves.length;
     this.reset = section.querySelector("[data-action=reset]");
-    this.reset.disabled = true;
   }
 
   #field(node, say) {
@@ -229,8 +213,9 @@ export class Leaves {
     this.retell(this.given);
   }
 
-  /** Put in the numbers that differ from those given: a link's, or none. */
+  /** Put in the numbers that differ from those given: a link's, or none; what is typed here stays as it is typed. */
   put(given) {
+    if (given === this.given) return;
     this.given = new Map([...given].filter(([id]) => this.fields.get(id)?.input.disabled === false));
     for (const [id, field] of this.fields) field.put(this.given.get(id) ?? this.story.values[id]);
     this.reset.disabled = !this.given.size;

@@ -161,7 +161,7 @@ export function payingBack(first, acts = []) {
   for (const act of acts) {
     const before = story;
     if (act === "again") {
-      moves.push(marker("again", story, kept, { root, n: String(++passes) }));
+      moves.push(marker("again", story, kept, { root, n: ++passes }));
       moves.push(...replayed(story).filter((move) => move.kind !== "eval").map((move) => onTop(move, kept)));
       add();
     } else if (act === "zero") {
@@ -223,20 +223,19 @@ export function pathByPath(story) {
   const moves = [];
   const total = story.trace.counts.naive_edge_uses;
   const collected = story.nodes.map(() => []);
-  const ways = waysTo(story);
-  let number = 0;
-  for (const path of paths(story)) {
-    if (moves.length + path.length > MOST_MOVES && moves.length) break;
-    walk(story, path, ++number, moves);
+  const { walks, ways } = story.trace;
+  for (const [i, edges] of walks.entries()) {
+    const path = edges.map((id) => story.edges[id]);
+    walk(story, path, i + 1, moves);
     const last = moves.at(-1);
     const leaf = path[0].to;
     const pile = collected[leaf];
     pile.push(last.amount);
     Object.assign(last, { actor: leaf, payee: leaf, held: pile.reduce((sum, x) => sum + x) });
-    if (BigInt(pile.length) === ways[leaf]) last.kind = "settle";
+    if (pile.length === ways[leaf]) last.kind = "settle";
   }
-  if (moves.length && String(moves.length) !== total) breakOff(moves, total, moves.length, story);
   repeated(moves, "naive_again");
+  if (moves.length && String(moves.length) !== total) breakOff(moves, total, moves.length, story);
   const start = [[moves.length ? "naive_start" : "naive_no_edge"], { root: story.root.name, leaf: story.leaves[0].name }];
   const hears = story.nodes.map((node, id) => (node.leaf && !node.constant ? ways[id] : 0));
   return new Play("naive", story, moves, { start, hears, open: true });
@@ -251,7 +250,7 @@ function walk(story, path, number, moves) {
     const names = { from: story.nodes[edge.to].name, to: story.nodes[edge.from].name, leaf: story.nodes[path[0].to].name };
     const words = { ...names, path: number, root: story.root.name, local: show(factors[k]), amount: show(amount) };
     words.factors = productOf([...factors.slice(0, 8), ...factors.slice(8).slice(-4)].map((x) => show(x)));
-    const text = [k === path.length - 1 ? "naive_collect" : "naive_walk"];
+    const text = ["naive_walk", k === path.length - 1 ? "naive_collect" : "naive_so_far"];
     const move = { kind: "walk", story, path: number, edge: edge.id, actor: edge.to, meets: edge.from, amount };
     moves.push({ ...move, text, math: "naive", words });
   });
@@ -264,7 +263,7 @@ function repeated(moves, key) {
     const so = (times.get(move.edge) ?? 0) + 1;
     times.set(move.edge, so);
     if (move.edge === undefined || so === 1) continue;
-    move.text.splice(1, 0, key);
+    move.text.push(key);
     move.words.times = so;
   }
 }
@@ -272,36 +271,7 @@ function repeated(moves, key) {
 function breakOff(moves, total, walked, story) {
   const last = moves.at(-1);
   last.text.push("naive_enough");
-  Object.assign(last.words, { walked: grouped(String(walked)), naive: grouped(total), edges: story.edges.length });
-}
-
-/** How many paths lead from the root to each node, exactly. */
-function waysTo(story) {
-  const counts = story.nodes.map((node) => (node === story.root ? 1n : 0n));
-  for (const node of story.nodes.toReversed()) {
-    for (const edge of story.owing[node.id]) counts[edge.to] += counts[node.id];
-  }
-  return counts;
-}
-
-/** Each path from a leaf up to the root, as its edges, without recursion. */
-function* paths(story) {
-  for (const leaf of story.leaves) {
-    const path = [];
-    const branches = [story.owed[leaf.id].values()];
-    while (branches.length) {
-      const { value: edge, done } = branches.at(-1).next();
-      if (done) {
-        branches.pop();
-        path.pop();
-      } else if (edge.from === story.root.id) {
-        yield [...path, edge];
-      } else {
-        path.push(edge);
-        branches.push(story.owed[edge.from].values());
-      }
-    }
-  }
+  Object.assign(last.words, { walked: grouped(walked), naive: grouped(total), edges: story.edges.length });
 }
 
 // -- without waiting ---------------------------------------------------------------------------------
@@ -321,8 +291,8 @@ export function impatient(story, ending) {
   repeated(moves, "impatient_again");
   if (waiting.length) breakOff(moves, story.trace.counts.impatient_edge_uses, moves.length, story);
   else moves.push(verdict(story, held, moves.length));
-  const start = [[`impatient_start_${ending}`], { root: story.root.name }];
-  return new Play("impatient", story, [seed, ...moves], { start, hears: waysTo(story).with(story.root.id, 0), open: true });
+  const start = [["impatient_start", `impatient_${ending}`, "impatient_owes"], { root: story.root.name }];
+  return new Play("impatient", story, [seed, ...moves], { start, hears: story.trace.ways.with(story.root.id, 0), open: true });
 }
 
 function hurried(story, edge, debt, ending, held) {
@@ -331,7 +301,7 @@ function hurried(story, edge, debt, ending, held) {
   held.set(edge.to, held.has(edge.to) ? held.get(edge.to) + amount : amount);
   const words = { ...story.along(edge), debt: show(debt), factor: enclosed(show(local)), amount: show(amount) };
   const move = { kind: "hurry", story, edge: edge.id, actor: edge.from, payee: edge.to, amount, held: held.get(edge.to) };
-  return { ...move, text: [`impatient_${ending}`], math: "impatient", words };
+  return { ...move, text: ["impatient_from", `impatient_${ending}`, "impatient_pay"], math: "impatient", words };
 }
 
 /** The end: what the last leaf that got a wrong sum has, or how dear it was to be right. */
@@ -340,7 +310,7 @@ function verdict(story, held, uses) {
   const leaf = wrong.at(-1) ?? story.leaves.at(-1);
   const key = wrong.length ? "impatient_wrong" : "impatient_right";
   const numbers = { amount: show(held.get(leaf.id) ?? 0), grad: show(story.totals[leaf.id]) };
-  const words = { leaf: leaf.name, root: story.root.name, ...numbers, uses: grouped(String(uses)), edges: story.edges.length };
+  const words = { leaf: leaf.name, root: story.root.name, ...numbers, uses: grouped(uses), edges: story.edges.length };
   return { kind: "verdict", story, actor: leaf.id, text: [key], math: key, words, alone: true };
 }
 

@@ -6,7 +6,6 @@ export class Story {
   constructor(trace, kernels, given = new Map()) {
     Object.assign(this, { trace, kernels, nodes: trace.nodes, edges: trace.edges, steps: trace.steps });
     this.root = this.nodes[trace.root];
-    this.custom = this.nodes.some((node) => node.custom);
     this.owing = this.nodes.map(() => []);
     this.owed = this.nodes.map(() => []);
     for (const edge of this.edges) this.owing[edge.from].push(edge);
@@ -14,21 +13,13 @@ export class Story {
     for (const edge of this.paid) this.owed[edge.to].push(edge);
     this.values = this.nodes.map((node) => parse(node.value));
     this.locals = this.edges.map((edge) => parse(edge.local));
-    this.#rankUnits();
     if (given.size) this.#evaluate(given);
     this.#pay();
   }
 
-  /** The place of each weighted sum of a network: by layer, by row of data, by unit. */
-  #rankUnits() {
-    const rows = ({ units }) => units.flatMap(({ sums }) => sums.map((id, row) => [id, row])).sort((a, b) => a[1] - b[1]);
-    this.rank = new Map(this.trace.layers.flatMap(rows).map(([id], place) => [id, place]));
-  }
-
   /** The weighted sums among these nodes, the first unit of the first layer first. */
   sumsOf(ids) {
-    const place = (id) => this.rank.get(id) ?? this.rank.size + id;
-    return ids.filter((id) => this.nodes[id].op === "dot").sort((i, j) => place(i) - place(j));
+    return this.trace.sums.filter((id) => ids.includes(id));
   }
 
   /** The same computation with other numbers in some leaves, the rest as here. */
@@ -78,21 +69,8 @@ export class Story {
     return this.nodes.filter((node) => node.leaf && !node.constant);
   }
 
-  /** The nodes that pay on and are paid along more than one edge, the most shared first. */
-  get shared() {
-    const shared = this.nodes.filter((node) => !node.leaf && this.owed[node.id].length > 1);
-    return shared.sort((a, b) => this.owed[b.id].length - this.owed[a.id].length);
-  }
-
   /** Whether the page can work out a node anew when this leaf changes. */
   canRetell(leaf) {
-    if (!this.custom) return true;
-    const reached = new Set([leaf]);
-    for (const node of this.nodes) {
-      if (!node.parents.some((parent) => reached.has(parent.id))) continue;
-      if (node.custom) return false;
-      reached.add(node.id);
-    }
-    return true;
+    return !this.trace.frozen.includes(leaf);
   }
 }

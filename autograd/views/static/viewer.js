@@ -1,19 +1,23 @@
 // The viewer: one state (step, method, language, stride, numbers, passes), shown by the panels, changed by buttons, keys and the link.
 import { Board } from "./board.js";
 import { describe } from "./describe.js";
+import { make, write } from "./elements.js";
 import { Folding } from "./folding.js";
 import { Asked, paintCompare, paintGauge, paintLog, Predict } from "./lessons.js";
 import { readLink, writeLink } from "./link.js";
 import { mathml } from "./mathml.js";
 import { Narrator } from "./narrator.js";
-import { Counters, Leaves, make, NumberField, Program, readNumber, Table, write } from "./panels.js";
+import { Counters, Leaves, NumberField, Program, readNumber, Table } from "./panels.js";
 import { coinsOf, paint } from "./paint.js";
 import { impatient, nudge, pathByPath, payingBack } from "./plays.js";
 import { Story } from "./story.js";
 
 const PACE = 1700;
 const MEASURED = 500;
-const MODES = ["backprop", "naive", "impatient", "nudge"];
+/** Words break where they will: a little more room than the longest sentence takes. */
+const SLACK = "……";
+/** What buttons choose between. */
+const SWITCHES = { mode: ["backprop", "naive", "impatient", "nudge"], lang: ["en", "zh"], ending: ["pile", "news"] };
 const STRIP = { nodes: 48, steps: 160 };
 /** Which keys do what; help names a group of them once. */
 const KEYS = [
@@ -21,10 +25,10 @@ const KEYS = [
   [["Shift ArrowRight"], "next", "Shift ← →", "key_node"], [["Shift ArrowLeft"], "previous"],
   [["Home"], "first", "Home End", "key_ends"], [["End"], "last"], [[" "], "play", "Space", "key_play"],
   [["f"], "forth", "F", "key_f"], [["b"], "backward", "B", "key_b"],
-  [["w", "n"], "naive", "W", "key_w"], [["i"], "impatient", "I", "key_i"], [["d"], "nudge", "D", "key_d"],
+  [["w", "n"], "naive", "W", "naive"], [["i"], "impatient", "I", "impatient"], [["d"], "nudge", "D", "nudge"],
   [["a"], "again", "A Z S", "key_passes"], [["z"], "zero"], [["s"], "step"],
   [["+", "="], "zoom_in", "+ − 0", "key_zoom"], [["-"], "zoom_out"], [["0"], "fit"],
-  [[], "box", "Enter", "key_fold"], [["?"], "help", "?", "key_help"],
+  [[], "box", "Enter", "key_fold"], [["?"], "help", "?", "help"],
 ];
 
 class Viewer {
@@ -70,7 +74,7 @@ class Viewer {
     this.control("by").append(...strides.map((by) => make("option", { value: by, "data-t": `by_${by}` })));
     this.control("level").append(...data.levels.map((level) => make("option", { value: level })));
     this.control("nudged").append(...this.own.leaves.filter(({ id }) => this.own.canRetell(id)).map((node) => make("option", { value: node.id }, node.name)));
-    disable(this.button("nudge"), this.state.leaf === undefined);
+    this.button("nudge").ariaDisabled = this.state.leaf === undefined;
     this.find(".keys").append(...KEYS.filter(([, , , said]) => said in data.told.words).flatMap(([, , shown, said]) => [make("dt", {}, shown), make("dd", { "data-t": said })]));
   }
 
@@ -102,12 +106,13 @@ class Viewer {
     return this.made.get(key);
   }
 
-  /** Other numbers or passes: everything is told anew. */
+  /** Take over what is new, and show all that follows from it. */
   #change(changed) {
     Object.assign(this.state, changed);
     this.made.clear();
+    this.#stage();
     this.state.taken = Math.min(this.state.taken, this.steps.length);
-    this.#reserve();
+    this.#translate();
     this.#show();
     this.#ask();
     this.#writeLink();
@@ -141,7 +146,8 @@ class Viewer {
 
   /** The next (or an earlier) moment at which another node begins to act. */
   nextNode() {
-    this.go(this.play.strideEnd(this.state.taken, "node") + 1);
+    const { taken } = this.state;
+    this.go(taken ? this.play.strideEnd(taken - 1, "node") + 1 : 1);
   }
 
   previousNode() {
@@ -170,37 +176,20 @@ class Viewer {
   setMode(mode) {
     const { state } = this;
     if (mode === state.mode || (mode === "nudge" && state.leaf === undefined)) return;
+    this.toggle(false);
     const before = this.source;
     this.places[state.mode] = state.taken;
     Object.assign(state, { mode, taken: this.places[mode] ?? 0 });
     if (this.source !== before) {
       [this.elsewhere, state.given] = [state.given, this.elsewhere ?? new Map()];
       state.ask = undefined;
-      this.made.clear();
     }
-    this.toggle(false);
-    this.#stage();
-    this.#translate();
-    this.#show();
-    this.#ask();
-    this.#writeLink();
-  }
-
-  setLang(lang) {
-    this.state.lang = lang;
-    this.#translate();
-    this.#show();
-    this.#ask();
-    this.#writeLink();
+    this.#change();
   }
 
   #act(act) {
-    const { state } = this;
-    if (state.mode !== "backprop") this.setMode("backprop");
-    this.made.clear();
-    state.acts = [...state.acts, act];
-    state.taken = this.steps.length;
-    this.#change({});
+    this.setMode("backprop");
+    this.#change({ acts: [...this.state.acts, act], taken: Infinity });
   }
 
   // -- showing ---------------------------------------------------------------------------------------
@@ -211,29 +200,24 @@ class Viewer {
 
   /** Put the story of the mode on the stage and into the panels. */
   #stage() {
-    const { state, source } = this;
+    const { state, source, own } = this;
     if (this.staged !== source) {
       this.staged = source;
       this.table = new Table(this.find(".ledger .scroll"), source);
       this.program = new Program(this.find(".code"), source);
       this.leaves = new Leaves(this.find(".live"), source, this.say, (given) => this.#change({ given }));
-      this.#draw();
     }
+    const folded = source === own ? state : { level: 0, boxes: new Set() };
+    const picture = [source === own, folded.level, ...folded.boxes].join();
+    if (this.drawn !== picture) this.board.show(this.#folding.picture(folded));
+    this.drawn = picture;
     this.leaves.put(state.given);
-    this.find(".compare").hidden = state.mode !== "impatient";
-    this.find(".gauge").hidden = state.mode !== "nudge";
-    this.find(".passes").hidden = state.mode !== "backprop";
-    this.find(".live").hidden = this.find(".live").classList.contains("none");
-    this.find(".level").hidden = this.data.levels.length < 2 || source !== this.own;
+    const hidden = { compare: state.mode !== "impatient", gauge: state.mode !== "nudge", passes: state.mode !== "backprop", level: this.data.levels.length < 2 || source !== own };
+    for (const [name, off] of Object.entries(hidden)) this.find(`.${name}`).hidden = off;
   }
 
   get #folding() {
     return this.foldings.get(this.source);
-  }
-
-  /** Put the picture of this folding on the stage. */
-  #draw() {
-    this.board.show(this.#folding.picture(this.source === this.own ? this.state : { level: 0, boxes: new Set() }));
   }
 
   #show(from, moved = false) {
@@ -264,13 +248,11 @@ class Viewer {
   }
 
   #compare(taken) {
-    const { ending } = this.state;
     const paid = Math.max(0, taken - 1);
     const waits = this.#once("waits", () => payingBack(this.story));
     const columns = ["pile", "news"].map((way) => this.#once(way, () => impatient(this.story, way)).momentAt(taken));
     const after = taken === this.steps.length ? waits.moves.length : waits.used.findIndex((used, at) => used >= paid && at > this.story.nodes.length);
     paintCompare(this.find(".compare"), [waits.momentAt(taken ? (after < 0 ? waits.moves.length : after) : 0), ...columns], this.say);
-    for (const name of ["pile", "news"]) this.button(name).setAttribute("aria-pressed", ending === name);
   }
 
   #gauge() {
@@ -289,35 +271,25 @@ class Viewer {
 
   /** Room for the longest sentence, so that the controls stay where they are. */
   #reserve() {
-    const caption = this.find(".caption");
     const { lang, by } = this.state;
     const moments = [this.now(0)];
     const every = Math.ceil(this.steps.length / MEASURED);
     for (let taken = 0; taken < this.steps.length; taken += every) {
-      moments.push(this.now(taken + 1));
-      if (by !== "edge") moments.push(this.now(this.play.strideEnd(taken, by), taken));
+      moments.push(this.now(taken + 1), this.now(this.play.strideEnd(taken, by), taken));
     }
-    const sentences = moments.map((now) => this.narrator.sentence(lang, now)).sort((a, b) => b.length - a.length);
-    caption.style.minHeight = "";
-    const said = caption.textContent;
-    const heights = sentences.slice(0, 3).map((sentence) => {
-      caption.textContent = sentence;
-      return caption.offsetHeight;
-    });
-    caption.textContent = said;
-    caption.style.minHeight = `${Math.max(...heights)}px`;
+    const sentences = moments.map((now) => this.narrator.sentence(lang, now));
+    this.find(".told").dataset.room = `${sentences.reduce((a, b) => (a.length < b.length ? b : a))} ${SLACK}`;
   }
 
   #controls() {
-    const { taken, mode, lang, predict } = this.state;
+    const { taken, predict } = this.state;
     const last = this.steps.length;
     const place = this.say("place", { step: taken, steps: last });
-    Object.assign(this.control("slider"), { max: last, value: taken }).setAttribute("aria-valuetext", place);
+    Object.assign(this.control("slider"), { max: last, value: taken, ariaValueText: place });
     write(this.find(".place"), place);
-    for (const name of ["first", "back"]) disable(this.button(name), taken === 0);
-    for (const name of ["last", "forward"]) disable(this.button(name), taken === last);
-    for (const name of MODES) this.button(name).setAttribute("aria-pressed", mode === name);
-    for (const name of ["en", "zh"]) this.button(name).setAttribute("aria-pressed", lang === name);
+    for (const name of ["first", "back"]) this.button(name).ariaDisabled = !taken;
+    for (const name of ["last", "forward"]) this.button(name).ariaDisabled = taken === last;
+    for (const [kind, names] of Object.entries(SWITCHES)) for (const name of names) this.button(name).ariaPressed = this.state[kind] === name;
     this.control("predict").checked = predict;
     for (const name of ["by", "level"]) if (this.control(name).value !== String(this.state[name])) this.control(name).value = this.state[name];
   }
@@ -375,12 +347,11 @@ class Viewer {
     on("slider", ({ value }) => this.go(Number(value)));
     on("by", ({ value }) => this.#change({ by: value }));
     on("speed", () => section.classList.contains("playing") && this.toggle(true));
-    on("level", ({ value }) => this.#setLevel(Number(value)));
+    on("level", ({ value }) => this.#change({ level: Number(value), boxes: new Set(), by: strideAt(value) }));
     on("predict", ({ checked }) => this.#setPredict(checked));
     on("nudged", ({ value }) => this.#change({ leaf: Number(value) }));
     on("delta", ({ value }) => this.#nudge(Number(value) / 100));
     this.#listenToDrags();
-    new ResizeObserver(() => this.#reserve()).observe(this.find(".controls"));
     addEventListener("hashchange", () => this.#restore());
     addEventListener("beforeprint", () => this.#print());
     addEventListener("afterprint", () => this.some(".strip")?.remove());
@@ -417,7 +388,7 @@ class Viewer {
 
   #click(event) {
     const button = event.target.closest("[data-action]");
-    if (button && button.getAttribute("aria-disabled") !== "true") return this.#do(button.dataset.action);
+    if (button && button.ariaDisabled !== "true") return this.#do(button.dataset.action);
     const ask = event.target.closest("[data-ask]");
     if (ask) return this.#askAbout(Number(ask.dataset.ask));
     const box = event.target.closest("[data-box]");
@@ -446,18 +417,11 @@ class Viewer {
       play: () => this.toggle(),
       forth: () => this.#startOf("eval"),
       backward: () => this.#startOf("seed"),
-      en: () => this.setLang("en"),
-      zh: () => this.setLang("zh"),
-      pile: () => this.#change({ ending: "pile" }),
-      news: () => this.#change({ ending: "news" }),
       again: () => this.#act("again"),
       zero: () => this.#act("zero"),
       step: () => this.#step(),
       undo: () => state.acts.length && this.#change({ acts: state.acts.slice(0, -1), taken: Infinity }),
-      reset: () => {
-        this.leaves.put(new Map());
-        this.#change({ given: new Map() });
-      },
+      reset: () => this.#change({ given: new Map() }),
       unask: () => {
         this.#askAbout();
         this.section.focus({ preventScroll: true });
@@ -468,8 +432,9 @@ class Viewer {
       fit: () => board.fit(),
       copy: () => this.#copy(),
     };
-    if (MODES.includes(action)) this.setMode(action);
-    else actions[action]?.();
+    if (SWITCHES.mode.includes(action)) this.setMode(action);
+    else if (actions[action]) actions[action]();
+    else this.#change(SWITCHES.lang.includes(action) ? { lang: action } : { ending: action });
   }
 
   #step() {
@@ -500,38 +465,21 @@ class Viewer {
     this.go(this.own.steps.findIndex((step) => step.kind === kind));
   }
 
-  /** Another level of folding, and strides to match. */
-  #setLevel(level) {
-    Object.assign(this.state, { level, boxes: new Set(), by: strideAt(level) });
-    this.#draw();
-    this.#change({});
-  }
-
   /** Open or close one box, looking at what was inside; the focus stays with it. */
   #toggleBox(box) {
     const { boxes } = this.state;
     if (this.source !== this.own || this.#folding.inside(box) === undefined) return;
-    this.state.boxes = boxes.has(box) ? new Set([...boxes].filter((other) => other !== box)) : new Set([...boxes, box]);
-    this.#draw();
-    this.#show();
+    this.#change({ boxes: boxes.symmetricDifference(new Set([box])) });
     this.board.lookAt(this.own.nodes.filter(({ id }) => this.#folding.chains[id].includes(box)).map(({ id }) => id));
     this.some(`[data-box="${box}"] [role=button]`).focus({ preventScroll: true });
-    this.#writeLink();
   }
 
   // -- links -----------------------------------------------------------------------------------------
 
   /** Everything as the link has it. */
   #restore() {
-    this.made.clear();
-    const before = [this.state.level, ...this.state.boxes].join();
-    Object.assign(this.state, this.first, readLink(location.hash, this));
-    if (this.staged && before !== [this.state.level, ...this.state.boxes].join()) this.#draw();
-    this.#stage();
-    this.state.taken = Math.min(this.state.taken, this.steps.length);
-    this.#translate();
-    this.#show();
-    this.#ask();
+    this.#change({ ...this.first, ...readLink(location.hash, this) });
+    clearTimeout(this.writing);
   }
 
   /** Keep the address in step, where the browser allows it. */
@@ -556,7 +504,7 @@ class Viewer {
       setTimeout(() => { button.textContent = this.say("copy"); }, 1600);
     } catch {
       this.some(".copied")?.remove();
-      const field = make("input", { class: "copied", readonly: "", "aria-label": this.say("link"), value: link });
+      const field = make("input", { class: "copied", type: "text", readonly: "", "aria-label": this.say("link"), value: link });
       button.after(field);
       field.select();
     }
@@ -592,11 +540,6 @@ class Viewer {
     }
     return item;
   }
-}
-
-/** A button that says it cannot, and keeps the focus. */
-function disable(button, off) {
-  button.setAttribute("aria-disabled", off);
 }
 
 /** The stride that goes with a level of folding: a layer, a neuron, or one edge where all lies open. */

@@ -43,7 +43,7 @@ const tasks = {
         changed: { nodes: apart(one.nodes, two.nodes), edges: apart(one.edges, two.edges) } };
     });
   },
-  facts: (_, story, narrator) => ({ leaves: story.leaves.map(({ id }) => id), shared: story.shared.map(({ id }) => id), custom: story.custom,
+  facts: (_, story, narrator) => ({ leaves: story.leaves.map(({ id }) => id),
     retold: story.nodes.map(({ id }) => story.canRetell(id)), sums: story.sumsOf(story.nodes.map(({ id }) => id).reverse()),
     slopes: story.edges.map((edge) => narrator.slopeText(story, edge)) }),
   spell: ({ numbers: given, digits, texts, piles, counts }) => {

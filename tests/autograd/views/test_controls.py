@@ -145,7 +145,8 @@ class TestKeys:
         )
         ui = sentences()["ui"]["en"]
         assert {*told[1]} == {
-            text for key, text in ui.items() if key.startswith("key_") and key != "key_fold"
+            *(text for key, text in ui.items() if key.startswith("key_") and key != "key_fold"),
+            *(ui[key] for key in ("naive", "impatient", "nudge", "help")),
         }  # this graph has no boxes
         keys = "← → | Shift ← → | Home End | Space | F | B | W | I | D | A Z S | + − 0 | ?"
         assert told[0] == keys.split(" | ")
@@ -317,7 +318,7 @@ class TestLessons:
             else:
                 play.again() if act == "again" else play.zero_grad()
         ui = sentences()["ui"]["en"]
-        names = ["did_first", "did_again", "did_zero", "did_step", "did_again"]
+        names = ["did_first", "again", "zero", "did_step", "again"]
         names = [ui[name].format(rate="0.5") for name in names]
         for taken, rows in zip([0, 17, 18, 29, 30, 34, len(play.moves)], told, strict=True):
             assert [row[0] for row in rows] == names
@@ -648,7 +649,9 @@ class TestEdits:
         given = ["2", "1", "3", "1", "2", "6"]
         hidden, caption, *example = told.pop(1)
         assert hidden
-        starts = ui["impatient_example"] + ui["impatient_start_pile"].format(root="c")
+        starts = ui["impatient_example"] + "".join(
+            ui[f"impatient_{key}"] for key in ("start", "pile", "owes")
+        ).format(root="c")
         assert caption == starts
         assert example == ["impatient 0/8", ["1", "2", "4"], ["1"], True]
         assert told == [

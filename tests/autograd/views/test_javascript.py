@@ -37,7 +37,7 @@ from tests.strategies import (
     wild_programs,
 )
 
-LOGIC = ("basis", "numbers", "story", "plays", "narrator", "panels", "lessons", "link")
+LOGIC = ("basis", "elements", "numbers", "story", "plays", "narrator", "panels", "lessons", "link")
 ANSWER = Path(__file__).with_name("answer.js")
 
 
@@ -854,7 +854,6 @@ class TestFacts:
         told = ask("facts", story)
         feeds = [node for node in story.nodes if not told["retold"][node.id]]
         assert [(node.label, node.op) for node in feeds] == [("x", ""), ("", "exp"), ("", "neg")]
-        assert told["custom"]
         assert told["leaves"] == [node.id for node in story.nodes if node.leaf]
         agree(ask("play", story, mode="backprop", acts=[]), paying_back(story))
         x = Value(0.5, label="x")
@@ -864,16 +863,12 @@ class TestFacts:
         plain_story = trace(network())
         told = ask("facts", plain_story)
         assert all(told["retold"])
-        assert not told["custom"]
 
     @settings(max_examples=15)
     @given(programs())
-    def test_who_is_shared_and_slopes_in_words(self, ask, program):
+    def test_leaves_and_slopes_in_words(self, ask, program):
         story = trace(graph_of(program))
         told = ask("facts", story)
-        paid = Counter(edge.parent for edge in story.edges)
-        shared_ids = [n.id for n in story.nodes if not n.leaf and paid[n.id] > 1]
-        assert told["shared"] == sorted(shared_ids, key=lambda i: -paid[i])
         assert told["slopes"] == [minus(edge.text) for edge in story.edges]
         leaves = [node.id for node in story.nodes if node.leaf and not node.constant]
         assert told["leaves"] == leaves

@@ -129,9 +129,10 @@ def press(tab, *keys):
 
 
 class TestFile:
-    def test_is_one_small_file(self):
-        story = trace(seed_graph())
-        text = page(story)
+    @pytest.mark.parametrize("graph", [seed_graph, network])
+    def test_is_one_small_file(self, graph):
+        """Small without its graph: the trace, the pictures of it, a kernel for each operation."""
+        text = page(trace(graph()))
         data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1]
         graph = data + "".join(re.findall(r"<svg xmlns.*?</svg>|const KERNELS.*?\n};", text, re.S))
         sentences = json.dumps(json.loads(data)["told"], ensure_ascii=False, separators=(",", ":"))

@@ -388,12 +388,12 @@ class TestDetails:
     def test_who_must_wait_is_told_apart_from_who_need_not(self):
         keys = [step.text.keys for step in trace(seed_graph()).steps if step.kind == "pay"]
         assert [key[-1] for key in keys].count("pay_first_of") == 1
-        settled = [step.text.keys[0] for step in trace(seed_graph()).steps if step.kind == "settle"]
-        assert set(settled) == {
-            "settle_root",
-            "settle_one",
-            "settle_leaf_one",
-            "settle_leaf_many",
+        settled = {step.text.keys for step in trace(seed_graph()).steps if step.kind == "settle"}
+        assert settled == {
+            ("settle_root",),
+            ("heard_one", "settle"),
+            ("heard_one", "settle_leaf"),
+            ("heard_many", "settle_leaf"),
         }
 
     def test_constants_are_paid_nothing(self):
