@@ -77,6 +77,8 @@ KEYS = [
     ("step=3", ["z"], "backprop 18/18"),
     ("step=3", ["n", "z", "a"], "backprop 30/30"),
     ("step=3", ["s"], "backprop 21/21"),
+    ("step=0", ["Shift ArrowRight"], "backprop 1/17"),
+    ("step=1", ["Shift ArrowRight"], "backprop 2/17"),
     ("step=8", ["Shift ArrowRight"], "backprop 11/17"),
     ("step=11", ["Shift ArrowLeft"], "backprop 8/17"),
     ("step=9", ["Shift ArrowLeft"], "backprop 8/17"),
@@ -788,7 +790,8 @@ WALK = """
         key: (name) =>
             press(name.replace("Shift ", ""), section, { shiftKey: name.startsWith("Shift") }),
         press: (name) => some(`[data-action=${name}]:not([hidden] *)`)?.click(),
-        set: (name, text) => some(`[data-control=${name}]:not([hidden] *)`) && set(name, text),
+        set: (name, text) =>
+            some(`[data-control=${name}]:not([hidden], [hidden] *)`) && set(name, text),
         ask: (k) => {
             const found = [...document.querySelectorAll("td [data-ask]:not([hidden])")];
             found[k % found.length]?.click();
@@ -816,7 +819,7 @@ WALK = """
     return given[0].map(([kind, name, text]) => {
         const { play, state } = viewer;
         const strides = [play.strideEnd(taken(), state.by), play.strideStart(taken(), state.by),
-            play.strideEnd(taken(), "node"), play.strideStart(taken(), "node")];
+            taken() && play.strideEnd(taken() - 1, "node"), play.strideStart(taken(), "node")];
         strides.push(play.strideStart(Math.max(strides[3], 0), "node"));
         const found = kinds[kind](name, text) ?? null;
         timer();
