@@ -189,7 +189,9 @@ class TestFile:
             told = [f"--{k}:{v}" for name in names for k, v in colours()[name].items()]
             assert block == bare(";".join(told))
         begin = f":root{{{light}}}@mediascreenand(prefers-color-scheme:dark){{:root{{{dark}}}}}"
-        assert bare(style) == begin + bare(static("board.css") + static("page.css"))
+        board, _, single = static("board.css").partition("/* Only in single pictures. */")
+        assert {*re.findall(r"\.(\w+) \{", single)} == {"frame", "said", "foot"}
+        assert bare(style) == begin + bare(f".board {{{board}}}{static('page.css')}")
 
     def test_formulas_have_a_gap_for_each_operand(self):
         told = json.loads(page_data(trace(shared_graph()), [0], 0, None))["templates"]
