@@ -103,10 +103,10 @@ JOINED = (
     "let $c=2*3;class $b{#a=0;#b=void 0;step(size,more){this.#a +=size-more;this.#a +=1 - -size;"
     'this.#b=`#${this.#a} of  ${size + $c}: ${more ? `in  ${size}` : "no {more}"}`;'
     r'let found=/size  [/ ]"\//g.test(this.#b)||size/2/more;'
-    r'return found?{size,found:more,[more]:$c}:"size and \" quoted";}}'
+    r'return found?{size,found:more,[more]:$c}:"size and \" quoted"}}'
     "function*twice(list){for(let $d of list)yield[...$d,$d.kind];"
-    "let kind=($f)=>({kind:$f,list}),other=($a,b)=>$a?.b??-b;"
-    "if(kind  instanceof  $b)return;return basis.erf(kept(kind)+ + other);}"
+    "let kind=$f=>({kind:$f,list}),other=($a,b)=>$a?.b??-b;"
+    "if(kind  instanceof  $b)return;return basis.erf(kept(kind)+ + other)}"
     "let alpha=1;let beta=2;let gamma=3;let delta=4;let $e=5;"
     "let $g=[{alpha:0},{1:0,beta:1},({gamma=5})=>0,{delta},f($e)];"
     "let $h=(alpha)+(beta)+(gamma)+(delta)+($e);let kept=new $b();"
