@@ -256,6 +256,18 @@ def steps(program: Program, **change: object) -> Program.Steps:
     return Program.Steps(**{**usual, **change})
 
 
+def test_a_rule_is_recorded_once(line: tuple) -> None:
+    program, recorded = line[0], []
+
+    def rule(m, p, g, *hyper) -> tuple:  # type: ignore[no-untyped-def]
+        recorded.append(len(hyper))
+        return descend(m, p, g, *hyper)
+
+    for hyper in ([[0.1, 0.1]], [[0.2, 0.3]], [[0.1]], [[0.3]]):
+        program.train(rule, steps(program, hyper=hyper))
+    assert recorded == [2, 1]
+
+
 def test_train_refuses_rows_that_are_not_there(line: tuple) -> None:
     with pytest.raises(IndexError, match="outside the 2 rows"):
         line[0].train(descend, steps(line[0], order=[0, 2]))

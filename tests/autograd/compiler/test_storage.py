@@ -64,6 +64,7 @@ def test_save_and_load(program: Program, tmp_path: Path) -> None:
     assert loaded.names == program.names
     assert alike(loaded.arrays, program.arrays)
     assert loaded.listing() == program.listing()
+    assert Program.load(path).backend == compile(Value(1.0) * 2.0).backend
     program.save(path)
     assert [p.name for p in tmp_path.iterdir()] == ["program.npz"]
 
