@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+import unicodedata
 import xml.etree.ElementTree as ElementTree
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -229,6 +230,26 @@ def test_short_hostile_labels_are_shown_as_they_are(label):
 def test_any_label_gives_strict_xml(label):
     x = Value(1.0, label=label)
     assert len(groups(parsed(to_svg(x * x)), "data-node")) == 2
+
+
+EDGES = (
+    *(0, 0x20, 0x7F, 0xA0, 0x61C, 0x200E, 0x2028, 0x202A, 0x2066, 0x206A, 0xD800, 0xE000),
+    *(0xFDD0, 0xFDF0, 0xFFFE, 0x1FFFE, 0x10FFFE),
+)
+TURNING = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+
+
+def test_what_cannot_be_seen_is_shown_by_a_sign():
+    """Controls, halves of pairs, ends of lines, what turns the direction, and no characters."""
+    for code in sorted({max(edge + k, 0) for edge in EDGES for k in range(-3, 4)}):
+        if code > 0x10FFFF:
+            continue
+        char = chr(code)
+        unseen = unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
+        unseen |= unicodedata.bidirectional(char) in TURNING or char in "\u061c\u200e\u200f"
+        unseen |= code % 0x10000 >= 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+        sign = chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "\ufffd"
+        assert clean(char) == (sign if unseen else char), hex(code)
 
 
 @given(st.one_of(st.text(max_size=40), st.text("a权\u0301\n", max_size=9)), st.integers(2, 9))
