@@ -173,7 +173,7 @@ SCREENS = [
     ("en", 100, 40, "naive", ["right", "right", "left", "N", "n", "N", "end", "nonsense"]),
     ("en", 110, 20, "impatient", ["end", "i", "end", "I", "n", "home"]),
     ("zh", 80, 30, "passes", ["end", "a", "end", "z", "n", "s", "end", "a", "end", "b", "f"]),
-    ("en", 60, 12, "backprop", ["end", "a", "z", "s", "g", "1", "9", "\x7f", "1", "\n"]),
+    ("en", 60, 12, "backprop", ["end", "a", "z", "s", "g", "1", "1", "9", "\x7f", "\n"]),
     ("en", 24, 6, "backprop", ["n", "end"]),
     *(("en", 64, height, "backprop", ["?", "n", "f", "end"]) for height in (8, 9, 10, 11, 13)),
     ("zh", 30, 18, "passes", ["?", "n", "f", "end"]),
