@@ -358,6 +358,7 @@ def test_listing_of_a_large_program_is_short(limit: int) -> None:
     assert "more" not in whole + ends
     assert program.listing(limit=500).split("\n\n")[1] == ends
     assert program.listing(limit=200) == program.listing()
+    assert program.listing(limit=0).split("\n\n")[2] == counts
     assert program.listing(limit=len(whole.splitlines())).split("\n\n")[0] == whole
     with pytest.raises(ValueError, match="0 or more, got -1"):
         program.listing(limit=-1)
