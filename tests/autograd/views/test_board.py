@@ -328,11 +328,20 @@ FLIGHT = """([link, times, waited, by]) => {
 }"""
 
 
-@pytest.mark.parametrize(("waited", "by", "eased"), [(119, 1, 1), (120, 1, 0), (1000, -1, 1)])
-def test_nothing_travels_in_a_hurry_or_backwards(opened, waited, by, eased):
+@pytest.mark.parametrize(
+    ("waited", "by", "motion", "eased"),
+    [
+        (119, 1, "no-preference", 1),
+        (120, 1, "no-preference", 0),
+        (1000, -1, "no-preference", 1),
+        (1000, 1, "reduce", 1),
+    ],
+)
+def test_nothing_travels_in_a_hurry_or_backwards(opened, waited, by, motion, eased):
     story = trace(plain_graph())
     script = f"(given) => {{ {LOOK} return ({FLIGHT})(given) }}"
-    told = opened(story).evaluate(script, [f"step={9 - by}&by=edge", [0], waited, by])
+    tab = opened(story, reduced_motion=motion)
+    told = tab.evaluate(script, [f"step={9 - by}&by=edge", [0], waited, by])
     laid = scene(story, 0)
     [wire] = [wire for wire in laid.wires if paying_back(story).moves[8].edge in wire.edges]
     [[[place], goes_on]] = told
@@ -606,6 +615,19 @@ class TestCamera:
         home = camera(tab, place)
         assert camera(tab, f"viewer.go(31); {place}") != home
         assert camera(tab, f"viewer.go(0); {place}")[2] == pytest.approx(home[2])
+
+    def test_glides_where_there_is_time(self, opened):
+        told = camera(
+            opened(trace(long_graph()), "#by=edge"),
+            """let time = 1000;
+            performance.now = () => time;
+            return [[1000, 150], [1000, 30], [119, 150], [120, 30]].map(([waited, taken]) => {
+                time += waited;
+                viewer.go(taken);
+                return state("gliding");
+            });""",
+        )
+        assert told == [True, True, False, True]
 
     def test_looks_into_a_box_that_is_opened(self, opened):
         model = nn.MLP(4, [16, 16, 1], activation="tanh", seed=1)
