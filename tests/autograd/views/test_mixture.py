@@ -20,17 +20,22 @@ const all = (from, selector, of) => [...from.querySelectorAll(selector)].map(of)
 const size = (e, ...names) => names.map((name) => Number(e.getAttribute(name)));
 const digits = (text) => (text?.match(/-?[\\d.]+/g) ?? []).map(Number);
 const numbersOf = ({ dataset: d }, name) => digits(d[name] ?? d[`${name}s`]);
+const moved = (g) => {
+    const { e, f } = g.transform.baseVal.consolidate()?.matrix ?? { e: 0, f: 0 };
+    return [e, f].map((x) => Number(x.toFixed(2)));
+};
 const pillOf = (pill) => {
     const text = pill.querySelector("text");
     return { rect: size(pill.querySelector("rect"), "x", "y", "width", "height"),
-        text: size(text, "x", "y"), moved: digits(pill.getAttribute("transform")),
+        text: size(text, "x", "y"), moved: moved(pill),
         crowded: pill.classList.contains("crowded"), said: text.textContent };
 };
 const picture = (svg) => ({
+    title: svg.querySelector("title").textContent,
     whole: [...["x", "y", "width", "height"].map((side) => svg.viewBox.baseVal[side]),
         ...size(svg, "width", "height")],
     cards: all(svg, "g.node", (g) => ({ nodes: numbersOf(g, "node"),
-        place: digits(g.getAttribute("transform")),
+        place: moved(g),
         size: size(g.querySelector(".card"), "width", "height") })),
     boxes: all(svg, "g.scope", (g) => ({ box: Number(g.dataset.box),
         rect: size(g.querySelector("rect"), "x", "y", "width", "height"),
@@ -40,6 +45,8 @@ const picture = (svg) => ({
         ends: digits(g.dataset.ends), kind: g.getAttribute("class"),
         thick: g.querySelector(".wire")?.getAttribute("stroke-width") ?? "",
         curve: digits((g.querySelector(".wire") ?? g).getAttribute("d")),
+        long: (g.querySelector(".wire") ?? g).getTotalLength(),
+        sharp: all(g, ".tip", (tip) => tip.getTotalLength()),
         tips: all(g, ".tip", (tip) => digits(tip.getAttribute("d"))),
         pill: all(g, ".pill", pillOf) })),
 });
@@ -58,13 +65,16 @@ def test_everything_is_in_its_place(opened, graph):
     links = [f"level={level}&boxes={boxes}" for level in levels(story) for boxes in some]
     tab = opened(story)
     told = tab.evaluate(f"(links) => {{ {OPEN} return links.map(open) }}", links)
+    whole = [seen for link, seen in zip(links, told, strict=True) if link.endswith("=")]
+    known = [wire["edges"] for seen in whole for wire in seen["wires"]]
     for link, seen in zip(links, told, strict=True):
-        _Picture(story, seen, link).check()
+        assert seen["title"] == told[0]["title"] != ""
+        _Picture(story, seen, link, known).check()
 
 
 class _Picture:
-    def __init__(self, story, seen, link):
-        self.story, self.seen, self.link = story, seen, link
+    def __init__(self, story, seen, link, known):
+        self.story, self.seen, self.link, self.known = story, seen, link, known
         self.cards = {i: outline(card) for card in seen["cards"] for i in card["nodes"]}
 
     def check(self):
@@ -100,13 +110,18 @@ class _Picture:
         edges = [self.story.edges[i] for i in wire["edges"]]
         ends = (edges[0].consumer, edges[0].parent) if edges else wire["ends"]
         points = list(zip(wire["curve"][::2], wire["curve"][1::2], strict=True))
+        assert wire["long"] >= math.dist(points[0], points[-1]) - 1
+        assert all(length > 20 for length in wire["sharp"])
+        if len(edges) > 1 and wire["edges"] not in self.known:
+            assert wire["kind"].split()[:2] == ["edge", "bundle"]
+            assert "weight" not in wire["kind"]
         for end, point in zip(ends, (points[0], points[-1]), strict=True):
             assert distance(point, self.cards[end]) < 6, self.link
         heads = zip(wire["tips"], (points[1], points[-2]), (points[0], points[-1]), strict=False)
         for told, before, at in heads:
             assert told == pytest.approx(numbers(tip(before, at)), abs=0.3)
         for pill in wire["pill"]:
-            moved = pill["moved"] or [0, 0]
+            moved = pill["moved"]
             place = [pill["text"][0] + moved[0], pill["text"][1] - 4 + moved[1]]
             curve = Curve(tuple(points), None)
             assert min(math.dist(place, point_on(curve, k / 40)) for k in range(41)) < 60

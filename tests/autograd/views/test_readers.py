@@ -8,7 +8,7 @@ import pytest
 
 from autograd import Value, scope, trace
 from autograd.views.folding import levels, scopes
-from autograd.views.page import joined_modules
+from autograd.views.page import MODULES, joined_modules
 from autograd.views.painter import picture_words
 from autograd.views.plays import impatient, path_by_path, paying_back
 from autograd.views.trace import sentences
@@ -199,7 +199,8 @@ FORMULAS = {
 def formulas(browser):
     """A function that has the page's module set formulas, and spells what it made of them."""
     tab = browser.new_page()
-    tab.add_script_tag(content=joined_modules("mathml", keep=("mathml",)))
+    needed = [name for name in MODULES if name in ("elements", "mathml")]
+    tab.add_script_tag(content=joined_modules(*needed, keep=("mathml",)))
     yield lambda lines: tab.evaluate(SPELL, lines)
     tab.close()
 
