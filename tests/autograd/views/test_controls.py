@@ -821,6 +821,7 @@ WALK = """
         const strides = [play.strideEnd(taken(), state.by), play.strideStart(taken(), state.by),
             taken() && play.strideEnd(taken() - 1, "node"), play.strideStart(taken(), "node")];
         strides.push(play.strideStart(Math.max(strides[3], 0), "node"));
+        [timer, written] = [() => {}, ""];
         const found = kinds[kind](name, text) ?? null;
         timer();
         const slider = some("[data-control=slider]");
@@ -910,7 +911,8 @@ class _State:
         else:
             self.press(kind, name)
         self.taken = min(max(self.taken, 0), self.last)
-        if self.seen == before:  # what a stride said may still stand there
+        self.changed = self.seen != before
+        if not self.changed:  # what a stride said may still stand there
             self.group = None
 
     @property
@@ -1008,7 +1010,7 @@ class _State:
         shown = [n for n in self.own.nodes if n.leaf and (n.label or not n.constant)]
         values = [self.given.get(n.id, n.value) for n in shown]
         assert [float(text) for text in told["fields"]] == values, action
-        if told["link"]:
+        if told["link"] or self.changed:
             assert self.read(told["link"]) == self.link(), action
         self.check_caption(action, told)
 
