@@ -63,13 +63,16 @@ class Places:
         )
         """Where each block is computed."""
         self._is_view = np.isin(program.codes, [CODE[word] for word in VIEWS])
-        self._bases = np.where(self._is_view, program.operands[:, 0], np.arange(len(program)))
+        own = np.arange(len(program), dtype=np.int32)
+        self._bases = np.where(self._is_view, program.operands[:, 0].astype(np.int32), own)
         self._kernels = self._find_singles(regions)
         self.others = np.flatnonzero((self._kernels == 0) & ~self._is_view)[len(LEAVES) :].tolist()
         """The operations that are not single."""
         self.of = array("q", bytes(8 * len(program)))
         """Of each block; 0 where `room` has to be made first."""
-        last, self.uses = self._readers(np.where(over, np.uint8(ROWS), self.tables), regions.inner)
+        last, uses = self._readers(np.where(over, np.uint8(ROWS), self.tables), regions.inner)
+        self.read_once = {*np.flatnonzero(over & (uses == 1)).tolist()}
+        """What is summed over the rows and goes to one place."""
         self._hand_out(regions, last)
         out.settle(rows)
         places = np.frombuffer(self.of, np.int64)

@@ -225,7 +225,7 @@ class Planner:
                 continue
             for block, start, s, t in pieces:
                 straight = t == 1 if self.words[block] == "outer" else self.words[block] == "mean"
-                if straight and s >= 0 and t >= 0 and self.places.uses[block] == 1:
+                if straight and s >= 0 and t >= 0 and block in self.places.read_once:
                     self.placed[block] = (self.places.room(k) + start, s, t)
 
     def _sums_of(self, k: int) -> tuple[int, int, int]:
