@@ -51,17 +51,21 @@ def trace_bundle(story: Trace) -> dict[str, str]:
     from autograd.views.scene import scene
 
     told, name = {"text/plain": repr(story)}, story.root.name
+    document = why = ""
+    try:
+        document = page(story, max_nodes=MOST_NODES)
+    except (ImportError, ValueError) as error:
+        why = str(error)
     try:
         laid = scene(story, None, max_nodes=MAX_NODES)
         end = moment(story, len(story.steps))
         still = paint(laid, end, theme="auto")
         told |= _pictures(still, lambda: paint(laid, end, theme="light"))
     except (ImportError, ValueError) as error:
-        return told | {"text/html": f"<pre>{escape(repr(story))}</pre><p>{escape(str(error))}</p>"}
-    try:
-        document = page(story, max_nodes=MOST_NODES)
-    except ValueError as error:
-        return told | {"text/html": f"{image(still, name)}<p>{escape(str(error))}</p>"}
+        why = escape(why or str(error))
+        return told | {"text/html": f"<pre>{escape(repr(story))}</pre><p>{why}</p>"}
+    if why:
+        return told | {"text/html": f"{image(still, name)}<p>{escape(why)}</p>"}
     board = min(max(laid.places.height, LOWEST_BOARD), HIGHEST_BOARD)
     height = AROUND_THE_BOARD + int(board) + ROW * min(len(story.nodes), 40)
     return told | {"text/html": frame(document, name, height) + on_demand(still, name)}
@@ -94,13 +98,18 @@ def frame(document: str, title: str, height: int) -> str:
     return (
         f'<iframe srcdoc="{escape(document)}" title="{escape(title)}" loading="lazy" '
         'sandbox="allow-scripts allow-modals" '
-        f'style="width:100%;height:{height}px;border:0"></iframe><script>{GROW}</script>'
+        f'style="width:100%;height:{height}px;border:0" data-payback></iframe>'
+        f"<script>{GROW}</script>"
     )
 
 
 GROW = (
-    "(()=>{const f=document.currentScript&&document.currentScript.previousElementSibling;"
-    "f&&addEventListener('message',e=>{const h=e.source===f.contentWindow&&e.data&&e.data.payback;"
-    "if(h>100&&h<20000)f.style.height=Math.ceil(h)+'px'})})()"
+    "addEventListener('message',e=>{const h=e.data&&e.data.payback,"
+    "f=[...document.querySelectorAll('iframe[data-payback]')]"
+    ".find(f=>f.contentWindow===e.source);"
+    "if(f&&h>100&&h<20000)f.style.height=Math.ceil(h)+'px'})"
 )
-"""Run beside the frame where scripts are: it believes only its own page, and only a number."""
+"""Run where scripts are, wherever a viewer puts them: VS Code runs a script away from its frame.
+
+A frame grows only by what its own page says, and only by a number.
+"""

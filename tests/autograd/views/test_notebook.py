@@ -2,6 +2,7 @@
 
 import base64
 import html
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -92,6 +93,71 @@ def test_frame_in_a_real_browser(browser, tmp_path):
     inside.locator('[data-action="copy"]').click()
     assert tab.title() == "fine"
     tab.close()
+
+
+VS_CODE = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src
+'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src https: http: data:; font-src
+https:; connect-src https:; child-src https: data:;"><div class="output"></div><script>
+const shown = document.querySelector(".output");
+shown.innerHTML = OUTPUT;
+for (const { textContent } of shown.querySelectorAll("script")) {
+    const script = document.createElement("script");
+    script.text = textContent;
+    shown.append(script);
+    script.remove();
+}
+</script>"""
+"""A webview that runs the scripts of an output at its end, under a policy of its own."""
+
+
+def in_vs_code(output):
+    return VS_CODE.replace("OUTPUT", json.dumps(output).replace("</", "<\\/"))
+
+
+def in_a_sandbox(output):
+    """As Colab has it: every output in a frame of another origin."""
+    return f'<iframe sandbox="allow-scripts" height="3000" srcdoc="{html.escape(output)}"></iframe>'
+
+
+@pytest.mark.parametrize("viewer", [in_vs_code, in_a_sandbox])
+def test_a_page_works_where_other_viewers_put_it(browser, tmp_path, viewer):
+    path = tmp_path / "viewer.html"
+    output = trace_bundle(trace(Value(2.0, label="x") * 3))["text/html"]
+    path.write_text(f"<!doctype html>{viewer(output)}", "utf-8")
+    tab = browser.new_page()
+    troubles = []
+    tab.on("pageerror", lambda error: troubles.append(str(error)))
+    tab.goto(path.as_uri())
+    outside = tab.frame_locator("iframe") if viewer is in_a_sandbox else tab
+    held = outside.locator("iframe[data-payback]")
+    inside = outside.frame_locator("iframe[data-payback]")
+    inside.locator("html").evaluate(
+        """page => new Promise((done) => {
+            const fits = () => page.scrollHeight <= innerHeight + 1 && page.offsetHeight > 500
+                ? done() : requestAnimationFrame(fits);
+            fits();
+        })"""
+    )
+    assert held.evaluate("frame => frame.style.height") != re.search(r"height:\d+px", output)[0]
+    inside.locator('[data-action="last"]').click()
+    inside.locator('[data-action="zh"]').click()
+    inside.locator('[data-action="copy"]').click()
+    inside.locator(".copied").wait_for()
+    assert inside.locator(".payback").get_attribute("data-step") == "7"
+    assert inside.locator(".copied").input_value() == "#step=7&mode=backprop&lang=zh"
+    assert troubles == []
+    tab.close()
+
+
+def test_a_trace_too_large_for_a_page_is_a_folded_picture():
+    nn = pytest.importorskip("nn")
+    model = nn.MLP(20, [40, 40, 1], seed=0)
+    told = trace_bundle(trace(model([Value(0.1 * i) for i in range(20)])))
+    assert "max_nodes" in told["text/html"]
+    assert "<iframe" not in told["text/html"]
+    data = re.search(r'<img [^>]*base64,([^"]*)"', told["text/html"])[1]
+    assert "folded" in base64.b64decode(data).decode()
+    assert ElementTree.fromstring(told["image/svg+xml"]).tag.endswith("svg")
 
 
 def test_what_cannot_be_drawn_still_shows():
