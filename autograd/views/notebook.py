@@ -57,7 +57,7 @@ def trace_bundle(story: Trace) -> dict[str, str]:
     except (ImportError, ValueError) as error:
         why = str(error)
     try:
-        laid = scene(story, None, max_nodes=MAX_NODES)
+        laid = scene(story, None, max_nodes=MAX_NODES if why else None)
         end = moment(story, len(story.steps))
         still = paint(laid, end, theme="auto")
         told |= _pictures(still, lambda: paint(laid, end, theme="light"))

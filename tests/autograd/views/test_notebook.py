@@ -149,6 +149,12 @@ def test_a_page_works_where_other_viewers_put_it(browser, tmp_path, viewer):
     tab.close()
 
 
+def test_a_page_may_be_larger_than_a_picture():
+    told = trace_bundle(trace(autograd.sum([Value(float(i)) for i in range(320)])))
+    assert "<iframe" in told["text/html"]
+    assert "image/svg+xml" in told
+
+
 def test_a_trace_too_large_for_a_page_is_a_folded_picture():
     nn = pytest.importorskip("nn")
     model = nn.MLP(20, [40, 40, 1], seed=0)
