@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -290,6 +291,10 @@ class TestFile:
     def test_refusals(self):
         with pytest.raises(ValueError, match="max_nodes=3"):
             page(trace(seed_graph()), max_nodes=3)
+        with pytest.raises(
+            ValueError, match="3,001 nodes and a page for more than max_nodes=3,000"
+        ):
+            page(SimpleNamespace(nodes=range(3001)))
         with pytest.raises(ValueError, match="'en' or 'zh'"):
             page(trace(seed_graph()), lang="de")
 
