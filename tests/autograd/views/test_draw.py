@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 import autograd
 import nn
@@ -230,6 +231,11 @@ def test_short_hostile_labels_are_shown_as_they_are(label):
 def test_any_label_gives_strict_xml(label):
     x = Value(1.0, label=label)
     assert len(groups(parsed(to_svg(x * x)), "data-node")) == 2
+
+
+@pytest.mark.parametrize("text", ["", "abc", "权重", "e\u0301a", "ａ，b", "−0.5 · ∂"])
+def test_columns_are_those_of_a_terminal(text):
+    assert columns(text) == cell_len(text)
 
 
 EDGES = (
