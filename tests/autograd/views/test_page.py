@@ -195,7 +195,12 @@ class TestFile:
         assert bare(style) == begin + bare(f".board {{{board}}}{static('page.css')}")
 
     def test_formulas_have_a_gap_for_each_operand(self):
-        told = json.loads(page_data(trace(shared_graph()), [0], 0, None))["templates"]
+        story = trace(shared_graph())
+        assert page(story) == page(story, asks=False)
+        data = page_data(story, [0], 0, None)
+        assert data == page_data(story, [0], 0, None, asks=False)
+        assert {*json.loads(data)} == {"trace", "levels", "level", "lang", "templates", "told"}
+        told = json.loads(data)["templates"]
         assert {*told} == {"mul/2", "tanh/1", "dot/5", "add/2", "div/2", "sub/2"}
         for key, text in told.items():
             op, count = key.split("/")
