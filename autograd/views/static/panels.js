@@ -210,12 +210,13 @@ export class Leaves {
     if (Object.is(number, this.story.values[id])) this.given.delete(id);
     else this.given.set(id, number);
     this.reset.disabled = !this.given.size;
-    this.retell(this.given);
+    this.retell(this.told = this.given);
   }
 
   /** Put in the numbers that differ from those given: a link's, or none; what is typed here stays as it is typed. */
   put(given) {
-    if (given === this.given) return;
+    if (given === this.told) return;
+    this.told = given;
     this.given = new Map([...given].filter(([id]) => this.fields.get(id)?.input.disabled === false));
     for (const [id, field] of this.fields) field.put(this.given.get(id) ?? this.story.values[id]);
     this.reset.disabled = !this.given.size;

@@ -184,12 +184,12 @@ FORMULAS = {
     "{negative}": "n−0.5 o· n−1.5e−07 o× o( n−2 o)",
     "{differences}": "ia o− n2 o− n3 ib o− n4 o( ic o) o− n5 n5 o− n6",
     "{names}": "iX o+ iw₁‚₂₃#4 o+ i学习率_2 o· i_k",
-    "{squares}": "isin o( sup(row(ix) n2) o) o· sup(row(n2) n3456789)",
-    "{negated}": "sup(row(iy) n−10)",
-    "{enclosed}": "ia o· sup(row(o( ib o+ o( ic o− n1 o) o)) n2)",
-    "{twice}": "sup(row(o( o( ia o) o( ib o) o)) n2) o+ o( ic o)",
+    "{squares}": "isin o( sup(ix n2) o) o· sup(n2 n3456789)",
+    "{negated}": "sup(iy n−10)",
+    "{enclosed}": "ia o· o( ib o+ o( ic o− n1 o) sup(o) n2)",
+    "{twice}": "o( o( ia o) o( ib o) sup(o) n2) o+ o( ic o)",
     "{alone}": "sup(row() n2)",
-    "{loose}": "sup(row(ia o− ib o)) n2)",
+    "{loose}": "ia o− ib sup(o) n2)",
     "{special}": "o∞ o≠ inan",
 }
 """What each formula is made of: identifiers, operators, numbers, fractions, powers, rows."""
