@@ -369,6 +369,8 @@ class TestSteps:
         tab = opened(story)
         press(tab, "b")
         assert step_of(tab) == 6
+        press(tab, "Shift+ArrowRight")
+        assert story.steps[step_of(tab) - 1].kind == "seed"
         press(tab, "Shift+ArrowRight", "Shift+ArrowRight")
         assert story.steps[step_of(tab) - 1].kind == "settle"
         assert story.nodes[story.steps[step_of(tab) - 1].node].name == "c"
