@@ -184,6 +184,9 @@ def test_chinese(server):
     with running("zh") as chinese:
         assert "表达式是空的" in sentence(ask(chinese, link("", ""))[2])
         assert 'lang="zh"' in ask(chinese)[2]
+        for lang, shown in (("en", "Show"), ("zh", "显示"), ("de", "显示")):
+            body = ask(chinese, link("a+b", "a=1 b=2", lang=lang))[2]
+            assert f'data-t="serve_show">{shown}<' in body
 
 
 def test_a_language_alone_asks_for_what_the_server_began_with(server):
