@@ -135,7 +135,7 @@ def check_grads(
 
 
 def _check_numbers(rtol: float, atol: float, step: float | None) -> None:
-    """A tolerance of nan would call right derivatives wrong, and so would a step of nan."""
+    """ValueError for tolerances and steps by which right derivatives would be called wrong."""
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
         if not number(tolerance, f"{name} is") >= 0.0:
             raise ValueError(f"{name} is 0 or more, got {tolerance!r}")

@@ -56,7 +56,7 @@ def take(values: Iterable[Operand], index: Operand) -> Value:
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Value:
-    """a where the condition holds, else b.
+    """a where the condition holds, else b; TypeError for what is neither a truth nor a number.
 
     A plain bool or a constant chooses now, and nothing is paid to the other branch. A traced
     comparison (``less``, ``less_equal``, ``equal``, or any Value, true when it is not 0) is a

@@ -84,8 +84,10 @@ def _regions(axis: Any, numpy: Any, across: Any, up: Any, outputs: Any) -> None:
     colours = [COLOURS[i % 8] for i in range(classes)]
     levels = numpy.arange(classes + 1) - 0.5
     axis.contourf(across, up, decision, levels=levels, colors=colours, alpha=0.18)
-    rivals = [numpy.delete(outputs, k, axis=2).max(axis=2) for k in range(1, classes) if not single]
-    ahead = [outputs[..., k] - rival for k, rival in enumerate(rivals, 1)] or [outputs[..., 0]]
+    ahead = [outputs[..., 0]]
+    if not single:  # how far a class is ahead of all others: a line, where its number is a step
+        rivals = [numpy.delete(outputs, k, axis=2).max(axis=2) for k in range(classes)]
+        ahead = [outputs[..., k] - rivals[k] for k in range(1, classes)]
     for height in ahead:
         if height.min() < 0 < height.max():
             axis.contour(across, up, height, levels=[0], colors="#333333", linewidths=1.5)

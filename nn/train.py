@@ -98,7 +98,7 @@ def fit(
     DivergedError, and leaves the weights of the last loss that was neither.
     """
     names = ("validation X", "validation y")
-    # all that can be refused is refused here, while nothing has changed
+    # whatever is refused is refused before the first step, while nothing has changed
     _check(model, optimizer, ema, backend)
     _check_functions(loss=[loss], metrics=metrics, callbacks=callbacks)
     learned = examples(X, y)

@@ -60,7 +60,7 @@ def page(
         lang=lang or "en",
         title=escape(title(story)),
         steps=str(len(story.steps)),
-        policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        policy=f"default-src 'none'; script-src '{hash_of(script)}'; style-src '{hash_of(style)}'; "
         "base-uri 'none'; form-action 'none'",
         style=style,
         board=boards[first],
@@ -185,5 +185,6 @@ def _holes(op: str, count: int) -> str:
     return "".join(f"{{{ord(c) - HOLE}}}" if ord(c) >= HOLE else c for c in pattern)
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """What a policy calls a script or a style sheet."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -12,8 +12,6 @@ or run by anybody else.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass
 from errno import EACCES, EADDRINUSE
@@ -27,13 +25,12 @@ from urllib.parse import parse_qs, urlsplit
 from autograd.expression import ExpressionError, parse, parse_values
 from autograd.messages import messages
 from autograd.value import Value
-from autograd.views.page import page
+from autograd.views.page import hash_of, page
 from autograd.views.painter import static
 from autograd.views.text import clean
 from autograd.views.trace import Lang, Trace, trace
 
 HOST = "127.0.0.1"
-PORT = 8017
 MOST_NODES = 1000
 """Of a larger graph the layout alone takes longer than a reader waits."""
 BETWEEN = re.compile(r"[\s;；]+|[,，](?=\s*[^\W\d])")
@@ -72,7 +69,7 @@ class Playground(ThreadingHTTPServer):
     allow_reuse_address = False
     request_queue_size = 32
 
-    def __init__(self, first: Question, port: int = PORT, lang: Lang = "en") -> None:
+    def __init__(self, first: Question, port: int, lang: Lang = "en") -> None:
         self.first, self.lang = first, lang
         self.drawing = Lock()
         self.moved = False
@@ -242,7 +239,7 @@ def with_form(document: str, asked: str) -> str:
     """A finished page with the form in it, and a policy that lets it be sent here."""
     style = static("serve.css")
     document = document.replace("form-action 'none'", "form-action 'self'", 1)
-    document = document.replace("style-src '", f"style-src '{_hash(style)}' '", 1)
+    document = document.replace("style-src '", f"style-src '{hash_of(style)}' '", 1)
     inserted = f"<style>{style}</style>{asked}"
     return re.sub(
         r'<section class="payback"[^>]*>', lambda found: found[0] + inserted, document, count=1
@@ -252,7 +249,9 @@ def with_form(document: str, asked: str) -> str:
 def refused(problem: str, question: Question, lang: Lang) -> str:
     """One sentence above the form, as it was filled in."""
     style = static("serve.css")
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'self'"
+    policy = (
+        f"default-src 'none'; style-src '{hash_of(style)}'; base-uri 'none'; form-action 'self'"
+    )
     return (
         f'<!doctype html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}"><head>'
         '<meta charset="utf-8">'
@@ -279,7 +278,3 @@ def _shown(text: str) -> str:
 
 def _lang(text: str | None) -> Lang | None:
     return "en" if text == "en" else "zh" if text == "zh" else None
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -379,8 +379,8 @@ def sentences() -> dict[str, dict[str, str]]:
 
 
 def as_json(told: dict[str, Any]) -> str:
-    """As short as JSON can be; half a pair of surrogates is written by its number."""
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    """As short as strict JSON can be; half a pair of surrogates is written by its number."""
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

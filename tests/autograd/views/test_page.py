@@ -674,7 +674,7 @@ class TestState:
             const top = () => document.querySelector(".controls").getBoundingClientRect().top;
             return [...Array(Math.min(200, v.steps.length)).keys()].map((i) => {
                 v.go(i); return top() + scrollY }) }"""
-        for width, then in ((360, 720), (1440, 400)):
+        for width, then in ((360, 720), (1440, 400), (768, 1024)):
             tab = opened(trace(network()), viewport={"width": width, "height": 900})
             assert len({*tab.evaluate(places)}) == 1
             tab.set_viewport_size({"width": then, "height": 900})
