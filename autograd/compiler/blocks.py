@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ONE: Shape = (1, 1)
 
+VARIES, LEADS = 1, 2
+"""The kind of a block: whether it varies, and whether it is owed what parameters behind it are."""
+
 
 class Block:
     """A block that is not known yet: the result of one operation."""
@@ -37,7 +40,12 @@ class Block:
     @property
     def varying(self) -> bool:
         """Whether it has a number per row."""
-        return bool(self.recorder.varies[self.index])
+        return bool(self.recorder.kinds[self.index] & VARIES)
+
+    @property
+    def leads(self) -> bool:
+        """Whether there are parameters behind it: all others are not paid."""
+        return bool(self.recorder.kinds[self.index] & LEADS)
 
     def __add__(self, other: Number) -> Number:
         if not isinstance(other, Block) and _is_negative_zero(other):

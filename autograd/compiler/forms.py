@@ -14,19 +14,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, CONSTANTS, ELEMENTWISE, Integers
-from autograd.compiler.blocks import ONE, Block, Number
+from autograd.compiler.blocks import LEADS, ONE, VARIES, Block, Number
 from autograd.compiler.record import Recorder
 from autograd.primitive import Primitive
-
-VARIES, LEADS = 1, 2
-"""The kind of a block: whether it varies, and whether it has parameters behind it."""
 
 FIXED, VALUE, PAID, DEBT, OPERAND = range(5)
 """Where a pick is: a block whatever the copy, among the operations of the value or the repayment,
@@ -51,7 +49,7 @@ class Columns(NamedTuple):
     """The forms of a graph, one behind the other."""
 
     codes: npt.NDArray[np.uint8]
-    varies: npt.NDArray[np.uint8]
+    kinds: npt.NDArray[np.uint8]
     picks: Integers
     """(n, 3, 2): what the operations take."""
     amounts: Integers
@@ -72,19 +70,19 @@ class Forms:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._codes, self._varies = bytearray(), bytearray()
+        self._codes, self._kinds = bytearray(), bytearray()
         self._picks, self._amounts, self._forms = array("q"), array("q"), array("q")
         self._tried_already = 0
 
     @cached_property
     def columns(self) -> Columns:
         """All of them."""
-        codes, varies = (np.frombuffer(bytes(x), np.uint8) for x in (self._codes, self._varies))
+        codes, every = (np.frombuffer(bytes(x), np.uint8) for x in (self._codes, self._kinds))
         picks, amounts = np.array(self._picks), np.array(self._amounts)
         arities, results, *each = np.array(self._forms).reshape(-1, 8).T
         runs = (np.stack(each[k : k + 2]) for k in (0, 2, 4))
         return Columns(
-            codes, varies, picks.reshape(-1, 3, 2), amounts.reshape(-1, 3), arities, results, *runs
+            codes, every, picks.reshape(-1, 3, 2), amounts.reshape(-1, 3), arities, results, *runs
         )
 
     def form(self, row: Primitive, operands: Sequence[int | float]) -> Form | None:
@@ -101,10 +99,10 @@ class Forms:
             numbers.append(operand if known else _stand_in(trial, picks, kind, (OPERAND, place)))
         y = row.forward(trial.namespace, *numbers)
         # what comes out as one of the operands, or as a number, is no operation to copy
-        varies = any(kind & VARIES for kind in kinds)
-        if type(y) is not Block or y.index in picks or y.varying != varies:
+        kind = reduce(or_, kinds)
+        if type(y) is not Block or y.index in picks or trial.kinds[y.index] != kind:
             return None
-        debt = _stand_in(trial, picks, int(varies), (DEBT, 0))
+        debt = _stand_in(trial, picks, kind & VARIES, (DEBT, 0))
         partials = row.partials(trial.namespace, *numbers, y)
         owed = {k: debt * partials[k] for k, kind in enumerate(kinds) if kind & LEADS}
         ends = {place: trial.index(amount) for place, amount in owed.items()}
@@ -119,7 +117,7 @@ class Forms:
         result = picks[y.index][1]
         self._forms.extend((len(operands), result, *runs[0], *runs[1], *payments))
         self.__dict__.pop("columns", None)
-        return Form(len(self._forms) // 8 - 1, varies | (LEADS if ends else 0))
+        return Form(len(self._forms) // 8 - 1, kind)
 
     def _write(
         self, trial: Recorder, made: Sequence[int], picks: dict[int, Any], kind: int
@@ -133,7 +131,7 @@ class Forms:
                 continue
             picks[k] = kind, len(self._codes) - first
             self._codes.append(trial.codes[k])
-            self._varies.append(trial.varies[k])
+            self._kinds.append(trial.kinds[k])
             some = [picks[j] for j in _operands(trial, k)]
             for pick in (*some, *[(FIXED, 0)] * (3 - len(some))):
                 self._picks.extend(pick)
@@ -141,7 +139,7 @@ class Forms:
 
 
 def _stand_in(trial: Recorder, picks: dict[int, Any], kind: int, pick: tuple[int, int]) -> Block:
-    k = trial.append(_UNKNOWN, (0, 0, 0, 0), ONE, kind & VARIES)
+    k = trial.append(_UNKNOWN, (0, 0, 0, 0), ONE, kind)
     picks[k] = pick
     return Block(trial, k)
 

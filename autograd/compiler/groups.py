@@ -14,11 +14,12 @@ Additions that nobody else sees are one long sum, and a sum of products is a ``d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import Any, TypeAlias
 
+from autograd.backward import order_above
 from autograd.compiler.arrays import CONSTANTS, INPUTS, PARAMETERS
 from autograd.primitive import Primitive
 from autograd.rules import TABLE
@@ -44,14 +45,12 @@ class Group:
     row: Primitive
     members: list[Value]
     parents: list[tuple[Value, ...]]
-    paid: bool
-    """Whether its nodes require a gradient."""
 
     @classmethod
     def of(cls, node: Value, sums: Rewritten) -> Group:
         """A group of one node."""
         row, parents = sums.get(node) or (node._made_by, node.parents)
-        return cls(row, [node], [parents], node.requires_grad)  # type: ignore[arg-type]
+        return cls(row, [node], [parents])  # type: ignore[arg-type]
 
 
 Found: TypeAlias = Group | Value
@@ -59,9 +58,15 @@ Found: TypeAlias = Group | Value
 
 
 def groups(
-    order: Sequence[Value], group_of: dict[Value, int], roots: Sequence[Value]
+    order: Sequence[Value],
+    group_of: dict[Value, int],
+    roots: Sequence[Value],
+    unpaid: Collection[Value],
 ) -> list[Found]:
-    """The groups of a graph after those of the leaves; ``group_of`` gets every node's number."""
+    """The groups of a graph after those of the leaves; ``group_of`` gets every node's number.
+
+    What is unpaid has groups of its own.
+    """
     sums = _sums(order, roots)
     group_of[_ZERO] = CONSTANTS
     kinds, known, alike = [PARAMETERS, INPUTS, CONSTANTS], dict[Any, int](), dict[Any, int]()
@@ -79,7 +84,7 @@ def groups(
                 continue
             key = _key(row, parents, kinds, group_of)
         new = len(kinds)
-        number = known.setdefault(key if node.requires_grad else (key, False), new)
+        number = known.setdefault((key, False) if node in unpaid else key, new)
         group_of[node] = number
         if number != new:
             _join(found, number - 3, node, sums)
@@ -90,10 +95,16 @@ def groups(
         if row.roles:  # type: ignore[union-attr]
             _, parents = sums.get(node) or (row, node.parents)
             sources = {kinds[group_of[parent]] for parent in parents}
-            number = alike.setdefault((row, node.requires_grad, *sorted(sources)), number)
+            number = alike.setdefault((row, node in unpaid, *sorted(sources)), number)
         kinds.append(number)
     several = any(number != k for k, number in enumerate(kinds)) if alike else False
     return _in_order(found, group_of) if several else found
+
+
+def unpaid_in(order: Sequence[Value], known: Iterable[Value], roots: Sequence[Value]) -> set[Value]:
+    """The nodes that are owed nothing: frozen after they were computed, or used by such alone."""
+    frozen = {node for node in order if not node.requires_grad and node._left is not None}
+    return {*order}.difference(order_above([*known, *frozen], roots)) if frozen else frozen
 
 
 def _key(

@@ -14,6 +14,8 @@ from __future__ import annotations
 import operator
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -35,8 +37,10 @@ from autograd.compiler.arrays import (
 )
 from autograd.compiler.blocks import (
     FOLDS,
+    LEADS,
     ONE,
     SIMPLER,
+    VARIES,
     Block,
     Column,
     Fold,
@@ -62,7 +66,8 @@ class Recorder:
         self.operands = array("q")
         self._shapes: dict[int, Shape] = {}
         """Of the blocks of more than one number."""
-        self.varies = bytearray()
+        self.kinds = bytearray()
+        """Of each block: VARIES, LEADS, or both."""
         self.constants: list[float] = []
         self.tables: list[Integers] = []
         self.pieces: list[tuple[int, int, int, int]] = []
@@ -71,8 +76,8 @@ class Recorder:
         self._numbers: dict[Any, int] = {}
         self._known_tables: dict[bytes, int] = {}
         self.namespace = namespace({name: self._function(name) for name in BASIS})
-        for word, count in zip(LEAVES, (parameters, inputs, 0)):
-            self.append(CODE[word], (0, 0, 0, 0), (count, 1), word == "inputs")
+        for word, count, kind in zip(LEAVES, (parameters, inputs, 0), (LEADS, VARIES, 0)):
+            self.append(CODE[word], (0, 0, 0, 0), (count, 1), kind)
         self.parameters, self.inputs = Block(self, PARAMETERS), Block(self, INPUTS)
 
     # -- operations -----------------------------------------------------------------------------
@@ -85,12 +90,12 @@ class Recorder:
         return self._emit(CODE[word], tuple([x.index for x in operands]))  # type: ignore[union-attr]
 
     def _emit(self, code: int, indices: tuple[int, ...]) -> Block:
-        shape_of, varies = self.shape_of, self.varies
+        shape_of, kinds = self.shape_of, self.kinds
         if len(indices) == 1:
             (a,) = indices
             if code == _NEG == self.codes[a]:
                 return Block(self, self.operands[4 * a])
-            return self._once((code, a, 0, 0, 0), shape_of(a), varies[a])
+            return self._once((code, a, 0, 0, 0), shape_of(a), kinds[a])
         if len(indices) == 2:
             code, a, b = self._without_negatives(code, *indices)
             if a > b and code in _SYMMETRIC:
@@ -98,10 +103,10 @@ class Recorder:
             shape, other = shape_of(a), shape_of(b)
             if shape != other:
                 shape = _broadcast(shape, other)
-            return self._once((code, a, b, 0, 0), shape, varies[a] | varies[b])
+            return self._once((code, a, b, 0, 0), shape, kinds[a] | kinds[b])
         a, b, c = indices
         shape = _broadcast(_broadcast(shape_of(a), shape_of(b)), shape_of(c))
-        return self._once((code, a, b, c, 0), shape, varies[a] | varies[b] | varies[c])
+        return self._once((code, a, b, c, 0), shape, kinds[a] | kinds[b] | kinds[c])
 
     def _without_negatives(self, code: int, a: int, b: int) -> tuple[int, int, int]:
         """To add the negative of something is to subtract that, and the other way round."""
@@ -111,37 +116,37 @@ class Recorder:
             return _SUB, b, self.operands[4 * a]
         return code, a, b
 
-    def _once(self, key: tuple[int, ...], shape: Shape, varies: int) -> Block:
+    def _once(self, key: tuple[int, ...], shape: Shape, kind: int) -> Block:
         """The block of this operation, a new one unless it was recorded before."""
         index = self._known.get(key)
         if index is None:
             index = self._known_before.get(key)
             if index is None:
-                index = self.append(key[0], key[1:5], shape, varies)
+                index = self.append(key[0], key[1:5], shape, kind)
             self._known[key] = index
             if len(self._known) > GENERATION:
                 self._known_before, self._known = self._known, {}
         return Block(self, index)
 
-    def append(self, code: int, operands: tuple[int, ...], shape: Shape, varies: int | bool) -> int:
+    def append(self, code: int, operands: tuple[int, ...], shape: Shape, kind: int) -> int:
         """A new operation, though it may have been recorded before; its block's place."""
         if shape != ONE:
             self._shapes[len(self.codes)] = shape
         self.codes.append(code)
         self.operands.extend(operands)
-        self.varies.append(bool(varies))
+        self.kinds.append(kind)
         return len(self.codes) - 1
 
     def make_room(self, count: int) -> None:
         """Room for so many operations on single numbers, to be written into the columns."""
-        for column in (self.codes, self.varies):
+        for column in (self.codes, self.kinds):
             column.extend(bytes(count))
         self.operands.frombytes(bytes(32 * count))
 
     def columns(self) -> tuple[Any, Any, Any]:
-        """Codes, varies and operands, to be let go of before anything else is recorded."""
-        codes, varies = (np.frombuffer(x, np.uint8) for x in (self.codes, self.varies))
-        return codes, varies, np.frombuffer(self.operands, np.int64).reshape(-1, 4)
+        """Codes, kinds and operands, to be let go of before anything else is recorded."""
+        codes, kinds = (np.frombuffer(x, np.uint8) for x in (self.codes, self.kinds))
+        return codes, kinds, np.frombuffer(self.operands, np.int64).reshape(-1, 4)
 
     def _emit_unlike(self, word: str, operands: Sequence[Number]) -> Number:
         """Where not all operands are plain blocks."""
@@ -215,19 +220,27 @@ class Recorder:
     def _made(self, word: str, *blocks: int) -> Block:
         """The result of an operation that is not element-wise."""
         shape = SHAPES[word](*map(self.shape_of, blocks))
-        varies = word not in OVER_ROWS and any(self.varies[k] for k in blocks if k >= 0)
+        kind = reduce(or_, [self.kinds[k] for k in blocks if k >= 0])
+        if word in OVER_ROWS:
+            kind &= LEADS
         a, b, c, *_ = (*blocks, 0, 0)
-        return self._once((CODE[word], a, b, c, 0), shape, int(varies))
+        return self._once((CODE[word], a, b, c, 0), shape, kind)
+
+    def copy(self, block: Block, kind: int) -> Block:
+        """The same numbers as a block of their own, of another kind as far as debts go."""
+        whole = self.collect([(block, (0, *through(block.shape)))], block.shape, once=True)
+        self.kinds[whole.index] = kind
+        return whole
 
     def collect(self, pieces: Iterable[tuple[Block, Any]], shape: Shape, once: bool) -> Block:
         """Blocks put into one: pieces with their places, (start, s, t) or a table."""
-        first, varies = len(self.pieces), 0
+        first, kind = len(self.pieces), 0
         for block, place in pieces:
             where = (-1 - place, 0, 0) if isinstance(place, int) else place
             self.pieces.append((block.index, *where))
-            varies |= block.varying
+            kind |= self.kinds[block.index]
         operands = (first, len(self.pieces), int(once), 0)
-        return Block(self, self.append(_COLLECT, operands, shape, varies))
+        return Block(self, self.append(_COLLECT, operands, shape, kind))
 
     # -- views ----------------------------------------------------------------------------------
 
@@ -255,7 +268,7 @@ class Recorder:
 
     def _seen(self, key: tuple[int, ...], shape: Shape) -> Block:
         """A view or a table; those of one start and different shapes are different."""
-        return self._once((*key, *shape), shape, self.varies[key[1]])
+        return self._once((*key, *shape), shape, self.kinds[key[1]])
 
     def transposed(self, block: Block) -> Block:
         """(n, m) as (m, n)."""
@@ -357,7 +370,7 @@ class Recorder:
             codes=np.frombuffer(bytes(self.codes), np.uint8),
             operands=np.frombuffer(operands, np.int64).reshape(-1, 4),
             shapes=shapes,
-            varying=np.frombuffer(bytes(self.varies), np.bool_),
+            varying=(np.frombuffer(self.kinds, np.uint8) & VARIES).astype(np.bool_),
             tables=tuple(self.tables),
             pieces=np.array(self.pieces, np.int64).reshape(-1, 4),
             constants=np.array(self.constants, np.float64),
@@ -369,7 +382,7 @@ class Recorder:
     def let_go(self) -> None:
         """Blocks and recorder hold one another: do not leave them to the collector."""
         everything: Any = (
-            self.codes, self.varies, self.pieces, self.tables, self._shapes,
+            self.codes, self.kinds, self.pieces, self.tables, self._shapes,
             self._known, self._known_before, self._numbers, self._known_tables,
         )  # fmt: skip
         for records in everything:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiler.arrays import PARAMETERS, Integers, Shape, places_of
+from autograd.compiler.arrays import Integers, Shape, places_of
 from autograd.compiler.blocks import ONE, Block, Column, Known, Number, every_column
 from autograd.compiler.groups import FEW, TAKE
 from autograd.compiler.record import Recorder
@@ -28,17 +28,12 @@ class Tape:
         self.recorder = recorder
         self.debts: dict[int, dict[Any, Number]] = {}
         """What blocks are owed, by place, shape, and whether the mean is still to be taken."""
-        self._leading = bytearray()
-        """Per block: whether parameters are behind it; all others are not paid."""
         self.steps: list[Callable[[], None]] = []
         """How each step repays."""
-        self.lead(np.array([PARAMETERS]))
 
-    def note(self, repay: Callable[[Number], None], result: Block, *operands: Number) -> None:
-        """Remember how a debt of the result is repaid to these operands, if parameters are behind
-        them."""
-        if any(map(self.leads, operands)):
-            self.lead(np.array([result.index]))
+    def note(self, repay: Callable[[Number], None], result: Block) -> None:
+        """Remember how a debt of the result is repaid, if parameters are behind it."""
+        if result.leads:
             self.steps.append(partial(self._settle, result, repay))
 
     def repay(self) -> None:
@@ -51,29 +46,16 @@ class Tape:
         if debt is not None:
             repay(debt)
 
-    def leads(self, operand: Number) -> bool:
-        """Whether there are parameters behind it."""
-        if isinstance(operand, float):
-            return False
-        base = self.recorder.place_of(operand.index)[0]
-        return base < len(self._leading) and bool(self._leading[base])
-
-    def lead(self, blocks: Integers) -> None:
-        """Note that there are parameters behind these blocks."""
-        missing = len(self.recorder.codes) - len(self._leading)
-        self._leading.extend(bytes(missing))
-        np.frombuffer(self._leading, np.uint8)[blocks] = 1
-
     def pay(self, operand: Block, amount: Number, shape: Shape) -> None:
         """Owe an operand an amount per number of ``shape``, which it was stretched to."""
         recorder = self.recorder
         base, place = recorder.place_of(operand.index)
-        if not self.leads(operand):
+        if not operand.leads:
             return
         n, m = wanted = recorder.shape_of(operand.index)
         if isinstance(place, tuple):  # what is seen many times is paid once
             wanted = n if place[1] else 1, m if place[2] else 1
-        uniform = not recorder.varies[base]
+        uniform = not operand.varying
         if isinstance(amount, Block) and amount.varying and uniform:
             few = recorder.count(amount.index) <= FEW
             amount = amount if few else recorder.mean(amount)  # few are added up first
@@ -146,8 +128,7 @@ class Tape:
         place = 0
         for operand in operands:
             width = width_of(operand)
-            if self.leads(operand):
-                assert isinstance(operand, Block)
+            if isinstance(operand, Block) and operand.leads:
                 amount = debt * every_column(partials[place])
                 self.pay(operand, amount, (result.shape[0], width))
             place += width
@@ -156,12 +137,11 @@ class Tape:
         """Pay the factors (i, k) and (w, k) of a matrix product, and its bias."""
         recorder, shape = self.recorder, (b.shape[0], a.shape[0])
         owed = recorder.reshaped(recorder.block(debt), shape)
-        if self.leads(b):
+        if b.leads:
             self.pay(b, recorder.product(recorder.transposed(a), owed), b.shape)
-        if self.leads(a):
+        if a.leads:
             self.pay(a, recorder.outer(owed, b), a.shape)
-        if self.leads(bias):
-            assert isinstance(bias, Block)
+        if isinstance(bias, Block):
             self.pay(bias, owed, shape)
 
     def repay_join(self, parts: Sequence[tuple[Block, Any]], shape: Shape, debt: Number) -> None:

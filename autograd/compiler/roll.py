@@ -10,10 +10,11 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from itertools import chain, islice, repeat
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from autograd.compiler.arrays import (
     Shape,
     placed,
 )
-from autograd.compiler.blocks import ONE, Block, Number, steps_of
+from autograd.compiler.blocks import ONE, VARIES, Block, Number, steps_of
 from autograd.compiler.groups import (
     FEW,
     TAKE,
@@ -40,6 +41,7 @@ from autograd.compiler.groups import (
     regions_of,
     runs_of,
     sides_of,
+    unpaid_in,
 )  # fmt: skip
 from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Tape, is_chosen, spread
@@ -79,8 +81,9 @@ def roll(
         found = [node for node in order if node._left is None and node.requires_grad]
         group_of.update(dict.fromkeys(found, PARAMETERS))
         parameters = (*parameters, *found)
-        roller = Roller(parameters, inputs, group_of)
-        roller.record(groups(order, group_of, roots), len(order))
+        unpaid = unpaid_in(order, group_of, roots)
+        roller = Roller(parameters, inputs, group_of, unpaid)
+        roller.record(groups(order, group_of, roots, unpaid), len(order))
         del order
         return roller.finish(roots, parameters)
 
@@ -93,10 +96,14 @@ class Roller:
     """Of each group."""
 
     def __init__(
-        self, parameters: Sequence[Value], inputs: Sequence[Value], group_of: dict[Value, int]
+        self,
+        parameters: Sequence[Value],
+        inputs: Sequence[Value],
+        group_of: dict[Value, int],
+        unpaid: Collection[Value],
     ) -> None:
         self.recorder = recorder = Recorder(len(parameters), len(inputs))
-        self.group_of = group_of
+        self.group_of, self._unpaid = group_of, unpaid
         places = chain(range(len(parameters)), range(len(inputs)))
         self.slots = dict(zip(chain(parameters, inputs), places))
         self._leaves = len(self.slots)
@@ -106,7 +113,7 @@ class Roller:
 
     def record(self, found: list[Found], nodes: int) -> None:
         """Record the values of all groups."""
-        self.singles = singles = Singles(self.tape, self.group_of, self.slots)
+        self.singles = singles = Singles(self.tape, self.group_of, self.slots, self._unpaid)
         self.blocks = singles.blocks
         is_large = len(found) > MANY
         small = SMALL if is_large and nodes < 2 * len(found) else 1
@@ -129,11 +136,9 @@ class Roller:
             y: Number = self.recorder.take(self.recorder.block(operands[0]), operands[1])
         else:
             y = group.row.forward(self.recorder.namespace, *spread(operands))
-        result = self._stored(group.row, y, operands, (len(group.members), 1))
+        result = self._stored(group, y, operands)
         self._settle(number, group, group.members, result)
-        if group.paid:
-            repay = partial(self.tape.repay_row, group.row, operands, result)
-            self.tape.note(repay, result, *operands)
+        self.tape.note(partial(self.tape.repay_row, group.row, operands, result), result)
 
     def _operands(self, group: Group) -> tuple[Number, ...]:
         """A number or a block for each; where a role takes many from one group, one for them."""
@@ -162,25 +167,27 @@ class Roller:
         """The nodes as a block of this shape, also where they are all the same."""
         return self.recorder.reshaped(self.recorder.block(self._gather(nodes, shape)), shape)
 
-    def _stored(self, row: Primitive, y: Number, operands: Sequence[Number], shape: Shape) -> Block:
+    def _stored(self, group: Group, y: Number, operands: Sequence[Number]) -> Block:
         """The value as a block of its own: rows may give back an operand, or what is known.
 
-        It varies where an operand does, as ``x ** 0`` would not: it is owed something row by row.
+        It is of its operands' kind, as ``x ** 0`` would not be: it is owed something row by row.
+        What is unpaid, though, leads nowhere: it may be another group's value, too.
 
         The value of another row is copied: what is owed for it is not to be paid by that row too,
         whose partials may be others (nothing is paid for the largest term of a softmax).
         """
-        recorder = self.recorder
-        varies = any(isinstance(x, Block) and x.varying for x in operands)
+        recorder, row, shape = self.recorder, group.row, (len(group.members), 1)
+        blocks = [x.index for x in operands if isinstance(x, Block)]
+        kind = reduce(or_, [recorder.kinds[k] for k in blocks], 0)
+        if group.members[0] in self._unpaid:
+            kind &= VARIES
         block = recorder.block(y)
-        if varies and not block.varying:
+        if kind & VARIES and not block.varying:
             block = recorder.block(recorder.per_row(block))
         whole = block.index == recorder.place_of(block.index)[0] and block.shape == shape
-        made = any(isinstance(x, Block) and x.index == block.index for x in operands)
-        alien = self._rows.get(block.index, None if made else row) is not row
-        if isinstance(y, float) or not whole or alien:
-            block = recorder.reshaped(block, shape)
-            return recorder.collect([(block, (0, 1, 0))], shape, once=True)
+        alien = self._rows.get(block.index, None if block.index in blocks else row) is not row
+        if isinstance(y, float) or not whole or alien or recorder.kinds[block.index] != kind:
+            return recorder.copy(recorder.reshaped(block, shape), kind)
         return block
 
     def _settle(self, number: int, group: Group, members: Iterable[Value], block: Block) -> None:
@@ -223,8 +230,7 @@ class Roller:
 
     def _joined(self, parts: Sequence[tuple[Block, Any]], shape: Shape) -> Block:
         result = self.recorder.collect(parts, shape, once=True)
-        repay = partial(self.tape.repay_join, parts, shape)
-        self.tape.note(repay, result, *(block for block, _ in parts))
+        self.tape.note(partial(self.tape.repay_join, parts, shape), result)
         return result
 
     # -- matrix products ------------------------------------------------------------------------
@@ -256,29 +262,30 @@ class Roller:
             nodes = [p for row in region for p in row[0][columns]]
             b = self._whole(nodes, (len(region), len(nodes) // len(region)))
             if group.row is TAKE:
-                results.append(self._looked_up(a, b, group.paid))
+                results.append(self._looked_up(a, b))
             else:
-                results.append(self._product(a, b, region, group.paid))
+                results.append(self._product(a, b, region))
             members += [group.members[numbers[id(p)]] for row in region for p in row]
-        self._settle(number, group, members, self._together(results))
+        result = self._together(results)
+        if group.members[0] in self._unpaid:
+            result = self.recorder.copy(result, self.recorder.kinds[result.index] & VARIES)
+        self._settle(number, group, members, result)
 
-    def _product(self, a: Block, b: Block, region: Region, paid: bool) -> Block:
+    def _product(self, a: Block, b: Block, region: Region) -> Block:
         biases = [parents[-1] for row in region for parents in row]
         bias = self._gather(biases, (b.shape[0], a.shape[0]))
         is_zero = isinstance(bias, float) and bias == 0.0
         result = self.recorder.product(a, b, None if is_zero else bias)
-        if paid:
-            self.tape.note(partial(self.tape.repay_product, a, b, bias), result, a, b, bias)
+        self.tape.note(partial(self.tape.repay_product, a, b, bias), result)
         return result
 
-    def _looked_up(self, rows: Block, index: Block, paid: bool) -> Block:
+    def _looked_up(self, rows: Block, index: Block) -> Block:
         """``take`` from uniform numbers: places that look into the same rows do so together."""
         recorder, (i, n), w = self.recorder, rows.shape, index.shape[0]
         tiled = recorder.table(rows, np.tile(np.arange(i * n), w), (w * i, n))
         each = recorder.table(index, np.repeat(np.arange(w), i), (w * i, 1))
         result = recorder.take(tiled, each)
-        if paid:
-            self.tape.note(partial(self.tape.repay_look_up, rows, index), result, rows)
+        self.tape.note(partial(self.tape.repay_look_up, rows, index), result)
         return result
 
     def _together(self, blocks: Sequence[Block]) -> Block:

@@ -14,7 +14,7 @@ where follows by counting and sorting.  A payment is added to the one before it 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import copysign
@@ -24,14 +24,12 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, Integers
-from autograd.compiler.blocks import ONE, Block
+from autograd.compiler.blocks import LEADS, ONE, VARIES, Block
 from autograd.compiler.forms import (
     DEBT,
     FIXED,
-    LEADS,
     OPERAND,
     VALUE,
-    VARIES,
     Columns,
     Form,
     Forms,
@@ -76,10 +74,15 @@ class Stretch:
 class Singles:
     """Single nodes by number, and what they are owed."""
 
-    def __init__(self, tape: Tape, group_of: dict[Value, int], slots: dict[Value, int]) -> None:
-        self.recorder, self._tape, self._group_of, self._slots = (
-            tape.recorder, tape, group_of, slots
-        )  # fmt: skip
+    def __init__(
+        self,
+        tape: Tape,
+        group_of: dict[Value, int],
+        slots: dict[Value, int],
+        unpaid: Collection[Value],
+    ) -> None:
+        self.recorder, self._tape = tape.recorder, tape
+        self._group_of, self._slots, self._unpaid = group_of, slots, unpaid
         count = len(group_of) + 3
         self.blocks = array("q", bytes(8 * count))
         """Of each group: its block."""
@@ -95,10 +98,10 @@ class Singles:
 
     def note(self, entries: Iterator[tuple[int, Found]]) -> tuple[int, Found] | None:
         """Note single nodes, up to the first group that is none; that one."""
-        group_of, kinds, known = self._group_of, self._kinds, self._known
+        group_of, kinds, known, unpaid = self._group_of, self._kinds, self._known, self._unpaid
         numbers, forms, operands = self._pending
         for number, node in entries:
-            if type(node) is not Value or not node.requires_grad:
+            if type(node) is not Value or node in unpaid:
                 return number, node
             right = node._right
             if right is not None:
@@ -149,7 +152,7 @@ class Singles:
             block = Block(recorder, self.blocks[group])
             if group in (PARAMETERS, INPUTS) or block.shape != ONE:
                 block = recorder.element(block, self._slots[node])
-            kind = block.varying | (LEADS if self._tape.leads(block) else 0)
+            kind = recorder.kinds[block.index]
             known = self._outside[node] = self._new_number(kind, block.index)
         return known
 
@@ -183,12 +186,10 @@ class Singles:
         starts = np.cumsum(arities) - arities
         bases = np.zeros((5, len(forms)), np.int64)
         bases[VALUE], bases[OPERAND] = firsts, starts
-        found = blocks[numbers] = firsts + columns.results[forms]
+        blocks[numbers] = firsts + columns.results[forms]
         self.recorder.make_room(int(runs[1].sum()))
         _copy(self.recorder, columns, runs, firsts, Given(bases, operands, blocks))
-        leads = np.frombuffer(self._kinds, np.uint8)[numbers] & LEADS
-        if leads.any():
-            self._tape.lead(found[leads > 0])
+        if (np.frombuffer(self._kinds, np.uint8)[numbers] & LEADS).any():
             stretch = Stretch(numbers[::-1], forms[::-1], firsts[::-1], starts[::-1], operands)
             self._tape.steps.append(partial(self.repay, stretch))
 
@@ -201,12 +202,7 @@ class Singles:
             return
         varies = np.frombuffer(self._kinds, np.uint8) & VARIES
         columns = self._forms.columns
-        paying = columns.paid[1, stretch.forms] > 0
-        while True:
-            payments = Payments(stretch, columns, varies, brought, paying)
-            if not (paying & ~payments.owed).any():
-                break
-            paying &= payments.owed  # who is owed nothing pays nothing
+        payments = Payments(stretch, columns, varies, brought)
         payments.write(self.recorder, columns, np.frombuffer(self.blocks, np.int64))
         outside = ~np.isin(payments.paid >> 1, stretch.numbers)
         totals = payments.values[payments.last[outside]]
@@ -221,8 +217,9 @@ class Singles:
         turns = np.flatnonzero(np.isin(blocks, [*tape.debts]))
         found = []
         for turn, block in zip(turns.tolist(), blocks[turns].tolist()):
-            debt = recorder.block(tape.debt(Block(recorder, block)) or 0.0)
-            if recorder.varies[block] > debt.varying:
+            single = Block(recorder, block)
+            debt = recorder.block(tape.debt(single) or 0.0)
+            if single.varying > debt.varying:
                 debt = recorder.block(recorder.per_row(debt))
             found.append((turn, debt.index))
         return np.array(found, np.int64).reshape(-1, 2)
@@ -250,12 +247,10 @@ class Given(NamedTuple):
 class Payments:
     """What the nodes of a stretch pay, turn by turn, behind what was brought to them."""
 
-    def __init__(
-        self, stretch: Stretch, columns: Columns, varies: Any, brought: Integers, paying: Any
-    ) -> None:
-        self._stretch, self._varies, self._paying = stretch, varies, paying
+    def __init__(self, stretch: Stretch, columns: Columns, varies: Any, brought: Integers) -> None:
+        self._stretch, self._varies = stretch, varies
         first, count = columns.paid[:, stretch.forms]
-        payers, place = _spread(np.where(paying, count, 0))
+        payers, place = _spread(count)
         amounts = columns.amounts[first[payers] + place]
         to = stretch.operands[stretch.starts[payers] + amounts[:, 0]]
         late = varies[stretch.numbers[payers]] > varies[to]
@@ -272,7 +267,6 @@ class Payments:
         self._before = np.full(len(order), -1)
         self._before[order[1:]] = np.where(begins[1:], -1, order[:-1])
         self._early, self._late = (self._last_to(2 * stretch.numbers + k) for k in (0, 1))
-        self.owed = (self._early >= 0) | (self._late >= 0)
         self.values = np.zeros(len(order), np.int64)
         """The block of what is owed after each."""
 
@@ -287,7 +281,7 @@ class Payments:
         head = (self._late >= 0) * (1 + (self._early >= 0))
         adds = np.flatnonzero(self._before >= 0)
         tail = np.bincount(owner[adds], minlength=len(head))
-        runs = columns.repaid[:, stretch.forms] * self._paying
+        runs = columns.repaid[:, stretch.forms]
         sizes = head + runs[1] + tail
         at = len(recorder.codes) + np.cumsum(sizes) - sizes
         self.values[adds] = (at + head + runs[1])[owner[adds]] + _spread(tail)[1]
@@ -326,8 +320,8 @@ def _copy(recorder: Recorder, columns: Columns, runs: Integers, at: Integers, gi
     """Write copies of these runs of operations where they belong; there is room already."""
     owner, place = _spread(runs[1])
     row, where = runs[0, owner] + place, at[owner] + place
-    codes, varies, operands = recorder.columns()
-    codes[where], varies[where] = columns.codes[row], columns.varies[row]
+    codes, kinds, operands = recorder.columns()
+    codes[where], kinds[where] = columns.codes[row], columns.kinds[row]
     operands[where, :3] = given.picked(columns.picks[row], owner[:, None])
 
 
@@ -335,8 +329,8 @@ def _add(
     recorder: Recorder, places: Integers, left: Integers, right: Integers, varies: Integers
 ) -> None:
     """Write additions; of what is the negative of something, that is subtracted."""
-    codes, vary, operands = recorder.columns()
-    codes[places], vary[places] = _ADD, varies
+    codes, kinds, operands = recorder.columns()
+    codes[places], kinds[places] = _ADD, varies
     operands[places, :2] = np.column_stack([left, right])
     # as one reads a row on its own: -a + b is b - a, one operation less
     swapped = (codes[left] == _NEG) & (codes[right] != _NEG)

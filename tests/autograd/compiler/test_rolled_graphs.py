@@ -1,7 +1,7 @@
 """Graphs made of vectors, as people write them: what rolls must give the eager engine's numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from unittest.mock import patch
 
 import numpy as np
@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import autograd
 import nn
 from autograd import Value, compile  # noqa: A004
+from autograd.backward import topological_order
+from autograd.compiler import roll
 from autograd.compiler.checked import check_program
 from autograd.rules import TABLE
 from autograd.value import apply
@@ -137,6 +139,8 @@ def eagerly(root: Value, x: Vector, w: Vector, row: Sequence[float]) -> Eager:
                 if rule
                 else Value(node.data, requires_grad=False)
             )
+    for node, copy in copies.items():
+        copy.requires_grad = node.requires_grad
     return Eager.of(copies[root], [copies[v] for v in w])
 
 
@@ -224,6 +228,37 @@ def test_rows_looked_up(backend: str, data: st.DataObject) -> None:
     batch = np.random.default_rng(count).integers(0, count, size=(3, 3)).astype(float)
     batch[0, 0] = data.draw(st.sampled_from([0.0, -0.0, 0.5, -1.0, float(count), math.nan]))
     check(root, x, w, batch, backend)
+
+
+@pytest.mark.parametrize("large", [False, True])
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_what_was_frozen_is_not_paid_nor_is_what_only_it_uses(
+    large: bool, data: st.DataObject
+) -> None:
+    x, w = [Value(0.5) for _ in range(3)], [Value(0.25 * k - 0.5) for k in range(4)]
+    root = data.draw(tangles([*x, *w])) + autograd.sum([v.sin() for v in w])
+    computed = [node for node in topological_order(root) if not node.is_leaf and node is not root]
+    for node in data.draw(st.lists(st.sampled_from(computed), max_size=5)):
+        node.requires_grad = False
+    rows = np.random.default_rng(3).normal(size=(1, 3))
+    with patch("autograd.compiler.roll.MANY", 0 if large else roll.MANY):
+        check(root, x, w, rows, "numpy")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
+@pytest.mark.parametrize("operation", [autograd.sin, lambda w: autograd.dot([w, w], [w, 2.0], w)])
+def test_a_frozen_node_beside_one_that_computes_the_same(
+    backend: str, operation: Callable[[Value], Value]
+) -> None:
+    need(backend)
+    w = Value(1.0)
+    frozen, paid = operation(w), operation(w)
+    root = frozen * paid
+    frozen.requires_grad = False
+    program = compile(root, backend=backend)
+    root.backward()
+    np.testing.assert_allclose(program.value_and_grad(program.pack())[1], [w.grad], 1e-12)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
