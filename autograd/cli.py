@@ -331,7 +331,9 @@ def _write(request: Request, write: Callable[[str], object]) -> int:
         raise UserError(key, package=error.name, problem=error) from None
     except ValueError as error:
         raise UserError("as said", problem=error) from None
-    request.console.print(request.words["written"].format(clean(path, 4096), size))
+    # what is written through to a device or a pipe has no size afterwards
+    key = "written" if os.path.isfile(path) else "written through"
+    request.console.print(request.words[key].format(clean(path, 4096), size))
     return OK
 
 

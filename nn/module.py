@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 from autograd import Value
 from nn import files
@@ -58,6 +59,8 @@ class Module:
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Take over a ``state_dict``; ValueError, and no change, unless all names fit."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"a state is a dict of numbers by name, got {state!r:.60}")
         leaves = self._leaves_by_name()
         _refuse_other_names(leaves.keys() - state.keys(), state.keys() - leaves.keys())
         # all of them are read before the first is put in: a bad one must change nothing
@@ -146,7 +149,7 @@ def _parts(held: object) -> Iterable[tuple[object, object]]:
     return enumerate(held) if isinstance(held, list | tuple) else ()
 
 
-def _refuse_other_names(missing: set[str], unknown: set[str]) -> None:
+def _refuse_other_names(missing: set[str], unknown: set[Any]) -> None:
     if missing or unknown:
         complaints = [
             f"{_some(names)} {what}"
@@ -156,13 +159,22 @@ def _refuse_other_names(missing: set[str], unknown: set[str]) -> None:
         raise ValueError(f"the state is another model's: {' and '.join(complaints)}")
 
 
-def _some(names: set[str]) -> str:
+def _some(names: set[Any]) -> str:
     """The first few of many names, with their number."""
-    first = ", ".join(sorted(names)[:3])
+    first = ", ".join(sorted(map(_shown, names))[:3])
     return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
+
+
+def _shown(name: object) -> str:
+    """A name as a message may hold it: a file's may have controls in it, or have no end."""
+    text = str(name)
+    return (text if text.isprintable() else ascii(text))[:80]
 
 
 def _number(name: str, given: object) -> float:
     if isinstance(given, bool | Value) or not isinstance(given, Real):
-        raise ValueError(f"{name} should be a number, got {given!r}")
-    return float(given)
+        raise ValueError(f"{name} should be a number, got {given!r:.60}")
+    try:
+        return float(given)
+    except OverflowError:
+        raise ValueError(f"{name} is too large for a float") from None

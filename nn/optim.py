@@ -176,9 +176,9 @@ class Optimizer:
         try:
             memory = [list(map(float, numbers)) for numbers in state["state"]]
             # from a file, perhaps: everything is read and checked before anything is taken over
-            steps = int(not_negative("steps", state["steps"]))
+            steps = _whole("steps", state["steps"])
             taken = {name: _like(old, name, state[name]) for name, old in settings.items()}
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"this state is damaged: {error}") from None
         shape, given = self._shape(self.state), self._shape(memory)
         if shape != given:
@@ -326,6 +326,13 @@ def not_negative(name: str, given: object) -> float:
     if not (isfinite(given) and float(given) >= 0):
         raise ValueError(f"{name} is a finite number of 0 or more, got {given!r}")
     return float(given)
+
+
+def _whole(name: str, given: object) -> int:
+    """A whole number that is not negative; 3.0 is one."""
+    if not (number := not_negative(name, given)).is_integer():
+        raise ValueError(f"{name} is a whole number, got {given!r}")
+    return int(number)
 
 
 def fraction(name: str, given: object) -> float:

@@ -626,6 +626,15 @@ def test_what_cannot_be_printed_is_given_up(tmp_path, monkeypatch, error, code, 
         assert os.path.samestat(os.fstat(out.fileno()), os.stat(os.devnull))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="/dev/null is another file there")
+@pytest.mark.parametrize(("lang", "told"), [("en", "wrote to {}\n"), ("zh", "已写到 {}\n")])
+def test_what_is_written_through_has_no_size(capsys, tmp_path, lang, told):
+    path = tmp_path / "e.svg"
+    path.symlink_to(os.devnull)
+    assert cli.main(["draw", *SEED, "-o", str(path), "--lang", lang]) == 0
+    assert capsys.readouterr().out == told.format(path)
+
+
 def test_the_name_of_a_file_is_printed_as_it_is(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = run(capsys, "draw", *SEED, "-o", "[b]:smile:.dot")

@@ -98,6 +98,27 @@ def test_many_missing_names_are_counted_not_listed():
         assert str(raised.value) == f"the state is another model's: {words}"
 
 
+@pytest.mark.parametrize(
+    ("state", "error", "words"),
+    [
+        (None, TypeError, "a state is a dict of numbers by name, got None"),
+        ([1.0], TypeError, r"by name, got \[1.0\]"),
+        ({"a": 1.0, 2: 1.0}, ValueError, "another model's: 2 not in this model"),
+        ({"a": 10**400}, ValueError, "a is too large for a float"),
+        ({"a": "x" * 1000}, ValueError, "a should be a number, got 'x{59}$"),
+        ({"a": 1.0, "b" * 1000: 1.0}, ValueError, " b{80} not in this model"),
+        ({"a": 1.0, "\x1b[2J\u202e": 1.0}, ValueError, r"'\\x1b\[2J\\u202e' not in this model"),
+    ],
+)
+def test_what_is_no_state_is_refused_in_words_that_a_terminal_can_show(state, error, words):
+    module = Module()
+    module.a = Value(3.0)
+    with pytest.raises(error, match=words) as raised:
+        module.load_state_dict(state)
+    assert str(raised.value).isprintable()
+    assert module.a.data == 3.0
+
+
 def test_repr_shows_the_tree():
     class Both(Module):
         def __init__(self) -> None:

@@ -175,6 +175,7 @@ def test_what_was_set_comes_with_the_state():
     "change",
     [
         {"lr": "fast"}, {"lr": -1.0}, {"betas": 0.9}, {"betas": [0.9, 1.0]}, {"steps": None},
+        {"steps": 1.5}, {"steps": -1}, {"lr": 10**400}, {"state": [[10**400], [0.0]]},
         {"state": [["a"], [0.0]]}, {"state": None}, {"eps": float("nan")},
     ],
 )  # fmt: skip
