@@ -12,14 +12,16 @@ is larger (Press et al., Numerical Recipes, section 5.7).
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf, isnan, nan
-from typing import Any, Literal
+from math import inf, isfinite, isnan, nan
+from typing import Any, Literal, TypeAlias
 
 from autograd.modes import no_grad
 from autograd.transforms import grad
 from autograd.trees import flatten, names
 from autograd.validation import number
 from autograd.value import Value, as_value, constant
+
+Verdict: TypeAlias = Literal["ok", "kink", "open", "wrong"]
 
 _EPSILON = sys.float_info.epsilon
 
@@ -35,8 +37,9 @@ class InputCheck:
     error: float
     """|analytic - numeric|"""
     step: float
-    verdict: Literal["ok", "kink", "wrong"]
-    """"kink": the slopes on the two sides differ, and the derivative is one between them."""
+    verdict: Verdict
+    """"kink": the slopes on the two sides differ, and the derivative is one between them; "open": f
+    is no finite number here or a step away, so that differences decide nothing."""
 
     @property
     def ok(self) -> bool:
@@ -124,9 +127,10 @@ def check_grads(
         # inf - inf would be nan, and nan - nan is no disagreement
         error = 0.0 if _same(slope, numeric) else abs(slope - numeric)
         close = atol + rtol * abs(numeric)
-        verdict: Literal["ok", "kink", "wrong"] = "ok"
-        if error != 0.0 and not error <= close:
-            verdict = "kink" if _is_kink(counted, numbers, i, h, slope, close) else "wrong"
+        verdict: Verdict = "ok"
+        # an infinite difference is within a share of itself of anything
+        if error != 0.0 and not error <= close < inf:
+            verdict = _disagreement(counted, numbers, i, h, slope, close)
         checks.append(InputCheck(labels[i], numbers[i], slope, numeric, error, h, verdict))
     report = CheckReport(tuple(checks), counted.evaluations, method)
     if raise_on_failure:
@@ -200,22 +204,24 @@ def _same(a: float, b: float) -> bool:
     return a == b or (isnan(a) and isnan(b))
 
 
-def _is_kink(
+def _disagreement(
     f: Callable[[list[float]], float],
     numbers: list[float],
     i: int,
     step: float,
     slope: float,
     close: float,
-) -> bool:
-    """Whether the slopes on the two sides of a number differ, with this one between them.
+) -> Verdict:
+    """A kink where the slopes on the two sides of a number differ, with this one between them.
 
     Those of a smooth function come together as the step gets shorter.
     """
     middle, apart, sides = f(numbers), [], []
     for h in (step, step / 4):
         sides = [(f(_moved(numbers, i, numbers[i] + s)) - middle) / s for s in (-h, h)]
+        if not all(map(isfinite, sides)):
+            return "open"
         apart.append(max(sides) - min(sides))
     # a curve bends less within a quarter of the step, a kink does not
     between = min(sides) - close <= slope <= max(sides) + close
-    return between and apart[1] > close and apart[1] > apart[0] / 2
+    return "kink" if between and apart[1] > close and apart[1] > apart[0] / 2 else "wrong"

@@ -210,6 +210,9 @@ def _check(request: Request) -> int:
     for one in found:
         if one.verdict == "kink":
             console.print(_about_kink(one, words))
+        elif one.verdict == "open":
+            told = words["about open"].format(name=one.leaf.label, value=show(one.leaf.data))
+            console.print(told)
     return DISAGREES if any(one.verdict == "wrong" for one in found) else OK
 
 

@@ -10,7 +10,8 @@ waist is moved once, about as far as they moved it, and each leaf's slope up to 
 waist's is the leaf's: the time is linear in the length of a chain.
 
 A difference across a *kink* is no derivative: there the row states by convention what its partial
-is, between the slopes of the two sides.  Such a disagreement is told apart from a mistake.
+is, between the slopes of the two sides.  Such a disagreement is told apart from a mistake.  And
+where the function jumps, or is no finite number, differences decide nothing: the verdict is *open*.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 from math import frexp, inf, isfinite, isnan, ldexp
 from typing import Literal
@@ -25,7 +27,7 @@ from typing import Literal
 from autograd.backward import gradients, topological_order
 from autograd.value import FLOATS, Value
 
-Verdict = Literal["ok", "kink", "wrong"]
+Verdict = Literal["ok", "kink", "open", "wrong"]
 STEP = sys.float_info.epsilon ** (1 / 3)
 RELATIVE, ABSOLUTE = 1e-5, 1e-7
 JUMP = 1e-3
@@ -66,10 +68,12 @@ def _compared(replay: _Replay, leaf: Value, analytic: float) -> Difference:
     numeric, sides = found.across, (found.left, found.right)
     error = abs(analytic - numeric)
     same = analytic == numeric or (isnan(analytic) and isnan(numeric))
-    if same or error <= ABSOLUTE + RELATIVE * abs(numeric):
+    # an infinite difference is within a share of itself of anything
+    if same or error <= ABSOLUTE + RELATIVE * abs(numeric) < inf:
         return Difference(leaf, analytic, numeric, 0.0 if same else error, "ok", sides)
     kinks = found.kinks() if _between(analytic, sides) else ()
-    verdict: Verdict = "kink" if kinks else "wrong"
+    told = all(map(isfinite, (numeric, *sides))) and not found.jumps()
+    verdict: Verdict = "kink" if kinks else "wrong" if told else "open"
     return Difference(leaf, analytic, numeric, error, verdict, sides, kinks)
 
 
@@ -91,6 +95,8 @@ class _Slopes:
     right: float
     kinks: Callable[[], tuple[Value, ...]]
     """The operations with a convention whose own partials jump between the two sides."""
+    jumps: Callable[[], bool]
+    """Whether an operation itself jumps there, as a comparison does, which no partial tells."""
 
     def beyond(self, waist: _Slopes) -> _Slopes:
         """The slopes of the root, if these are those of a waist and the waist's are given."""
@@ -99,6 +105,7 @@ class _Slopes:
             _product(self.left, waist.left if self.left > 0 else waist.right),
             _product(self.right, waist.right if self.right > 0 else waist.left),
             lambda: (*self.kinks(), *waist.kinks()),
+            lambda: self.jumps() or waist.jumps(),
         )
 
 
@@ -137,7 +144,7 @@ class _Replay:
     def slopes(self, leaf: Value, step: float) -> _Slopes:
         """How the root moves when a leaf does, by a step to each side."""
         if leaf not in self.number:
-            return _Slopes(0.0, 0.0, 0.0, tuple)
+            return _Slopes(0.0, 0.0, 0.0, tuple, bool)
         return self._slopes(self.number[leaf], step)
 
     def _slopes(self, start: int, step: float) -> _Slopes:
@@ -160,6 +167,7 @@ class _Replay:
             (here - back) / step,
             (ahead - here) / step,
             lambda: self._kinks(sides),
+            lambda: any(map(partial(self._is_jump, sides), sides.above)),
         )
 
     def _at_waist(self, waist: int, move: float) -> _Slopes:
@@ -204,6 +212,13 @@ class _Replay:
             if i != sides.start and (row := self.order[i].primitive) and row.conventions
             if _jumps(self._partials(i, sides.below), self._partials(i, sides.above))
         )
+
+    def _is_jump(self, sides: _Sides, i: int) -> bool:
+        """Whether a node has another value on the other side, though nothing of it has a slope."""
+        row = self.order[i].primitive
+        if i == sides.start or not (row and row.public) or sides.below[i] == sides.above[i]:
+            return False
+        return not any((*self._partials(i, sides.below), *self._partials(i, sides.above)))
 
     def _value(self, i: int, changed: dict[int, float]) -> float:
         row = self.order[i].primitive

@@ -142,6 +142,16 @@ def test_check_tells_a_kink_from_a_mistake(capsys, formula, slope):
     assert "折点" in run(capsys, "check", formula, "x=0", "--lang", "zh")[1]
 
 
+@pytest.mark.parametrize("words", [["exp(x)", "x=1000"], ["sign(x)", "x=0"], ["x", "x=nan"]])
+def test_check_says_where_differences_decide_nothing(capsys, words):
+    code, out, _ = run(capsys, "check", *words)
+    told = [row[-1] for row in rows(out) if row[0] == "x"]
+    assert (code, told) == (0, ["open"])
+    name, value = words[1].split("=")
+    assert f"At {name} = {value} differences decide nothing" in out
+    assert "未定" in run(capsys, "check", *words, "--lang", "zh")[1]
+
+
 def test_check_exits_1_where_differences_disagree(capsys):
     code, out, _ = run(capsys, "check", "sin(1e9*x)", "x=1")
     assert code == 1

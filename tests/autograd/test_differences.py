@@ -6,7 +6,22 @@ import math
 import pytest
 from hypothesis import assume, given
 
-from autograd import Value, absolute, check_grads, exp, leaky_relu, maximum, relu, sqrt, tanh
+from autograd import (
+    Value,
+    absolute,
+    check_grads,
+    exp,
+    leaky_relu,
+    less,
+    log,
+    logsumexp,
+    maximum,
+    relu,
+    sign,
+    sqrt,
+    tanh,
+    where,
+)
 from autograd.differences import differences
 from autograd.value import FLOATS
 from tests.strategies import payback_operations, programs, result
@@ -59,6 +74,58 @@ def test_which_operation_has_the_kink(build, at, verdict, kinks):
     [found] = differences(build(x), [x])
     assert found.verdict == verdict
     assert sorted(node.op for node in found.kinks) == kinks
+
+
+@pytest.mark.parametrize(
+    ("build", "at", "slope"),
+    [
+        (exp, (1000.0,), math.inf),
+        (log, (-1.0,), -1.0),
+        (lambda x: x * x, (1e200,), 2e200),
+        (lambda x, y: x * y, (math.inf, 0.0), 0.0),
+        (lambda x, y: y / x, (0.0, 1.0), -math.inf),
+    ],
+)
+def test_where_differences_are_no_numbers_they_accuse_nobody(build, at, slope):
+    leaves = [Value(x) for x in at]
+    [found] = differences(build(*leaves), leaves[:1])
+    [told] = check_grads(lambda x: build(x, *leaves[1:]), at[:1]).inputs
+    assert (found.verdict, found.analytic) == (told.verdict, told.analytic) == ("open", slope)
+    assert not told.ok
+
+
+def test_an_infinite_difference_agrees_with_no_number():
+    x = Value(0.0)
+    [found] = differences(0.0**x, [x])  # infinite to the left; a power states its convention
+    [told] = check_grads(lambda x: 0.0**x, [0.0]).inputs
+    assert (found.numeric, found.analytic, found.verdict) == (-math.inf, 0.0, "kink")
+    assert (told.numeric, told.analytic, told.verdict) == (-math.inf, 0.0, "open")
+
+
+def sides_of(a, b):
+    return where(less(a, b), a, b)
+
+
+@pytest.mark.parametrize(
+    ("build", "slope", "verdict"),
+    [
+        (sign, 0.0, "open"),
+        (lambda x: less(x, 0.0) + x, 1.0, "open"),
+        (lambda x: sides_of(x, 0.0), 0.0, "open"),  # of the slopes 1 and 0 `where` has the second
+        (lambda x: sum([sign(x), *[1.0] * 300], start=0.0 * x), 0.0, "open"),
+        (lambda x: sides_of(x, 1.0) + wrong_by_one(x), 2.0, "wrong"),
+        (lambda x: logsumexp([x, 0.0]) + wrong_by_one(x), 1.5, "wrong"),
+    ],
+)
+def test_where_a_formula_jumps_differences_accuse_nobody(build, slope, verdict):
+    x = Value(0.0)
+    [found] = differences(build(x), [x])
+    assert (found.verdict, found.analytic, found.kinks) == (verdict, slope, ())
+
+
+def wrong_by_one(x):
+    """A number that does not depend on x, and says that it does."""
+    return Value(0.0, (x,), (1.0,), op="wrong")
 
 
 def test_a_leaf_of_another_graph_has_derivative_0():
