@@ -64,7 +64,6 @@ export class Play {
     const [a, b] = [this.moves[i], this.moves[j]];
     if (by === "edge" || a.alone || b.alone) return false;
     if (this.mode === "naive") return a.path === b.path;
-    if ((a.kind === "eval") !== (b.kind === "eval")) return false;
     if (by === "node" || this.mode !== "backprop") return a.actor === b.actor;
     const leaf = (move) => move.kind === "eval" && this.story.nodes[move.actor].leaf;
     return leaf(a) || leaf(b) ? leaf(a) === leaf(b) : this.#scopeOf(i, by) === this.#scopeOf(j, by);

@@ -409,7 +409,7 @@ def long_graph():
     x = [Value(0.1 * i, label=f"x{i}") for i in range(3)]
     while len(x) < 90:
         x.append((x[-1] * 0.5 + x[-3]).tanh() if len(x) % 3 else x[-2] + x[-3])
-    return x[-1] + x[-2]
+    return x[-1] + x[-2] * x[0]
 
 
 CAMERA = """
@@ -420,6 +420,30 @@ const frame = () => rect(stage);
 const card = (id) => rect(board.svg.querySelector(`g.node[data-node="${id}"] .card`));
 const state = (name) => stage.classList.contains(name);
 """
+
+
+IN_SIGHT = """
+const out = (all, view) => ["left", "right", "top", "bottom"].map((side, k) => {
+    const ends = all.map((box) => box[side]);
+    return k % 2 ? Math.max(...ends) - view[side] : view[side] - Math.min(...ends);
+});
+const fit = (all, view) => {
+    const [left, right, top, bottom] = out(all, view);
+    const [room, by] = [80 * board.camera.scale, 0.62 / board.camera.scale];
+    return (left + right + view.width + room) * by <= view.width
+        && (top + bottom + view.height + room) * by <= view.height;
+};
+const last = viewer.steps.length;
+const some = [...viewer.steps.keys()].filter((i) => i % 25 === 0);
+return [...some.flatMap((i) => [i + 1, last - i]), last - 3].map((taken) => {
+    viewer.go(taken);
+    const [all, actors] = ["g.node:is(.now, .payee)", "g.node.now"].map((group) =>
+        [...board.svg.querySelectorAll(`${group} .card`)].map(rect));
+    const near = [all, actors].find((boxes) => fit(boxes, frame()));
+    return [taken, board.camera.scale, out(near, frame())];
+});
+"""
+"""How far those who act stick out of sight, with those they pay where all fit, at some steps."""
 
 
 def camera(tab, script, *given):
@@ -597,6 +621,9 @@ class TestCamera:
                 assert not hidden or away > 0.95 * 0.7
                 assert hidden or away < 1.3
             assert any(hidden for hidden, _ in told["boxes"])
+        for taken, scale, out in camera(tab, IN_SIGHT):
+            assert scale >= 0.62, taken
+            assert max(out) <= 1, taken
 
     def away(self, box, centre, view):
         """How far off a box begins, in widths or heights of the view."""
@@ -615,6 +642,12 @@ class TestCamera:
         home = camera(tab, place)
         assert camera(tab, f"viewer.go(31); {place}") != home
         assert camera(tab, f"viewer.go(0); {place}")[2] == pytest.approx(home[2])
+        dragged = """const fire = (name, clientX) => stage.dispatchEvent(
+                new PointerEvent(name, { pointerId: 1, clientX, clientY: 300 }));
+            viewer.go(31);
+            fire("pointerdown", 400); fire("pointermove", 380); fire("pointerup", 380);"""
+        before = camera(tab, f"{dragged} {place}")
+        assert camera(tab, f"viewer.go(150); {place}") == before
 
     def test_glides_where_there_is_time(self, opened):
         told = camera(
@@ -651,3 +684,14 @@ class TestCamera:
         assert view["left"] < x < view["right"]
         assert view["top"] < y < view["bottom"]
         assert camera(tab, f"viewer.go(150); {look}", inside)[2] == scale
+        shaken = """return [5, 4].map((by) => {
+                const fold = board.svg.querySelector("g.fold.layer");
+                const fire = (name, x) => fold.dispatchEvent(new PointerEvent(name,
+                    { pointerId: 1, clientX: 200 + x, clientY: 200, bubbles: true }));
+                fire("pointerdown", 0);
+                fire("pointermove", by);
+                fire("pointerup", by);
+                fire("click", by);
+                return viewer.state.boxes.size;
+            })"""
+        assert camera(tab, shaken) == [1, 2]  # a hand that shakes opens, one that drags does not
