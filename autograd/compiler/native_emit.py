@@ -8,6 +8,7 @@ do on floats.  A *mask* is a vector of truths.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, TypeAlias
 
 from llvmlite import ir
@@ -16,7 +17,7 @@ Pointer: TypeAlias = Any
 Whole: TypeAlias = Any
 """A 64-bit integer in the function that is being written."""
 
-DOUBLE, WHOLE, WORD, BIT = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(1)
+DOUBLE, WHOLE, WORD, POINTER = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.PointerType()
 
 
 def _operator(name: str, *, swapped: bool = False) -> Callable[[Vector, Any], Vector]:
@@ -55,39 +56,45 @@ class Emitter:
         self.builder = ir.IRBuilder(self.function.append_basic_block())
         self.type = ir.VectorType(DOUBLE, lanes)
         self.bits = ir.VectorType(WHOLE, lanes)
+        self._constants: dict[str, Vector] = {}
 
     def vector(self, number: Any) -> Vector:
         """The same number in every lane; vectors as they are."""
         if isinstance(number, Vector):
             return number
-        return Vector(self, ir.Constant(self.type, [float(number)] * self.lanes))
+        number = float(number)
+        constant = Vector(self, ir.Constant(self.type, [number] * self.lanes))
+        # each is written as text, which takes longer than to find it again
+        return self._constants.setdefault(number.hex(), constant)
 
     def whole(self, number: Any) -> Whole:
         return ir.Constant(WHOLE, number) if isinstance(number, int) else number
 
     def sum(self, *terms: Any) -> Whole:
         """Of integers, and of pairs to be multiplied."""
-        total = None
-        for term in terms:
-            if isinstance(term, tuple):
-                term = self.builder.mul(*map(self.whole, term))
-            term = self.whole(term)
-            total = term if total is None else self.builder.add(total, term)
-        return total
+        numbers = [
+            self.builder.mul(*map(self.whole, term))
+            if isinstance(term, tuple)
+            else self.whole(term)
+            for term in terms
+            if term != 0
+        ]
+        return reduce(self.builder.add, numbers or [self.whole(0)])
 
     def load_wholes(self, words: Pointer, count: int) -> list[Whole]:
         """So many 32-bit words, as 64-bit integers."""
-        b = self.builder
-        return [
-            b.sext(b.load(b.gep(words, [self.whole(k)]), typ=WORD), WHOLE) for k in range(count)
-        ]
+        return [self.load_whole(words, k) for k in range(count)]
+
+    def load_whole(self, words: Pointer, k: Any) -> Whole:
+        word = self.builder.load(self.at(words, k, kind=WORD), typ=WORD)
+        return self.builder.sext(word, WHOLE)
 
     def load(self, start: Pointer, *terms: Any) -> Vector:
-        place = self._place(start, terms)
+        place = self.at(start, *terms)
         return Vector(self, self.builder.load(place, align=8, typ=self.type))
 
     def store(self, vector: Vector, start: Pointer, *terms: Any) -> None:
-        self.builder.store(vector.ir, self._place(start, terms), align=8)
+        self.builder.store(vector.ir, self.at(start, *terms), align=8)
 
     def load_all(self, start: Pointer, *terms: Any) -> Vector:
         """One number of the memory, in every lane."""
@@ -95,20 +102,25 @@ class Emitter:
 
     def load_some(self, mask: Any, start: Pointer, *terms: Any) -> Vector:
         """The lanes of the mask; the others are 0 and are not read."""
-        place, zero = self._place(start, terms), self.vector(0.0).ir
+        place, zero = self.at(start, *terms), self.vector(0.0).ir
         arguments = (place, ir.Constant(WORD, 8), mask, zero)
         return Vector(self, self._call("llvm.masked.load", self.type, arguments, ".p0"))
 
     def store_some(self, mask: Any, vector: Vector, start: Pointer, *terms: Any) -> None:
-        arguments = (vector.ir, self._place(start, terms), ir.Constant(WORD, 8), mask)
+        arguments = (vector.ir, self.at(start, *terms), ir.Constant(WORD, 8), mask)
         self._call("llvm.masked.store", ir.VoidType(), arguments, ".p0", self.type)
 
-    def at(self, start: Pointer, *terms: Any) -> Pointer:
-        """The place so many numbers behind another."""
-        return self.builder.gep(start, [self.sum(*terms)]) if terms else start
+    def at(self, start: Pointer, *terms: Any, kind: Any = DOUBLE) -> Pointer:
+        """The place so many numbers, or other things, behind another."""
+        return self.builder.gep(start, [self.sum(*terms)], source_etype=kind) if terms else start
 
-    def _place(self, start: Pointer, terms: Any) -> Pointer:
-        return self.builder.bitcast(self.at(start, *terms), self.type.as_pointer())
+    def frozen(self, place: Pointer) -> Pointer:
+        """The same place, of which LLVM does not ask how else it could be computed: in loops it
+        would for as long as it takes to compile all the rest."""
+        b = self.builder
+        b.block.instructions.append(ir.Instruction(b.block, POINTER, "freeze", [place]))
+        b.position_at_end(b.block)
+        return b.block.instructions[-1]
 
     def spread(self, number: Any) -> Vector:
         """One number of the function, in every lane."""
@@ -116,9 +128,8 @@ class Emitter:
 
     def _spread(self, kind: Any, number: Any) -> Any:
         # the way in which LLVM recognises one number in all lanes, a single instruction
-        none, zeros = ir.Constant(kind, ir.Undefined), [0] * self.lanes
+        none, lanes = (ir.Constant(each, None) for each in (kind, ir.VectorType(WORD, self.lanes)))
         first = self.builder.insert_element(none, number, ir.Constant(WORD, 0))
-        lanes = ir.Constant(ir.VectorType(WORD, self.lanes), zeros)
         return self.builder.shuffle_vector(first, none, lanes)
 
     def shuffle(self, a: Vector, b: Vector, lanes: Sequence[int]) -> Vector:

@@ -21,12 +21,20 @@ from typing import Any
 
 from llvmlite import ir
 
-from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Vector, Whole
+from autograd.compiler.native_emit import (
+    DOUBLE,
+    POINTER,
+    WHOLE,
+    WORD,
+    Emitter,
+    Pointer,
+    Vector,
+    Whole,
+)
 from autograd.compiler.native_math import PLAIN, compute
 from autograd.compiler.native_signatures import INDEXED, SHARE, kinds_of, signature
 
-NUMBERS, WORDS = DOUBLE.as_pointer(), WORD.as_pointer()
-KERNEL = ir.FunctionType(WORDS, [WORDS, NUMBERS, WHOLE, WHOLE])
+KERNEL = ir.FunctionType(POINTER, [POINTER, POINTER, WHOLE, WHOLE])
 """The words behind the kernel's number, the memory, the rows in this block of rows, and whether it
 is the first; returns where the next entry begins."""
 
@@ -61,7 +69,7 @@ class _Kernel:
         names = signature(name)
         given = [argument for argument in names if argument[0] != "*"]
         self.at = dict(zip(given, self.e.load_wholes(self.words, len(given))))
-        self.index = self.e.builder.gep(self.words, [self.e.whole(len(given))])
+        self.index = self.e.at(self.words, len(given), kind=WORD)
         each = self["R" if "W" in name.partition("|")[0] else "n"]
         self.last = self.e.sum(len(given), (each, names.count("*index")))
         """How many words it has."""
@@ -69,11 +77,9 @@ class _Kernel:
     def __getitem__(self, name: str) -> Whole:
         return self.at[name]
 
-    def load(self, *terms: Any) -> Vector:
-        return self.e.load(self.memory, *terms)
-
-    def store(self, vector: Vector, *terms: Any) -> None:
-        self.e.store(vector, self.memory, *terms)
+    def line(self, *terms: Any) -> Pointer:
+        """Where a line of numbers begins."""
+        return self.e.frozen(self.e.at(self.memory, *terms))
 
     def each(self, count: str | Whole, body: Callable[[Whole], Any], step: int = 1) -> None:
         self.e.loop(0, self[count] if isinstance(count, str) else count, step, body)
@@ -83,15 +89,14 @@ class _Kernel:
         self.each("R", body, self.e.lanes)
 
     def load_index(self, k: Whole) -> Whole:
-        b = self.e.builder
-        return b.sext(b.load(b.gep(self.index, [k]), typ=WORD), WHOLE)
+        return self.e.load_whole(self.index, k)
 
-    def gather(self, places: Iterable[Whole]) -> Vector:
+    def gather(self, places: Iterable[Pointer]) -> Vector:
         """A vector of numbers from anywhere."""
-        numbers = ir.Constant(self.e.type, ir.Undefined)
+        b, numbers = self.e.builder, ir.Constant(self.e.type, None)
         for q, place in enumerate(places):
-            number = ir.Constant(WORD, q)
-            numbers = self.e.builder.insert_element(numbers, self.load_one(place), number)
+            number = b.load(place, typ=DOUBLE)
+            numbers = b.insert_element(numbers, number, ir.Constant(WORD, q))
         return Vector(self.e, numbers)
 
     def load_one(self, *terms: Any) -> Any:
@@ -101,7 +106,7 @@ class _Kernel:
         self.e.builder.store(number, self.e.at(self.memory, *terms))
 
     def finish(self) -> None:
-        self.e.builder.ret(self.e.builder.gep(self.words, [self.last]))
+        self.e.builder.ret(self.e.at(self.words, self.last, kind=WORD))
 
 
 def _elementwise(k: _Kernel, name: str) -> None:
@@ -114,32 +119,32 @@ def _elementwise(k: _Kernel, name: str) -> None:
     kinds |= {f"dst{q}": kind for q, kind in enumerate(writes)}
     indexed = [name for name, kind in kinds.items() if kind in INDEXED]
 
-    def start(name: str, i: Whole) -> Whole:
+    def start(name: str, i: Whole) -> Pointer:
         if kinds[name] in "UV":
-            return e.sum(k[name], k.load_index(e.sum((k["n"], indexed.index(name)), i)))
-        step = name.replace("a", "s").replace("dst", "d")
-        return k[name] if kinds[name] == "W" else e.sum(k[name], (i, k[step]))
+            return k.line(k[name], k.load_index(e.sum((k["n"], indexed.index(name)), i)))
+        if kinds[name] == "W":
+            return k.line(k[name])
+        return k.line(k[name], (i, k[name.replace("a", "s").replace("dst", "d")]))
 
-    def gathered(name: str, r: Whole) -> Vector:
+    def gathered(name: str, start: Pointer, r: Whole) -> Vector:
         first = e.sum((k["R"], indexed.index(name)), r)
-        return k.gather(e.sum(k[name], k.load_index(e.sum(first, q))) for q in range(e.lanes))
+        return k.gather(e.at(start, k.load_index(e.sum(first, q))) for q in range(e.lanes))
 
     def element(i: Whole) -> None:
         starts = {name: start(name, i) for name in kinds}
-        same = {
-            a: e.load_all(k.memory, starts[a]) for a in starts if a[0] == "a" and kinds[a] in "uU"
-        }
+        same = {a: e.load_all(starts[a]) for a in starts if a[0] == "a" and kinds[a] in "uU"}
 
         def vector(r: Whole) -> None:
             known = dict(same)
             for a in starts:
                 if a[0] == "a" and a not in same:
-                    known[a] = gathered(a, r) if kinds[a] == "W" else k.load(starts[a], r)
+                    read = partial(gathered, a) if kinds[a] == "W" else e.load
+                    known[a] = read(starts[a], r)
             for number, operation in enumerate(filter(None, text.split(";"))):
                 word, *operands = operation.split()
                 known[f"r{number}"] = compute(e, word, *[known[each] for each in operands])
             for q, result in enumerate(stored.split()):
-                k.store(known[result], starts[f"dst{q}"], r)
+                e.store(known[result], starts[f"dst{q}"], r)
 
         k.each_vector(vector)
 
@@ -149,29 +154,31 @@ def _elementwise(k: _Kernel, name: str) -> None:
 def _reduce(k: _Kernel, combine: Callable[..., Vector]) -> None:
     """dst[i] = a[i, 0] … a[i, m - 1] combined in order, row by row."""
 
+    e = k.e
+
     def row(i: Whole) -> None:
         def vector(r: Whole) -> None:
-            start = k.e.sum(k["a"], (i, k["s"]), r)
-            body = lambda j, so_far: [combine(k.e, so_far, k.load(start, (j, k["t"])))]  # noqa: E731
-            (result,) = k.e.loop(1, k["m"], 1, body, k.load(start))
-            k.store(result, k["dst"], (i, k["R"]), r)
+            start = k.line(k["a"], (i, k["s"]), r)
+            body = lambda j, so_far: [combine(e, so_far, e.load(start, (j, k["t"])))]  # noqa: E731
+            (result,) = e.loop(1, k["m"], 1, body, e.load(start))
+            e.store(result, k.line(k["dst"], (i, k["R"])), r)
 
         k.each_vector(vector)
 
     k.each("n", row)
 
 
-def _sum_of(k: _Kernel, start: Whole, count: Whole) -> Any:
+def _sum_of(k: _Kernel, start: Pointer, count: Whole) -> Any:
     """The sum of so many numbers in a line; -0 is what changes nothing when added to."""
     e, b, lanes = k.e, k.e.builder, k.e.lanes
     whole = b.and_(count, e.whole(-lanes))
     nothing = e.vector(-0.0)
-    body = lambda r, so_far: [so_far + k.load(start, r)]  # noqa: E731
+    body = lambda r, so_far: [so_far + e.load(start, r)]  # noqa: E731
     (total,) = e.loop(0, whole, lanes, body, nothing)
 
     def rest(r: Whole, so_far: Vector) -> list[Vector]:
         mask = e.first_lanes(b.sub(count, r))
-        return [so_far + e.choose(mask, e.load_some(mask, k.memory, start, r), nothing)]
+        return [so_far + e.choose(mask, e.load_some(mask, start, r), nothing)]
 
     (total,) = e.loop(whole, count, lanes, rest, total)
     return e.total(total)
@@ -179,9 +186,7 @@ def _sum_of(k: _Kernel, start: Whole, count: Whole) -> Any:
 
 def _total(k: _Kernel) -> None:
     """dst[i] = a[i, 0] + … + a[i, m - 1], of numbers that lie in a line."""
-    k.each(
-        "n", lambda i: k.store_one(_sum_of(k, k.e.sum(k["a"], (i, k["s"])), k["m"]), k["dst"], i)
-    )
+    k.each("n", lambda i: k.store_one(_sum_of(k, k.line(k["a"], (i, k["s"])), k["m"]), k["dst"], i))
 
 
 def _mean(k: _Kernel) -> None:
@@ -189,7 +194,7 @@ def _mean(k: _Kernel) -> None:
     b, share = k.e.builder, k.load_one(SHARE)
 
     def one(i: Whole) -> None:
-        total = b.fmul(_sum_of(k, k.e.sum(k["a"], (i, k["s"])), k.rows), share)
+        total = b.fmul(_sum_of(k, k.line(k["a"], (i, k["s"])), k.rows), share)
         dst = k.e.sum(k["dst"], (i, k["d"]))
         k.store_one(b.select(k.e.is_not(k.is_first, 0), total, b.fadd(k.load_one(dst), total)), dst)
 
@@ -204,17 +209,17 @@ def _take(k: _Kernel) -> None:
 
     def row(i: Whole) -> None:
         def vector(r: Whole) -> None:
-            index = k.load(k["index"], (i, k["i"]), r)
+            index = e.load(k.line(k["index"], (i, k["i"])), r)
             inside = b.and_(e.compare("<=", 0.0, index), e.compare("<", index, most))
             found = b.and_(inside, e.compare("==", e.intrinsic("floor", index), index))
             index = e.choose(found, index, 0.0)
             each = [b.fptosi(e.lane(index, q), WHOLE) for q in range(e.lanes)]
-            start = e.sum(k["a"], (i, k["s"]))
+            start = k.line(k["a"], (i, k["s"]))
             numbers = k.gather(
-                e.sum(start, (j, k["t"]), (e.sum(r, q), k["row"])) for q, j in enumerate(each)
+                e.at(start, (j, k["t"]), (e.sum(r, q), k["row"])) for q, j in enumerate(each)
             )
             result = e.choose(found, numbers, float("nan"))
-            k.store(result, k["dst"], (i, k["R"]), r)
+            e.store(result, k.line(k["dst"], (i, k["R"])), r)
 
         k.each_vector(vector)
 
@@ -236,17 +241,14 @@ def _panels(k: _Kernel, count: Whole, panel: Callable[[Whole, int], None]) -> No
 
 
 def _products(
-    k: _Kernel, sums: Sequence[Vector], left: Sequence[Any], right: Callable[[int], Vector]
+    e: Emitter, sums: Sequence[Vector], left: Sequence[Pointer], right: Pointer
 ) -> list[Vector]:
     """Each number on the left times each vector on the right, added to the sums."""
     width = len(sums) // len(left)
-    columns = [right(v) for v in range(width)]
-    numbers = [k.e.load_all(k.memory, *place) for place in left]
-    return [
-        k.e.fma(number, columns[v], sums[r * width + v])
-        for r, number in enumerate(numbers)
-        for v in range(width)
-    ]
+    columns = [e.load(right, e.lanes * v) for v in range(width)]
+    numbers = map(e.load_all, left)
+    products = [(number, column) for number in numbers for column in columns]
+    return [e.fma(*product, so_far) for product, so_far in zip(products, sums, strict=True)]
 
 
 def _matmul(k: _Kernel) -> None:
@@ -255,22 +257,21 @@ def _matmul(k: _Kernel) -> None:
 
     def tile(w: Whole, c: Whole, width: int, i: Whole, height: int) -> None:
         bias = [
-            e.load_all(k.memory, k["bias"], (w, k["cw"]), (e.sum(i, r), k["cs"]))
+            e.load_all(k.line(k["bias"], (w, k["cw"]), (e.sum(i, r), k["cs"])))
             for r in range(height)
         ]
-        rows = [e.sum(k["a"], (e.sum(i, r), k["s"])) for r in range(height)]
-        start = e.sum(k["b"], (w, k["bw"]), c)
+        rows = [k.line(k["a"], (e.sum(i, r), k["s"])) for r in range(height)]
+        start = k.line(k["b"], (w, k["bw"]), c)
 
         def body(j: Whole, *sums: Vector) -> list[Vector]:
-            here = e.sum(start, (j, k["bt"]))
-            left = [(row, (j, k["t"])) for row in rows]
-            return _products(k, sums, left, lambda v: k.load(here, lanes * v))
+            left = [e.at(row, (j, k["t"])) for row in rows]
+            return _products(e, sums, left, e.at(start, (j, k["bt"])))
 
         first = [number for number in bias for _ in range(width)]
         results = e.loop(0, k["m"], 1, body, *first)
         for q, result in enumerate(results):
             place = e.sum((w, k["n"]), i, q // width)
-            k.store(result, k["dst"], (place, k["R"]), c, lanes * (q % width))
+            e.store(result, k.line(k["dst"], (place, k["R"]), c), lanes * (q % width))
 
     def window(w: Whole) -> None:
         count = e.builder.and_(e.sum(k["R"], lanes - 1), e.whole(-lanes))
@@ -286,20 +287,19 @@ def _outer(k: _Kernel) -> None:
 
     def tile(c: Whole, width: int, mask: Any, i: Whole, height: int) -> None:
         def window(w: Whole, *sums: Vector) -> list[Vector]:
-            rows = [e.sum(k["a"], (w, k["aw"]), (e.sum(i, r), k["as"])) for r in range(height)]
-            start = e.sum(k["b"], (w, k["bw"]), c)
+            rows = [k.line(k["a"], (w, k["aw"]), (e.sum(i, r), k["as"])) for r in range(height)]
+            start = k.line(k["b"], (w, k["bw"]), c)
 
             def body(r: Whole, *sums: Vector) -> list[Vector]:
-                here = e.sum(start, (r, k["br"]))
-                left = [(row, r) for row in rows]
-                return _products(k, sums, left, lambda v: k.load(here, lanes * v))
+                left = [e.at(row, r) for row in rows]
+                return _products(e, sums, left, e.at(start, (r, k["br"])))
 
             return e.loop(0, k.rows, 1, body, *sums)
 
         sums = e.loop(0, k["w"], 1, window, *[e.vector(0.0)] * (height * width))
         for q, total in enumerate(sums):
-            place = e.sum(k["dst"], (e.sum(i, q // width), k["d"]), c, lanes * (q % width))
-            _accumulate(k, total * share, place, mask)
+            row = k.line(k["dst"], (e.sum(i, q // width), k["d"]), c)
+            _accumulate(k, total * share, e.at(row, lanes * (q % width)), mask)
 
     def panel(c: Whole, width: int) -> None:
         mask = None if width > 1 else e.first_lanes(b.sub(k["m"], c))
@@ -308,15 +308,15 @@ def _outer(k: _Kernel) -> None:
     _panels(k, k["m"], panel)
 
 
-def _accumulate(k: _Kernel, vector: Vector, place: Whole, mask: Any) -> None:
+def _accumulate(k: _Kernel, vector: Vector, place: Pointer, mask: Any) -> None:
     """Store in the first block of rows, add in those that follow."""
     e = k.e
-    before = k.load(place) if mask is None else e.load_some(mask, k.memory, place)
+    before = e.load(place) if mask is None else e.load_some(mask, place)
     first = e.builder.select(k.e.is_not(k.is_first, 0), vector.ir, (before + vector).ir)
     if mask is None:
-        k.store(Vector(e, first), place)
+        e.store(Vector(e, first), place)
     else:
-        e.store_some(mask, Vector(e, first), k.memory, place)
+        e.store_some(mask, Vector(e, first), place)
 
 
 def _transpose(k: _Kernel) -> None:
@@ -327,12 +327,13 @@ def _transpose(k: _Kernel) -> None:
         # beyond the last number the last is read again: what is left there is never looked at
         last = k.e.sum(k["n"], -1)
         vectors = [
-            k.load(k["a"], (k.e.least(k.e.sum(i, q), last), k["s"]), r) for q in range(lanes)
+            k.e.load(k.line(k["a"], (k.e.least(k.e.sum(i, q), last), k["s"])), r)
+            for q in range(lanes)
         ]
         for q, vector in enumerate(transposed(k.e, vectors)):
             row = k.e.sum(r, q)
             with k.e.builder.if_then(k.e.builder.icmp_signed("<", row, k["R"])):
-                k.store(vector, k["dst"], (row, k["d"]), i)
+                k.e.store(vector, k.line(k["dst"], (row, k["d"])), i)
 
     k.each("n", lambda i: k.each_vector(lambda r: square(i, r)), lanes)
 

@@ -40,8 +40,7 @@ SIGNATURES: dict[str, Any] = {
 CORE = [
     *"matmul outer transpose sum max mean take".split(),
     *starmap(single, (each.split(".") for each in (
-        "add.vu sub.vv mul.vu mul.vv divide.vv sqrt.v exp.v log.v equal.vu less_equal.vu "
-        "where.vuv where.vuu"
+        "sub.vv mul.vv divide.vv sqrt.v exp.v log.v equal.vu less_equal.vu where.vuv where.vuu"
     ).split())),
 ]  # fmt: skip
 """What a network and its loss need, in one module with the loops; other kernels are one each."""

@@ -13,11 +13,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from autograd.compiler.native_emit import DOUBLE, WHOLE, WORD, Emitter, Whole
-from autograd.compiler.native_kernels import KERNEL, NUMBERS, WORDS
+from autograd.compiler.native_emit import DOUBLE, POINTER, WHOLE, WORD, Emitter, Whole
+from autograd.compiler.native_kernels import KERNEL
 from autograd.compiler.native_signatures import SHARE
 
-WHOLES = WHOLE.as_pointer()
 MACHINE = (
     "kernels", "memory", "before", "before_end", "rows", "rows_end", "after", "after_end",
     "update", "update_end", "length", "width", "copy", "stride", "loss", "hyper",
@@ -44,7 +43,7 @@ class Loop(Emitter):
     def field(self, record: Any, names: Sequence[str], name: str, kind: Any = None) -> Any:
         """A number of a record, or the pointer in it."""
         b = self.builder
-        place = b.gep(record, [self.whole(names.index(name))])
+        place = self.at(record, names.index(name), kind=WHOLE)
         number = b.load(place, typ=WHOLE)
         return b.inttoptr(number, kind) if kind else number
 
@@ -63,15 +62,15 @@ class Loop(Emitter):
 
 def emit_loops(module: Any, lanes: int) -> None:
     """`run` and `train`, and what they call."""
-    follow = [WHOLES, WORDS, WORDS, NUMBERS, WHOLE, WHOLE]
+    follow = [POINTER, POINTER, POINTER, POINTER, WHOLE, WHOLE]
     _follow(Loop(module, "follow", follow, ir.VoidType(), lanes))
-    _load(Loop(module, "load", [WHOLES, NUMBERS, WHOLES, WHOLE, WHOLE], ir.VoidType(), lanes))
-    _keep(Loop(module, "keep", [WHOLES, NUMBERS, WHOLE], ir.VoidType(), lanes))
-    run = [WHOLES, NUMBERS, WHOLES, WHOLE, WHOLE, DOUBLE, NUMBERS, WHOLE]
+    _load(Loop(module, "load", [POINTER, POINTER, POINTER, WHOLE, WHOLE], ir.VoidType(), lanes))
+    _keep(Loop(module, "keep", [POINTER, POINTER, WHOLE], ir.VoidType(), lanes))
+    run = [POINTER, POINTER, POINTER, WHOLE, WHOLE, DOUBLE, POINTER, WHOLE]
     _run(Loop(module, "run", run, ir.VoidType(), lanes))
-    _run_all(Loop(module, "run_all", [WHOLES, NUMBERS, WHOLE, NUMBERS], ir.VoidType(), lanes))
-    _step(Loop(module, "step", [WHOLES, WHOLES, WHOLE], WHOLE, lanes))
-    _train(Loop(module, "train", [WHOLES, WHOLES, WHOLE, WHOLE], WHOLE, lanes))
+    _run_all(Loop(module, "run_all", [POINTER, POINTER, WHOLE, POINTER], ir.VoidType(), lanes))
+    _step(Loop(module, "step", [POINTER, POINTER, WHOLE], WHOLE, lanes))
+    _train(Loop(module, "train", [POINTER, POINTER, WHOLE, WHOLE], WHOLE, lanes))
 
 
 def _follow(e: Loop) -> None:
@@ -79,9 +78,11 @@ def _follow(e: Loop) -> None:
     b, (kernels, words, end, memory, rows, first) = e.builder, e.function.args
 
     def entry(here: Any) -> list[Any]:
-        number = b.sext(b.load(here, typ=WORD), WHOLE)
-        kernel = b.inttoptr(b.load(b.gep(kernels, [number]), typ=WHOLE), KERNEL.as_pointer())
-        return [b.call(kernel, [b.gep(here, [e.whole(1)]), memory, rows, first])]
+        number = e.load_whole(here, 0)
+        kernel = b.inttoptr(
+            b.load(e.at(kernels, number, kind=WHOLE), typ=WHOLE), KERNEL.as_pointer()
+        )
+        return [b.call(kernel, [e.at(here, 1, kind=WORD), memory, rows, first])]
 
     e.loop_while(lambda here: b.icmp_unsigned("<", here, end), entry, words)
     b.ret_void()
@@ -90,14 +91,14 @@ def _follow(e: Loop) -> None:
 def _load(e: Loop) -> None:
     """Copy some rows of the data, in an order if there is one, to where they lie row by row."""
     b, (machine, data, order, start, count) = e.builder, e.function.args
-    memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    memory = e.field(machine, MACHINE, "memory", POINTER)
     width, copy, stride = (e.field(machine, MACHINE, name) for name in ("width", "copy", "stride"))
     ordered = e.is_not(b.ptrtoint(order, WHOLE), 0)
 
     def row(r: Whole) -> None:
         place = e.sum(start, r)
         # where there is no order, something else is read and not looked at
-        chosen = b.load(b.select(ordered, b.gep(order, [place]), machine), typ=WHOLE)
+        chosen = b.load(b.select(ordered, e.at(order, place, kind=WHOLE), machine), typ=WHOLE)
         source = e.at(data, (b.select(ordered, chosen, place), width))
         e.copy(e.at(memory, copy, (r, stride)), source, width)
 
@@ -111,15 +112,15 @@ def _load(e: Loop) -> None:
 
 def _root(e: Loop, machine: Any, o: Whole) -> tuple[Whole, Whole]:
     """The place of a root, and what to add to it from row to row."""
-    roots, b = e.field(machine, MACHINE, "roots", WHOLES), e.builder
-    at = b.gep(roots, [e.sum((o, 2))])
-    return b.load(at, typ=WHOLE), b.load(b.gep(at, [e.whole(1)]), typ=WHOLE)
+    roots, b = e.field(machine, MACHINE, "roots", POINTER), e.builder
+    at = e.at(roots, (o, 2), kind=WHOLE)
+    return b.load(at, typ=WHOLE), b.load(e.at(at, 1, kind=WHOLE), typ=WHOLE)
 
 
 def _keep(e: Loop) -> None:
     """Write the roots of some rows: (rows, roots) in C order."""
     machine, outputs, rows = e.function.args
-    memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    memory = e.field(machine, MACHINE, "memory", POINTER)
     count = e.field(machine, MACHINE, "root_count")
 
     def root(o: Whole) -> None:
@@ -137,8 +138,8 @@ def _run(e: Loop) -> None:
     """Run the parts asked for over rows start … stop, each of which counts for a share."""
     b = e.builder
     machine, data, order, start, stop, share, outputs, parts = e.function.args
-    kernels = e.field(machine, MACHINE, "kernels", WHOLES)
-    memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    kernels = e.field(machine, MACHINE, "kernels", POINTER)
+    memory = e.field(machine, MACHINE, "memory", POINTER)
     length, roots = (e.field(machine, MACHINE, name) for name in ("length", "root_count"))
     keeps = e.is_not(b.ptrtoint(outputs, WHOLE), 0)
 
@@ -146,7 +147,7 @@ def _run(e: Loop) -> None:
         return b.if_then(e.is_not(b.and_(parts, e.whole(PARTS[part])), 0))
 
     def follow(part: str, rows: Whole, first: Whole) -> None:
-        words = [e.field(machine, MACHINE, name, WORDS) for name in (part, f"{part}_end")]
+        words = [e.field(machine, MACHINE, name, POINTER) for name in (part, f"{part}_end")]
         e.call("follow", kernels, *words, memory, rows, first)
 
     def block(first: Whole) -> None:
@@ -171,7 +172,7 @@ def _run_all(e: Loop) -> None:
     """Run everything over so many rows: few arguments, for those who do so again and again."""
     machine, data, rows, outputs = e.function.args
     share = e.builder.fdiv(ir.Constant(DOUBLE, 1.0), e.builder.sitofp(rows, DOUBLE))
-    given = machine, data, ir.Constant(WHOLES, None), e.whole(0), rows, share, outputs
+    given = machine, data, ir.Constant(POINTER, None), e.whole(0), rows, share, outputs
     e.call("run", *given, e.whole(EVERYTHING))
     e.builder.ret_void()
 
@@ -189,12 +190,12 @@ def _step(e: Loop) -> None:
     """One step of training: its loss, and unless that is not finite the update; 1 for no update."""
     b, (machine, training, step) = e.builder, e.function.args
     get = {name: e.field(training, TRAINING, name) for name in TRAINING}
-    rows, hyper, losses = (b.inttoptr(get[each], NUMBERS) for each in ("rows", "hyper", "losses"))
+    rows, hyper, losses = (b.inttoptr(get[each], POINTER) for each in ("rows", "hyper", "losses"))
     start = e.sum((step, get["batch_size"]))
     stop = e.least(e.sum(start, get["batch_size"]), get["count"])
     share = b.fdiv(ir.Constant(DOUBLE, 1.0), b.sitofp(b.sub(stop, start), DOUBLE))
-    order, nothing = b.inttoptr(get["order"], WHOLES), ir.Constant(NUMBERS, None)
-    memory = e.field(machine, MACHINE, "memory", NUMBERS)
+    order, nothing = b.inttoptr(get["order"], POINTER), ir.Constant(POINTER, None)
+    memory = e.field(machine, MACHINE, "memory", POINTER)
     given = machine, rows, order, start, stop, share, nothing
     e.call("run", *given, e.whole(EVERYTHING))
     loss = b.load(e.at(memory, e.field(machine, MACHINE, "loss")), typ=DOUBLE)

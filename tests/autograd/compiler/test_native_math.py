@@ -17,7 +17,7 @@ from llvmlite import binding, ir  # noqa: E402
 
 from autograd import scalar_math  # noqa: E402
 from autograd.compiler.native_emit import WHOLE, Emitter  # noqa: E402
-from autograd.compiler.native_kernels import NUMBERS  # noqa: E402
+from autograd.compiler.native_kernels import POINTER  # noqa: E402
 from autograd.compiler.native_library import compiled, lanes, new_engine  # noqa: E402
 from autograd.compiler.native_math import PRECISE, compute  # noqa: E402
 
@@ -33,7 +33,7 @@ WIDTHS = [width for width in (2, 4, 8) if width <= lanes()]
 def vectors(case: str, width: int) -> Callable[[np.ndarray], np.ndarray]:
     """The function over arrays; what follows its name are its further operands."""
     (name, *others), module = case.split(), ir.Module(case)
-    e = Emitter(module, f"over.{name}", [NUMBERS, NUMBERS, WHOLE], ir.VoidType(), width)
+    e = Emitter(module, f"over.{name}", [POINTER, POINTER, WHOLE], ir.VoidType(), width)
     source, to, count = e.function.args
     numbers = [e.vector(float(other)) for other in others]
     e.loop(0, count, width, lambda i: e.store(compute(e, name, e.load(source, i), *numbers), to, i))
