@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate, chain, filterfalse
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from autograd.backward import order_above
@@ -103,7 +104,8 @@ def groups(
 
 def unpaid_in(order: Sequence[Value], known: Iterable[Value], roots: Sequence[Value]) -> set[Value]:
     """The nodes that are owed nothing: frozen after they were computed, or used by such alone."""
-    frozen = {node for node in order if not node.requires_grad and node._left is not None}
+    unpaid = filterfalse(attrgetter("requires_grad"), order)
+    frozen = {node for node in unpaid if node._left is not None}
     return {*order}.difference(order_above([*known, *frozen], roots)) if frozen else frozen
 
 
@@ -149,6 +151,13 @@ def numbered(
     found: list[Found], group_of: dict[Value, int], small: int
 ) -> Iterator[tuple[int, Found]]:
     """The groups with their numbers, those of up to so many nodes taken apart into these."""
+    several = Group in {*map(type, found)}
+    return _apart(found, group_of, small) if several else iter(enumerate(found, 3))
+
+
+def _apart(
+    found: list[Found], group_of: dict[Value, int], small: int
+) -> Iterator[tuple[int, Found]]:
     new = len(found) + 3
     for number, each in enumerate(found, 3):
         if isinstance(each, Group) and 1 < len(each.members) <= small and not each.row.variadic:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -70,10 +70,10 @@ class Places:
         """The operations that are not single."""
         self.of = array("q", bytes(8 * len(program)))
         """Of each block; 0 where `room` has to be made first."""
-        last, uses = self._readers(np.where(over, np.uint8(ROWS), self.tables), regions.inner)
+        last, uses = self._readers(over, regions.inner)
         self.read_once = {*np.flatnonzero(over & (uses == 1)).tolist()}
         """What is summed over the rows and goes to one place."""
-        self._hand_out(regions, last)
+        self._hand_out(*self._turns(regions, last))
         out.settle(rows)
         places = np.frombuffer(self.of, np.int64)
         varies = places > 0
@@ -101,13 +101,31 @@ class Places:
             self._spare.setdefault(count, []).append(place)
         self._lent.clear()
 
-    def _hand_out(self, regions: Regions, last: Small) -> None:
+    def _hand_out(self, blocks: Small, sizes: Small, are_done: npt.NDArray[np.bool_]) -> None:
         """Say where blocks lie: what nobody needs any more goes to the next of its size.
 
         A register is its number, from 1, as long as nobody knows how many there will be.
         """
-        program, of, out = self.program, self.of, self.out
-        of[INPUTS], out.registers = 1, int(program.shapes[INPUTS, 0])
+        of, out = self.of, self.out
+        of[INPUTS], out.registers = 1, int(self.program.shapes[INPUTS, 0])
+        spare: defaultdict[int, list[int]] = defaultdict(list)
+        for k, size, is_done in in_turn(blocks, sizes, are_done):
+            places = spare[size]
+            if is_done:
+                places.append(of[k])
+            elif places:
+                of[k] = places.pop()
+            elif size < 0:
+                of[k] = out.uniform(1)
+            else:
+                of[k], out.registers = 1 + out.registers, out.registers + size
+
+    def _turns(self, regions: Regions, last: Small) -> tuple[Small, Small, npt.NDArray[np.bool_]]:
+        """Blocks as they want a place or are done with it: which, of what size, and whether done.
+
+        A size that is negative is a uniform number of one of the tables.
+        """
+        program = self.program
         sizes = np.where(
             program.varying, program.shapes.prod(axis=1), -1 - self.tables.astype(int)
         ).astype(np.int32)
@@ -120,35 +138,32 @@ class Places:
         falling = np.flatnonzero(last < len(program)).astype(np.int32)
         falling = falling[np.argsort(last[falling], kind="stable")]
         rooms = np.flatnonzero(wants).astype(np.int32)
-        fallen = np.searchsorted(last[falling], free_at[rooms], "right").astype(np.int32)
-        done, blocks, counts = 0, falling.data, sizes.data
-        spare: defaultdict[int, list[int]] = defaultdict(list)
-        for k, wanted, stop in in_turn(rooms, sizes[rooms], fallen):
-            for block in blocks[done:stop] if done < stop else ():
-                spare[counts[block]].append(of[block])
-            done, places = stop, spare[wanted]
-            if places:
-                of[k] = places.pop()
-            elif wanted < 0:
-                of[k] = out.uniform(1)
-            else:
-                of[k], out.registers = 1 + out.registers, out.registers + wanted
+        before = np.searchsorted(last[falling], free_at[rooms], "right").astype(np.int32)
+        are_done = np.ones(len(rooms) + before[-1:].sum(), np.bool_)
+        are_done[before + np.arange(len(rooms), dtype=np.int32)] = False
+        blocks = np.empty(len(are_done), np.int32)
+        blocks[~are_done], blocks[are_done] = rooms, falling[: len(blocks) - len(rooms)]
+        return blocks, sizes[blocks], are_done
 
-    def _readers(self, tables: npt.NDArray[Any], inner: Iterable[int]) -> tuple[Small, Small]:
-        """Who reads each block last (nobody ever: as many as there are), and how many do."""
+    def _readers(self, over: npt.NDArray[np.bool_], inner: Iterable[int]) -> tuple[Small, Small]:
+        """Who reads each block last (nobody ever: as many as there are).
+
+        And how many read what is summed over the rows.
+        """
         program, count = self.program, len(self.program)
         last, uses = np.zeros((2, count), np.int32)
+        tables, elsewhere = np.where(over, np.uint8(ROWS), self.tables), np.zeros(count, np.bool_)
         kept = self._bases[ends_of(program)]
         for start in range(0, count, PIECE):  # there may be millions
             rows = start + np.flatnonzero(~self._is_view[start : start + PIECE])
             readers, blocks = readings(program, rows)
             blocks = self._bases[blocks]
-            np.add.at(uses, blocks, 1)
-            np.maximum.at(last, blocks, readers.astype(np.int32))
-            last[blocks[tables[readers] != self.tables[blocks]]] = count
+            np.add.at(uses, blocks[over[blocks]], 1)
+            last[blocks] = readers  # which come in order: the last one stays
+            elsewhere[blocks[tables[readers] != self.tables[blocks]]] = True
         uses[kept] += 2
         last[[INPUTS, *kept, *inner]] = count
-        last[(last == 0) | ~program.varying & (self._kernels == 0)] = count
+        last[(last == 0) | elsewhere | ~program.varying & (self._kernels == 0)] = count
         return last, uses
 
     # -- single operations ----------------------------------------------------------------------

@@ -100,6 +100,7 @@ class Singles:
         """Note single nodes, up to the first group that is none; that one."""
         group_of, kinds, known, unpaid = self._group_of, self._kinds, self._known, self._unpaid
         numbers, forms, operands = self._pending
+        outside = self._outside
         for number, node in entries:
             if type(node) is not Value or node in unpaid:
                 return number, node
@@ -109,9 +110,9 @@ class Singles:
                 a, b = group_of[left], group_of[right]
                 # written out: this loop is where a graph of a million nodes spends its time
                 if kinds[a] == OTHER:
-                    a = self._number(left, a)
+                    a = outside.get(left) or self._number(left, a)
                 if kinds[b] == OTHER:
-                    b = self._number(right, b)
+                    b = outside.get(right) or self._number(right, b)
                 given: Any = (a, b)
                 key: Any = (node._made_by, kinds[a], kinds[b])
             else:
