@@ -37,6 +37,7 @@ from nn.engines import (
     Output,
     Task,
     numbers_of,
+    score_of,
 )
 from nn.graphs import edges, learns
 from nn.optim import Changed, Functions, Number, Rule
@@ -107,7 +108,7 @@ class CompiledEngine:
         scores = [float(self._program(params, table(examples)).mean())]
         outputs = self._predict(params, examples) if metrics else []
         for metric in metrics:
-            each = [metric(output, y) for output, (_, y) in zip(outputs, examples.rows())]
+            each = [score_of(metric, output, y) for output, (_, y) in zip(outputs, examples.rows())]
             scores.append(sum(each) / len(each))
         return scores
 

@@ -202,9 +202,20 @@ class EagerEngine:
         for x, y in examples.rows():
             output = self.task.model(x)
             numbers = numbers_of(output)
-            scores = [self.task.loss(output, y).data, *(metric(numbers, y) for metric in metrics)]
+            scores = [
+                self.task.loss(output, y).data,
+                *(score_of(metric, numbers, y) for metric in metrics),
+            ]
             totals = [total + score for total, score in zip(totals, scores)]
         return [total / len(examples) for total in totals]
+
+
+def score_of(metric: Metric, output: Any, target: Any) -> float:
+    """What a metric says of one row; TypeError for what is no number."""
+    given = metric(output, target)
+    if not hasattr(given, "__float__"):
+        raise TypeError(f"a metric gives a number, {metric!r:.60} gave {given!r:.60}")
+    return float(given)
 
 
 def numbers_of(output: Any) -> Any:

@@ -27,6 +27,7 @@ from nn.engines import (
     NotFiniteError,
     Task,
     numbers_of,
+    score_of,
 )
 from nn.graphs import depends
 from nn.history import DivergedError, History
@@ -112,7 +113,7 @@ def fit(
     task = Task(model, learned, loss, optimizer, ema, size, order, rate)
     try:
         with uncollected():  # which would walk through the graphs of a large model again and again
-            _check_dependence(task, _try_out(task, learned, "y"))
+            _check_dependence(task, _try_out(task, learned, "y", metrics))
             if held_out:
                 _try_out(task, held_out, names[1])
             with busy(COMPILING, progress and backend != "eager"):
@@ -349,8 +350,8 @@ def _pair(validation: object) -> tuple[ArrayLike, ArrayLike]:
     return validation[0], validation[1]
 
 
-def _try_out(task: Task, data: Examples, name: str) -> Value:
-    """The loss of one example, after a look at every target that occurs."""
+def _try_out(task: Task, data: Examples, name: str, metrics: Sequence[Metric] = ()) -> Value:
+    """The loss of one example, after a look at its metrics and every target that occurs."""
     x, y = data.row(0)
     outputs = task.model(x)
     size = len(outputs) if isinstance(outputs, list | tuple) else 1
@@ -363,6 +364,8 @@ def _try_out(task: Task, data: Examples, name: str) -> Value:
     loss = task.loss(outputs, y)
     if not isinstance(loss, Value):
         raise TypeError(f"the loss should return a Value, {_name(task.loss)} did not")
+    for metric in metrics:
+        score_of(metric, numbers_of(outputs), y)
     return loss
 
 

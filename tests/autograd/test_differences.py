@@ -11,6 +11,7 @@ from autograd import (
     absolute,
     check_grads,
     exp,
+    gradients,
     leaky_relu,
     less,
     log,
@@ -239,6 +240,14 @@ def test_slopes_beyond_a_float_on_the_way_are_no_slopes_of_the_leaves():
     [found] = differences(1e-80 / tiny, [x])
     assert found.numeric == pytest.approx(-1e-80 / (2.0 * tiny.data), rel=1e-8)
     assert found.verdict == "wrong"  # the gradient itself is infinite on the way
+
+
+def test_a_node_with_several_ways_to_it_is_moved_once():
+    x = node = Value(0.1)
+    for _ in range(80):  # 2**80 paths
+        node = 0.5 * (tanh(node) + node)
+    [found] = differences(node, [x])
+    assert (found.verdict, found.analytic) == ("ok", gradients(node, x))
 
 
 def test_an_overflow_on_the_way_is_what_the_formula_gives():

@@ -145,6 +145,11 @@ def test_rates_and_steps_are_numbers_that_are_not_negative(make):
             make(wrong)
     with pytest.raises(TypeError, match="is a number, got 'a'"):
         make("a")
+    for make in (linear, cosine):
+        with pytest.raises(ValueError, match=r"^rate is a finite number"):
+            make(-1.0)
+    with pytest.raises(ValueError, match=r"^steps is"):
+        warmup(-1, 0.1)
     with pytest.raises(ValueError, match="final is a finite number"):
         linear(1.0, -1.0)
     with pytest.raises(ValueError, match="final is a finite number"):

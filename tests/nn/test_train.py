@@ -961,3 +961,26 @@ def test_one_example_is_enough(backend):
     )  # fmt: skip
     assert (history.loss, w.data) == ([0.5], pytest.approx(0.8))
     assert nn.predict(lambda x: w * x[0], [[2.0]], backend=backend) == [pytest.approx(1.6)]
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+@pytest.mark.parametrize("given", [None, "good", [1.0]])
+def test_a_metric_that_gives_no_number_is_refused_before_anything_changes(backend, given):
+    model = mlp()
+    before = model.state_dict()
+    with pytest.raises(TypeError, match=r"a metric gives a number, <function .* gave "):
+        train(model, metrics=[lambda output, target: given], backend=backend)
+    assert model.state_dict() == before
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_a_metric_that_gives_a_number_only_at_first_is_told_from_a_number(backend):
+    seen = []
+
+    def odd(output, target):
+        seen.append(output)
+        return 1 if len(seen) < 5 else None
+
+    with pytest.raises(TypeError, match=r"a metric gives a number, .* gave None"):
+        train(mlp(), metrics=[odd], backend=backend)
+    assert len(seen) >= 5
