@@ -117,7 +117,7 @@ export class Board {
     return { left, top, right, bottom, most: Math.min(1, Math.max(this.#fitting, Math.min(width / (right - left), height / (bottom - top)))) };
   }
 
-  /** Bring boxes into sight at a size that can be read, moving no further than that needs: another scale would draw all anew. */
+  /** Bring boxes into sight at a size that can be read. Another scale or place would draw much anew: what is in sight already stays, what is not comes to the middle. */
   #lookAt(boxes, glide) {
     const { camera, size } = this;
     const { left, top, right, bottom, most } = this.#around(boxes);
@@ -125,8 +125,9 @@ export class Board {
     const scale = fine ? camera.scale : most < READABLE ? most : Math.max(READABLE, 0.8 * most);
     const between = (least, at, most) => (least > most ? (least + most) / 2 : Math.min(most, Math.max(least, at)));
     const near = (axis, side, from, to) => {
-      const [half, start] = [size[side] / scale / 2, this.home[axis]];
-      return between(start + half, between(to - half, fine ? camera[axis] : (from + to) / 2, from + half), start + this.home[side] - half);
+      const [half, start, at] = [size[side] / scale / 2, this.home[axis], camera[axis]];
+      const seen = fine && at >= to - half && at <= from + half;
+      return between(start + half, seen ? at : (from + to) / 2, start + this.home[side] - half);
     };
     const [x, y] = [near("x", "width", left, right), near("y", "height", top, bottom)];
     if (x !== camera.x || y !== camera.y || !fine) this.#look(x, y, scale, glide);

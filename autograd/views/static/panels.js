@@ -2,9 +2,19 @@
 import { classed, make, write } from "./elements.js";
 import { grouped, show, sumOf, typeset } from "./numbers.js";
 
-/** Rows that a browser lays out together, and not before they come into sight: so many, about so high. */
+/** Items that a browser lays out together, and not before they come into sight: so many, about so high. */
 const TOGETHER = 40;
 const ROW = 37;
+const LINE = 25;
+
+/** The items of a long list in elements of so many each. */
+function together(items, height, name, attributes = {}) {
+  return Array.from({ length: Math.ceil(items.length / TOGETHER) }, (_, i) => {
+    const group = make(name, attributes, ...items.slice(TOGETHER * i, TOGETHER * (i + 1)));
+    group.style.containIntrinsicSize = `auto ${height * group.children.length}px`;
+    return group;
+  });
+}
 
 /** Keep an element of a scrolling list in sight, moving nothing but the list: when all is written, and once more when what came into sight has its size. */
 function reveal(list, element) {
@@ -31,11 +41,7 @@ export class Table {
     this.scroll = scroll;
     this.rows = story.nodes.map((node) => this.#row(node));
     for (const body of scroll.querySelectorAll("tbody")) body.remove();
-    for (let at = 0; at < this.rows.length; at += TOGETHER) {
-      const body = make("tbody", {}, ...this.rows.slice(at, at + TOGETHER).map((row) => row.element));
-      body.style.containIntrinsicSize = `auto ${ROW * body.rows.length}px`;
-      scroll.querySelector("table").append(body);
-    }
+    scroll.querySelector("table").append(...together(this.rows.map((row) => row.element), ROW, "tbody"));
   }
 
   #row(node) {
@@ -86,7 +92,7 @@ export class Program {
       line.element = make("li", {}, line.said, line.value);
       this.lines.set(node.id, line);
     }
-    list.replaceChildren(...[...this.lines.values()].map((line) => line.element));
+    list.replaceChildren(...together([...this.lines.values()].map((line) => line.element), LINE, "ol", { role: "none" }));
   }
 
   paint(now) {

@@ -212,6 +212,9 @@ class Viewer {
     if (this.drawn !== picture) this.board.show(this.#folding.picture(folded));
     this.drawn = picture;
     this.leaves.put(state.given);
+    for (const [kind, names] of Object.entries(SWITCHES)) for (const name of names) this.button(name).ariaPressed = state[kind] === name;
+    this.control("predict").checked = state.predict;
+    for (const name of ["by", "level"]) this.control(name).value = state[name];
     const hidden = { compare: state.mode !== "impatient", gauge: state.mode !== "nudge", passes: state.mode !== "backprop", level: this.data.levels.length < 2 || source !== own };
     for (const [name, off] of Object.entries(hidden)) this.find(`.${name}`).hidden = off;
   }
@@ -282,16 +285,13 @@ class Viewer {
   }
 
   #controls() {
-    const { taken, predict } = this.state;
+    const { taken } = this.state;
     const last = this.steps.length;
     const place = this.say("place", { step: taken, steps: last });
     Object.assign(this.control("slider"), { max: last, value: taken, ariaValueText: place });
     write(this.find(".place"), place);
     for (const name of ["first", "back"]) this.button(name).ariaDisabled = !taken;
     for (const name of ["last", "forward"]) this.button(name).ariaDisabled = taken === last;
-    for (const [kind, names] of Object.entries(SWITCHES)) for (const name of names) this.button(name).ariaPressed = this.state[kind] === name;
-    this.control("predict").checked = predict;
-    for (const name of ["by", "level"]) if (this.control(name).value !== String(this.state[name])) this.control(name).value = this.state[name];
   }
 
   #translate() {
