@@ -5,12 +5,14 @@ no SVG.  A Trace is the offline page in an ``<iframe srcdoc>``, a world of its o
 style can clash with another output; viewers that strip scripts find the still picture.
 
 A frame cannot be as high as its page by itself.  It begins at a guess, and the page says how high
-it is each time that changes.
+it is each time that changes, and when it is asked.  Nor does it know the notebook's theme: it is
+dark where the notebook writes in a light colour, whatever the reader's system prefers.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from html import escape
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_NODES = 1500
 FITTING = "max-width:100%;height:auto"
+NARROW = 640
+"""Points up to which a picture keeps its size.  A wider one has none, and takes its cell's width:
+JupyterLab shows it as an image, which no style inside it can hold, and cuts off what is over."""
 SHARP_UP_TO = 60_000
 """Characters of SVG up to which its PNG has two pixels per point: more would fill the notebook."""
 AROUND_THE_BOARD, LOWEST_BOARD, HIGHEST_BOARD, ROW = 700, 260, 620, 34
@@ -75,7 +80,10 @@ def _pictures(svg: str, in_light: Callable[[], str]) -> dict[str, str]:
     """A picture by its types; a PNG cannot follow the reader's scheme, so it is a light one."""
     from autograd.views.formats import png
 
-    told = {"image/svg+xml": svg.replace("<svg ", f'<svg style="{FITTING}" ')}
+    sizes = re.search(r' width="([\d.]+)" height="[\d.]+"', svg)
+    if sizes and float(sizes[1]) > NARROW:
+        svg = svg.replace(sizes[0], "", 1)
+    told = {"image/svg+xml": svg.replace("<svg ", f'<svg style="{FITTING}" ', 1)}
     with suppress(ImportError):
         image = png(in_light(), "light", zoom=2 if len(svg) < SHARP_UP_TO else 1)
         told["image/png"] = base64.b64encode(image).decode()
@@ -104,12 +112,17 @@ def frame(document: str, title: str, height: int) -> str:
 
 
 GROW = (
+    "{const all=()=>[...document.querySelectorAll('iframe[data-payback]')],"
+    "suit=()=>{for(const f of all())f.style.colorScheme=getComputedStyle(f.parentElement).color"
+    ".match(/[\\d.]+/g).slice(0,3).reduce((a,b)=>a+ +b,0)>382?'dark':'light'};"
     "addEventListener('message',e=>{const h=e.data&&e.data.payback,"
-    "f=[...document.querySelectorAll('iframe[data-payback]')]"
-    ".find(f=>f.contentWindow===e.source);"
-    "if(f&&h>100&&h<20000)f.style.height=Math.ceil(h)+'px'})"
+    "f=all().find(f=>f.contentWindow===e.source);"
+    "if(f&&h>100&&h<20000)f.style.height=Math.ceil(h)+'px'});"
+    "new MutationObserver(suit).observe(document.body,{attributes:true});suit();"
+    "for(const f of all())f.contentWindow.postMessage('payback','*')}"
 )
 """Run where scripts are, wherever a viewer puts them: VS Code runs a script away from its frame.
 
-A frame grows only by what its own page says, and only by a number.
+A frame grows only by what its own page says, and only by a number; a page that spoke before anyone
+listened is asked again.  A change of theme shows in an attribute of the notebook's body.
 """

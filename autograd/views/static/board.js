@@ -45,9 +45,12 @@ export class Board {
 
   // -- the view ------------------------------------------------------------------------------------
 
+  get #whole() {
+    return Math.min(this.size.width / this.home.width, this.size.height / this.home.height);
+  }
+
   get #fitting() {
-    const { width, height } = this.size;
-    return Math.max(SMALLEST, Math.min(LARGEST, width / this.home.width, height / this.home.height));
+    return Math.max(SMALLEST, Math.min(LARGEST, this.#whole));
   }
 
   /** The whole board, in the middle, or as much of it as can be told apart. */
@@ -88,11 +91,12 @@ export class Board {
     }
   }
 
-  /** Where the whole is too small to read, go to what is happening. */
+  /** Where the whole is too small to read, go to what is happening; where not a quarter of it could be seen at once, begin with what happens first. */
   follow(now, hurried) {
     this.last = now;
     if (!this.follows || this.#fitting >= READABLE) return;
-    const [actors, all] = [now.actors, [...now.actors, ...now.payees]].map((nodes) => this.#boxesOf(nodes));
+    const acting = now.taken || 4 * this.#whole > SMALLEST ? now.actors : [now.steps[0].actor];
+    const [actors, all] = [acting, [...acting, ...now.payees]].map((nodes) => this.#boxesOf(nodes));
     const near = [all, actors, all.slice(0, 1)].find((boxes) => boxes.length && this.#around(boxes).most >= READABLE);
     if (near) this.#lookAt(near, !hurried);
     else this.fit();

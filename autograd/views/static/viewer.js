@@ -558,4 +558,5 @@ section.payback = viewer;
 if (window.parent !== window) {
   const grown = () => window.parent.postMessage({ payback: document.documentElement.offsetHeight }, "*");
   new ResizeObserver(grown).observe(document.documentElement);
+  addEventListener("message", grown);
 }

@@ -625,6 +625,19 @@ class TestCamera:
             assert scale >= 0.62, taken
             assert max(out) <= 1, taken
 
+    def test_begins_where_things_begin_if_too_little_could_be_seen_at_once(self, opened):
+        x = Value(0.5, label="x")
+        for _ in range(200):
+            x = x * 1.01 + 0.1
+        tab = opened(trace(x), "#by=edge", reduced_motion="reduce")
+        look = "return [board.camera.scale, rect(board.boxes[given[0]].element), frame()]"
+        first = camera(tab, "return board.boxes.findIndex(({ nodes }) => nodes?.includes(0))")
+        scale, box, view = camera(tab, look, first)
+        assert scale >= 0.62
+        assert view["left"] <= box["left"] < box["right"] <= view["right"]
+        tab.keyboard.press("0")
+        assert camera(tab, look, first)[0] == pytest.approx(0.1)
+
     def away(self, box, centre, view):
         """How far off a box begins, in widths or heights of the view."""
         (x, y), wide_, high = centre, view["width"], view["height"]

@@ -149,6 +149,59 @@ def test_a_page_works_where_other_viewers_put_it(browser, tmp_path, viewer):
     tab.close()
 
 
+def in_a_theme(output):
+    """A notebook with a theme of its own, that listens only once its pages have spoken."""
+    first, _, last = output.partition("<script>")
+    script = last.partition("</script>")[0]
+    return f"""<style>body {{ color: #111 }} .dark {{ color: #ddd }}</style><div>{first}</div>
+<script>addEventListener("message", () => {{ window.spoken = true }})</script>
+<script type="x" class="later">{script}</script>"""
+
+
+def test_a_page_is_asked_for_its_height_and_follows_the_notebooks_theme(browser, tmp_path):
+    path = tmp_path / "notebook.html"
+    output = trace_bundle(trace(Value(2.0, label="x") * 3))["text/html"]
+    path.write_text(f"<!doctype html><body>{in_a_theme(output)}", "utf-8")
+    tab = browser.new_context(color_scheme="null").new_page()
+    tab.goto(path.as_uri())
+    tab.wait_for_function("window.spoken")
+    begun = re.search(r"width:100%;height:(\d+px);border:0", output)[1]
+    held = tab.locator("iframe")
+    assert held.evaluate("frame => frame.style.height") == begun
+    tab.evaluate("(0, eval)(document.querySelector('.later').textContent)")
+    tab.wait_for_function(f"document.querySelector('iframe').style.height !== '{begun}'")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    inside = held.element_handle().content_frame()
+    light = inside.evaluate(ground)
+    tab.evaluate("document.body.className = 'dark'")
+    inside.wait_for_function(f"{ground} !== '{light}'")
+    dark = inside.evaluate(ground)
+    tab.evaluate("document.body.className = ''")
+    inside.wait_for_function(f"{ground} === '{light}'")
+    brightness = [sum(map(int, re.findall(r"\d+", found)[:3])) for found in (light, dark)]
+    assert brightness[0] > 3 * 200
+    assert brightness[1] < 3 * 60
+    tab.context.close()
+
+
+def test_a_wide_picture_is_not_cut_where_it_is_shown_as_an_image(browser):
+    nn = pytest.importorskip("nn")
+    wide = nn.MLP(3, [24, 24, 1], seed=0)([Value(0.1), Value(0.2), Value(0.3)])
+    tab = browser.new_page()
+    for root, sized in ((wide, False), (Value(2.0) * 3, True)):
+        svg = value_bundle(root)["image/svg+xml"]
+        data = base64.b64encode(svg.encode()).decode()
+        image = f'<img src="data:image/svg+xml;base64,{data}">'
+        for shown in (image, svg):  # as JupyterLab has it, and as VS Code has it
+            tab.set_content(f'<!doctype html><div style="width:640px">{shown}</div>')
+            tab.wait_for_function("document.images[0]?.complete ?? true")
+            box = tab.locator("div > *").bounding_box()
+            width, height = map(float, re.search(r'viewBox="([^"]*)"', svg)[1].split()[2:])
+            assert box["width"] == pytest.approx(width if sized else 640, abs=1)
+            assert box["height"] == pytest.approx(box["width"] * height / width, abs=2)
+    tab.close()
+
+
 def test_a_page_may_be_larger_than_a_picture():
     told = trace_bundle(trace(autograd.sum([Value(float(i)) for i in range(320)])))
     assert "<iframe" in told["text/html"]
