@@ -1,5 +1,4 @@
 // The board in words: to a screen reader it is a list of nodes, edges and boxes, to a mouse each says the same as its tooltip.
-import { drawn } from "./elements.js";
 import { minus } from "./narrator.js";
 import { show, sumOf } from "./numbers.js";
 import { counted } from "./paint.js";
@@ -24,7 +23,6 @@ function prepare(svg) {
     Object.assign(group, item ? { role: "listitem" } : { ariaHidden: true });
     if (!item) continue;
     for (const part of group.children) part.ariaHidden = true;
-    if (!group.querySelector("title")) group.prepend(drawn("title", {}));
   }
 }
 
