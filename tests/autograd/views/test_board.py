@@ -665,7 +665,7 @@ class TestCamera:
     def test_glides_where_there_is_time(self, opened):
         told = camera(
             opened(trace(long_graph()), "#by=edge"),
-            """let time = 1000;
+            """let time = performance.now();
             performance.now = () => time;
             return [[1000, 150], [1000, 30], [119, 150], [120, 30]].map(([waited, taken]) => {
                 time += waited;
