@@ -577,6 +577,16 @@ class TestCamera:
             fire("pointermove", 1, 100, 180); found.push(card(0));
             fire("pointerup", 1, 100, 180); fire("pointermove", 2, 260, 110); found.push(card(0));
             fire("pointerup", 2, 260, 110); fire("pointermove", 2, 300, 300); found.push(card(0));
+            for (const away of ["pointercancel", "pointerleave"]) {
+                fire("pointerdown", 3, 100, 100); fire(away, 3, 100, 100);
+                fire("pointermove", 3, 300, 300); found.push(card(0));
+            }
+            stage.querySelector(".zoom button").dispatchEvent(new PointerEvent("pointerdown",
+                { pointerId: 4, clientX: left, clientY: top, bubbles: true }));
+            fire("pointermove", 4, 90, 90); found.push(card(0));
+            const wheel = new WheelEvent("wheel", { deltaY: -100, metaKey: true, cancelable: true,
+                clientX: left + 100, clientY: top + 50 });
+            stage.dispatchEvent(wheel); found.push(card(0));
             return [left, top, ...found];""",
         )
         left, top, *found = told
@@ -584,7 +594,8 @@ class TestCamera:
         scaled(found[1], found[2], (left + 175, top + 140), math.hypot(150, 80) / 150)
         dragged = (middle(found[2])[0] + 10, middle(found[2])[1] + 10)
         assert middle(found[3]) == pytest.approx(dragged, abs=0.5)
-        assert found[4] == found[3]
+        assert found[4] == found[5] == found[6] == found[7] == found[3]
+        scaled(found[7], found[8], (left + 100, top + 50), math.exp(0.25))
 
     def test_follows_what_happens_and_leaves_the_rest_undrawn(self, opened):
         tab = opened(trace(long_graph()), "#by=edge", reduced_motion="reduce")

@@ -380,6 +380,16 @@ class TestLessons:
             set("nudged", "0");
             set("delta", "25");
             found.push(read()[1], place(), output.textContent);
+            for (const [name, value] of [["delta", "29"], ["slider", "2"]]) {
+                some(`[data-control=${name}]`).value = value;
+                some(`[data-control=${name}]`).dispatchEvent(new Event("input"));
+                found.push(output.textContent, some("[data-control=delta]").value, place());
+            }
+            const hand = (name, clientX) => some(".ground g.node[data-node='0'] .card")
+                .dispatchEvent(new PointerEvent(name, { pointerId: 1, clientX, bubbles: true }));
+            some(".stage").setPointerCapture = () => {};
+            hand("pointerdown", 50); hand("pointercancel", 50); hand("pointermove", 90);
+            found.push(output.textContent);
             return found;""",
         )
         ui = sentences()["ui"]["zh"]
@@ -401,7 +411,8 @@ class TestLessons:
         assert told[0][0] == ["Δ", "Δe", "b.grad · Δ", error, f"{error} / Δ²"]
         assert told[1:4] == ["−0.5", "1", "-50"]
         assert told[4:6] == [1, "nudge 5/5"]
-        assert told[6:] == [["0.25", "0.5", "0.5", "0", "0"], "nudge 4/4", "0.25"]
+        assert told[6:9] == [["0.25", "0.5", "0.5", "0", "0"], "nudge 4/4", "0.25"]
+        assert told[9:] == ["0.29", "29", "nudge 4/4", "0.29", "29", "nudge 2/4", "0.29"]
 
     def test_a_gradient_unfolds(self, opened):
         tab = opened(trace(shared()))
