@@ -127,7 +127,7 @@ def _show(request: Request) -> int:
         return OK
     story = autograd.trace(root)
     _heading(console, words["values"])
-    table = _table(words["name"], words["formula"], words["value"])
+    table = _table(words["name"], words["formula"], words["value"], numbers=1)
     for node in story.nodes:
         if not node.constant:
             table.add_row(node.name, node.formula, show(node.value))
@@ -152,7 +152,7 @@ def _sentences(story: autograd.Trace, lang: str) -> Table:
 
 def _gradients(request: Request, root: Value, leaves: Iterable[Value]) -> Table:
     words = request.words
-    table = _table(words["name"], words["value"], words["gradient"])
+    table = _table(words["name"], words["value"], words["gradient"], numbers=2)
     for leaf in leaves:
         table.add_row(f"∂{root.label}/∂{leaf.label}", show(leaf.data), show(leaf.grad))
     return table
@@ -201,7 +201,7 @@ def _check(request: Request) -> int:
     words, console, leaves = request.words, request.console, request.leaves()
     found = differences(_debtor(request, leaves), list(leaves.values()))
     heads = ("input", "value", "analytic", "numeric", "error", "verdict")
-    table = _table(*(words[head] for head in heads))
+    table = _table(*(words[head] for head in heads), numbers=5)
     for one in found:
         shown = map(show, (one.leaf.data, one.analytic, one.numeric))
         table.add_row(one.leaf.label, *shown, f"{one.error:.1e}", words[one.verdict])
@@ -352,7 +352,7 @@ def _reason(error: OSError, lang: str) -> str:
 
 # --- printing ------------------------------------------------------------------------------------
 
-NARROWEST, NARROWEST_COLUMN = 20, 9
+NARROWEST, NARROWEST_COLUMN, GAP = 20, 9, 3
 """Columns of text; a smaller terminal folds the lines itself, which loses nothing."""
 
 
@@ -386,19 +386,26 @@ def _heading(console: Console, text: str) -> None:
     console.print(text, style="bold cyan")
 
 
-def _table(*heads: str, header: bool = True) -> Table:
+def _table(*heads: str, header: bool = True, numbers: int = 0) -> Table:
+    """A table to be filled, with so many columns of numbers at its end."""
     from rich.table import Table
 
-    gap = (0, 3, 0, 0) if header else (0, 1, 0, 0)
+    gap = (0, GAP if header else 1, 0, 0)
     table = Table(box=None, pad_edge=False, padding=gap, header_style="dim", show_header=header)
-    for head in heads:
-        table.add_column(head, overflow="fold")
+    for i, head in enumerate(heads, numbers - len(heads)):
+        table.add_column(head, overflow="fold", min_width=1 if i >= 0 else None)
     return table
 
 
 def _print(console: Console, table: Table) -> None:
-    """A table, wide enough to be read; off the terminal without spaces at the ends of lines."""
+    """A table, wide enough to be read; off the terminal without spaces at the ends of lines.
+
+    Where its numbers do not fit beside one another it is a list: half a number is another number.
+    """
     width = console.width
+    if not _keep_numbers_whole(table, width):
+        console.print(_listed(table))
+        return
     console.width = max(width, NARROWEST_COLUMN * len(table.columns))
     if console.is_terminal:
         console.print(table)
@@ -407,6 +414,27 @@ def _print(console: Console, table: Table) -> None:
             console.print(table)
         console.out("\n".join(line.rstrip() for line in printed.get().splitlines()))
     console.width = width
+
+
+def _keep_numbers_whole(table: Table, width: int) -> bool:
+    """Give columns of numbers the width of the longest; False where that is more than there is."""
+    least = -GAP
+    for column in table.columns:
+        if column.min_width:
+            words = (*str(column.header).split(), *map(str, column.cells))
+            column.min_width = max(map(columns, words))
+        least += (column.min_width or NARROWEST_COLUMN - GAP) + GAP
+    return least <= width or not any(column.min_width for column in table.columns)
+
+
+def _listed(table: Table) -> str:
+    """The rows of a table one after the other, what each number is before it."""
+    heads = [str(column.header) for column in table.columns]
+    rows = zip(*(column.cells for column in table.columns))
+    return "\n\n".join(
+        "\n".join(f"{head}{' ' * GAP}{cell}" for head, cell in zip(heads, row) if cell)
+        for row in rows
+    )
 
 
 def _complain(problem: str, error: ExpressionError | None = None) -> int:
