@@ -173,8 +173,8 @@ def _shown(name: object) -> str:
 
 def _number(name: str, given: object) -> float:
     if isinstance(given, bool | Value) or not isinstance(given, Real):
-        raise ValueError(f"{name} should be a number, got {given!r:.60}")
+        raise ValueError(f"{_shown(name)} should be a number, got {given!r:.60}")
     try:
         return float(given)
     except OverflowError:
-        raise ValueError(f"{name} is too large for a float") from None
+        raise ValueError(f"{_shown(name)} is too large for a float") from None

@@ -119,6 +119,15 @@ def test_what_is_no_state_is_refused_in_words_that_a_terminal_can_show(state, er
     assert module.a.data == 3.0
 
 
+@pytest.mark.parametrize("given", ["x", 10**400])
+def test_a_name_of_the_model_s_own_is_shown_without_controls_too(given):
+    module = Module()
+    module.held = {"a\x1b[2J\u061c": Value(3.0)}
+    with pytest.raises(ValueError, match=r"^'held.a\\x1b\[2J\\u061c' (should|is)") as raised:
+        module.load_state_dict({"held.a\x1b[2J\u061c": given})
+    assert str(raised.value).isprintable()
+
+
 def test_repr_shows_the_tree():
     class Both(Module):
         def __init__(self) -> None:
