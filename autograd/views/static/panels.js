@@ -223,7 +223,7 @@ export class Leaves {
   put(given) {
     if (given === this.told) return;
     this.told = given;
-    this.given = new Map([...given].filter(([id]) => this.fields.get(id)?.input.disabled === false));
+    this.given = new Map(given);
     for (const [id, field] of this.fields) field.put(this.given.get(id) ?? this.story.values[id]);
     this.reset.disabled = !this.given.size;
   }

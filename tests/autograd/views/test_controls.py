@@ -306,7 +306,8 @@ class TestLessons:
             """go("by=edge&passes=again,zero,step:0.5,again");
             const found = [0, 17, 18, 29, 30, 34, 99].map((taken) => {
                 viewer.go(taken);
-                return all(".log li", (li) => [...li.children].map((e) => e.textContent.trim()));
+                return all(".log li", (li) =>
+                    [...li.querySelectorAll("b, span")].map((e) => e.textContent.trim()));
             });
             const off = ["step", "undo"].map((name) => some(`[data-action=${name}]`).disabled);
             return [...found, off];""",
@@ -458,6 +459,7 @@ class TestLessons:
             viewer.go(8);
             set("predict", true); look();
             press("ArrowRight"); look();
+            found.at(-1).push(document.activeElement === form.querySelector("input"));
             form.querySelector("input").value = "3";
             form.requestSubmit(form.querySelector("button")); look();
             set("predict", false); look();
@@ -469,7 +471,7 @@ class TestLessons:
         assert said.startswith(no)
         assert told == [
             ["backprop 8/17", True, "", True, True],
-            ["backprop 8/17", False, "", True, True],
+            ["backprop 8/17", False, "", True, True, True],
             ["backprop 8/17", False, True, True],
             ["backprop 8/17", True, "", False, False],
             ["backprop 9/17", True, "", False, False],
@@ -490,6 +492,7 @@ class TestLessons:
                 viewer.go(turn); press("ArrowRight");
                 const form = some(".predict");
                 if (form.hidden) { found.push([turn, viewer.state.taken]); continue; }
+                if (!form.contains(document.activeElement)) found.push("lost");
                 const buttons = () => [...form.querySelectorAll("button")];
                 const says = buttons().slice(0, -1).map((_, i) => {
                     const button = buttons()[i];
@@ -562,7 +565,8 @@ class TestLessons:
             opened(trace(ladder(6)), "#step=999&ask=0"),
             """const ends = () => all(".tree li", (li) => li)
                     .filter((li) => !li.querySelector("li"))
-                    .map((li) => [li.dataset.way, li.querySelector("button")?.dataset.ask ?? null]);
+                    .map((li) => [li.dataset.way,
+                        li.querySelector("button.text")?.dataset.ask ?? null]);
             const asked = () => some(".asked h2").textContent;
             const found = [asked(), ends(), all(".tree [data-way^=edge]", (li) => li).length];
             some(".tree button").click();
@@ -677,6 +681,25 @@ class TestEdits:
             ["backprop 5/17", given, ["2", "1"], True],
             ["backprop 5/17", given, ["2", "1"], True],
         ]
+
+    def test_a_constant_that_a_link_sets_stays_set(self, tab):
+        """It has no field, but typing into another keeps it, and all can be taken back."""
+        story = trace(graph())
+        [one] = [node.id for node in story.nodes if node.constant]
+        told = hands(
+            tab,
+            """const reset = some("[data-action=reset]");
+            const look = () => [String(viewer.story.values.at(-1)), reset.disabled];
+            go(`step=99&set=${given[0]}:4`);
+            const found = [look()];
+            some("input[data-leaf]").value = "5";
+            some("input[data-leaf]").dispatchEvent(new Event("input"));
+            found.push(look());
+            reset.click();
+            return [...found, look()];""",
+            one,
+        )
+        assert told == [["15", False], ["30", False], ["6", True]]
 
     def test_passes_are_taken_back_one_by_one(self, tab):
         told = hands(
