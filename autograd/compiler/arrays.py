@@ -231,33 +231,22 @@ def in_turn(*columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
 
 def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
     """Per block whether the ends need it; the leaves always."""
-    kept = [PARAMETERS, INPUTS, CONSTANTS, *ends]
-    stop = max(kept) + 1
-    codes, operands = program.codes[:stop], program.operands[:stop]
-    _, pieces = pieces_of(program, np.flatnonzero(codes == CODE["collect"]))
-    uses = np.bincount([*kept, *program.pieces[pieces, 0].tolist()], minlength=stop)
-    arities = ARITY.astype(np.uint8)[codes]
-    for column in range(3):
-        blocks = operands[arities > column, column]
-        uses += np.bincount(blocks[blocks >= 0], minlength=stop)
-    # counted once; what loses its last reader is looked at then, so that all is linear
-    unused, left = np.flatnonzero(uses == 0).tolist(), uses.data
-    while unused:
-        for block in _read_by(program, unused.pop()):
-            left[block] -= 1
-            if not left[block]:
-                unused.append(block)
     needed = np.zeros(len(program), np.bool_)
-    needed[:stop] = uses > 0
+    needed[kept := [PARAMETERS, INPUTS, CONSTANTS, *ends]] = True
+    last = max(kept)
+    for start in range(last // CHUNK * CHUNK, -1, -CHUNK):
+        rows = np.arange(start, min(start + CHUNK, last + 1))
+        readers, blocks = readings(program, rows)
+        hoped = needed.copy()
+        hoped[blocks] = True
+        if hoped[rows].all():  # each is read by a later one, the last of them by an end
+            needed = hoped
+            continue
+        seen = needed.data
+        for reader, block in zip(readers[::-1].tolist(), blocks[::-1].tolist()):
+            if seen[reader]:
+                seen[block] = True
     return needed
-
-
-def _read_by(program: ArrayProgram, k: int) -> list[int]:
-    code, operands = program.codes[k], program.operands[k].tolist()
-    if code == CODE["collect"]:
-        blocks: list[int] = program.pieces[slice(*operands[:2]), 0].tolist()
-        return blocks
-    return [block for block in operands[: ARITY[code]] if block >= 0]
 
 
 def sums_over_rows(program: ArrayProgram) -> npt.NDArray[np.bool_]:

@@ -151,13 +151,6 @@ def numbered(
     found: list[Found], group_of: dict[Value, int], small: int
 ) -> Iterator[tuple[int, Found]]:
     """The groups with their numbers, those of up to so many nodes taken apart into these."""
-    several = Group in {*map(type, found)}
-    return _apart(found, group_of, small) if several else iter(enumerate(found, 3))
-
-
-def _apart(
-    found: list[Found], group_of: dict[Value, int], small: int
-) -> Iterator[tuple[int, Found]]:
     new = len(found) + 3
     for number, each in enumerate(found, 3):
         if isinstance(each, Group) and 1 < len(each.members) <= small and not each.row.variadic:

@@ -10,7 +10,7 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import chain, islice, repeat
@@ -117,7 +117,9 @@ class Roller:
         self.blocks = singles.blocks
         is_large = len(found) > MANY
         small = SMALL if is_large and nodes < 2 * len(found) else 1
-        entries = numbered(found, self.group_of, small)
+        entries: Iterator[tuple[int, Found]] = iter(enumerate(found, 3))
+        if small > 1 and Group in {*map(type, found)}:
+            entries = numbered(found, self.group_of, small)
         while rest := singles.note(entries) if is_large else next(entries, None):
             number, entry = rest
             singles.record()
