@@ -23,7 +23,7 @@ SHELLS = ("bash", "zsh", "fish")
 EXAMPLES = (
     ('payback show "(a+b)*(b+1)" a=2 b=1', "show"),
     ('payback step "(a+b)*(b+1)" a=2 b=1', "step"),
-    ('payback step "(a+b)*(b+1)" a=2 b=1 --mode impatient', "impatient"),
+    ('payback step "b = a+a; b+b" a=1 --mode impatient', "impatient"),
     ('payback page "(a+b)*(b+1)" a=2 b=1 -o e.html', "page"),
     ('payback draw "tanh(w*x+b)" w=-3 x=2 b=7 -o n.svg', "draw"),
     ('payback check "exp(-x**2)/x" x=0.5', "check"),

@@ -1,13 +1,17 @@
 """Formulas typed by people: a small language, parsed by hand, never by Python.
 
 An *expression* is numbers, names, ``+ - * / **``, comparisons, parentheses, lists and the functions
-of the engine.  It is read once into *instructions* for a stack machine, so that neither reading nor
-evaluating grows Python's own stack with the length of the text, and nothing else can be said.
+of the engine.  Before it, results can be given names, to be used more than once: a semicolon
+follows each such *definition*.  All is read once into *instructions* for a stack machine, so that
+neither reading nor evaluating grows Python's own stack with the length of the text, and nothing
+else can be said.
 
 >>> e = parse("(a + b) * (b + 1)").evaluate({"a": 2, "b": 1})
 >>> e.backward()
 >>> e, [leaf.label for leaf in e.parents]
 (Value(6.0, label='e', op='mul', grad=1.0), ['c', 'd'])
+>>> parse("b = a + a; b + b").evaluate({"a": 1})
+Value(4.0, label='c', op='add', grad=0.0)
 """
 
 from __future__ import annotations
@@ -73,12 +77,19 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """Give the top of the stack a name, and take it off."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """A formula that was understood: its text, and the names it wants values for, as first met."""
 
     text: str
     names: tuple[str, ...]
-    instructions: tuple[Instruction | str, ...]
+    instructions: tuple[Instruction | Definition | str, ...]
 
     def evaluate(self, values: Mapping[str, Value | float]) -> Value:
         """The root of the formula's graph; numbers become leaves labelled with their names.
@@ -89,7 +100,8 @@ class Expression:
         self.check_names(values)
         leaves = {name: _leaf(name, value) for name, value in values.items()}
         root = self._run(leaves)
-        _label_results(root, self.names)
+        defined = (step.name for step in self.instructions if isinstance(step, Definition))
+        _label_results(root, [*self.names, *defined])
         return root
 
     def check_names(self, given: Iterable[str]) -> None:
@@ -112,9 +124,14 @@ class Expression:
 
     def _run(self, leaves: Mapping[str, Value]) -> Value:
         stack: list[Any] = []
+        known: dict[str, Any] = dict(leaves)
         for step in self.instructions:
             if isinstance(step, str):
-                stack.append(leaves[step])
+                stack.append(known[step])
+            elif isinstance(step, Definition):
+                known[step.name] = result = stack.pop()
+                if isinstance(result, Value) and not any(result is x for x in leaves.values()):
+                    result.label = result.label or step.name
             else:
                 start = len(stack) - step.takes
                 stack[start:] = [step.run(*stack[start:])]
@@ -127,7 +144,7 @@ def parse(text: str) -> Expression:
     """Read an expression; ExpressionError, pointing at the place, for whatever is none."""
     if len(text) > LONGEST:
         raise ExpressionError(["long"], n=f"{len(text):,}", most=f"{LONGEST:,}")
-    parser = _Parser(text, list(_tokens(text)))
+    parser = _Parser(text)
     parser.whole()
     return Expression(text, tuple(parser.names), tuple(parser.instructions))
 
@@ -190,13 +207,17 @@ _WORD = re.compile(
 _MEANT = {
     "^": "**", "×": "*", "·": "*", "✕": "*", "÷": "/", "−": "-", "（": "(", "）": ")", "，": ",",
     "＋": "+", "－": "-", "＊": "*", "／": "/", "【": "[", "】": "]", "≤": "<=", "≥": ">=",
+    "；": ";",
 }  # fmt: skip
 
+_NAMED = re.compile(r"\s*(?P<name>[^\W\d]\w*)\s*=(?!=)")
+"""How a definition begins."""
 
-def _tokens(text: str) -> Iterator[Token]:
-    position = 0
-    while position < len(text):
-        found = _WORD.match(text, position)
+
+def _tokens(text: str, position: int, end: int) -> Iterator[Token]:
+    """The words from a place of the text to another."""
+    while position < end:
+        found = _WORD.match(text, position, end)
         if found is None:
             raise _unexpected(text, position)
         kind = str(found.lastgroup)
@@ -206,7 +227,7 @@ def _tokens(text: str) -> Iterator[Token]:
         if kind != "space":
             yield Token(kind, found.group(), position)
         position = found.end()
-    yield Token("end", "", len(text))
+    yield Token("end", "", end)
 
 
 def _unexpected(text: str, position: int) -> ExpressionError:
@@ -279,27 +300,65 @@ _COMPARISON, _UNARY, _POWER = 1, 4, 5
 class _Parser:
     """Precedence climbing: emits instructions while reading, operands before their operator."""
 
-    def __init__(self, text: str, tokens: list[Token]) -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = tokens
+        self.tokens: list[Token] = []
         self.position = 0
         self.depth = 0
         self.names: dict[str, None] = {}
-        self.instructions: list[Instruction | str] = []
+        self.defined: dict[str, Shape] = {}
+        self.unused: dict[str, Token] = {}
+        self.instructions: list[Instruction | Definition | str] = []
 
     @property
     def token(self) -> Token:
         return self.tokens[self.position]
 
     def whole(self) -> None:
-        if self.token.kind == "end":
+        """Definitions, each up to its semicolon, and what is asked for."""
+        if not self.text.strip():
             raise ExpressionError(["empty"])
-        start = self.token
+        begin = 0
+        while (end := self.text.find(";", begin)) >= 0:
+            self.definition(begin, end)
+            begin = end + 1
+        if begin and _NAMED.match(self.text, begin):
+            name = self.definition(begin, len(self.text))
+            shape = self.name(Token("name", name, begin))
+        else:
+            shape = self.part(begin, len(self.text))
+        if shape is not None:
+            raise self.wrong("gives list", self.tokens[0], n=shape)
+        for name, token in self.unused.items():
+            raise self.wrong("never used", token, name=plain(name, 30))
+
+    def definition(self, begin: int, end: int) -> str:
+        """A name for what stands in a part of the text."""
+        named = _NAMED.match(self.text, begin, end)
+        if named is None:
+            raise self.wrong("no definition", Token("end", "", begin))
+        token = Token("name", named["name"], named.start("name"))
+        name = token.text
+        shape = self.part(named.end(), end)
+        key = (
+            "is function" if name in FUNCTIONS
+            else "named twice" if name in self.defined
+            else "named late" if name in self.names
+            else ""
+        )  # fmt: skip
+        if key:
+            raise self.wrong(key, token, name=plain(name, 30))
+        self.defined[name], self.unused[name] = shape, token
+        self.instructions.append(Definition(name))
+        return name
+
+    def part(self, begin: int, end: int) -> Shape:
+        """An expression that fills a part of the text."""
+        self.tokens, self.position = list(_tokens(self.text, begin, end)), 0
         shape = self.expression()
         if self.token.kind != "end":
             raise self.wrong("operator missing", word=_quoted(self.token.text))
-        if shape is not None:
-            raise self.wrong("gives list", start, n=shape)
+        return shape
 
     def expression(self, weakest: int = 0) -> Shape:
         """Everything from here on that binds tighter than `weakest`."""
@@ -332,7 +391,7 @@ class _Parser:
         if token.kind == "number":
             return self.number(token)
         if token.kind == "name":
-            return self.call(token) if self.token.text == "(" else self.name(token)
+            return self.call(token) if self.token.text == "(" else self.index(self.name(token))
         if token.text in {"-", "+"}:
             start = self.token
             self.one_number(self.expression(_UNARY), start)
@@ -362,8 +421,11 @@ class _Parser:
     def name(self, token: Token) -> Shape:
         if token.text in FUNCTIONS:
             raise self.wrong("is function", token, name=token.text)
-        self.names[token.text] = None
         self.instructions.append(token.text)
+        if token.text in self.defined:
+            self.unused.pop(token.text, None)
+            return self.defined[token.text]
+        self.names[token.text] = None
         return None
 
     def list_of(self, opening: Token) -> Shape:

@@ -36,6 +36,84 @@ def test_the_seed_expression():
     assert told == {"a": (2, 2), "b": (1, 5), "c": (3, 2), "d": (2, 3), "e": (6, 1)}
 
 
+def test_a_named_result_is_one_node_however_often_it_is_used():
+    c = parse("b = a + a; c = b*b; b + c").evaluate({"a": 3.0})
+    c.backward()
+    told = {node.label: (node.data, node.grad) for node in topological_order(c)}
+    assert told == {"a": (3, 26), "b": (6, 13), "c": (36, 1), "d": (42, 1)}
+    assert len(topological_order(parse("(a+a)*(a+a)").evaluate({"a": 3.0}))) == 4
+    assert len(topological_order(parse("b=a+a;b*b").evaluate({"a": 3.0}))) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "value"),
+    [
+        ("b = a + a; c = b + b", ["a", "b", "c"], 8),
+        ("x = a; x * x", ["a", "b"], 4),  # another name for what has one
+        ("k = 3; k * a", ["k", "a", "l"], 6),
+        ("h = [a*2, a+1]; w = [a, 1]; dot(h, w) + h[1]", None, 14),
+        ("  名=a+a ;名*名", ["a", "名", "v1"], 16),
+    ],
+)
+def test_names_for_results(text, labels, value):
+    root = parse(text).evaluate({"a": 2.0})
+    assert root.data == value
+    found = {node.label for node in topological_order(root) if node.label}
+    assert labels is None or found == set(labels)
+
+
+def test_a_name_given_to_a_leaf_of_ones_own_changes_nothing():
+    x = Value(2.0)
+    assert parse("b = a; b * b").evaluate({"a": x}).data == 4
+    assert x.label == ""
+
+
+@given(st.lists(st.sampled_from("+-*"), min_size=1, max_size=6), st.data())
+def test_names_mean_what_they_stand_for(signs, data):
+    """A chain of definitions gives, bit for bit, what the formulas put in for them give."""
+    said, meant = "", {"a": "a", "b": "b"}
+    for i, sign in enumerate(signs):
+        left, right = (data.draw(st.sampled_from(sorted(meant))) for _ in range(2))
+        said += f"n{i} = {left} {sign} {right} * 0.5;"
+        meant[f"n{i}"] = f"({meant[left]} {sign} {meant[right]} * 0.5)"
+    told = []
+    for before, words in ((said, list(meant)), ("", list(meant.values()))):
+        leaves = {"a": Value(1.25), "b": Value(-0.75)}
+        root = parse(before + " + ".join(words)).evaluate(leaves)
+        root.backward()
+        told.append((root.data, leaves["a"].grad, leaves["b"].grad))
+    assert told[0][0] == told[1][0]
+    assert told[0] == pytest.approx(told[1], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("b = a + a;", "the expression ends where a number, a name or '(' is needed (column 11)"),
+        ("b = ; b", "the expression ends where a number, a name or '(' is needed (column 5)"),
+        ("a + a; a", "before a ; stands a definition: name = … (column 1)"),
+        ("b = a;; b", "before a ; stands a definition: name = … (column 7)"),
+        ("b == a; b", "before a ; stands a definition: name = … (column 1)"),
+        ("1b = a; b", "before a ; stands a definition: name = … (column 1)"),
+        ("b = a; b = 2*a; b", "b is defined twice (column 8)"),
+        ("c = b + 1; b = 2; c + b", "b is used before it is defined (column 12)"),
+        ("b = b + 1; b", "b is used before it is defined (column 1)"),
+        ("b = a + a; a", "b is defined but not used (column 1)"),
+        ("tanh = a; a", "tanh is a function; write tanh(…) (column 1)"),
+        ("b = a a; b", "an operator is missing before 'a' (column 7)"),
+        ("b = [a, a]; b", "this gives a list of 2; an expression gives one number, as in (…)[0] (column 13)"),
+        ("b = [a, a]; b + 1", "one number is needed here, not a list of 2 (column 13)"),
+        ("b = a; c = [b, b]", "this gives a list of 2; an expression gives one number, as in (…)[0] (column 8)"),
+        ("b = (a; b)", "'(' is never closed (column 5)"),
+        ("a；b", "'；' has no meaning here; write ; (column 2)"),
+    ],
+)  # fmt: skip
+def test_every_word_about_a_definition(text, said):
+    with pytest.raises(ExpressionError) as caught:
+        parse(text)
+    assert str(caught.value) == said
+
+
 NUMBERS = st.integers(0, 9).map(str) | st.floats(0.1, 9.9).map(repr)
 ATOMS = NUMBERS | st.sampled_from(["a", "b", "long_name"])
 
@@ -367,7 +445,7 @@ ALONE = "an expression gives one number, as in (…)[0]"
         ("1 +", f"the expression ends {NEEDED}", 4),
         (",", f"',' stands {NEEDED}", 1),
         ("tanh(,1)", f"',' stands {NEEDED}", 6),
-        ("a ; b", "';' has no meaning here", 3),
+        ("a $ b", "'$' has no meaning here", 3),
         ("x\u061c", r"'\u061c' has no meaning here", 2),
         ("abc²d", "'²' has no meaning here", 4),
         ("a = 2", "'=' has no meaning here; one = is for the values: name=number", 3),
