@@ -49,7 +49,7 @@ def test_a_named_result_is_one_node_however_often_it_is_used():
     ("text", "labels", "value"),
     [
         ("b = a + a; c = b + b", ["a", "b", "c"], 8),
-        ("x = a; x * x", ["a", "b"], 4),  # another name for what has one
+        ("x = a; x * x", ["a", "y"], 4),  # another name for what has one
         ("k = 3; k * a", ["k", "a", "l"], 6),
         ("h = [a*2, a+1]; w = [a, 1]; dot(h, w) + h[1]", None, 14),
         ("  名=a+a ;名*名", ["a", "名", "v1"], 16),
@@ -103,7 +103,7 @@ def test_names_mean_what_they_stand_for(signs, data):
         ("b = a a; b", "an operator is missing before 'a' (column 7)"),
         ("b = [a, a]; b", "this gives a list of 2; an expression gives one number, as in (…)[0] (column 13)"),
         ("b = [a, a]; b + 1", "one number is needed here, not a list of 2 (column 13)"),
-        ("b = a; c = [b, b]", "this gives a list of 2; an expression gives one number, as in (…)[0] (column 8)"),
+        ("b = a; c = [b, b]", "this gives a list of 2; an expression gives one number, as in (…)[0] (column 12)"),
         ("b = (a; b)", "'(' is never closed (column 5)"),
         ("a；b", "'；' has no meaning here; write ; (column 2)"),
     ],
