@@ -8,9 +8,9 @@ const ROW = 37;
 const LINE = 25;
 
 /** The items of a long list in elements of so many each. */
-function together(items, height, name, attributes = {}) {
+function together(items, height, name) {
   return Array.from({ length: Math.ceil(items.length / TOGETHER) }, (_, i) => {
-    const group = make(name, attributes, ...items.slice(TOGETHER * i, TOGETHER * (i + 1)));
+    const group = make(name, {}, ...items.slice(TOGETHER * i, TOGETHER * (i + 1)));
     group.style.containIntrinsicSize = `auto ${height * group.children.length}px`;
     return group;
   });
@@ -92,7 +92,7 @@ export class Program {
       line.element = make("li", {}, line.said, line.value);
       this.lines.set(node.id, line);
     }
-    list.replaceChildren(...together([...this.lines.values()].map((line) => line.element), LINE, "ol", { role: "none" }));
+    list.replaceChildren(...together([...this.lines.values()].map((line) => line.element), LINE, "ol"));
   }
 
   paint(now) {
