@@ -9,6 +9,7 @@ import nn
 from autograd import Value, scope, trace
 from autograd.views.folding import levels, suiting
 from autograd.views.frames import strides
+from autograd.views.page import page_style
 from autograd.views.plays import Passes, impatient, path_by_path, paying_back, retold
 from autograd.views.trace import sentences
 from autograd.views.words import show
@@ -769,6 +770,49 @@ class TestEdits:
                 assert [row[:2] for row in told[0]] == [
                     list(x) for x in zip(texts, maths, strict=True)
                 ]
+
+
+class TestMarkup:
+    def test_every_rule_of_the_style_sheet_has_something_to_style(self, opened):
+        """And every element is one that browsers know: over all modes, levels and panels."""
+        seen = {"constant", "many", "more"}  # cards and wires that Python draws
+        for of, links in (
+            (deep, ["step=99&ask=9&passes=again,zero", "mode=naive&step=4&level=0&by=edge",
+                    "mode=impatient&step=99", "mode=nudge", "level=1&boxes=0", "predict=1&step=9"]),
+            (lambda: ladder(64), ["step=9"]),
+        ):  # fmt: skip
+            told, unknown = hands(
+                opened(trace(of())),
+                """const [classes, unknown] = [new Set(), new Set()];
+                const look = () => document.querySelectorAll("*").forEach((e) => {
+                    for (const name of e.classList) classes.add(name);
+                    if (e instanceof HTMLUnknownElement) unknown.add(e.localName);
+                });
+                Object.defineProperty(navigator, "clipboard", { value: undefined });
+                for (const link of given[0]) {
+                    go(link);
+                    press("ArrowRight");
+                    some(".tree summary")?.dispatchEvent(new Event("focusin", { bubbles: true }));
+                    look();
+                }
+                set("rate", "fast");
+                viewer.board.zoom(4);
+                some("[data-action=copy]").click();
+                look();
+                viewer.board.fit();
+                look();
+                viewer.board.moved = -Infinity;
+                viewer.go(7);
+                press(" ");
+                dispatchEvent(new Event("beforeprint"));
+                look();
+                return [[...classes], [...unknown]];""",
+                links,
+            )
+            assert unknown == []
+            seen |= {*told}
+        styled = {*re.findall(r"\.([a-z][\w-]*)", re.sub(r"\{[^{}]*\}", "{}", page_style()))}
+        assert not (more := sorted(styled - seen)), " ".join(more)
 
 
 class TestWalks:
