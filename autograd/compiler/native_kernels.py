@@ -146,7 +146,10 @@ def _elementwise(k: _Kernel, name: str) -> None:
             for q, result in enumerate(stored.split()):
                 e.store(known[result], starts[f"dst{q}"], r)
 
-        k.each_vector(vector)
+        if e.lanes > 1:
+            k.each_vector(vector)
+        else:
+            vector(e.whole(0))
 
     k.each("n", element)
 
