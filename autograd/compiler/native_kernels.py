@@ -49,8 +49,8 @@ def symbol(name: str) -> str:
 
 def emit_kernel(module: Any, name: str, lanes: int) -> None:
     """A kernel as a function of the module."""
-    if "|" in name and not {*"vVW"} & {*"".join(kinds_of(name))}:
-        lanes = 1
+    if name == "take" or ("|" in name and not {*"vVW"} & {*"".join(kinds_of(name))}):
+        lanes = 1  # nothing is read but single numbers
     kernel = _Kernel(module, name, lanes)
     if "|" in name:
         _elementwise(kernel, name)
