@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,8 @@ FLAGS = (
 the process that loads the library."""
 
 
-@cache
 def _library() -> Any:
+    """Compiled for each network anew, as others compile theirs."""
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / "by_hand.so")
         source = str(Path(__file__).with_name("by_hand.c"))
@@ -39,11 +38,11 @@ def train_in_c(workload: Workload) -> Train:
     memory = np.concatenate([numbers, np.zeros(3 * count)])
     sizes, steps = np.array(workload.sizes, np.int32), np.zeros(1, np.int32)
     X, y = np.ascontiguousarray(workload.X), np.ascontiguousarray(workload.y)
-    real, long = ctypes.c_double, ctypes.c_long
+    real, long, library = ctypes.c_double, ctypes.c_long, _library()
 
     def train(passes: int) -> list[float]:
         losses = np.zeros(passes * len(workload.batches))
-        _library().train(
+        library.train(
             len(sizes) - 1, _pointer(sizes), int(workload.margin), real(workload.rate),
             real(workload.penalty), _pointer(memory), long(count), _pointer(steps), _pointer(X),
             _pointer(y), len(X), workload.batch_size, passes, _pointer(losses),
