@@ -12,8 +12,6 @@ import io
 import json
 import os
 import re
-import shutil
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +20,8 @@ from functools import reduce
 from itertools import pairwise, takewhile
 from operator import add, mul
 from typing import Any, Literal
+
+import graphviz
 
 Point = tuple[float, float]
 Scope = tuple[str, ...]
@@ -451,13 +451,12 @@ def _ranks_passed(links: Sequence[tuple[str, str]]) -> int:
 
 
 def _dot_program(source: str, output: str) -> bytes:
-    program = shutil.which("dot")
-    if program is None:
-        raise ImportError(INSTALL)
-    done = subprocess.run([program, f"-T{output}"], input=source.encode(), capture_output=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"dot failed: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout
+    try:
+        return bytes(graphviz.pipe("dot", output, source.encode(), quiet=True))
+    except graphviz.ExecutableNotFound:
+        raise ImportError(INSTALL) from None
+    except graphviz.CalledProcessError as error:
+        raise RuntimeError(f"dot failed: {error.stderr.decode(errors='replace').strip()}") from None
 
 
 @contextlib.contextmanager

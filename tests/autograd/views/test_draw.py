@@ -23,7 +23,6 @@ import nn
 from autograd import Value, scope, trace
 from autograd.graph import edges, topological_order
 from autograd.views import draw as draw_module
-from autograd.views import layout as layout_module
 from autograd.views.draw import draw, save, to_svg
 from autograd.views.folding import groups_of, levels, suiting
 from autograd.views.layout import graphviz_output
@@ -698,7 +697,7 @@ def test_without_pygraphviz_the_dot_program_or_a_clear_error(with_program, tmp_p
             f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\n"
             "from autograd.views.layout import graphviz_output\n"
             "source = sys.stdin.read()\n"
-            "sys.stdout.buffer.write(graphviz_output(source, sys.argv[1][2:]))\n"
+            "sys.stdout.buffer.write(graphviz_output(source, sys.argv[-1][2:]))\n"
         )
         program.chmod(0o755)
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
@@ -711,9 +710,14 @@ def test_without_pygraphviz_the_dot_program_or_a_clear_error(with_program, tmp_p
 
 
 def test_a_failing_dot_program_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout_module.shutil, "which", lambda _: sys.executable)
-    with pytest.raises(RuntimeError, match="dot failed"):
-        layout_module._dot_program("digraph {}", "svg")
+    program = tmp_path / "dot"
+    program.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('no digraph')\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    if os.name == "posix":
+        with pytest.raises(RuntimeError, match="dot failed: no digraph"):
+            graphviz_output("digraph {}", "svg")
 
 
 def test_many_threads_draw_at_once():
