@@ -110,7 +110,7 @@ class _Answer(BaseHTTPRequestHandler):
     def _check_host(self) -> None:
         """Only the names of this very address: a name rebound to 127.0.0.1 is another one."""
         port = self.server.server_port
-        given = self.headers.get_all("Host", [])
+        given = [text for name, text in self.headers.items() if name.lower() == "host"]
         if len(given) != 1 or given[0].lower() not in (f"{HOST}:{port}", f"localhost:{port}"):
             raise self._problem(HTTPStatus.FORBIDDEN, "host", host=f"{HOST}:{port}")
 
@@ -183,6 +183,9 @@ class _Answer(BaseHTTPRequestHandler):
 
     def _send(self, status: HTTPStatus, document: str) -> None:
         body = document.encode()
+        # up to Python 3.13 a line that cannot be read counts as HTTP/0.9, which has no headers:
+        # the answer would lack all that keeps others from framing it
+        self.request_version = self.protocol_version
         self.send_response(status)
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", "GET")

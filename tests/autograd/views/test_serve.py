@@ -197,6 +197,23 @@ def test_a_language_alone_asks_for_what_the_server_began_with(server):
         assert f'data-t="serve_show">{shown}<' in body
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET / HTTP/9", b"400"),
+        (b"GET / HTTP/3.0", b"505"),
+        (b"GET /", b"403"),
+        (b"A B C D", b"400"),
+        (b"\x16\x03", b"400"),
+    ],
+)
+def test_what_is_no_request_is_answered_as_safely_as_any_other(server, line, status):
+    head = raw(server, line + b"\r\n\r\n").partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"HTTP/1.0 " + status)
+    assert b"\r\nX-Frame-Options: DENY\r\n" in head
+    assert b"\r\nContent-Security-Policy: default-src 'none'" in head
+
+
 @pytest.mark.parametrize("request_", [b"BREW / HTTP/1.1\r\n", b"GET / HTTP/9\r\n", b"\x16\x03\r\n"])
 def test_a_line_is_closed_after_a_refusal(server, request_):
     keep = b"Connection: keep-alive\r\n\r\n"
