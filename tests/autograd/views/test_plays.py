@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 
 from autograd import Value, scope, topological_order, trace
+from autograd.views.handed import told_trace
 from autograd.views.plays import (
     MOST_MOVES,
     Passes,
@@ -232,3 +233,12 @@ def test_moments_are_the_same_whichever_way_one_comes():
     passes.step()
     forwards = [passes.moment(i) for i in range(len(passes.moves) + 1)]
     assert forwards == [passes.moment(i) for i in reversed(range(len(passes.moves) + 1))][::-1]
+
+
+def test_a_count_that_javascript_cannot_hold_is_told_as_its_digits():
+    node = Value(1.0)
+    for _ in range(54):
+        node = node + node
+    told = told_trace(trace(node))["ways"]
+    # a number of JavaScript is exact up to 2**53 - 1
+    assert told == [str(2**54), str(2**53), *(2**k for k in reversed(range(53)))]
