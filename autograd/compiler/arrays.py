@@ -231,9 +231,9 @@ def in_turn(*columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
 
 def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
     """Per block whether the ends need it; the leaves always."""
-    needed = np.zeros(len(program), np.bool_)
-    needed[kept := [PARAMETERS, INPUTS, CONSTANTS, *ends]] = True
-    last = max(kept)
+    kept = [PARAMETERS, INPUTS, CONSTANTS, *ends]
+    needed, last = np.zeros(len(program), np.bool_), max(kept)
+    needed[kept] = True
     for start in range(last // CHUNK * CHUNK, -1, -CHUNK):
         rows = np.arange(start, min(start + CHUNK, last + 1))
         readers, blocks = readings(program, rows)

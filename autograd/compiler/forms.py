@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -36,13 +35,8 @@ _ARITY = {CODE[word]: arity for word, arity in ELEMENTWISE.items()}
 _UNKNOWN = CODE["exp"]
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A row with the kinds of its operands."""
-
-    number: int
-    kind: int
-    """Of the result."""
+Form: TypeAlias = tuple[int, int]
+"""A row with the kinds of its operands: its number, and the kind of the result."""
 
 
 class Columns(NamedTuple):
@@ -117,7 +111,7 @@ class Forms:
         result = picks[y.index][1]
         self._forms.extend((len(operands), result, *runs[0], *runs[1], *payments))
         self.__dict__.pop("columns", None)
-        return Form(len(self._forms) // 8 - 1, kind)
+        return len(self._forms) // 8 - 1, kind
 
     def _write(
         self, trial: Recorder, made: Sequence[int], picks: dict[int, Any], kind: int

@@ -11,7 +11,7 @@ are planned in columns.
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -70,10 +70,9 @@ class Places:
         """The operations that are not single."""
         self.of = array("q", bytes(8 * len(program)))
         """Of each block; 0 where `room` has to be made first."""
-        last, uses = self._readers(over, regions.inner)
-        self.read_once = {*np.flatnonzero(over & (uses == 1)).tolist()}
+        self.read_once: set[int]
         """What is summed over the rows and goes to one place."""
-        self._hand_out(*self._turns(regions, last))
+        self._hand_out(*self._turns(regions, self._last_readers(over, regions.inner)))
         out.settle(rows)
         places = np.frombuffer(self.of, np.int64)
         varies = places > 0
@@ -145,26 +144,24 @@ class Places:
         blocks[~are_done], blocks[are_done] = rooms, falling[: len(blocks) - len(rooms)]
         return blocks, sizes[blocks], are_done
 
-    def _readers(self, over: npt.NDArray[np.bool_], inner: Iterable[int]) -> tuple[Small, Small]:
-        """Who reads each block last (nobody ever: as many as there are).
-
-        And how many read what is summed over the rows.
-        """
+    def _last_readers(self, over: npt.NDArray[np.bool_], inner: Iterable[int]) -> Small:
+        """Who reads each block last (nobody ever: as many as there are)."""
         program, count = self.program, len(self.program)
-        last, uses = np.zeros((2, count), np.int32)
+        last = np.zeros(count, np.int32)
         tables, elsewhere = np.where(over, np.uint8(ROWS), self.tables), np.zeros(count, np.bool_)
-        kept = self._bases[ends_of(program)]
+        kept = self._bases[ends_of(program)].tolist()
+        summed = Counter([*kept, *kept])
         for start in range(0, count, PIECE):  # there may be millions
             rows = start + np.flatnonzero(~self._is_view[start : start + PIECE])
             readers, blocks = readings(program, rows)
             blocks = self._bases[blocks]
-            np.add.at(uses, blocks[over[blocks]], 1)
+            summed.update(blocks[over[blocks]].tolist())
             last[blocks] = readers  # which come in order: the last one stays
             elsewhere[blocks[tables[readers] != self.tables[blocks]]] = True
-        uses[kept] += 2
+        self.read_once = {k for k, uses in summed.items() if uses == 1}
         last[[INPUTS, *kept, *inner]] = count
         last[(last == 0) | elsewhere | ~program.varying & (self._kernels == 0)] = count
-        return last, uses
+        return last
 
     # -- single operations ----------------------------------------------------------------------
 

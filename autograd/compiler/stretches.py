@@ -129,8 +129,8 @@ class Singles:
                 return number, node
             operands += given
             numbers.append(number)
-            forms.append(form.number)
-            kinds[number] = form.kind
+            number_of_form, kinds[number] = form
+            forms.append(number_of_form)
             if len(numbers) >= LONGEST:
                 self.record()
         return None
