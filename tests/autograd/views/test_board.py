@@ -641,11 +641,13 @@ class TestCamera:
         for _ in range(200):
             x = x * 1.01 + 0.1
         tab = opened(trace(x), "#by=edge", reduced_motion="reduce")
-        look = "return [board.camera.scale, rect(board.boxes[given[0]].element), frame()]"
+        look = """const [{ element }, whole] = [board.boxes[given[0]], rect(board.svg)];
+            return [board.camera.scale, rect(element), frame(), whole];"""
         first = camera(tab, "return board.boxes.findIndex(({ nodes }) => nodes?.includes(0))")
-        scale, box, view = camera(tab, look, first)
+        scale, box, view, whole = camera(tab, look, first)
         assert scale >= 0.62
         assert view["left"] <= box["left"] < box["right"] <= view["right"]
+        assert middle(whole)[1] == pytest.approx(middle(view)[1], abs=1.5)
         tab.keyboard.press("0")
         assert camera(tab, look, first)[0] == pytest.approx(0.1)
 

@@ -693,7 +693,7 @@ class TestEdits:
             const look = () => [String(viewer.story.values.at(-1)), reset.disabled];
             go(`step=99&set=${given[0]}:4`);
             const found = [look()];
-            some("input[data-leaf]").value = "5";
+            some("input[data-leaf][inputmode=decimal]").value = "5";
             some("input[data-leaf]").dispatchEvent(new Event("input"));
             found.push(look());
             reset.click();

@@ -179,6 +179,7 @@ def test_lines_between_cards_that_stay_keep_their_shape(opened, graph):
     tab = opened(story)
     base, *mixtures = tab.evaluate(f"(links) => {{ {OPEN} return links.map(open) }}", links)
     laid = {tuple(wire["edges"]): wire["curve"] for wire in base["wires"] if wire["edges"]}
+    pills = {tuple(wire["edges"]): wire["pill"] for wire in base["wires"]}
     stayed = 0
     for seen in mixtures:
         whole = {card["nodes"][0] for card in seen["cards"] if len(card["nodes"]) == 1}
@@ -187,6 +188,9 @@ def test_lines_between_cards_that_stay_keep_their_shape(opened, graph):
             if not edges or not {edges[0].consumer, edges[0].parent} <= whole:
                 continue
             was, now = laid[tuple(wire["edges"])], wire["curve"]
+            crowded = [[pill["crowded"] for pill in drawn]
+                       for drawn in (pills[tuple(wire["edges"])], wire["pill"])]  # fmt: skip
+            assert crowded[0] == crowded[1]
             assert len(now) == len(was)
             for near, end in ((2, 0), (-4, -2)):
                 for k in (0, 1):
