@@ -635,6 +635,21 @@ class TestCamera:
         for taken, scale, out in camera(tab, IN_SIGHT):
             assert scale >= 0.62, taken
             assert max(out) <= 1, taken
+        stays = camera(
+            tab,
+            """return Array.from({ length: 40 }, (_, i) => {
+                const { x, y, scale } = board.camera;
+                viewer.go(200 + i);
+                const ids = new Set([...viewer.now().actors, ...viewer.now().payees]);
+                const acting = board.boxes.filter((box) => box.nodes?.some((id) => ids.has(id)));
+                const far = ["width", "height"].map((k) => board.size[k] / scale / 2 - 41);
+                const seen = acting.every((box) => box.left > x - far[0] && box.right < x + far[0]
+                    && box.top > y - far[1] && box.bottom < y + far[1]);
+                const now = board.camera;
+                return [seen, now.x === x && now.y === y && now.scale === scale];
+            });""",
+        )
+        assert {still for seen, still in stays if seen} == {True}
 
     def test_begins_where_things_begin_if_too_little_could_be_seen_at_once(self, opened):
         x = Value(0.5, label="x")
