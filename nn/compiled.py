@@ -114,7 +114,8 @@ class CompiledEngine:
 
     @uncollected()
     def check(self) -> None:
-        """Compare with the eager engine, where training ended; ``save`` was called just before."""
+        """Compare with the eager engine, where training ended."""
+        self.save()
         _hold_against_eager(self.task, self._program, self._params, self._rows)
 
     def save(self) -> None:

@@ -117,10 +117,7 @@ class Engine(Protocol):
         """The mean loss and the mean metrics, by the averaged weights where there are any."""
 
     def check(self) -> None:
-        """NotAsEagerError unless the eager engine gives the same numbers, where training ended.
-
-        What was learned has been saved.
-        """
+        """NotAsEagerError unless the eager engine gives the same numbers, where training ended."""
 
     def save(self) -> None:
         """Put what was learned into the model, the optimiser and the average."""
