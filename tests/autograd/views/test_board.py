@@ -724,6 +724,8 @@ class TestCamera:
         )
         assert view["left"] < x < view["right"]
         assert view["top"] < y < view["bottom"]
+        assert view["left"] - 1 <= min(card["left"] for card in cards)
+        assert view["right"] + 1 >= max(card["right"] for card in cards)
         assert camera(tab, f"viewer.go(150); {look}", inside)[2] == scale
         shaken = """return [5, 4].map((by) => {
                 const fold = board.svg.querySelector("g.fold.layer");
