@@ -190,7 +190,9 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
     order[0].grad = seed
     for node, before in zip(order, held):
         debt, left, right = node.grad, node._left, node._right
-        if right is not None:
+        if not debt and not node.requires_grad:
+            node.grad = before  # frozen later: 0 times an infinite partial is no payment
+        elif right is not None:
             if left.requires_grad:
                 left.grad += debt * node._by_left
             if right.requires_grad:

@@ -345,6 +345,16 @@ def test_nothing_is_paid_behind_a_result_that_was_frozen_since(create_graph: boo
     assert (float(w.grad), float(x.grad)) == (0.0, 7.0)
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_an_infinite_slope_behind_a_frozen_result_is_not_paid(create_graph: bool) -> None:
+    w, x, constant = Value(0.0), Value(2.0), Value(3.0, requires_grad=False)
+    y = 0.5 / (w * constant)
+    y.requires_grad, y.grad = False, 9.0
+    (y * x + w).backward(create_graph=create_graph)
+    assert (float(w.grad), float(x.grad)) == (1.0, math.inf)
+    assert (y.grad, constant.grad) == (9.0, 0.0)
+
+
 def test_the_seed_may_be_a_value() -> None:
     x = Value(3.0)
     (x * x).backward(Value(2.0))
