@@ -726,6 +726,8 @@ class TestCamera:
         assert view["top"] < y < view["bottom"]
         assert view["left"] - 1 <= min(card["left"] for card in cards)
         assert view["right"] + 1 >= max(card["right"] for card in cards)
+        assert view["top"] - 1 <= min(card["top"] for card in cards)
+        assert view["bottom"] + 1 >= max(card["bottom"] for card in cards)
         assert camera(tab, f"viewer.go(150); {look}", inside)[2] == scale
         shaken = """return [5, 4].map((by) => {
                 const fold = board.svg.querySelector("g.fold.layer");

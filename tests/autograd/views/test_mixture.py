@@ -72,6 +72,26 @@ def test_everything_is_in_its_place(opened, graph):
         _Picture(story, seen, link, known).check()
 
 
+def test_what_is_folded_within_a_folded_box_is_not_seen(opened):
+    tab = opened(trace(nested()))
+    links = [f"level=0&boxes={boxes}" for boxes in ("0", "0,1", "0,1,2", "0,1,2,3", "0,3")]
+    outer, one, two, all_of_them, others = tab.evaluate(
+        f"(links) => {{ {OPEN} return links.map(open) }}", links
+    )
+    assert outer == one == two
+    assert all_of_them == others
+
+
+def test_folded_boxes_are_read_in_their_order(opened):
+    tab = opened(trace(network()))
+    links = ["level=2", "level=0&boxes=3,4,5"]
+    at_a_level, mixed = tab.evaluate(f"(links) => {{ {OPEN} return links.map(open) }}", links)
+    neurons = [card["nodes"] for card in at_a_level["cards"] if len(card["nodes"]) > 1]
+    folded = [card["nodes"] for card in mixed["cards"] if len(card["nodes"]) > 1]
+    assert len(folded) == 3
+    assert folded == [nodes for nodes in neurons if nodes in folded]
+
+
 class _Picture:
     def __init__(self, story, seen, link, known):
         self.story, self.seen, self.link, self.known = story, seen, link, known
