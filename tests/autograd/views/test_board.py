@@ -20,6 +20,7 @@ from autograd.views.plays import impatient, path_by_path, paying_back
 from autograd.views.scene import scene
 from autograd.views.text import number
 from autograd.views.words import show
+from tests.waiting import until
 
 LOOK = """
 const seen = ["now", "payee", "used", "walked", "unknown", "minus", "weight", "crowded"];
@@ -549,7 +550,7 @@ class TestCamera:
         small.keyboard.down("Control")
         small.mouse.wheel(0, -200)
         small.keyboard.up("Control")
-        small.wait_for_function("document.querySelector('.stage').classList.contains('grabbable')")
+        until(small, "document.querySelector('.stage').classList.contains('grabbable')")
         zoomed = camera(small, "return card(0)")
         scaled(before, zoomed, at, math.exp(0.5))
         small.mouse.down()
@@ -562,7 +563,7 @@ class TestCamera:
             (middle(zoomed)[0] + 50, middle(zoomed)[1] - 10), abs=0.5
         )
         small.mouse.wheel(0, 100)
-        small.wait_for_function("document.querySelector('.payback').payback.board.camera.scale < 2")
+        until(small, "document.querySelector('.payback').payback.board.camera.scale < 2")
         scaled(moved, camera(small, "return card(0)"), at, math.exp(-0.25))
 
     def test_two_fingers(self, small):

@@ -15,6 +15,7 @@ from autograd.views.formats import png
 from autograd.views.frames import animation
 from autograd.views.notebook import FITTING, GROW, trace_bundle, value_bundle
 from autograd.views.page import page
+from tests.waiting import until
 
 CELLS = (
     'from autograd import Value, trace\na, b = Value(2.0, label="a"), Value(1.0, label="b")',
@@ -80,12 +81,8 @@ def test_frame_in_a_real_browser(browser, tmp_path):
     tab = browser.new_page()
     tab.goto(path.as_uri())
     inside = tab.frame_locator("iframe")
-    tab.wait_for_function(
-        "() => { const f = document.querySelector('iframe'); return parseInt"
-        "(f.style.height) !== HEIGHT }".replace(
-            "HEIGHT", re.search(r"height:(\d+)px", told["text/html"])[1]
-        )
-    )
+    begun = re.search(r"height:(\d+)px", told["text/html"])[1]
+    until(tab, f"parseInt(document.querySelector('iframe').style.height) !== {begun}")
     whole = inside.locator("html").evaluate("page => [page.scrollHeight, page.clientHeight]")
     assert whole[0] <= whole[1] + 1
     inside.locator('[data-action="last"]').click()
@@ -164,20 +161,20 @@ def test_a_page_is_asked_for_its_height_and_follows_the_notebooks_theme(browser,
     path.write_text(f"<!doctype html><body>{in_a_theme(output)}", "utf-8")
     tab = browser.new_context(color_scheme="null").new_page()
     tab.goto(path.as_uri())
-    tab.wait_for_function("window.spoken")
+    until(tab, "window.spoken")
     begun = re.search(r"width:100%;height:(\d+px);border:0", output)[1]
     held = tab.locator("iframe")
     assert held.evaluate("frame => frame.style.height") == begun
     tab.evaluate("(0, eval)(document.querySelector('.later').textContent)")
-    tab.wait_for_function(f"document.querySelector('iframe').style.height !== '{begun}'")
+    until(tab, f"document.querySelector('iframe').style.height !== '{begun}'")
     ground = "getComputedStyle(document.body).backgroundColor"
     inside = held.element_handle().content_frame()
     light = inside.evaluate(ground)
     tab.evaluate("document.body.className = 'dark'")
-    inside.wait_for_function(f"{ground} !== '{light}'")
+    until(inside, f"{ground} !== '{light}'")
     dark = inside.evaluate(ground)
     tab.evaluate("document.body.className = ''")
-    inside.wait_for_function(f"{ground} === '{light}'")
+    until(inside, f"{ground} === '{light}'")
     brightness = [sum(map(int, re.findall(r"\d+", found)[:3])) for found in (light, dark)]
     assert brightness[0] > 3 * 200
     assert brightness[1] < 3 * 60
@@ -194,7 +191,7 @@ def test_a_wide_picture_is_not_cut_where_it_is_shown_as_an_image(browser):
         image = f'<img src="data:image/svg+xml;base64,{data}">'
         for shown in (image, svg):  # as JupyterLab has it, and as VS Code has it
             tab.set_content(f'<!doctype html><div style="width:640px">{shown}</div>')
-            tab.wait_for_function("document.images[0]?.complete ?? true")
+            until(tab, "document.images[0]?.complete ?? true")
             box = tab.locator("div > *").bounding_box()
             width, height = map(float, re.search(r'viewBox="([^"]*)"', svg)[1].split()[2:])
             assert box["width"] == pytest.approx(width if sized else 640, abs=1)

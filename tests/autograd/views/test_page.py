@@ -40,6 +40,7 @@ from autograd.views.text import number
 from autograd.views.words import formula, show, sum_of
 from tests.strategies import nested
 from tests.truth import SPECIAL
+from tests.waiting import until
 
 HOSTILE = (
     "<script>document.title='broken'</script>",
@@ -860,9 +861,7 @@ class TestNetwork:
                 "(link) => { location.hash = link }",
                 f"step=999&level={level}&boxes={','.join(boxes)}",
             )
-            tab.wait_for_function(
-                "(l) => document.querySelector('.zoom select').value == l", arg=level
-            )
+            until(tab, f"document.querySelector('.zoom select').value == {level}")
             told = tab.evaluate(PICTURE)
             nodes = sorted(i for card in told["cards"] for i in card["nodes"])
             assert nodes == [node.id for node in story.nodes]
@@ -888,7 +887,7 @@ class TestNetwork:
         assert tab.locator("g.fold.layer").count() == 1
         tab.locator(".zoom select").select_option("0")
         assert tab.locator("g.fold").count() == 0
-        tab.wait_for_function("() => location.hash.includes('level=0')")
+        until(tab, "location.hash.includes('level=0')")
         tab.evaluate("(link) => { location.hash = link }", link)
         tab.locator("g.fold.layer").wait_for()
         assert tab.evaluate("document.querySelector('.payback').payback.state.boxes.size") == 1
