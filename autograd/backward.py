@@ -191,7 +191,7 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
     for node, before in zip(order, held):
         debt, left, right = node.grad, node._left, node._right
         if not debt and not node.requires_grad:
-            node.grad = before  # frozen later: 0 times an infinite partial is no payment
+            node.grad = before  # a constant, or frozen since: 0 times infinity is no payment
         elif right is not None:
             if left.requires_grad:
                 left.grad += debt * node._by_left

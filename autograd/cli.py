@@ -353,7 +353,8 @@ def _reason(error: OSError, lang: str) -> str:
 # --- printing ------------------------------------------------------------------------------------
 
 NARROWEST, NARROWEST_COLUMN, GAP = 20, 9, 3
-"""Columns of text; a smaller terminal folds the lines itself, which loses nothing."""
+"""Columns of text, and between columns of a table; a smaller terminal folds the lines itself, which
+loses nothing."""
 
 
 def _open_closed_streams() -> None:

@@ -22,12 +22,11 @@ from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
 from math import frexp, inf, isfinite, isnan, ldexp
-from typing import Literal
 
 from autograd.backward import gradients, topological_order
+from autograd.check import Verdict
 from autograd.value import FLOATS, Value
 
-Verdict = Literal["ok", "kink", "open", "wrong"]
 STEP = sys.float_info.epsilon ** (1 / 3)
 RELATIVE, ABSOLUTE = 1e-5, 1e-7
 JUMP = 1e-3

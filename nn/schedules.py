@@ -1,8 +1,8 @@
 """Learning-rate schedules: how the length of a step changes as training goes on.
 
 A *schedule* is a function from the number of steps done, 0, 1, 2 …, to the learning rate of the
-next one.  It may take the total number of steps as a second argument, which ``fit`` knows.  Those
-made here refuse rates below 0 and such as are not finite::
+next one; it may take the total number of steps as a second argument, which ``fit`` knows.  Those
+made here refuse rates below 0 and such as are not finite.  For instance::
 
     fit(..., schedule=linear(1.0, 0.1))               # from 1.0 towards 0.1 over the whole training
     fit(..., schedule=warmup(100, cosine(3e-3)))      # 100 steps up, then a half cosine down to 0

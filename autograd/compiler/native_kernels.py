@@ -156,7 +156,6 @@ def _elementwise(k: _Kernel, name: str) -> None:
 
 def _reduce(k: _Kernel, combine: Callable[..., Vector]) -> None:
     """dst[i] = a[i, 0] … a[i, m - 1] combined in order, row by row."""
-
     e = k.e
 
     def row(i: Whole) -> None:

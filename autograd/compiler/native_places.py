@@ -70,9 +70,9 @@ class Places:
         """The operations that are not single."""
         self.of = array("q", bytes(8 * len(program)))
         """Of each block; 0 where `room` has to be made first."""
-        self.read_once: set[int]
+        last, self.read_once = self._readers(over, regions.inner)
         """What is summed over the rows and goes to one place."""
-        self._hand_out(*self._turns(regions, self._last_readers(over, regions.inner)))
+        self._hand_out(*self._turns(regions, last))
         out.settle(rows)
         places = np.frombuffer(self.of, np.int64)
         varies = places > 0
@@ -144,8 +144,9 @@ class Places:
         blocks[~are_done], blocks[are_done] = rooms, falling[: len(blocks) - len(rooms)]
         return blocks, sizes[blocks], are_done
 
-    def _last_readers(self, over: npt.NDArray[np.bool_], inner: Iterable[int]) -> Small:
-        """Who reads each block last (nobody ever: as many as there are)."""
+    def _readers(self, over: npt.NDArray[np.bool_], inner: Iterable[int]) -> tuple[Small, set[int]]:
+        """Who reads each block last (nobody ever: as many as there are), and which of what is
+        summed over the rows is read but once."""
         program, count = self.program, len(self.program)
         last = np.zeros(count, np.int32)
         tables, elsewhere = np.where(over, np.uint8(ROWS), self.tables), np.zeros(count, np.bool_)
@@ -158,10 +159,9 @@ class Places:
             summed.update(blocks[over[blocks]].tolist())
             last[blocks] = readers  # which come in order: the last one stays
             elsewhere[blocks[tables[readers] != self.tables[blocks]]] = True
-        self.read_once = {k for k, uses in summed.items() if uses == 1}
         last[[INPUTS, *kept, *inner]] = count
         last[(last == 0) | elsewhere | ~program.varying & (self._kernels == 0)] = count
-        return last
+        return last, {k for k, uses in summed.items() if uses == 1}
 
     # -- single operations ----------------------------------------------------------------------
 

@@ -116,10 +116,10 @@ class Roller:
         self.singles = singles = Singles(self.tape, self.group_of, self.slots, self._unpaid)
         self.blocks = singles.blocks
         is_large = len(found) > MANY
-        small = SMALL if is_large and nodes < 2 * len(found) else 1
         entries: Iterator[tuple[int, Found]] = iter(enumerate(found, 3))
-        if small > 1 and Group in {*map(type, found)}:
-            entries = numbered(found, self.group_of, small)
+        # a look at all types takes less than to go through a million single nodes for nothing
+        if is_large and nodes < 2 * len(found) and Group in {*map(type, found)}:
+            entries = numbered(found, self.group_of, SMALL)
         while rest := singles.note(entries) if is_large else next(entries, None):
             number, entry = rest
             singles.record()

@@ -110,6 +110,7 @@ class _Answer(BaseHTTPRequestHandler):
     def _check_host(self) -> None:
         """Only the names of this very address: a name rebound to 127.0.0.1 is another one."""
         port = self.server.server_port
+        # a plain dict where a line names no protocol, from Python 3.14 on
         given = [text for name, text in self.headers.items() if name.lower() == "host"]
         if len(given) != 1 or given[0].lower() not in (f"{HOST}:{port}", f"localhost:{port}"):
             raise self._problem(HTTPStatus.FORBIDDEN, "host", host=f"{HOST}:{port}")
