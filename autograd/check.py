@@ -24,6 +24,8 @@ from autograd.value import Value, as_value, constant
 Verdict: TypeAlias = Literal["ok", "kink", "open", "wrong"]
 
 _EPSILON = sys.float_info.epsilon
+MANY = 100
+"""How many times what passes for equal is more than rounding, at any distance we look from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,9 @@ class InputCheck:
     """|analytic - numeric|"""
     step: float
     verdict: Verdict
-    """"kink": the slopes on the two sides differ, and the derivative is one between them; "open": f
-    is no finite number here or a step away, so that differences decide nothing."""
+    """"kink": the slopes on the two sides differ, and the derivative is one between them; "open":
+    f jumps here, or is no finite number here or a step away, or the derivative is nan at a kink, so
+    that differences decide nothing."""
 
     @property
     def ok(self) -> bool:
@@ -212,16 +215,41 @@ def _disagreement(
     slope: float,
     close: float,
 ) -> Verdict:
-    """A kink where the slopes on the two sides of a number differ, with this one between them.
+    """What a derivative is that differences do not confirm.
 
-    Those of a smooth function come together as the step gets shorter.
+    The values on the two sides of a number, and so the slopes, come together as the step gets
+    shorter, unless there is a jump or a kink.
     """
-    middle, apart, sides = f(numbers), [], []
-    for h in (step, step / 4):
-        sides = [(f(_moved(numbers, i, numbers[i] + s)) - middle) / s for s in (-h, h)]
-        if not all(map(isfinite, sides)):
-            return "open"
-        apart.append(max(sides) - min(sides))
-    # a curve bends less within a quarter of the step, a kink does not
-    between = min(sides) - close <= slope <= max(sides) + close
-    return "kink" if between and apart[1] > close and apart[1] > apart[0] / 2 else "wrong"
+    here = f(numbers)
+    (a, b), (c, d) = (
+        [f(_moved(numbers, i, numbers[i] + s)) for s in (-h, h)] for h in (step, step / 4)
+    )
+    far = ((here - a) / step, (b - here) / step)
+    near = ((here - c) / (step / 4), (d - here) / (step / 4))
+    if not all(map(isfinite, (*far, *near))):
+        return "open"
+    clearly = MANY * close
+    left = _spread(c, here, d)
+    if left > clearly * step and left > 0.75 * _spread(a, here, b):
+        # of a jump nothing can be said, but beside it there are slopes
+        beside = ((c - a) / (0.75 * step), (b - d) / (0.75 * step))
+        return "open" if isnan(slope) or _within(slope, beside, 1e-3) else "wrong"
+    if isnan(slope):
+        return "open" if is_kink(far, near, clearly) else "wrong"
+    return "kink" if is_kink(far, near, close) and _within(slope, near, close) else "wrong"
+
+
+def is_kink(far: Sequence[float], near: Sequence[float], close: float) -> bool:
+    """Whether slopes to the left and right differ nearer to a number as much as farther from it.
+
+    Those of a curve come together: it bends less within a part of the step.
+    """
+    return _spread(*near) > max(close, _spread(*far) / 2)
+
+
+def _spread(*numbers: float) -> float:
+    return max(numbers) - min(numbers)
+
+
+def _within(slope: float, sides: Sequence[float], slack: float) -> bool:
+    return min(sides) - slack <= slope <= max(sides) + slack

@@ -11,7 +11,8 @@ waist's is the leaf's: the time is linear in the length of a chain.
 
 A difference across a *kink* is no derivative: there the row states by convention what its partial
 is, between the slopes of the two sides.  Such a disagreement is told apart from a mistake.  And
-where the function jumps, or is no finite number, differences decide nothing: the verdict is *open*.
+where the function jumps or is no finite number, or has a kink at which our slope is no number
+either, differences decide nothing: the verdict is *open*.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from heapq import heappop, heappush
 from math import frexp, inf, isfinite, isnan, ldexp
 
 from autograd.backward import gradients, topological_order
-from autograd.check import Verdict
+from autograd.check import MANY, Verdict, is_kink
 from autograd.value import FLOATS, Value
 
 STEP = sys.float_info.epsilon ** (1 / 3)
 RELATIVE, ABSOLUTE = 1e-5, 1e-7
 JUMP = 1e-3
-"""By how much a partial changes within one step before we call it a kink."""
+"""By how much a partial changes within one step before we call it a kink, a value a jump."""
+NEARER = 1 / 16
+"""The share of a step within which a curve is all but straight and a kink as sharp as before."""
+NEAREST = 2**-20
+"""The share of a step within which next to nothing happens but a jump."""
 FAR = 100
 """How many nodes a change goes on for, at least, before a waist ends it."""
 
@@ -63,15 +67,21 @@ def differences(root: Value, leaves: Sequence[Value]) -> list[Difference]:
 
 
 def _compared(replay: _Replay, leaf: Value, analytic: float) -> Difference:
-    found = replay.slopes(leaf, STEP * max(abs(leaf.data), 1.0))
+    step = STEP * max(abs(leaf.data), 1.0)
+    found = replay.slopes(leaf, step)
     numeric, sides = found.across, (found.left, found.right)
     error = abs(analytic - numeric)
     same = analytic == numeric or (isnan(analytic) and isnan(numeric))
     # an infinite difference is within a share of itself of anything
     if same or error <= ABSOLUTE + RELATIVE * abs(numeric) < inf:
         return Difference(leaf, analytic, numeric, 0.0 if same else error, "ok", sides)
-    kinks = found.kinks() if _between(analytic, sides) else ()
-    told = all(map(isfinite, (numeric, *sides))) and not found.jumps()
+    jumps = found.jumps()
+    kinks = found.kinks() if not jumps and _between(analytic, sides) else ()
+    told = all(map(isfinite, (numeric, *sides))) and not jumps
+    if told and isnan(analytic):
+        nearer = replay.slopes(leaf, NEARER * step)
+        close = ABSOLUTE + RELATIVE * abs(numeric)
+        told = not is_kink(sides, (nearer.left, nearer.right), MANY * close)
     verdict: Verdict = "kink" if kinks else "wrong" if told else "open"
     return Difference(leaf, analytic, numeric, error, verdict, sides, kinks)
 
@@ -95,7 +105,7 @@ class _Slopes:
     kinks: Callable[[], tuple[Value, ...]]
     """The operations with a convention whose own partials jump between the two sides."""
     jumps: Callable[[], bool]
-    """Whether an operation itself jumps there, as a comparison does, which no partial tells."""
+    """Whether an operation itself jumps there, as a comparison does."""
 
     def beyond(self, waist: _Slopes) -> _Slopes:
         """The slopes of the root, if these are those of a waist and the waist's are given."""
@@ -166,7 +176,7 @@ class _Replay:
             (here - back) / step,
             (ahead - here) / step,
             lambda: self._kinks(sides),
-            lambda: any(map(partial(self._is_jump, sides), sides.above)),
+            lambda: self._has_jump(sides),
         )
 
     def _at_waist(self, waist: int, move: float) -> _Slopes:
@@ -212,12 +222,19 @@ class _Replay:
             if _jumps(self._partials(i, sides.below), self._partials(i, sides.above))
         )
 
-    def _is_jump(self, sides: _Sides, i: int) -> bool:
-        """Whether a node has another value on the other side, though nothing of it has a slope."""
-        row = self.order[i].primitive
-        if i == sides.start or not (row and row.public) or sides.below[i] == sides.above[i]:
-            return False
-        return not any((*self._partials(i, sides.below), *self._partials(i, sides.above)))
+    def _has_jump(self, sides: _Sides) -> bool:
+        """Whether a node's values are as far apart when the leaf hardly moves."""
+        nearest = self._both_sides(sides.start, NEAREST * sides.step, sides.end)
+        reach = {i: (self._spread(i, sides), self._spread(i, nearest)) for i in sides.above}
+        return any(
+            JUMP * max(1.0, abs(self.values[i])) < far < inf and near > far / 2
+            for i, (far, near) in reach.items()
+            if i != sides.start
+        )
+
+    def _spread(self, i: int, sides: _Sides) -> float:
+        values = (sides.below[i], self.values[i], sides.above[i])
+        return max(values) - min(values)
 
     def _value(self, i: int, changed: dict[int, float]) -> float:
         row = self.order[i].primitive
@@ -235,6 +252,6 @@ class _Replay:
 def _jumps(left: Sequence[float], right: Sequence[float]) -> bool:
     """Whether any partial is another one on the other side, or none at all."""
     return any(
-        not (isfinite(a) and isfinite(b)) or abs(a - b) > JUMP * max(1.0, abs(a), abs(b))
+        isfinite(a) != isfinite(b) or abs(a - b) > JUMP * max(1.0, abs(a), abs(b))
         for a, b in zip(left, right)
     )

@@ -158,7 +158,7 @@ def parse_number(text: str) -> float:
         hint = ["decimal point"] if comma else []
         raise ExpressionError(["no number", *hint], word=_quoted(text)) from None
     if isinf(value) and "inf" not in text.lower():
-        raise ExpressionError(["too large"], word=_quoted(text))
+        raise ExpressionError(["too large", "write inf"], word=_quoted(text))
     return value
 
 
@@ -414,7 +414,9 @@ class _Parser:
         try:
             value = parse_number(token.text)
         except ExpressionError as error:
-            raise self.wrong(error.keys, token, **error.words) from None
+            # inf is no number in a formula: it would be a name
+            keys = ["name inf" if key == "write inf" else key for key in error.keys]
+            raise self.wrong(keys, token, **error.words) from None
         self.emit(0, lambda: Value(value, requires_grad=False))
         return None
 

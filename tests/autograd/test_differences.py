@@ -2,16 +2,21 @@
 
 import functools
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from autograd import (
     Value,
     absolute,
+    arctan2,
     check_grads,
+    equal,
     exp,
     gradients,
+    hypot,
     leaky_relu,
     less,
     log,
@@ -24,7 +29,8 @@ from autograd import (
     where,
 )
 from autograd.differences import differences
-from autograd.value import FLOATS
+from autograd.rules import TABLE
+from autograd.value import FLOATS, apply
 from tests.strategies import payback_operations, programs, result
 
 
@@ -112,6 +118,7 @@ def sides_of(a, b):
     [
         (sign, 0.0, "open"),
         (lambda x: less(x, 0.0) + x, 1.0, "open"),
+        (lambda x: where(equal(x, 0.0), 2.0, x), 0.0, "open"),  # only there
         (lambda x: sides_of(x, 0.0), 0.0, "open"),  # of the slopes 1 and 0 `where` has the second
         (lambda x: sum([sign(x), *[1.0] * 300], start=0.0 * x), 0.0, "open"),
         (lambda x: sides_of(x, 1.0) + wrong_by_one(x), 2.0, "wrong"),
@@ -127,6 +134,64 @@ def test_where_a_formula_jumps_differences_accuse_nobody(build, slope, verdict):
 def wrong_by_one(x):
     """A number that does not depend on x, and says that it does."""
     return Value(0.0, (x,), (1.0,), op="wrong")
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "slopes"),
+    [
+        (arctan2, (0.0, -1.0), (-1.0, 0.0)),  # on the cut the angle goes over from π to -π
+        (arctan2, (-0.0, -1.0), (-1.0, 0.0)),
+        (arctan2, (0.0, 0.0), (0.0, 0.0)),
+        (lambda x: 5.0 * sign(x) + x, (0.0,), (1.0,)),
+        # PyTorch has no number either for the slope of a cone at its tip
+        (hypot, (0.0, 0.0), (math.nan, math.nan)),
+        (lambda x, y: 3.0 * hypot(x, y) + x, (0.0, 0.0), (math.nan, math.nan)),
+    ],
+)
+def test_where_there_is_no_derivative_the_verdict_is_open(f, at, slopes):
+    leaves = [Value(x) for x in at]
+    for found in (differences(f(*leaves), leaves), check_grads(f, at).inputs):
+        assert [one.analytic for one in found] == pytest.approx(list(slopes), nan_ok=True)
+        assert {one.verdict for one in found} <= {"open", "ok"}
+        assert any(one.verdict == "open" for one in found)
+
+
+WRONG = {
+    "none at all": lambda slope: 0.0,
+    "no number": lambda slope: math.nan,
+    "infinite": lambda slope: math.inf,
+    "another sign": lambda slope: -slope,
+    "a little off": lambda slope: 1.01 * slope,
+    "far off": lambda slope: slope + 1000.0,
+}
+
+
+@given(
+    name=st.sampled_from([name for name in TABLE if name not in ("where", "take", "_largest")]),
+    wrong=st.sampled_from(sorted(WRONG)),
+    data=st.data(),
+)
+def test_where_differences_confirm_a_rule_they_convict_a_wrong_one(name, wrong, data):
+    row = TABLE[name]
+    domain = row.domain * (5 if row.variadic else 1)
+    at = [data.draw(st.floats(max(low, -50.0), min(high, 50.0))) for low, high in domain]
+
+    def broken(m, *args):
+        return tuple(WRONG[wrong](slope) for slope in row.partials(m, *args))
+
+    def f(row):
+        return lambda *xs: exp(0.1 * tanh(apply(row, *xs)))
+
+    leaves, other = [Value(x) for x in at], replace(row, partials=broken)
+    found, mistaken = (differences(f(row)(*leaves), leaves) for row in (row, other))
+    smooth = [
+        one.verdict == "ok" and one.sides == pytest.approx((one.numeric,) * 2, 1e-3)
+        for one in found
+    ]
+    for told in (mistaken, check_grads(f(other), at).inputs):
+        for one, right, is_smooth in zip(told, found, smooth, strict=True):
+            same = one.analytic == pytest.approx(right.analytic, 1e-4, 1e-4)
+            assert not is_smooth or same or one.verdict == "wrong"
 
 
 def test_a_leaf_of_another_graph_has_derivative_0():

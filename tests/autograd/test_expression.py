@@ -452,7 +452,12 @@ ALONE = "an expression gives one number, as in (…)[0]"
         ("2 3", "an operator is missing before '3'", 3),
         ("1)", "an operator is missing before ')'", 2),
         ("2a", "'2a' is no number; a product is written with *", 1),
-        ("1e999", "'1e999' is beyond the largest float; write inf if it is meant", 1),
+        (
+            "1e999",
+            "'1e999' is beyond the largest float, 1.8e308; "
+            "if infinity is meant, write a name and give it the value inf",
+            1,
+        ),
         ("(1", "'(' is never closed", 1),
         ("2 + [1", "'[' is never closed", 5),
         ("(1]", "')' or an operator is missing before ']'", 3),

@@ -41,6 +41,8 @@ TOLD = [
     ["paths", "a*a*a*a*a*a", "a=2", "--limit", "0"],
     ["paths", "a+0*b", "a=1", "b=2"],
     ["check", "a*b+2", "a=2", "b=-4"],
+    ["check", "arctan2(y, x) + hypot(a, b)", "y=0", "x=-1", "a=0", "b=0"],
+    ["show", "a*1e400", "a=1"],
     ["check", "relu(x)", "x=0"],
     ["check", "absolute(x)+x", "x=0"],
     *(["step", *SEED, "--mode", mode] for mode in ("backprop", "naive", "impatient", "passes")),
