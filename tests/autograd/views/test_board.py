@@ -388,6 +388,16 @@ def test_an_amount_travels_along_its_wire(opened, link, speed, milliseconds):
         assert re.fullmatch(r"translate\(-?\d+\.\d -?\d+\.\d\)", place)
 
 
+def test_an_amount_on_its_way_is_to_be_seen(opened):
+    """A pill with the number within it."""
+    tab = opened(trace(plain_graph()), "#by=edge&step=9", reduced_motion="reduce")
+    [pill, text] = camera(
+        tab, "return ['rect', 'text'].map((part) => rect(document.querySelector(`.coin ${part}`)))"
+    )
+    assert pill["left"] < text["left"] < text["right"] < pill["right"]
+    assert pill["top"] < middle(text)[1] < pill["bottom"]
+
+
 def test_of_a_layer_sixty_amounts_travel(opened):
     model = nn.MLP(8, [9, 1], activation="tanh", seed=1)
     story = trace(model([Value(0.1 * i, label=f"x{i}") for i in range(8)]))
@@ -468,6 +478,225 @@ def small(opened):
     tab = opened(trace(plain_graph()), "#step=9", reduced_motion="reduce")
     tab.locator(".stage").scroll_into_view_if_needed()
     return tab
+
+
+BARE = """
+const bare = (size, home, boxes) => {
+    const sides = ([left, top, right, bottom]) => ({ left, top, right, bottom });
+    board.size = { width: size[0], height: size[1] };
+    board.home = { x: home[0], y: home[1], width: home[2], height: home[3] };
+    board.away = new Set();
+    board.boxes = boxes.map((box, id) => ({ nodes: [id], ...sides(box), parts: [sides(box)],
+        element: document.createElement("i") }));
+    board.fit();
+};
+const at = (x, y, scale) => { board.camera = { x, y, scale }; };
+const place = () => [board.camera.x, board.camera.y, board.camera.scale];
+"""
+"""A board whose window, picture and boxes are numbers, so that the camera's place is one, too."""
+WINDOW = (400, 300)
+PICTURE = (100, 50, 4000, 3000)
+CARD = (1840, 1400, 2120, 1600)  # with the margin 360 wide and 280 high, about (1980, 1500)
+
+
+class TestSight:
+    STAYS = (
+        # in sight as far as to the edges of the window
+        *((x, 1500, 1) for x in (1960, 1980, 2000)),
+        *((1980, y, 1) for y in (1490, 1510)),
+        # as large as it is, if it can be read and all of it seen
+        (1980, 1500, 0.62),
+        (1980, 1500, 1.001),
+    )
+    MOVES = (
+        # as far as that side needs
+        ((1959.5, 1490, 1), (1980, 1490, 1)),
+        ((2000.5, 1490, 1), (1980, 1490, 1)),
+        ((1960, 1489.5, 1), (1960, 1500, 1)),
+        ((1960, 1510.5, 1), (1960, 1500, 1)),
+        # to four fifths of the size at which all of it is seen
+        ((1980, 1500, 0.6199), (1980, 1500, 0.8)),
+        ((1980, 1500, 0.1), (1980, 1500, 0.8)),
+        ((1980, 1500, 1.002), (1980, 1500, 0.8)),
+        ((1990, 1505, 0.1), (1980, 1500, 0.8)),
+    )
+    PLACES = (
+        # room for four fifths, down to what can be read; of what is too large for that, all
+        (PICTURE, (1780, 1400, 2200, 1600), (1990, 1500, 0.3), (1990, 1500, 0.64)),
+        (PICTURE, (1780, 1400, 2325, 1600), (1990, 1500, 0.3), (2052.5, 1500, 0.62)),
+        (PICTURE, (1540, 1400, 2460, 1600), (2000, 1500, 0.27), (2000, 1500, 0.4)),
+        (PICTURE, (1540, 1400, 2460, 1600), (2000, 1500, 0.3), (2000, 1500, 0.3)),
+        (PICTURE, (1540, 1400, 2460, 1600), (2000, 1500, 0.45), (2000, 1500, 0.4)),
+        (PICTURE, (1900, 1140, 2000, 1660), (1950, 1400, 0.3), (1950, 1400, 0.5)),
+        (PICTURE, (0, 0, 9000, 9000), (2100, 1550, 0.3), (2100, 1550, 0.1)),
+        # never beyond the picture, as long as it fills the window
+        (PICTURE, (150, 90, 190, 130), (2000, 1500, 0.3), (350, 237.5, 0.8)),
+        (PICTURE, (4000, 2960, 4060, 3000), (2000, 1500, 0.3), (3850, 2862.5, 0.8)),
+        ((0, 0, 4000, 300), (1960, 20, 2000, 60), (1980, 40, 0.3), (1980, 150, 0.8)),
+    )
+
+    def test_what_is_in_sight_stays_and_what_is_not_comes_to_the_middle(self, opened):
+        cases = [
+            *((PICTURE, CARD, before, before) for before in self.STAYS),
+            *((PICTURE, CARD, before, after) for before, after in self.MOVES),
+            *self.PLACES,
+        ]
+        told = camera(
+            opened(trace(plain_graph()), reduced_motion="reduce"),
+            BARE
+            + """return given.map(([size, home, box, before]) => {
+                bare(size, home, [box]);
+                at(...before);
+                board.lookAt([0]);
+                return place();
+            })""",
+            *([WINDOW, *case] for case in cases),
+        )
+        for (*case, after), place in zip(cases, told, strict=True):
+            assert place == pytest.approx(after), case
+
+    def test_a_picture_that_can_be_read_is_shown_as_a_whole(self, opened):
+        tab = opened(trace(plain_graph()), reduced_motion="reduce")
+        script = """return [1000, 1001].map((size) => {
+            bare([620, 620], [0, 0, size, size], [[0, 0, 100, 100]]);
+            board.follow({ taken: 1, actors: [0], payees: [], steps: [] }, true);
+            const followed = place();
+            board.lookAt([0]);
+            return [state("large"), followed, place()];
+        })"""
+        readable, other = camera(tab, BARE + script)
+        assert readable == [False, [500, 500, 0.62], [500, 500, 0.62]]
+        assert other == [True, *(2 * [pytest.approx([387.5, 387.5, 0.8])])]
+
+    def test_follows_as_many_as_can_be_seen(self, opened):
+        boxes = [(200, 100, 240, 140), (480, 100, 520, 140), (2000, 100, 2040, 140)]
+        whole = (0, 0, 4000, 2000)
+        first, second = (250, 187.5, 0.8), (2020, 187.5, 0.8)
+        cases = [
+            (4000, 1, [0], [1], (360, 187.5, 0.8)),  # both
+            (4000, 1, [0], [2], first),  # the one who acts
+            (4000, 1, [2], [0], second),
+            (4000, 1, [0, 2], [], first),  # the first of them
+            (4000, 0, [2], [], second),
+            (16000, 1, [2], [], second),
+            (15999, 0, [2], [], second),
+            (16000, 0, [2], [], first),  # not a quarter of it is in sight: where things begin
+            (4000, 1, [9], [], (2000, 1500, 0.1)),  # nobody: everything
+            (4000, 1, [3], [], (2000, 1500, 0.1)),  # too large
+        ]
+        told = camera(
+            opened(trace(plain_graph()), reduced_motion="reduce"),
+            BARE
+            + """const [size, boxes, ...cases] = given;
+            return cases.map(([width, taken, actors, payees]) => {
+                bare(size, [0, 0, width, 3000], boxes);
+                board.follow({ taken, actors, payees, steps: [{ actor: 0 }] }, false);
+                return place();
+            })""",
+            WINDOW,
+            [*boxes, whole],
+            *cases,
+        )
+        for (*case, after), place in zip(cases, told, strict=True):
+            assert place == pytest.approx(after), case
+
+    def test_glides_to_what_happens_and_nowhere_else(self, opened):
+        told = camera(
+            opened(trace(plain_graph()), reduced_motion="reduce"),
+            BARE
+            + """bare([400, 300], [0, 0, 4000, 3000], [[200, 100, 240, 140], [900, 900, 940, 940]]);
+            const now = (id) => ({ taken: 1, actors: [id], payees: [], steps: [] });
+            const moves = [
+                () => board.follow(now(0), false), () => board.follow(now(1), true),
+                () => board.lookAt([0]), () => board.follow(now(1), false),
+                () => board.zoom(1.1), () => board.fit(),
+            ];
+            return moves.map((move) => {
+                move();
+                return [...place(), state("gliding")];
+            })""",
+        )
+        first, second = [250, 187.5, 0.8], [920, 920, 0.8]
+        assert (
+            told
+            == [
+                [*first, True],
+                [*second, False],
+                [*first, True],
+                [*first, True],  # a reader who looked elsewhere stays there
+                [*first[:2], pytest.approx(0.88), False],
+                [2000, 1500, 0.1, False],
+            ]
+        )
+
+    def test_stands_on_whole_pixels_and_two_fingers_may_touch(self, opened):
+        told = camera(
+            opened(trace(plain_graph()), reduced_motion="reduce"),
+            BARE
+            + """bare([401.5, 300], [0, 0, 4000, 3000], []);
+            const found = [board.ground.style.transform];
+            const { left, top } = frame();
+            const fire = (name, pointerId, x) => stage.dispatchEvent(new PointerEvent(name,
+                { pointerId, clientX: left + x, clientY: top + 100, bubbles: true }));
+            for (const [from, to] of [[101, 102], [100, 101]]) {
+                fire("pointerdown", 1, 100); fire("pointerdown", 2, from);
+                fire("pointermove", 2, to);
+                fire("pointerup", 1, 100); fire("pointerup", 2, to);
+                found.push(board.camera.scale);
+            }
+            return found;""",
+        )
+        assert told == ["translate3d(1px, 0px, 0px) scale(0.1)", *[pytest.approx(0.2)] * 2]
+
+    def test_what_is_well_out_of_sight_is_not_drawn(self, opened):
+        """Seven tenths of the window away from its middle, from 201 boxes on."""
+        x, y, across, down, a = 2000, 1500, 280, 210, 10
+        edges = [
+            ((x + across, y, x + across + a, y), (1, 0)),
+            ((x - across - a, y, x - across, y), (-1, 0)),
+            ((x, y + down, x, y + down + a), (0, 1)),
+            ((x, y - down - a, x, y - down), (0, -1)),
+        ]
+        boxes = [box for box, _ in edges]
+        for (left, top, right, bottom), (dx, dy) in edges:
+            boxes.append((left + dx, top + dy, right + dx, bottom + dy))
+        inside = [(x, y, x + 1, y + 1)] * 192
+        told = camera(
+            opened(trace(plain_graph()), reduced_motion="reduce"),
+            BARE
+            + """return given.map((boxes) => {
+                bare([400, 300], [0, 0, 4000, 3000], boxes);
+                board.zoom(10);
+                const hidden = () => board.boxes.flatMap(({ element }, i) =>
+                    element.style.display === "none" ? [i] : []);
+                const far = hidden();
+                board.fit();
+                return [place(), far, hidden()];
+            })""",
+            [*boxes, *inside],
+            [*boxes, *inside, inside[0]],
+        )
+        few, many = told
+        assert few == [[2000, 1500, 0.1], [], []]
+        assert many == [[2000, 1500, 0.1], [4, 5, 6, 7], []]
+
+    def test_the_window_gets_another_size_or_none(self, opened):
+        """What happens is in sight again, wherever a reader looked before."""
+        tab = opened(trace(long_graph()), "#by=edge&step=31", reduced_motion="reduce")
+        size = """(({ size }) => `${[size.width, size.height]}`)(
+            document.querySelector(".payback").payback.board)"""
+        now = """(({ clientWidth, clientHeight }) => `${[clientWidth, clientHeight]}`)(
+            document.querySelector(".stage"))"""
+        for style, wanted in (("display: none", "'800,500'"), ("max-width: 300px", now)):
+            camera(tab, "board.camera = { x: 0, y: 0, scale: 3 }; stage.style = given[0]", style)
+            until(tab, f"{size} === {wanted}")
+        acting = '[...board.svg.querySelectorAll("g.node.now .card")].map(rect)'
+        view, scale, cards = camera(tab, f"return [frame(), board.camera.scale, {acting}]")
+        assert scale >= 0.62
+        assert cards
+        for card in cards:
+            assert view["left"] < card["left"] < card["right"] < view["right"]
+            assert view["top"] < card["top"] < card["bottom"] < view["bottom"]
 
 
 class TestCamera:

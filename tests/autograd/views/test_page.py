@@ -642,6 +642,11 @@ class TestSlopes:
         pay = next(s.i for s in story.steps if s.edge == edge)
         tab = opened(story, f"#step={pay + 1}{link}")
         assert tab.locator(".math math").first.text_content().replace(" ", "") == said
+        above, below = tab.evaluate(
+            """[...document.querySelector(".math mfrac").children].map((part) =>
+                part.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom])"""
+        )
+        assert above[1] <= below[0]  # a fraction, not letters in a row
         group = tab.locator(f'g.edge[data-edge="{edge}"]')
         text = said.replace("∂e∂d", "∂e/∂d").replace("=", " = ")
         assert group.get_attribute("aria-label").startswith(text)
