@@ -12,8 +12,7 @@ whose meaning its *word* decides (`-`: 0):
 
     word                                   operands           computes
     parameters, inputs, constants          - - - -            the blocks 0, 1 and 2: what is given
-    view                                   base start s t     (i, j): the base's start + i s + j t
-    table                                  base table - -     k: the base's tables[table][k]
+    view                                   base start s t     the numbers at a place in the base
     add sub mul neg exp where …            a b c -            element by element; 1 fits any length
     sum, max                               a - - -            (n, m) to (n, 1)
     matmul                                 a b bias -         (i, k) times (w, k), + bias: (w, i)
@@ -23,10 +22,11 @@ whose meaning its *word* decides (`-`: 0):
                                                               a[w, i] b[w, k]: (i, k); one varies
     collect                                first stop once -  zeros, with pieces[first:stop] put in
 
-The base of views and tables is never one itself.  A piece is ``(block, start, s, t)``, or ``(block,
--1 - table, 0, 0)``, and says like a view where in the result the numbers of a block go; where
-``once`` is 1 no two go to the same place, else they add up.  A missing bias is -1.  `mean` and
-`outer` are uniform; no varying block depends on them.
+A *place* ``(start, s, t)`` in a block says that element (i, j) is its number start + i s + j t;
+``(-1 - table, 0, 0)`` that element k, in C order, is its number tables[table][k].  The base of a
+view is never one itself.  A piece ``(block, start, s, t)`` goes to a place in the result; where
+``once`` is 1 no two go to the same, else they add up.  A missing bias is -1.  `mean` and `outer`
+are uniform; no varying block depends on them.
 
 A layer of two neurons and tanh over three inputs, squared and summed up, for instance::
 
@@ -43,7 +43,7 @@ A layer of two neurons and tanh over three inputs, squared and summed up, for in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any, TypeAlias
@@ -58,10 +58,11 @@ Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 Shape: TypeAlias = tuple[int, int]
+Place: TypeAlias = tuple[int, int, int]
+Tables: TypeAlias = Sequence[Integers]
 
 PARAMETERS, INPUTS, CONSTANTS = range(3)
 LEAVES = ("parameters", "inputs", "constants")
-VIEWS = ("view", "table")
 ELEMENTWISE: dict[str, int] = {
     "add": 2, "sub": 2, "mul": 2, "neg": 1,
     **{name: len(signature(getattr(scalar_math, name)).parameters) for name in BASIS},
@@ -70,7 +71,7 @@ ELEMENTWISE: dict[str, int] = {
 
 OVER_ROWS = ("mean", "outer")
 ARITIES: dict[str, int] = {
-    **dict.fromkeys(LEAVES, 0), **dict.fromkeys(VIEWS, 1), **ELEMENTWISE, "sum": 1, "max": 1,
+    **dict.fromkeys(LEAVES, 0), "view": 1, **ELEMENTWISE, "sum": 1, "max": 1,
     "matmul": 3, "take": 2, "mean": 1, "outer": 2, "collect": 0,
 }  # fmt: skip
 """Every word, with how many of its operands are blocks (a bias may be missing)."""
@@ -94,7 +95,7 @@ The result varies where an operand does, but for a word of OVER_ROWS.
 WORDS = tuple(ARITIES)
 CODE = {word: code for code, word in enumerate(WORDS)}
 
-FIRST_COMPUTED = max(CODE[word] for word in (*LEAVES, *VIEWS)) + 1
+FIRST_COMPUTED = CODE["view"] + 1
 """The codes from here on are those of operations that compute something."""
 
 
@@ -154,9 +155,11 @@ def for_gradient(program: ArrayProgram) -> ArrayProgram:
     return replace(program, roots=())
 
 
-def places_of(steps: tuple[int, int, int], shape: Shape) -> Integers:
-    """The places of a view, in C order."""
-    start, s, t = steps
+def places_of(place: Place, shape: Shape, tables: Tables = ()) -> Integers:
+    """The places of the numbers, one by one, of a block of this shape."""
+    start, s, t = place
+    if start < 0:
+        return tables[-1 - start]
     places: Integers = (start + s * np.arange(shape[0])[:, None] + t * np.arange(shape[1])).ravel()
     return places
 

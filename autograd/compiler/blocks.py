@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import numpy as np
 
-from autograd.compiler.arrays import Integers, Shape, places_of
+from autograd.compiler.arrays import Integers, Place, Shape, places_of
 
 if TYPE_CHECKING:
     from autograd.compiler.record import Recorder
@@ -159,7 +159,7 @@ SIMPLER: dict[str, Callable[..., Number | None]] = {
 }
 
 
-def steps_of(places: Integers, shape: Shape) -> tuple[int, int, int] | None:
+def steps_of(places: Integers, shape: Shape) -> Place | None:
     """The start and the equal steps of places in C order, if they have such."""
     n, m = shape
     start = int(places[0])

@@ -7,7 +7,7 @@ program that passed can trust every number in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,6 @@ from autograd.compiler.arrays import (
     LEAVES,
     OVER_ROWS,
     SHAPES,
-    VIEWS,
     WORDS,
     ArrayProgram,
     Integers,
@@ -90,8 +89,8 @@ def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     varies = np.any([block.varies for block in operands], axis=0) & (word not in OVER_ROWS)
     if word == "collect":
         varies = _check_pieces(program, where)
-    elif word in VIEWS:
-        check_seen(program, word, where)
+    elif word == "view":
+        check_views(program, where)
     else:
         shapes, rule = [block[:2] for block in operands], SHAPES.get(word)
         n, m = rule(*shapes) if rule else np.max(shapes, axis=0)
@@ -111,15 +110,11 @@ _TAKES: dict[str, Callable[..., Any]] = {
 """Whether operands are such as a word takes, where not all are."""
 
 
-def check_seen(program: ArrayProgram, word: str, where: Integers) -> None:
-    """Views and tables stay within their base, which is not another."""
-    base, *steps = program.operands[where].T
-    check(~np.isin(program.codes[base], [CODE[word] for word in VIEWS]), "a view of a view")
-    seen, whole = Blocks.of(program, where), Blocks.of(program, base)
-    if word == "view":
-        _check_steps(steps, seen, whole, "a view")
-    else:
-        _check_tables(program, steps[0], seen, whole)
+def check_views(program: ArrayProgram, where: Integers) -> None:
+    """Views stay within their base, which is not another."""
+    base = program.operands[where, 0]
+    check(program.codes[base] != CODE["view"], "a view of a view")
+    _check_places(program, program.operands[where, 1:], where, base, "a view")
 
 
 def _check_pieces(program: ArrayProgram, where: Integers) -> Any:
@@ -129,38 +124,31 @@ def _check_pieces(program: ArrayProgram, where: Integers) -> Any:
     check(stop <= len(program.pieces), "pieces out of range")
     check(int((stop - first).sum()) <= len(program.pieces), "pieces used twice")
     owner, which = pieces_of(program, where)
-    block, *steps = program.pieces[which].T
+    block = program.pieces[which, 0]
     check((block >= 0) & (block < owner), "a piece out of range")
-    for one_by_one in (False, True):
-        chosen = (steps[0] < 0) == one_by_one
-        part, whole = (Blocks.of(program, each[chosen]) for each in (block, owner))
-        start, s, t = (step[chosen] for step in steps)
-        if one_by_one:
-            _check_tables(program, -1 - start, part, whole)
-        else:
-            _check_steps((start, s, t), part, whole, "a piece")
-            apart = ((s != 0) | (part.n == 1)) & ((t != 0) | (part.m == 1))
-            check(apart, "a piece on itself")
+    _check_places(program, program.pieces[which, 1:], block, owner, "a piece")
+    apart = (program.pieces[which, 2:] != 0) | (program.shapes[block] == 1)
+    check(apart.all(axis=1) | (program.pieces[which, 1] < 0), "a piece on itself")
     return np.isin(where, owner[program.varying[block]])
 
 
-def _check_steps(steps: Sequence[Any], part: Blocks, whole: Blocks, what: str) -> None:
-    """Check that parts which lie in these steps stay within the whole."""
-    start, s, t = steps
-    down, along = s * (part.n - 1), t * (part.m - 1)
+def _check_places(
+    program: ArrayProgram, places: Integers, parts: Integers, wholes: Integers, what: str
+) -> None:
+    """Blocks at these places in others, in steps or by a table that is there, lie within them."""
+    start, s, t = places.T
+    n, m = program.shapes[parts].T
+    down, along = s * (n - 1), t * (m - 1)
     least = start + np.minimum(down, 0) + np.minimum(along, 0)
     most = start + np.maximum(down, 0) + np.maximum(along, 0)
-    check((least >= 0) & (most < whole.n * whole.m), f"{what} out of range")
-
-
-def _check_tables(program: ArrayProgram, table: Any, part: Blocks, whole: Blocks) -> None:
-    """Check that these tables exist, are as long as the parts, and stay within the whole."""
-    check((table >= 0) & (table < len(program.tables)), "a table is missing")
+    listed = start < 0
+    check(-start[listed] <= len(program.tables), "a table is missing")
     check(all(map(len, program.tables)), "a table without numbers")
     ends = [(len(x), x.min(), x.max()) for x in program.tables]
-    length, least, most = np.array(ends, dtype=np.int64).reshape(-1, 3)[table].T
-    check(length == part.n * part.m, "a table of odd length")
-    check((least >= 0) & (most < whole.n * whole.m), "a table out of range")
+    each = np.array(ends, np.int64).reshape(-1, 3)[-1 - start[listed]]
+    check(each[:, 0] == (n * m)[listed], "a table of odd length")
+    least[listed], most[listed] = each[:, 1:].T
+    check((least >= 0) & (most < program.shapes[wholes].prod(axis=1)), f"{what} out of range")
 
 
 def _check_ends(program: ArrayProgram, parameters: int, roots: int) -> None:

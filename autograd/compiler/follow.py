@@ -23,16 +23,11 @@ from autograd.compiler.arrays import (
     WORDS,
     ArrayProgram,
     Integers,
-    Shape,
     last_uses,
-    places_of,
 )
 
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 """What every word does."""
-
-Place: TypeAlias = tuple[int, int, int] | Integers
-"""Where the numbers of a block lie in another: start and steps, or one by one."""
 
 Step: TypeAlias = tuple[int, Callable[..., Any], Callable[[Any], Sequence[Any]]]
 
@@ -48,8 +43,8 @@ def steps_of(
 ) -> list[Step]:
     """The steps of the operations that are wanted.
 
-    For `view`, `table` and `collect` the functions give functions of blocks, for what the program
-    states: places, the shapes of pieces, whether they are put in once each, the result's shape.
+    For `view` and `collect` the functions give functions of blocks, for what the program states:
+    tables, place, shape and base's shape; tables, place and shape of each piece, once, shape.
     """
     codes, operands = program.codes.tolist(), program.operands.tolist()
     shapes = [*zip(*program.shapes.T.tolist())]
@@ -60,16 +55,15 @@ def steps_of(
             continue
         function, blocks = functions[word], numbers[: ARITIES[word]]
         if word == "view":
-            function = function(tuple(numbers[1:]), shapes[k], shapes[numbers[0]])
-        elif word == "table":
-            function = function(program.tables[numbers[1]], shapes[k])
+            place = tuple(numbers[1:])
+            function = function(program.tables, place, shapes[k], shapes[numbers[0]])
         elif word == "collect":
             pieces = program.pieces[numbers[0] : numbers[1]].tolist()
             blocks = [block for block, *_ in pieces]
-            parts = [_place(program, *place) for _, *place in pieces]
-            function = function(parts, [shapes[j] for j in blocks], bool(numbers[2]), shapes[k])
-        places = [registers[j] for j in blocks if j >= 0]
-        steps.append((registers[k], function, _picker(places)))
+            parts = [(place, shapes[j]) for j, *place in pieces]
+            function = function(program.tables, parts, bool(numbers[2]), shapes[k])
+        given = [registers[j] for j in blocks if j >= 0]
+        steps.append((registers[k], function, _picker(given)))
     return steps
 
 
@@ -77,15 +71,6 @@ def _picker(places: list[int]) -> Callable[[Any], Sequence[Any]]:
     """Picks what is in these places, faster than a loop would."""
     first = places[0] if places else 0
     return itemgetter(*places) if len(places) > 1 else itemgetter(slice(first, first + len(places)))
-
-
-def _place(program: ArrayProgram, start: int, s: int, t: int) -> Place:
-    return (start, s, t) if start >= 0 else program.tables[-1 - start]
-
-
-def every_place(places: Sequence[Place], shapes: Sequence[Shape]) -> list[Integers]:
-    """The places of pieces of these shapes, one by one."""
-    return [places_of(x, shape) if isinstance(x, tuple) else x for x, shape in zip(places, shapes)]
 
 
 def registers_of(program: ArrayProgram, keep: Any) -> tuple[list[int], int]:
@@ -136,7 +121,6 @@ def functions_of(xp: Any) -> dict[str, Callable[..., Any]]:
         "max": lambda a: a.max(axis=1, keepdims=True),
         "take": taken,
         "matmul": product,
-        "table": lambda places, shape: lambda base: flat(base)[places].reshape(*shape, -1),
     }
 
 

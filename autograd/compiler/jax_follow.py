@@ -22,18 +22,18 @@ from autograd.compiler.arrays import (
     ARITIES,
     CODE,
     CONSTANTS,
+    FIRST_COMPUTED,
     INPUTS,
     PARAMETERS,
-    VIEWS,
     WORDS,
     ArrayProgram,
+    Place,
     Shape,
+    Tables,
     places_of,
 )
 from autograd.compiler.follow import (
     Functions,
-    Place,
-    every_place,
     flat,
     follow,
     functions_of,
@@ -56,7 +56,7 @@ Run: TypeAlias = Callable[[Traced, Traced, Traced | None], tuple[list[Traced], T
 
 def runner(program: ArrayProgram) -> Run:
     """The function that follows a program; the loss and the gradient that it lacks are 0."""
-    operations = int((program.codes > CODE[VIEWS[-1]]).sum())
+    operations = int((program.codes >= FIRST_COMPUTED).sum())
     return partial(_traced, program) if operations <= MOST_OPERATIONS else Loop(program).run
 
 
@@ -84,15 +84,16 @@ def _given(program: ArrayProgram, params: Traced, batch: Traced) -> tuple[Traced
     return tuple(jnp.asarray(leaf, dtype) for leaf in leaves)
 
 
-def _view(steps: tuple[int, int, int], shape: Shape, whole: Shape) -> Callable[[Traced], Traced]:
-    places = places_of(steps, shape)
+def _view(tables: Tables, place: Place, shape: Shape, whole: Shape) -> Callable[[Traced], Traced]:
+    places = places_of(place, shape, tables)
     return lambda base: _pick(flat(base), places).reshape(*shape, -1)
 
 
 def _collect(
-    places: Sequence[Place], shapes: Sequence[Shape], once: bool, shape: Shape
+    tables: Tables, pieces: Sequence[tuple[Place, Shape]], once: bool, shape: Shape
 ) -> Callable[..., Traced]:
-    count, parts = shape[0] * shape[1], every_place(places, shapes)
+    count = shape[0] * shape[1]
+    parts = [places_of(*piece, tables) for piece in pieces]
 
     def collected(*blocks: Traced) -> Traced:
         if not blocks:

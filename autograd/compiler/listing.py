@@ -23,7 +23,9 @@ from autograd.compiler.arrays import (
     LEAVES,
     PARAMETERS,
     ArrayProgram,
+    Place,
     Shape,
+    Tables,
     needed_for,
     placed,
     places_of,
@@ -32,7 +34,6 @@ from autograd.compiler.arrays import (
 from autograd.compiler.blocks import Block
 from autograd.compiler.follow import (
     Functions,
-    every_place,
     flat,
     follow,
     functions_of,
@@ -170,19 +171,20 @@ def _functions(m: Any) -> Functions:
         "take": taken,
         "mean": lambda a: a,
         "outer": partial(sums_of_products, np),
-        "view": lambda steps, shape, _: partial(_seen, places_of(steps, shape), shape),
-        "collect": lambda *parts: partial(_collected, *parts),
+        "view": lambda *stated: partial(_seen, *stated),
+        "collect": lambda *stated: partial(_collected, *stated),
     }
 
 
-def _seen(places: Any, shape: Shape, base: Any) -> Any:
-    return flat(base)[places].reshape(*shape, 1)
+def _seen(tables: Tables, place: Place, shape: Shape, _: Shape, base: Any) -> Any:
+    return flat(base)[places_of(place, shape, tables)].reshape(*shape, 1)
 
 
-def _collected(places: Any, shapes: Any, once: bool, shape: Shape, *blocks: Any) -> Any:
+def _collected(tables: Tables, pieces: Any, once: bool, shape: Shape, *blocks: Any) -> Any:
     # -0 + x is x for every x, 0 + x is not: of -0 it makes 0
     whole = np.full((shape[0] * shape[1], 1), 0.0 if once else -0.0, dtype=object)
-    for part, block in zip(every_place(places, shapes), blocks):
+    for (place, size), block in zip(pieces, blocks):
+        part = places_of(place, size, tables)
         if once:
             whole[part] = flat(block)
         else:  # adding to -0 records nothing

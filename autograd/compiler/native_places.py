@@ -25,7 +25,6 @@ from autograd.compiler.arrays import (
     INPUTS,
     LEAVES,
     OVER_ROWS,
-    VIEWS,
     WORDS,
     Integers,
     ends_of,
@@ -62,7 +61,7 @@ class Places:
             [program.varying, late], [np.uint8(ROWS), np.uint8(AFTER)], np.uint8(BEFORE)
         )
         """Where each block is computed."""
-        self._is_view = np.isin(program.codes, [CODE[word] for word in VIEWS])
+        self._is_view = program.codes == CODE["view"]
         own = np.arange(len(program), dtype=np.int32)
         self._bases = np.where(self._is_view, program.operands[:, 0].astype(np.int32), own)
         self._kernels = self._find_singles(regions)
@@ -203,7 +202,7 @@ class Places:
             operands = program.operands[has, column]
             forms *= 3
             forms[has] += kinds[operands]
-            here[has] &= codes[operands] != CODE["table"]
+            here[has] &= ~self._is_view[operands] | (program.operands[operands, 1] >= 0)
         here[[*(k for members in regions.members.values() for k in members)]] = False
         kernels = np.zeros(54 * len(WORDS), np.uint16)
         for form in np.flatnonzero(np.bincount(forms[here])).tolist():

@@ -21,12 +21,11 @@ from autograd.compiler.arrays import (
     LEAVES,
     OVER_ROWS,
     PARAMETERS,
-    VIEWS,
     WORDS,
     ArrayProgram,
     Shape,
 )  # fmt: skip
-from autograd.compiler.checked import check_seen
+from autograd.compiler.checked import check_views
 from autograd.compiler.native_places import Places
 from autograd.compiler.native_regions import Body, Read, Regions, fused, places_in, read_of
 from autograd.compiler.native_tables import (
@@ -313,8 +312,7 @@ class Planner:
 
 def _check_reach(program: ArrayProgram) -> None:
     """Nothing reaches native code that would read outside a block: ValueError."""
-    for word in VIEWS:
-        try:
-            check_seen(program, word, np.flatnonzero(program.codes == CODE[word]))
-        except ValueError as error:
-            raise ValueError(f"the program is damaged: {error}, outside a block") from None
+    try:
+        check_views(program, np.flatnonzero(program.codes == CODE["view"]))
+    except ValueError as error:
+        raise ValueError(f"the program is damaged: {error}, outside a block") from None

@@ -18,7 +18,6 @@ from autograd.compiler.arrays import (
     ARITIES,
     ELEMENTWISE,
     LEAVES,
-    VIEWS,
     WORDS,
     ArrayProgram,
     Integers,
@@ -36,7 +35,7 @@ MOST_MEMBERS, MOST_READ = 32, 12
 
 
 class Read(NamedTuple):
-    """Element (i, j) of an operand is the base's start + i s + j t, or as a block of word table
+    """Element (i, j) of an operand is the base's start + i s + j t, or as the table of a view
     says."""
 
     base: int
@@ -106,17 +105,17 @@ class Body:
 
 
 def places_in(program: ArrayProgram, k: int, shape: Shape) -> Integers:
-    """The places of a block of word table, stretched to a shape, in C order."""
-    table = program.tables[program.operands[k, 1]].reshape(*program.shapes[k])
+    """The places of a view by a table, stretched to a shape, in C order."""
+    table = program.tables[-1 - program.operands[k, 1]].reshape(*program.shapes[k])
     places: Integers = np.broadcast_to(table, shape).ravel()
     return places
 
 
 def read_of(word: str, j: int, operands: Sequence[int], shape: Shape) -> Read:
     """How an operand is read; where its shape is stretched, the steps are 0."""
-    if word == "table":
-        return Read(operands[0], 0, 0, 0, j)
     base, start, s, t = operands if word == "view" else (j, 0, shape[1], 1)
+    if start < 0:
+        return Read(base, 0, 0, 0, j)
     return Read(base, start, s if shape[0] > 1 else 0, t if shape[1] > 1 else 0)
 
 
@@ -137,7 +136,7 @@ class _Fusing:
         for k, word in enumerate(self.words):
             if word in ELEMENTWISE and self.program.varying[k]:
                 self._join(k)
-            elif word not in VIEWS:
+            elif word != "view":
                 for base in self._bases(k):
                     self._flush(base)
                 self.order.append(k)
@@ -183,13 +182,13 @@ class _Fusing:
             first, stop, *_ = self.operands[k]
             blocks = self.program.pieces[first:stop, 0].tolist()
         for j in blocks:
-            yield self.operands[j][0] if self.words[j] in VIEWS else j
+            yield self.operands[j][0] if self.words[j] == "view" else j
 
     def _regions(self) -> Regions:
         """The program in the new order, each view behind its base."""
         views: dict[int, list[int]] = {}
         for k, word in enumerate(self.words):
-            if word in VIEWS:
+            if word == "view":
                 views.setdefault(self.operands[k][0], []).append(k)
         leaves, rest = self.order[: len(LEAVES)], self.order[len(LEAVES) :]
         moved = [*leaves, *(view for k in leaves for view in views.get(k, ()))]
@@ -208,7 +207,7 @@ class _Fusing:
     def _read_elsewhere(self) -> set[int]:
         """What is not only read within its region."""
         found = {
-            self.operands[k][0] if self.words[k] in VIEWS else k for k in ends_of(self.program)
+            self.operands[k][0] if self.words[k] == "view" else k for k in ends_of(self.program)
         }
         for k in self.order:
             here = self.region_of.get(k)

@@ -23,7 +23,9 @@ from autograd.compiler.arrays import (
     PARAMETERS,
     Array,
     ArrayProgram,
+    Place,
     Shape,
+    Tables,
     for_gradient,
     for_values,
     late,
@@ -33,7 +35,6 @@ from autograd.compiler.arrays import (
 from autograd.compiler.backends import Steps, train_step_by_step
 from autograd.compiler.follow import (
     Functions,
-    Place,
     flat,
     follow,
     functions_of,
@@ -140,10 +141,12 @@ class Follower:
         return blocks
 
 
-def _view(steps: tuple[int, int, int], shape: Shape, whole: Shape) -> Callable[[Array], Array]:
-    """The numbers of a block in another order: element (i, j) is number start + i s + j t."""
-    start, s, t = steps
+def _view(tables: Tables, place: Place, shape: Shape, whole: Shape) -> Callable[[Array], Array]:
+    """The numbers at a place in a block."""
+    start, s, t = place
     n, m = shape
+    if start < 0:
+        return lambda base: flat(base)[tables[-1 - start]].reshape(n, m, -1)
     if (start, s, t) == (0, *through(shape)) and n * m == whole[0] * whole[1]:
         return lambda base: base.reshape(n, m, base.shape[2])
 
@@ -156,12 +159,12 @@ def _view(steps: tuple[int, int, int], shape: Shape, whole: Shape) -> Callable[[
 
 
 def _collect(
-    places: Sequence[Place], shapes: Sequence[Shape], once: bool, shape: Shape
+    tables: Tables, pieces: Sequence[tuple[Place, Shape]], once: bool, shape: Shape
 ) -> Callable[..., Array]:
     """Zeros with blocks put in, or added where they may meet."""
     parts = [
-        _view(place, piece, shape) if isinstance(place, tuple) else place
-        for place, piece in zip(places, shapes)
+        tables[-1 - place[0]] if place[0] < 0 else _view(tables, place, piece, shape)
+        for place, piece in pieces
     ]
 
     def collected(*blocks: Array) -> Array:

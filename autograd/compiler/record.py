@@ -31,6 +31,7 @@ from autograd.compiler.arrays import (
     SHAPES,
     ArrayProgram,
     Integers,
+    Place,
     Shape,
     places_of,
     through,
@@ -54,7 +55,7 @@ from autograd.rules import BASIS, namespace
 GENERATION = 2**15
 """Operations are remembered until so many others, at least, have been recorded."""
 
-_VIEW, _TABLE, _COLLECT = CODE["view"], CODE["table"], CODE["collect"]
+_VIEW, _COLLECT = CODE["view"], CODE["collect"]
 _ADD, _SUB, _NEG = CODE["add"], CODE["sub"], CODE["neg"]
 
 
@@ -232,12 +233,11 @@ class Recorder:
         self.kinds[whole.index] = kind
         return whole
 
-    def collect(self, pieces: Iterable[tuple[Block, Any]], shape: Shape, once: bool) -> Block:
-        """Blocks put into one: pieces with their places, (start, s, t) or a table."""
+    def collect(self, pieces: Iterable[tuple[Block, Place]], shape: Shape, once: bool) -> Block:
+        """Blocks put into one, each at its place."""
         first, kind = len(self.pieces), 0
         for block, place in pieces:
-            where = (-1 - place, 0, 0) if isinstance(place, int) else place
-            self.pieces.append((block.index, *where))
+            self.pieces.append((block.index, *place))
             kind |= self.kinds[block.index]
         operands = (first, len(self.pieces), int(once), 0)
         return Block(self, self.append(_COLLECT, operands, shape, kind))
@@ -246,56 +246,52 @@ class Recorder:
 
     def element(self, leaf: Block, place: int) -> Block:
         """One number of a leaf, which is a view also where there is no other."""
-        return self._seen((_VIEW, leaf.index, place, 0, 0), ONE)
+        return self._seen(leaf.index, (place, 0, 0), ONE)
 
-    def view(self, block: Block, steps: tuple[int, int, int], shape: Shape) -> Block:
-        """Element (i, j) is the block's element start + i s + j t, counted through."""
-        return self.table(block, places_of(steps, shape), shape)
+    def view(self, block: Block, place: Place, shape: Shape) -> Block:
+        """The numbers of a block at a place in it."""
+        return self.picked(block, places_of(place, shape, self.tables), shape)
 
-    def table(self, block: Block, places: Integers, shape: Shape) -> Block:
-        """Element k is the block's element places[k], in equal steps where they are that."""
+    def picked(self, block: Block, places: Integers, shape: Shape) -> Block:
+        """Element k is the block's element places[k]."""
         base, seen = self.place_of(block.index)
-        if isinstance(seen, int):
-            places = self.tables[seen][places]
+        if seen and seen[0] < 0:
+            places = self.tables[-1 - seen[0]][places]
         elif seen:
             down, along = np.divmod(places, block.shape[1])
             places = seen[0] + seen[1] * down + seen[2] * along
-        steps = steps_of(places, shape)
-        if steps == (0, *through(shape)) and shape == self.shape_of(base):
+        place = self.place(places, shape)
+        if place == (0, *through(shape)) and shape == self.shape_of(base):
             return Block(self, base)
-        key = (_VIEW, base, *steps) if steps else (_TABLE, base, self.table_of(places), 0, 0)
-        return self._seen(key, shape)
+        return self._seen(base, place, shape)
 
-    def _seen(self, key: tuple[int, ...], shape: Shape) -> Block:
-        """A view or a table; those of one start and different shapes are different."""
-        return self._once((*key, *shape), shape, self.kinds[key[1]])
+    def _seen(self, base: int, place: Place, shape: Shape) -> Block:
+        """A view; those of one place and different shapes are different."""
+        return self._once((_VIEW, base, *place, *shape), shape, self.kinds[base])
 
     def transposed(self, block: Block) -> Block:
         """(n, m) as (m, n)."""
         n, m = block.shape
         return self.view(block, (0, 1, m), (m, n))
 
-    def table_of(self, places: Integers) -> int:
-        """The number of the table with these places."""
-        known = places.tobytes()
-        if known not in self._known_tables:
-            self._known_tables[known] = len(self.tables)
+    def place(self, places: Integers, shape: Shape) -> Place:
+        """These places, in C order: equal steps where they are that, else a table."""
+        if steps := steps_of(places, shape):
+            return steps
+        table = self._known_tables.setdefault(places.tobytes(), len(self.tables))
+        if table == len(self.tables):
             self.tables.append(places)
-        return self._known_tables[known]
+        return -1 - table, 0, 0
 
-    def place_of(self, k: int) -> tuple[int, Any]:
+    def place_of(self, k: int) -> tuple[int, Place | None]:
         """The base of a block and where in it the block lies; None for all of it."""
-        code = self.codes[k]
-        if code == _VIEW:
-            base, start, s, t = self.operands[4 * k : 4 * k + 4]
-            n, m = self.shape_of(k)
-            if start == 0 and (s, t) == through((n, m)) and n * m == self.count(base):
-                return base, None
-            return base, (start, s, t)
-        if code == _TABLE:
-            base, table, *_ = self.operands[4 * k : 4 * k + 4]
-            return base, table
-        return k, None
+        if self.codes[k] != _VIEW:
+            return k, None
+        base, start, s, t = self.operands[4 * k : 4 * k + 4]
+        n, m = self.shape_of(k)
+        if (start, s, t) == (0, *through((n, m))) and n * m == self.count(base):
+            return base, None
+        return base, (start, s, t)
 
     def shape_of(self, k: int) -> Shape:
         """The (n, m) of a block."""
@@ -344,7 +340,7 @@ class Recorder:
             start = self._numbers[key] = len(self.constants)
             self.constants.extend(numbers)
         count = len(numbers)
-        return self._seen((_VIEW, CONSTANTS, start, int(count > 1), 0), (count, 1))
+        return self._seen(CONSTANTS, (start, int(count > 1), 0), (count, 1))
 
     def _function(self, name: str) -> Callable[..., Number]:
         """A function of the basis on blocks: computed when all is known, recorded otherwise."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiler.arrays import Integers, Shape, places_of
+from autograd.compiler.arrays import Integers, Place, Shape, places_of
 from autograd.compiler.blocks import ONE, Block, Column, Known, Number, every_column
 from autograd.compiler.groups import FEW, TAKE
 from autograd.compiler.record import Recorder
@@ -53,7 +53,7 @@ class Tape:
         if not operand.leads:
             return
         n, m = wanted = recorder.shape_of(operand.index)
-        if isinstance(place, tuple):  # what is seen many times is paid once
+        if place and place[0] >= 0:  # what is seen many times is paid once
             wanted = n if place[1] else 1, m if place[2] else 1
         uniform = not operand.varying
         if isinstance(amount, Block) and amount.varying and uniform:
@@ -105,13 +105,10 @@ class Tape:
         if len(pile) == 1 and (None, block.shape, False) in pile:
             return pile[None, block.shape, False]
         parts = [
-            (recorder.reshaped(recorder.block(amount), shape), _start(place, shape))
+            (recorder.reshaped(recorder.block(amount), shape), place or (0, shape[1], 1))
             for (place, shape, _), amount in pile.items()
         ]
-        places = [
-            recorder.tables[place] if isinstance(place, int) else places_of(place, part.shape)
-            for part, place in parts
-        ]
+        places = [places_of(place, part.shape, recorder.tables) for part, place in parts]
         return recorder.collect(parts, block.shape, _is_disjoint(places))
 
     def repay_row(
@@ -144,18 +141,13 @@ class Tape:
         if isinstance(bias, Block):
             self.pay(bias, owed, shape)
 
-    def repay_join(self, parts: Sequence[tuple[Block, Any]], shape: Shape, debt: Number) -> None:
+    def repay_join(self, parts: Sequence[tuple[Block, Place]], shape: Shape, debt: Number) -> None:
         """Pay blocks that were put together, each with its places in the result."""
         recorder = self.recorder
         for part, place in parts:
             amount = debt
             if isinstance(debt, Block):
-                whole = recorder.reshaped(debt, shape)
-                amount = (
-                    recorder.table(whole, recorder.tables[place], part.shape)
-                    if isinstance(place, int)
-                    else recorder.view(whole, place, part.shape)
-                )
+                amount = recorder.view(recorder.reshaped(debt, shape), place, part.shape)
             self.pay(part, amount, part.shape)
 
     def repay_look_up(self, rows: Block, index: Block, debt: Number) -> None:
@@ -208,7 +200,3 @@ def _is_disjoint(places: Sequence[Integers]) -> bool:
     taken = np.zeros(int(every.max()) + 1, bool)
     taken[every] = True  # in linear time: there may be a place for each parameter
     return int(taken.sum()) == len(every)
-
-
-def _start(place: Any, shape: Shape) -> Any:
-    return (0, shape[1], 1) if place is None else place

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import chain, islice, repeat
 from operator import or_
-from typing import Any
 
 import numpy as np
 
@@ -26,10 +25,11 @@ from autograd.compiler.arrays import (
     INPUTS,
     PARAMETERS,
     ArrayProgram,
+    Place,
     Shape,
     placed,
 )
-from autograd.compiler.blocks import ONE, VARIES, Block, Number, steps_of
+from autograd.compiler.blocks import ONE, VARIES, Block, Number
 from autograd.compiler.groups import (
     FEW,
     TAKE,
@@ -216,7 +216,7 @@ class Roller:
         places = np.fromiter(map(self.slots.get, nodes, repeat(0)), np.int64, len(nodes))
         if (places == places[0]).all():
             return self.recorder.view(self._block(group), (int(places[0]), 0, 0), ONE)
-        return self.recorder.table(self._block(group), places, shape)
+        return self.recorder.picked(self._block(group), places, shape)
 
     def _join(self, nodes: Sequence[Value], shape: Shape) -> Block:
         """Nodes of several groups, put into one block."""
@@ -226,11 +226,10 @@ class Roller:
         recorder, parts = self.recorder, []
         for places in sources.values():
             part = self._whole([nodes[place] for place in places], (len(places), 1))
-            where = np.array(places)
-            parts.append((part, steps_of(where, part.shape) or recorder.table_of(where)))
+            parts.append((part, recorder.place(np.array(places), part.shape)))
         return self._joined(parts, shape)
 
-    def _joined(self, parts: Sequence[tuple[Block, Any]], shape: Shape) -> Block:
+    def _joined(self, parts: Sequence[tuple[Block, Place]], shape: Shape) -> Block:
         result = self.recorder.collect(parts, shape, once=True)
         self.tape.note(partial(self.tape.repay_join, parts, shape), result)
         return result
@@ -284,8 +283,8 @@ class Roller:
     def _looked_up(self, rows: Block, index: Block) -> Block:
         """``take`` from uniform numbers: places that look into the same rows do so together."""
         recorder, (i, n), w = self.recorder, rows.shape, index.shape[0]
-        tiled = recorder.table(rows, np.tile(np.arange(i * n), w), (w * i, n))
-        each = recorder.table(index, np.repeat(np.arange(w), i), (w * i, 1))
+        tiled = recorder.picked(rows, np.tile(np.arange(i * n), w), (w * i, n))
+        each = recorder.picked(index, np.repeat(np.arange(w), i), (w * i, 1))
         result = recorder.take(tiled, each)
         self.tape.note(partial(self.tape.repay_look_up, rows, index), result)
         return result

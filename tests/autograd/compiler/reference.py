@@ -14,7 +14,6 @@ from autograd.compiler.arrays import (
     ARITIES,
     ELEMENTWISE,
     LEAVES,
-    VIEWS,
     Array,
     ArrayProgram,
     Operation,
@@ -29,13 +28,13 @@ def follow(program: ArrayProgram, params: Array, batch: Array) -> list[Any]:
     blocks: list[Any] = []
     with np.errstate(all="ignore"):
         for word, (a, b, c, d), (n, m), _ in map(_fields, program):
-            flat: Any = blocks[a].reshape(-1, blocks[a].shape[-1]) if word in VIEWS else None
+            flat: Any = blocks[a].reshape(-1, blocks[a].shape[-1]) if word == "view" else None
             if word in LEAVES:
                 block = given[word]
+            elif word == "view" and b < 0:
+                block = flat[program.tables[-1 - b]].reshape(n, m, -1)
             elif word == "view":
                 block = flat[b + c * np.arange(n)[:, None] + d * np.arange(m)]
-            elif word == "table":
-                block = flat[program.tables[b]].reshape(n, m, -1)
             elif word == "collect":
                 block = _collected(program, blocks, program.pieces[a:b].tolist(), (n, m), c)
             else:

@@ -48,8 +48,8 @@ def program(*rows: Row, tables: object = TABLES, pieces: object = PIECES) -> Arr
     [("view", (0, P - 1, -1, 0), (P, 1), False)],
     [("view", (0, P - 1, -3, -1), (2, 3), False)],
     [("view", (2, 1, LARGEST, LARGEST), (1, 1), False)],
-    [("table", (0, 0), (2, 2), False)],
-    [("table", (1, 1), (1, 2), True)],
+    [("view", (0, -1, 0, 0), (2, 2), False)],
+    [("view", (1, -2, 0, 0), (1, 2), True)],
     [W, X, ("matmul", (4, 5, -1), (1, 2), True)],
     [W, X, B, ("matmul", (4, 5, 6), (1, 2), True)],
     [W, X, ("matmul", (4, 5, 3), (1, 2), True)],
@@ -69,7 +69,7 @@ def program(*rows: Row, tables: object = TABLES, pieces: object = PIECES) -> Arr
     [W, ("collect", (0, 1, 1), (2, 3), False)],
     [W, ("collect", (0, 0, 0), (0, 1), False)],
     [W, X, ("collect", (2, 3, 0), (3, 1), True)],
-    [("table", (0, 0), (2, 2), False), ("collect", (1, 2, 1), (6, 1), False)],
+    [("view", (0, -1, 0, 0), (2, 2), False), ("collect", (1, 2, 1), (6, 1), False)],
     [W, V, ("collect", (3, 4, 0), (4, 1), True)],
 ], ids=str)  # fmt: skip
 def test_sound_programs(rows: list[Row]) -> None:
@@ -91,10 +91,11 @@ def test_sound_programs(rows: list[Row]) -> None:
     ("a block out of range", [("view", (0, 0, 0, 0), (2, LARGEST), False)]),
     ("view without numbers", [("view", (0, 0, 0, 0), (1, 0), False)]),
     ("a view of a view", [("view", (3, 0, 0, 0), (1, 1), False)]),
-    ("a view of a view", [("table", (3, 1), (2, 1), False)]),
-    ("a view of a view", [("table", (0, 0), (2, 2), False), ("view", (4, 0), (1, 1), False)]),
+    ("a view of a view", [("view", (3, -2, 0, 0), (2, 1), False)]),
+    ("a view of a view", [("view", (0, -1, 0, 0), (2, 2), False), ("view", (4, 0), (1, 1), False)]),
     ("a view out of range", [("view", (0, P, 0, 0), (1, 1), False)]),
-    ("a view out of range", [("view", (0, -1, 0, 0), (1, 1), False)]),
+    ("a view out of range", [("view", (0, 0, -1, 0), (2, 1), False)]),
+    ("a table of odd length", [("view", (0, -1, 0, 0), (1, 1), False)]),
     ("a view out of range", [("view", (0, 1, 1, 0), (P, 1), False)]),
     ("a view out of range", [("view", (0, 1, 0, 1), (1, P), False)]),
     ("a view out of range", [("view", (0, P - 2, -1, 0), (P, 1), False)]),
@@ -102,11 +103,10 @@ def test_sound_programs(rows: list[Row]) -> None:
     ("a view out of range", [("view", (0, P - 2, -3, -1), (2, 3), False)]),
     ("a view out of range", [("view", (0, 1, 3, 1), (2, 3), False)]),
     ("view of odd kind", [("view", (0, 0, 0, 0), (1, 1), True)]),
-    ("table of odd kind", [("table", (1, 1), (1, 2), False)]),
-    ("a table is missing", [("table", (0, 2), (1, 2), False)]),
-    ("a table is missing", [("table", (0, -1), (1, 2), False)]),
-    ("a table of odd length", [("table", (0, 1), (1, 3), False)]),
-    ("a table out of range", [("table", (1, 0), (2, 2), True)]),
+    ("view of odd kind", [("view", (1, -2, 0, 0), (1, 2), False)]),
+    ("a table is missing", [("view", (0, -3, 0, 0), (1, 2), False)]),
+    ("a table of odd length", [("view", (0, -2, 0, 0), (1, 3), False)]),
+    ("a view out of range", [("view", (1, -1, 0, 0), (2, 2), True)]),
     ("matmul of odd shapes", [W, V, ("matmul", (4, 5, -1), (1, 2), True)]),
     ("matmul of odd shapes", [W, X, U, ("matmul", (4, 5, 6), (1, 2), True)]),
     ("matmul of odd shapes", [X, U, ("matmul", (4, 5, -1), (1, 1), True)]),
@@ -147,7 +147,7 @@ def test_sound_programs(rows: list[Row]) -> None:
     ("collect of odd kind", [W, ("collect", (0, 1, 1), (2, 3), True)]),
     ("collect of odd kind", [W, X, ("collect", (2, 3, 0), (3, 1), False)]),
     ("a table of odd length", [W, ("collect", (1, 2, 1), (6, 1), False)]),
-    ("a table out of range", [W, V, ("collect", (3, 4, 0), (3, 1), True)]),
+    ("a piece out of range", [W, V, ("collect", (3, 4, 0), (3, 1), True)]),
 ], ids=str)  # fmt: skip
 def test_unsound_programs(complaint: str, rows: list[Row]) -> None:
     with pytest.raises(ValueError, match=f"^{complaint}$"):
@@ -164,7 +164,7 @@ def test_pieces_may_not_lie_on_themselves_nor_tables_be_empty() -> None:
             with pytest.raises(ValueError, match=r"^a piece on itself$"):
                 check_program(one, P, Q, 1)
     with pytest.raises(ValueError, match=r"^a table without numbers$"):
-        check_program(program(("table", (0, 1), (2, 1), False), tables=[[], [3, 0]]), P, Q, 1)
+        check_program(program(("view", (0, -2, 0, 0), (2, 1), False), tables=[[], [3, 0]]), P, Q, 1)
     for piece in [(LARGEST + 1, 0, 0, 0), (4, 0, LARGEST + 1, 0), (-1, 0, 0, 0), (5, 0, 3, 1)]:
         with pytest.raises(ValueError, match=r"^a piece out of range$"):
             check_program(program(W, whole, pieces=[piece]), P, Q, 1)

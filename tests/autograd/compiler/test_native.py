@@ -58,7 +58,7 @@ class Listed:
 
     def table(self, base: int, places: Sequence[int], shape: tuple[int, int]) -> int:
         self.tables.append(np.array(places, np.int64))
-        return self.add("table", (base, len(self.tables) - 1), shape, self.varying[base])
+        return self.add("view", (base, -len(self.tables), 0, 0), shape, self.varying[base])
 
     def each(self, word: str, *operands: int) -> int:
         shapes = np.array([self.shapes[k] for k in operands])
