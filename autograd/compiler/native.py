@@ -84,9 +84,10 @@ class NativeExecutor:
     def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """A step per batch, in one native loop where a batch is small."""
         runner = self._for_gradient(steps.batch_size * len(steps.hyper))
-        if runner.slabs(min(steps.batch_size, len(steps.order))) > 1:
+        rows = min(steps.batch_size, len(steps.order))
+        if runner.slabs(rows) > 1:
             return train_step_by_step(self, self._stepper(update), steps)
-        return runner.updated(update).train(steps)
+        return runner.updated(update, rows).train(steps)
 
     def _stepper(self, update: ArrayProgram) -> NativeExecutor:
         if self._update is None or self._update[0] is not update:
@@ -179,7 +180,7 @@ class Runner:
         self._work = max(1, planned.registers, len(planned.tables[ROWS]) // 8)
         self._plans, self._free = {planned.length: planned}, dict[int, deque[Machine]]()
         self._final = len(program) > MOST_OPERATIONS
-        self._updated: tuple[ArrayProgram, Runner] | None = None
+        self._updated: tuple[ArrayProgram, bool, Runner] | None = None
 
     def ready_for(self, rows: int) -> Runner:
         """One that is worth its making for so many more rows."""
@@ -193,15 +194,17 @@ class Runner:
             return self
         return self._with(planned, planning)
 
-    def updated(self, update: ArrayProgram) -> Runner:
+    def updated(self, update: ArrayProgram, batch_size: int) -> Runner:
         """One that takes steps of an optimiser's rule."""
-        if self._updated is None or self._updated[0] is not update:
+        is_whole = batch_size <= self._plan.longest
+        if self._updated is None or self._updated[:2] != (update, is_whole):
+            step = partial(with_update, rule=update, is_whole=is_whole)
 
             def planning(program: ArrayProgram, rows: int, longest: int) -> Plan:
-                return with_update(self._planning(program, rows, longest), update)
+                return step(self._planning(program, rows, longest))
 
-            self._updated = update, self._with(with_update(self._plan, update), planning)
-        return self._updated[1]
+            self._updated = update, is_whole, self._with(step(self._plan), planning)
+        return self._updated[2]
 
     def _with(self, planned: Plan, planning: Planning) -> Runner:
         """One that plans otherwise, but cuts rows as this one: where is seen in the last digits."""

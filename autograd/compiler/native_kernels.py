@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 
@@ -32,7 +32,7 @@ from autograd.compiler.native_emit import (
     Whole,
 )
 from autograd.compiler.native_math import PLAIN, compute
-from autograd.compiler.native_signatures import INDEXED, SHARE, kinds_of, signature
+from autograd.compiler.native_signatures import INDEXED, SHARE, WITH, kinds_of, signature
 
 KERNEL = ir.FunctionType(POINTER, [POINTER, POINTER, WHOLE, WHOLE])
 """The words behind the kernel's number, the memory, the rows in this block of rows, and whether it
@@ -52,7 +52,9 @@ def emit_kernel(module: Any, name: str, lanes: int) -> None:
     if name == "take" or ("|" in name and not {*"vVW"} & {*"".join(kinds_of(name))}):
         lanes = 1  # nothing is read but single numbers
     kernel = _Kernel(module, name, lanes)
-    if "|" in name:
+    if name.startswith(WITH):
+        _outer_with(kernel, name.removeprefix(WITH))
+    elif "|" in name:
         _elementwise(kernel, name)
     else:
         BODIES[name](kernel)
@@ -110,7 +112,16 @@ class _Kernel:
 
 
 def _elementwise(k: _Kernel, name: str) -> None:
-    """dst[i] = what the name says of the a[i]: element i is at a + i s, or a + index.
+    """dst[i] = what the name says of the a[i]: element i is at a + i s, or a + index."""
+    element = _element(k, name)
+    if k.e.lanes > 1:
+        k.each("n", lambda i: k.each_vector(element(i)))
+    else:
+        k.each("n", lambda i: element(i)(k.e.whole(0)))
+
+
+def _element(k: _Kernel, name: str) -> Callable[[Whole], Callable[[Whole], None]]:
+    """What an element-wise kernel does: for an element, and then for a vector of its rows.
 
     All is read before anything is stored, so that a result may go to where an operand is.
     """
@@ -130,7 +141,7 @@ def _elementwise(k: _Kernel, name: str) -> None:
         first = e.sum((k["R"], indexed.index(name)), r)
         return k.gather(e.at(start, k.load_index(e.sum(first, q))) for q in range(e.lanes))
 
-    def element(i: Whole) -> None:
+    def element(i: Whole) -> Callable[[Whole], None]:
         starts = {name: start(name, i) for name in kinds}
         same = {a: e.load_all(starts[a]) for a in starts if a[0] == "a" and kinds[a] in "uU"}
 
@@ -146,12 +157,9 @@ def _elementwise(k: _Kernel, name: str) -> None:
             for q, result in enumerate(stored.split()):
                 e.store(known[result], starts[f"dst{q}"], r)
 
-        if e.lanes > 1:
-            k.each_vector(vector)
-        else:
-            vector(e.whole(0))
+        return vector
 
-    k.each("n", element)
+    return element
 
 
 def _reduce(k: _Kernel, combine: Callable[..., Vector]) -> None:
@@ -282,32 +290,64 @@ def _matmul(k: _Kernel) -> None:
     k.each("w", window)
 
 
-def _outer(k: _Kernel) -> None:
-    """dst[i d + j] += share * the sum over rows and w of a[w, i] b[w, j]; b lies row by row."""
+Turn: TypeAlias = Callable[[Whole], None]
+
+
+def _outer(k: _Kernel, turns: Callable[[Whole], Turn] | None = None) -> None:
+    """dst[i d + j] += share * the sum over rows and w of a[w, i] b[w, j]; b lies row by row.
+
+    Something else may have a turn in every row of a large tile, which is told how many numbers of
+    the result are complete before it.
+    """
     e, b, lanes = k.e, k.e.builder, k.e.lanes
     share = e.load_all(k.memory, SHARE)
 
-    def tile(c: Whole, width: int, mask: Any, i: Whole, height: int) -> None:
+    def tile(i: Whole, height: int, c: Whole, width: int) -> None:
+        turn = turns(b.mul(i, k["d"])) if turns and height == width == TILE else None
+
         def window(w: Whole, *sums: Vector) -> list[Vector]:
             rows = [k.line(k["a"], (w, k["aw"]), (e.sum(i, r), k["as"])) for r in range(height)]
             start = k.line(k["b"], (w, k["bw"]), c)
 
             def body(r: Whole, *sums: Vector) -> list[Vector]:
+                if turn:
+                    turn(r)
                 left = [e.at(row, r) for row in rows]
                 return _products(e, sums, left, e.at(start, (r, k["br"])))
 
             return e.loop(0, k.rows, 1, body, *sums)
 
+        mask = None if width > 1 else e.first_lanes(b.sub(k["m"], c))
         sums = e.loop(0, k["w"], 1, window, *[e.vector(0.0)] * (height * width))
         for q, total in enumerate(sums):
             row = k.line(k["dst"], (e.sum(i, q // width), k["d"]), c)
             _accumulate(k, total * share, e.at(row, lanes * (q % width)), mask)
 
-    def panel(c: Whole, width: int) -> None:
-        mask = None if width > 1 else e.first_lanes(b.sub(k["m"], c))
-        _tiles(k, partial(tile, c, width, mask))
+    _tiles(k, lambda i, height: _panels(k, k["m"], partial(tile, i, height)))
 
-    _panels(k, k["m"], panel)
+
+def _outer_with(k: _Kernel, name: str) -> None:
+    """An outer product, and meanwhile an element-wise kernel on ``count`` numbers, of which
+    ``before`` come before the product's: a vector whenever it is complete, and then the rest."""
+    e, b = k.e, k.e.builder
+    vector, done = _element(k, name)(e.whole(0)), b.alloca(WHOLE)
+    b.store(e.whole(0), done)
+
+    def turns(complete: Whole) -> Turn:
+        last = e.sum(k["before"], complete, -e.lanes)
+
+        def turn(r: Whole) -> None:
+            place = b.load(done, typ=WHOLE)
+            # a root and a division take as long as the products of two rows
+            is_even = b.icmp_signed("==", b.and_(r, e.whole(1)), e.whole(0))
+            with b.if_then(b.and_(is_even, b.icmp_signed("<=", place, last))):
+                vector(place)
+                b.store(e.sum(place, e.lanes), done)
+
+        return turn
+
+    _outer(k, turns)
+    e.loop(b.load(done, typ=WHOLE), k["count"], e.lanes, vector)
 
 
 def _accumulate(k: _Kernel, vector: Vector, place: Pointer, mask: Any) -> None:

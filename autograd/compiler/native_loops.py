@@ -164,7 +164,7 @@ def _run(e: Loop) -> None:
         _in_steps(e, start, stop, length, block)
     for part in ("after", "update"):
         with asked(part):
-            follow(part, e.whole(1), e.whole(1))
+            follow(part, e.least(length, b.sub(stop, start)), e.whole(1))
     b.ret_void()
 
 

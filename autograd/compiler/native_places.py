@@ -77,7 +77,8 @@ class Places:
         varies = places > 0
         places[varies] = FIRST_REGISTER + (places[varies] - 1) * out.length
         self._spare: dict[int, list[int]] = {}
-        self._lent: list[tuple[int, int]] = []
+        self.lent: list[tuple[int, int]] = []
+        """What the present operation needs alone: places, and how many numbers are there."""
 
     def room(self, k: int) -> int:
         """The place of a block."""
@@ -90,14 +91,14 @@ class Places:
         if uniform or table != ROWS:
             return self.out.uniform(count)
         spare = self._spare.get(count)
-        self._lent.append((spare.pop() if spare else self.out.register(count), count))
-        return self._lent[-1][0]
+        self.lent.append((spare.pop() if spare else self.out.register(count), count))
+        return self.lent[-1][0]
 
     def release(self) -> None:
         """The present operation is planned."""
-        for place, count in self._lent:
+        for place, count in self.lent:
             self._spare.setdefault(count, []).append(place)
-        self._lent.clear()
+        self.lent.clear()
 
     def _hand_out(self, blocks: Small, sizes: Small, are_done: npt.NDArray[np.bool_]) -> None:
         """Say where blocks lie: what nobody needs any more goes to the next of its size.

@@ -197,8 +197,16 @@ class Planner:
         left = self._as_varying(self._operand(a, ROWS), self.shapes[a])
         place, d, _ = self._sums_of(k)
         right = self._row_by_row(b, (windows, width))
-        sizes = (windows, height, width, place, d, self.length)
+        sizes, start = (windows, height, width, place, d, self.length), len(self.out.tables[ROWS])
         self._emit(ROWS, "outer", *sizes, *left[1:4], *right)
+        if self._can_wait(k):
+            self.out.last_outer = slice(start, len(self.out.tables[ROWS]))
+
+    def _can_wait(self, k: int) -> bool:
+        """Whether the gradient alone needs an operation, and what it reads is never overwritten."""
+        program = self.program
+        is_last = program.gradient == len(program) - 1 and not program.varying[k + 1 :].any()
+        return is_last and not self.places.lent
 
     def _row_by_row(self, b: int, shape: Shape) -> tuple[int, int, int]:
         """Place, stride of windows, stride of rows of a block that lies row by row."""

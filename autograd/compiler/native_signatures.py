@@ -7,7 +7,9 @@
 for exp(a b): the *kinds* of what is read and of what is stored (v: a vector of rows, u: one number
 for all; V and U where an index says which, and W where it does so for each place of a vector), the
 operations (a: what is read, r: earlier results), and which of all these are stored.  A kernel that
-knows no vectors but single numbers has vectors of one.  Others have a name.
+knows no vectors but single numbers has vectors of one.  Others have a name.  "outer with …" does an
+element-wise kernel, an optimiser's step, while it computes the last of the gradient: the products
+leave half of the machine waiting, and so do roots and divisions.
 
 Said without LLVM, so that a program can be planned, and a plan be read, where there is none.
 """
@@ -19,6 +21,7 @@ from collections.abc import Mapping
 SHARE = 0
 """Where in the memory 1 / (rows of the batch) is."""
 
+WITH = "outer with "
 KINDS = "uvUV"
 INDEXED = "UVW"
 
@@ -38,6 +41,8 @@ def signature(kernel: str) -> list[str]:
     """The names of a kernel's arguments; an ``*index`` is n more, or R more in a kernel with W."""
     if "|" not in kernel:
         return SIGNATURES[kernel].split()
+    if kernel.startswith(WITH):
+        return [*signature("outer"), "before", "count", *signature(kernel.removeprefix(WITH))[2:]]
     reads, writes = kinds_of(kernel)
     names = [f"dst{k} d{k}" if kind > "Z" else f"dst{k}" for k, kind in enumerate(writes)]
     names += [f"a{k} s{k}" if kind > "Z" else f"a{k}" for k, kind in enumerate(reads)]

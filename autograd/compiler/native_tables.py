@@ -79,6 +79,8 @@ class Plan:
     """Places and lengths of what is summed over the rows."""
     kernels: dict[str, int] = field(default_factory=dict)
     """The kernels' numbers in the tables."""
+    last_outer: slice | None = None
+    """Where in the table of the rows an outer product is that nothing else waits for."""
     hyper: int = 0
     states: int = 0
     state: int = 0

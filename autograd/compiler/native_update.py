@@ -2,12 +2,14 @@
 
 The rule says what becomes of one parameter.  Natively the parameters, their gradient and what the
 optimiser remembers of each lie in lines, which one element-wise kernel goes through, and puts the
-new numbers where the old ones were.
+new numbers where the old ones were.  Where a batch is one block of rows, that is done while the
+last outer product of the gradient is computed, which waits until the loss is known.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import replace
 
 from autograd.compiler.arrays import (
@@ -21,21 +23,22 @@ from autograd.compiler.arrays import (
 )
 from autograd.compiler.listing import unrolled
 from autograd.compiler.native_regions import Body, Read
-from autograd.compiler.native_tables import UPDATE, Operand, Plan, padded
+from autograd.compiler.native_signatures import WITH
+from autograd.compiler.native_tables import ROWS, UPDATE, Operand, Plan, padded
 
 ONE = (1, 1)
 
 
-def with_update(plan: Plan, rule: ArrayProgram) -> Plan:
-    """The plan, with a table that takes a step of the rule."""
+def with_update(plan: Plan, rule: ArrayProgram, *, is_whole: bool = False) -> Plan:
+    """The plan, with a table that takes a step of the rule; for whole batches at once or not."""
     program = for_values(unrolled(for_values(rule), {}).program)
     plan = replace(
         plan,
-        tables=(*plan.tables[:UPDATE], array("i")),
+        tables=(*(table[:] for table in plan.tables[:UPDATE]), array("i")),
         constants=[*plan.constants],
         kernels={**plan.kernels},
     )
-    _Update(plan, program).add()
+    _Update(plan, program).add(is_whole)
     return plan
 
 
@@ -53,7 +56,7 @@ class _Update:
         self.results = [plan.params, *lines]
         self.columns = [plan.params, plan.gradient, *lines]
 
-    def add(self) -> None:
+    def add(self, is_whole: bool) -> None:
         body, program = self.body, self.program
         for k in range(len(LEAVES), len(program)):
             if program.varying[k] and WORDS[program.codes[k]] != "view":
@@ -62,7 +65,22 @@ class _Update:
                 self._once(k)
         stored = [body.named(root, ONE) for root in program.roots]
         reads = [Operand(False, self._place(r), 0, r.base == INPUTS) for r, _ in body.reads]
-        self.plan.apply(UPDATE, body.storing(stored), self.width, self.results, reads)
+        step = replace(self.plan, tables=(array("i"),) * 4, kernels={})
+        step.apply(UPDATE, body.storing(stored), self.width, self.results, reads)
+        (name,), (_, *sizes) = step.kernels, step.tables[UPDATE]
+        product = self._product() if is_whole else []
+        if product:
+            name, sizes = WITH + name, [*product, product[3] - self.plan.gradient, *sizes[1:]]
+        self.plan.tables[UPDATE].extend((self.plan.number(name), *sizes))
+
+    def _product(self) -> Sequence[int]:
+        """The arguments of an outer product that can wait, which nobody computes any more."""
+        rows, where = self.plan.tables[ROWS], self.plan.last_outer
+        if where is None or not 0 <= rows[where][4] - self.plan.gradient < self.plan.param_count:
+            return []
+        product = rows[where][1:]
+        del rows[where]
+        return product
 
     def _once(self, k: int) -> None:
         """What is the same for all parameters."""

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
@@ -25,6 +25,7 @@ from autograd import Value, compile  # noqa: A004
 from autograd.compiler import native, native_library
 from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram
 from autograd.compiler.native import NativeExecutor
+from autograd.compiler.native_plan import plan
 from tests.autograd.compiler.reference import follow
 
 ROOT = Path(autograd.__file__).parents[1]
@@ -431,6 +432,82 @@ def test_what_was_before_the_last_step_is_numpys(bad: int, much: int, monkeypatc
         assert len(losses) == min(bad + 1, 5)
         found.append(np.concatenate([losses, params, state[0], *previous]))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "loss reads it", "more follows", "gathered", "other way"]
+)
+def test_a_product_waits_only_where_nobody_misses_it(kind: str) -> None:
+    """And the loss and the gradient are the same whether somebody does or not."""
+    listed = Listed(12, 6)
+    delta = listed.each("exp", listed.view(1, 0, 1, 1, (1, 2)))
+    mean = listed.add("mean", (listed.add("sum", (delta,), (1, 1), True),), (1, 1), False)
+    left = listed.table(delta, [1, 0], (1, 2)) if kind == "gathered" else delta
+    pair = [(left, (1, 2)), (listed.view(1, 0, 1, 1, (1, 6)), (1, 6))]
+    (left, (_, n)), (right, (_, m)) = pair[::-1] if kind == "other way" else pair
+    product = listed.add("outer", (left, right), (n, m), False)
+    if kind == "more follows":
+        more = listed.add("sum", (listed.each("exp", delta),), (1, 1), True)
+        mean = listed.add("mean", (more,), (1, 1), False)
+    gradient = listed.collect((12, 1), 1, (product, 0, m, 1))
+    if kind == "loss reads it":
+        mean = listed.each("add", mean, listed.view(gradient, 3, 0, 0, (1, 1)))
+    program = listed.program([], mean, gradient)
+    assert (plan(program, 32).last_outer is not None) == (kind == "plain")
+    check(program, 32)
+
+
+def trained(program: autograd.Program, rule: Any, states: int, X: np.ndarray, size: int) -> Any:
+    """Losses, parameters, state and what was before the last step, of two rounds over the rows."""
+    params, order = program.pack(), np.random.default_rng(3).permutation(len(X))
+    state, previous = np.full((states, len(params)), 0.5), np.zeros((1 + states, len(params)))
+    hyper = np.linspace(0.05, 0.1, 2 * -(-len(order) // size))[:, None]
+    for half in np.split(hyper, 2):
+        steps = autograd.Program.Steps(params, state, previous, X, order, size, half)
+        losses = program.train(rule, steps)
+    return np.concatenate([losses, params, *state, *previous])
+
+
+def rooted(m: Any, p: Any, g: Any, mean: Any, square: Any, rate: Any) -> tuple[Any, ...]:
+    mean, square = 0.9 * mean + 0.1 * g, 0.99 * square + 0.01 * g * g
+    return p - m.divide(rate * mean, m.sqrt(square) + 0.1), mean, square
+
+
+SIZES = st.one_of(st.integers(1, 5), st.integers(31, 70))
+
+
+@settings(max_examples=15, deadline=None)
+@example(sizes=(64, 13, 3), batch_size=32, windows=1, kind="plain")
+@example(sizes=(41, 9, 1), batch_size=7, windows=2, kind="plain")
+@example(sizes=(64, 13, 3), batch_size=32, windows=1, kind="after")
+@example(sizes=(64, 13, 3), batch_size=500, windows=1, kind="plain")
+@given(
+    sizes=st.tuples(SIZES, st.integers(1, 13), st.integers(1, 9)),
+    batch_size=st.sampled_from([1, 2, 7, 32, 64, 500]),
+    windows=st.integers(1, 3),
+    kind=st.sampled_from(["plain", "decayed", "after", "frozen"]),
+)
+def test_steps_taken_while_a_gradient_is_finished_are_numpys(
+    sizes: tuple[int, int, int], batch_size: int, windows: int, kind: str
+) -> None:
+    """Whatever the layers, the batches, and what else is wanted of the gradient."""
+    deep, wide, out = sizes
+    x = [Value(0.1) for _ in range(deep * windows)]
+    model = nn.MLP(deep, [wide, out], activation="tanh", seed=1)
+    parts = [model(x[k * deep : (k + 1) * deep]) for k in range(windows)]
+    root = autograd.mean([y * y for part in parts for y in np.ravel(part)])
+    if kind == "decayed":
+        root = root + 0.1 * autograd.sum([p * p for p in model.parameters()])
+    if kind == "after":  # the numbers that the last product gives are used again
+        root = root + autograd.dot(x[:deep], model.parameters()[:deep])
+    if kind == "frozen":
+        model.parameters()[1].requires_grad = False
+    X = np.random.default_rng(deep).normal(size=(300, len(x)))
+    found = []
+    for backend in ("native", "numpy"):
+        program = compile(root, x, parameters=model.parameters(), backend=backend)
+        found.append(trained(program, rooted, 2, X, batch_size))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-12)
 
 
 # -- the library on disk ---------------------------------------------------------------------------
