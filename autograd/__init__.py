@@ -37,6 +37,7 @@ from autograd.modes import enable_grad as enable_grad
 from autograd.modes import no_branches as no_branches
 from autograd.modes import no_grad as no_grad
 from autograd.modes import scope as scope
+from autograd.value import Placeholder as Placeholder
 from autograd.value import Value as Value
 
 if TYPE_CHECKING:  # and after `else` a list that type checkers would have to know in full
@@ -56,10 +57,11 @@ if TYPE_CHECKING:  # and after `else` a list that type checkers would have to kn
     from autograd.views.trace import trace as trace
 else:
     __all__ = sorted([
-        "AnomalyError", "BranchError", "CheckReport", "Edge", "Path", "Program", "Trace", "Value",
-        "check_grads", "compile", "count_paths", "detect_anomaly", "draw", "edges", "enable_grad",
-        "grad", "gradients", "hessian", "jacobian", "jit", "jvp", "no_branches", "no_grad",
-        "paths", "scope", "topological_order", "trace", "value_and_grad", "vjp", *functions.__all__,
+        "AnomalyError", "BranchError", "CheckReport", "Edge", "Path", "Placeholder", "Program",
+        "Trace", "Value", "check_grads", "compile", "count_paths", "detect_anomaly", "draw",
+        "edges", "enable_grad", "grad", "gradients", "hessian", "jacobian", "jit", "jvp",
+        "no_branches", "no_grad", "paths", "scope", "topological_order", "trace", "value_and_grad",
+        "vjp", *functions.__all__,
     ])  # fmt: skip
 
 __version__ = "0.1.0"

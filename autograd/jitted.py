@@ -28,7 +28,7 @@ from autograd.modes import changed_mode, current_mode, no_branches
 from autograd.transforms import Compiled, Transform, inside_a_transform, transforming
 from autograd.trees import Rebuild, Tree, flatten, quiet_arrays, structure
 from autograd.validation import kind, number
-from autograd.value import Value, as_value
+from autograd.value import Placeholder, Value, as_value
 
 
 def jit(f: Callable[..., Any], *, backend: str = "auto") -> Jitted:
@@ -168,8 +168,8 @@ class _Traced:
 
 
 def _record(f: Callable[..., Any], leaves: list[Any], rebuild: Rebuild) -> _Traced:
-    """Call f with a new Value for each number among the leaves of its arguments."""
-    given = [Value(_number(leaf)) if _is_number(leaf) else leaf for leaf in leaves]
+    """Call f with a placeholder for each number among the leaves of its arguments."""
+    given = [Placeholder(_number(leaf)) if _is_number(leaf) else leaf for leaf in leaves]
     args, kwargs = rebuild(given)
     # inside no_grad() and scopes too: the program outlives them
     with changed_mode(recording=True, note=None), transforming(), quiet_arrays(), no_branches():

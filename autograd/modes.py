@@ -363,6 +363,11 @@ def line_of_user() -> str:
     return _line_among(_callers(sys._getframe())) or "<unknown>:0"
 
 
+def asked_by_us() -> bool:
+    """Whether the caller of the function that asks this is of this library."""
+    return sys._getframe(2).f_code.co_filename.startswith(_OURS)
+
+
 def _callers(frame: FrameType | None) -> Iterator[tuple[str, int]]:
     """File and line of a frame, of its caller, and so on."""
     while frame:

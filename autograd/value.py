@@ -31,7 +31,15 @@ from operator import add, attrgetter, mul
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from autograd import scalar_math
-from autograd.modes import AnomalyError, Mode, Note, current_mode, refuse_branch, scope
+from autograd.modes import (
+    AnomalyError,
+    Mode,
+    Note,
+    asked_by_us,
+    current_mode,
+    refuse_branch,
+    scope,
+)
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
 from autograd.validation import kind, named, number, plain, short, text_of
@@ -461,6 +469,22 @@ class Value(Methods):
 
         bundle: dict[str, str] = value_bundle(self)
         return bundle
+
+
+class Placeholder(Value):
+    """A number that is another one each time: an input of a program while it is recorded.
+
+    In a dict or a set a user's function would find the number itself; a Value, which goes by
+    identity, never: what it then does would stay in the program.  So `no_branches` refuses it as a
+    key, except to this library.
+    """
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        if current_mode() is not None and not asked_by_us():
+            refuse_branch("hash(), as for a dict or a set, looks at", label=self.label)
+        return object.__hash__(self)
 
 
 class Unstated:

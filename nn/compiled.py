@@ -23,7 +23,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import autograd
-from autograd import BranchError, Value, gradients, no_branches, topological_order
+from autograd import BranchError, Placeholder, Value, gradients, no_branches, topological_order
 from autograd.collector import uncollected
 from autograd.optional import require
 from nn.data import Examples, Row, Table, Target, order_array, plain
@@ -216,7 +216,7 @@ def compiled_loss(task: Task, backend: str) -> Program:
 
     def recorded() -> tuple[list[Value], list[Value]]:
         row, target = task.examples.row(0)
-        x = [Value(number, label=f"x{i}") for i, number in enumerate(row)]
+        x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
         y = _target_values(target)
         return [task.loss(task.model(x), y)], [*x, *(y if isinstance(y, list) else [y])]
 
@@ -227,7 +227,7 @@ def compiled_outputs(model: Model, row: Row, params: list[Value] | None, backend
     """The program of a model's outputs: its inputs are a row; see ``_compiled`` for ``params``."""
 
     def recorded() -> tuple[list[Value], list[Value]]:
-        x = [Value(number, label=f"x{i}") for i, number in enumerate(row)]
+        x: list[Value] = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
         return _listed(model(x)), x
 
     return _compiled(recorded, params, backend)
@@ -318,8 +318,8 @@ def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Val
 
 def _target_values(target: Target) -> Value | list[Value]:
     if isinstance(target, list):
-        return [Value(number, label=f"y{i}") for i, number in enumerate(target)]
-    return Value(target, label="y")
+        return [Placeholder(number, label=f"y{i}") for i, number in enumerate(target)]
+    return Placeholder(target, label="y")
 
 
 def _hold_against_eager(

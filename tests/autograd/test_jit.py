@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from autograd import (
     check_grads,
     detect_anomaly,
     grad,
+    gradients,
     hessian,
     jacobian,
     jit,
@@ -209,7 +210,9 @@ def test_masks_are_part_of_the_structure() -> None:
     assert jit(lambda x: (x, np.array([True])))(1.0)[1].dtype == bool
 
 
-@pytest.mark.parametrize("hide", [lambda x: {x}, lambda x: (y for y in [x]), lambda x: lambda: x])
+@pytest.mark.parametrize(
+    "hide", [lambda x: {2 * x}, lambda x: (y for y in [x]), lambda x: lambda: x]
+)
 def test_what_may_hide_numbers_is_not_returned(hide: Callable[[Any], Any]) -> None:
     with pytest.raises(TypeError, match=r"may hold numbers of this one call"):
         jit(lambda x: [x, hide(x)])(1.0)
@@ -355,6 +358,28 @@ def test_branches_on_numbers_are_refused(
     with pytest.raises(TypeError, match=r"test_jit\.py:\d+: ") as found:
         jit(transform(f))(2.0)
     assert "where(" in str(found.value) or "parameter is left out" in str(found.value)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: x * {2.0: 3.0}.get(x, 0.5),
+    lambda x: x * 3.0 if x in {1.0, 2.0} else x,
+    lambda x: x * len({x, 2.0}),
+    lambda x: x * Counter([x])[2.0],
+])  # fmt: skip
+def test_a_number_as_a_key_is_refused(f: Callable[[Any], Any]) -> None:
+    """A Value goes by identity there, and the branch for what is not found would be for ever."""
+    with pytest.raises(
+        TypeError, match=r"test_jit\.py:\d+: hash\(\), as for a dict or a set, looks"
+    ):
+        jit(f)(2.0)
+
+
+def test_a_number_may_be_a_key_of_the_library() -> None:
+    def f(x: Any) -> Any:
+        y = x**3
+        return y * gradients(y, x, create_graph=True)
+
+    assert jit(f)(2.0) == 8.0 * 12.0
 
 
 def test_a_refused_function_leaves_nothing_behind() -> None:

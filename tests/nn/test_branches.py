@@ -44,6 +44,7 @@ LOSSES = {
     "method": lambda s, t: nn.hinge_loss(s, t) * (1.0 + t.is_integer()),
     "format": lambda s, t: nn.hinge_loss(s, t) * (2 + float(f"{t:.1f}")),
     "hash": lambda s, t: nn.hinge_loss(s, t) * {1.0: 2.0}.get(t, 0.5),
+    "set": lambda s, t: nn.hinge_loss(s, t) * (2.0 if t in {-1.0, 0.5} else 1.0),
     "hardly": lambda s, t: nn.hinge_loss(s, t) + 1e-6 * isinstance(t, float),
     "type": lambda s, t: nn.hinge_loss(s, t) * (2.0 if isinstance(t, float) else 1.0),
 }
@@ -51,6 +52,7 @@ MODELS = {
     "if": lambda model: lambda x: model(x) if x[0] < 0.9 else -model(x),
     "rarely": lambda model: lambda x: model(x) if x[1] < max(b for _, b in X) else -model(x),
     "int": lambda model: lambda x: model(x) * (2 + int(x[0] * 2)),
+    "a rare key": lambda model: lambda x: model(x) * {X[211][0]: 2.0}.get(x[0], 1.0),
     "parameter": lambda model: lambda x: (
         model(x) * (2 if model.layers[0].neurons[0].w[0] > 0 else 3)
     ),
@@ -86,6 +88,12 @@ def test_it_trains_eagerly_and_says_why(case):
     with pytest.raises(Exception) as caught:  # noqa: PT011
         trained("numpy", **case)
     assert re.sub(r"\d\.\d+", "…", str(caught.value)) in re.sub(r"\d\.\d+", "…", history.note)
+
+
+@pytest.mark.parametrize("name", ["loss: hash", "loss: set", "model: a rare key"])
+def test_a_number_as_a_key_is_noticed_while_it_is_recorded(name):
+    _, history = trained("auto", **CASES[name])
+    assert re.search(rf"{re.escape(__file__)}:\d+: hash\(\)", history.note)
 
 
 @pytest.mark.parametrize("wrap", MODELS.values(), ids=MODELS)
