@@ -714,11 +714,11 @@ def test_predict_compiles_for_many_rows(rows, compiled):
     neuron, seen = nn.Neuron(1, seed=1), []
 
     def model(x):
-        seen.append(type(x[0]))
+        seen.append(isinstance(x[0], Value))
         return neuron(x)
 
     nn.predict(model, [[k / rows] for k in range(rows)])
-    assert (Value in seen) == compiled
+    assert any(seen) == compiled
 
 
 def test_predict_gives_an_array_for_an_array():

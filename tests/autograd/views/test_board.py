@@ -388,6 +388,24 @@ def test_an_amount_travels_along_its_wire(opened, link, speed, milliseconds):
         assert re.fullmatch(r"translate\(-?\d+\.\d -?\d+\.\d\)", place)
 
 
+def test_one_flight_at_a_time_and_the_first_step_is_in_no_hurry(opened):
+    told = camera(
+        opened(trace(plain_graph())),
+        """const frames = new Map();
+        let last = 0;
+        window.requestAnimationFrame = (act) => frames.set(++last, act) && last;
+        window.cancelAnimationFrame = (id) => frames.delete(id);
+        viewer.go(9);
+        frames.clear();  // the page has others
+        for (let flights = 0; flights < 3; flights++) board.carry(viewer.now(), 1e9);
+        const flying = frames.size;
+        board.moved = undefined;
+        performance.now = () => 50;
+        return [flying, board.hurried, board.hurried];""",
+    )
+    assert told == [1, False, True]
+
+
 def test_an_amount_on_its_way_is_to_be_seen(opened):
     """A pill with the number within it."""
     tab = opened(trace(plain_graph()), "#by=edge&step=9", reduced_motion="reduce")
@@ -537,9 +555,11 @@ class TestSight:
 
     def test_what_is_in_sight_stays_and_what_is_not_comes_to_the_middle(self, opened):
         cases = [
-            *((PICTURE, CARD, before, before) for before in self.STAYS),
-            *((PICTURE, CARD, before, after) for before, after in self.MOVES),
-            *self.PLACES,
+            *((WINDOW, PICTURE, CARD, before, before) for before in self.STAYS),
+            *((WINDOW, PICTURE, CARD, before, after) for before, after in self.MOVES),
+            *((WINDOW, *place) for place in self.PLACES),
+            # what can just be read is not to be smaller
+            ((620, 300), PICTURE, (1530, 1400, 2450, 1600), (1990, 1500, 0.5), (1990, 1500, 0.62)),
         ]
         told = camera(
             opened(trace(plain_graph()), reduced_motion="reduce"),
@@ -550,7 +570,7 @@ class TestSight:
                 board.lookAt([0]);
                 return place();
             })""",
-            *([WINDOW, *case] for case in cases),
+            *cases,
         )
         for (*case, after), place in zip(cases, told, strict=True):
             assert place == pytest.approx(after), case
@@ -559,14 +579,18 @@ class TestSight:
         tab = opened(trace(plain_graph()), reduced_motion="reduce")
         script = """return [1000, 1001].map((size) => {
             bare([620, 620], [0, 0, size, size], [[0, 0, 100, 100]]);
-            board.follow({ taken: 1, actors: [0], payees: [], steps: [] }, true);
-            const followed = place();
-            board.lookAt([0]);
-            return [state("large"), followed, place()];
+            const shown = [state("large"), place()];
+            for (const look of [(now) => board.follow(now, true), () => board.lookAt([0])]) {
+                at(300, 300, 2);
+                look({ taken: 1, actors: [0], payees: [], steps: [] });
+                shown.push(place());
+            }
+            return shown;
         })"""
         readable, other = camera(tab, BARE + script)
-        assert readable == [False, [500, 500, 0.62], [500, 500, 0.62]]
-        assert other == [True, *(2 * [pytest.approx([387.5, 387.5, 0.8])])]
+        assert readable == [False, [500, 500, 0.62], *(2 * [[300, 300, 2]])]
+        looked = pytest.approx([387.5, 387.5, 0.8])
+        assert other == [True, [500.5, 500.5, pytest.approx(620 / 1001)], looked, looked]
 
     def test_follows_as_many_as_can_be_seen(self, opened):
         boxes = [(200, 100, 240, 140), (480, 100, 520, 140), (2000, 100, 2040, 140)]
