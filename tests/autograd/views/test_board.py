@@ -577,7 +577,7 @@ class TestSight:
 
     def test_a_picture_that_can_be_read_is_shown_as_a_whole(self, opened):
         tab = opened(trace(plain_graph()), reduced_motion="reduce")
-        script = """return [1000, 1001].map((size) => {
+        script = """return [100, 1000, 1001].map((size) => {
             bare([620, 620], [0, 0, size, size], [[0, 0, 100, 100]]);
             const shown = [state("large"), place()];
             for (const look of [(now) => board.follow(now, true), () => board.lookAt([0])]) {
@@ -587,7 +587,8 @@ class TestSight:
             }
             return shown;
         })"""
-        readable, other = camera(tab, BARE + script)
+        small, readable, other = camera(tab, BARE + script)
+        assert small == [False, [50, 50, 1.5], *(2 * [[300, 300, 2]])]
         assert readable == [False, [500, 500, 0.62], *(2 * [[300, 300, 2]])]
         looked = pytest.approx([387.5, 387.5, 0.8])
         assert other == [True, [500.5, 500.5, pytest.approx(620 / 1001)], looked, looked]
