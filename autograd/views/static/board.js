@@ -184,9 +184,9 @@ export class Board {
 
   // -- the money -----------------------------------------------------------------------------------
 
-  /** Whether steps come faster than anything could travel. */
+  /** Whether steps come faster than anything could travel: the first does not, being NaN after nothing. */
   get hurried() {
-    const since = performance.now() - (this.moved ?? -Infinity);
+    const since = performance.now() - this.moved;
     this.moved = performance.now();
     return since < HURRY;
   }

@@ -127,9 +127,10 @@ function boxAt({ part, at }) {
   const group = part.group.cloneNode(true);
   const [[x, y], [right, bottom]] = [at(part.left, part.top), at(part.right, part.bottom)];
   marked(group.querySelector("rect"), { x, y, width: right - x, height: bottom - y });
+  const unit = read.get(part.group.ownerSVGElement).parts.find(({ nodes, chain }) => nodes && chain.at(-1) === part.box);
   for (const text of group.querySelectorAll("text")) {
     const [was, down] = sizes(text, "x", "y");
-    marked(text, { x: text.matches(".head") ? at(was, down)[0] : was - part.left + x, y: down - part.top + y });
+    marked(text, { x: was + (text.matches(".head") ? at(unit.x, down)[0] - unit.x : x - part.left), y: down - part.top + y });
   }
   return group;
 }

@@ -235,13 +235,13 @@ def test_walkers_leave_their_traces(opened, mode):
         assert not any(other in named for named in classes)
         if mode != "nudge":
             assert [moved in named for named in classes] == [bool(uses.get(i)) for i in wires]
+        assert told["walkers"] == (len(told["coins"]) if up and told["edges"] else 0)
         if told["edges"]:
             right = [float(x) for x in told["amounts"]]
             if mode == "nudge":
                 debts = [story.edges[i] for i in told["edges"]]
                 right = [change[debt.parent] * debt.local for debt in debts]
                 change[debts[0].consumer] = sum(right)
-            assert told["walkers"] == (len(told["coins"]) if up else 0)
             assert [coin[3] for coin in told["coins"]] == [number(x) for x in right]
             for edge, coin in zip(told["edges"], told["coins"], strict=True):
                 curve = backwards(laid.places.curves[wires[edge].key])
@@ -672,6 +672,34 @@ class TestSight:
             return found;""",
         )
         assert told == ["translate3d(1px, 0px, 0px) scale(0.1)", *[pytest.approx(0.2)] * 2]
+
+    def test_a_hand_grabs_what_is_larger_than_the_window(self, opened):
+        told = camera(
+            opened(trace(plain_graph()), reduced_motion="reduce"),
+            BARE
+            + """bare([400, 300], [0, 0, 4000, 3000], []);
+            return [1, 1.01, 1.001].map((by) => { board.zoom(by); return state("grabbable"); });""",
+        )
+        assert told == [False, False, True]
+
+    def test_knows_where_its_lines_are(self, opened):
+        """From end to end, part by part."""
+        told = camera(
+            opened(trace(network()), "#by=edge&level=0", reduced_motion="reduce"),
+            """return board.boxes.filter(({ nodes }) => !nodes).map(({ element, parts }) => {
+                const line = element.querySelector(".wire") ?? element;
+                const { x, y, width, height } = line.getBBox();
+                const ends = (side) => parts.map((part) => part[side]);
+                return [
+                    [Math.min(...ends("left")), Math.min(...ends("top")),
+                        Math.max(...ends("right")), Math.max(...ends("bottom"))],
+                    [x, y, x + width, y + height],
+                ];
+            })""",
+        )
+        assert told
+        for known, true in told:
+            assert known == pytest.approx(true, abs=2)
 
     def test_what_is_well_out_of_sight_is_not_drawn(self, opened):
         """Seven tenths of the window away from its middle, from 201 boxes on."""

@@ -82,6 +82,37 @@ def test_what_is_folded_within_a_folded_box_is_not_seen(opened):
     assert all_of_them == others
 
 
+@pytest.mark.parametrize("graph", [network, nested, wide])
+def test_what_is_folded_gives_its_room_back(opened, graph):
+    story = trace(graph())
+    boxes = [str(k) for k in range(len(scopes(story)))]
+    links = [f"level=0&boxes={folded}" for folded in ("", *boxes, ",".join(boxes))]
+    told = opened(story).evaluate(
+        f"(links) => {{ {OPEN} return links.map((link) => open(link).whole.slice(2, 4)) }}", links
+    )
+    (width, height), *some, all_of_them = told
+    assert all(w <= width and h <= height for w, h in some)
+    assert any(w < 0.9 * width for w, _ in some)
+    assert all_of_them[0] < 0.75 * width
+    assert all_of_them[1] < 0.75 * height
+
+
+def test_heads_stand_over_the_columns_of_their_units(opened):
+    """Also where one of these lies open and the others stand in a wider column."""
+    tab = opened(trace(wide()))
+    links = ["level=2", *(f"level=2&boxes={neuron}" for neuron in range(3, 9))]
+    offsets = []
+    for seen in tab.evaluate(f"(links) => {{ {OPEN} return links.map(open) }}", links):
+        [box] = [box for box in seen["boxes"] if box["box"] == 2]
+        left, width = box["rect"][0], box["rect"][2]
+        places = {card["place"][0] for card in seen["cards"] if len(card["nodes"]) > 1}
+        [middle] = {x for x in places if left < x < left + width}
+        offsets.append([head - middle for head in box["heads"]])
+    assert len(offsets[0]) == 3
+    for other in offsets[1:]:
+        assert other == pytest.approx(offsets[0], abs=0.2)
+
+
 def test_folded_boxes_are_read_in_their_order(opened):
     tab = opened(trace(network()))
     links = ["level=2", "level=0&boxes=3,4,5"]
@@ -190,6 +221,16 @@ def test_a_new_line_takes_the_straight_way(opened):
             [pill["text"][0], pill["text"][1] - 4], abs=0.2
         )
         assert re.match(rf"{len(wire['edges'])} |∂", pill["said"])
+
+
+def test_a_line_that_is_too_short_for_its_text_is_crowded(opened):
+    tab = opened(trace(nested()))
+    links = [f"level=0&boxes={boxes}" for boxes in ("", "1", "1,2")]
+    told = tab.evaluate(f"(links) => {{ {OPEN} return links.map(open) }}", links)
+    lines = [wire for seen in told for wire in seen["wires"] if wire["edges"] == [10]]
+    lengths = [abs(line["curve"][0] - line["curve"][-2]) for line in lines]
+    assert lengths[2] < 68 < min(lengths[:2])
+    assert [line["pill"][0]["crowded"] for line in lines] == [False, False, True]
 
 
 @pytest.mark.parametrize("graph", [network, nested])
