@@ -6,11 +6,9 @@ know about it, written in words that do not say what kind of number is meant: ev
 ``m.where`` and so on there.  ``+ - *`` and unary ``-`` are used as they are.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
-from operator import add
 from typing import Any, TypeAlias
 
 Interval = tuple[float, float]
@@ -96,13 +94,19 @@ class Primitive:
         """
         if not self.roles:
             return self.taught[slot], {name: k for k, name in enumerate(self.arguments)}
-        in_a_row = [role.endswith("*") for role in self.roles]
+        runs = self.runs(count)
+        role = next(k for k, run in enumerate(runs) if slot < run.stop)
+        place = slot - runs[role].start
+        slots = [run.start + place * name.endswith("*") for run, name in zip(runs, self.roles)]
+        return self.taught[role], dict(zip(self.arguments, slots))
+
+    def runs(self, count: int) -> list[slice]:
+        """Which of so many arguments each role has; without roles, each argument on its own."""
+        in_a_row = [role.endswith("*") for role in self.roles] or [False] * count
         # what is left after the single operands is shared by the rows
-        length = (count - in_a_row.count(False)) // in_a_row.count(True)
-        starts = [0, *accumulate(length if row else 1 for row in in_a_row)]
-        role = bisect_right(starts, slot) - 1
-        places = [(slot - starts[role]) * row for row in in_a_row]
-        return self.taught[role], dict(zip(self.arguments, map(add, starts, places)))
+        length = (count - in_a_row.count(False)) // max(1, in_a_row.count(True))
+        ends = [*accumulate(length if row else 1 for row in in_a_row)]
+        return [*map(slice, [0, *ends], ends)]
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -83,17 +83,6 @@ Number: TypeAlias = Block | float
 
 
 @final
-class Known(Block):
-    """A block of constants, one per node."""
-
-    __slots__ = ("numbers",)
-
-    def __init__(self, recorder: Recorder, numbers: tuple[float, ...]) -> None:
-        super().__init__(recorder, recorder.constants_block(numbers).index)
-        self.numbers = numbers
-
-
-@final
 class Column(Block):
     """One column of a block, as whose index it has: what is done to it is done to all of them."""
 

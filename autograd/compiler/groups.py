@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, filterfalse
+from itertools import chain, filterfalse
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -160,14 +160,6 @@ def numbered(
             new += len(each.members) - 1
         else:
             yield number, each
-
-
-def runs_of(row: Primitive, count: int) -> list[slice]:
-    """Which of so many operands are a role's, in a row where it takes many."""
-    many = [role.endswith("*") for role in row.roles] or [False] * count
-    length = (count - many.count(False)) // max(1, many.count(True))
-    ends = [*accumulate(length if in_a_row else 1 for in_a_row in many)]
-    return [*map(slice, [0, *ends], ends)]
 
 
 def _refuse(node: Value) -> Any:

@@ -45,15 +45,11 @@ from autograd.compiler.blocks import (
     Block,
     Column,
     Fold,
-    Known,
     Number,
     every_column,
     steps_of,
 )
 from autograd.rules import BASIS, namespace
-
-GENERATION = 2**15
-"""Operations are remembered until so many others, at least, have been recorded."""
 
 _VIEW, _COLLECT = CODE["view"], CODE["collect"]
 _ADD, _SUB, _NEG = CODE["add"], CODE["sub"], CODE["neg"]
@@ -73,7 +69,6 @@ class Recorder:
         self.tables: list[Integers] = []
         self.pieces: list[tuple[int, int, int, int]] = []
         self._known: dict[tuple[int, ...], int] = {}
-        self._known_before: dict[tuple[int, ...], int] = {}
         self._numbers: dict[Any, int] = {}
         self._known_tables: dict[bytes, int] = {}
         self.namespace = namespace({name: self._function(name) for name in BASIS})
@@ -121,12 +116,7 @@ class Recorder:
         """The block of this operation, a new one unless it was recorded before."""
         index = self._known.get(key)
         if index is None:
-            index = self._known_before.get(key)
-            if index is None:
-                index = self.append(key[0], key[1:5], shape, kind)
-            self._known[key] = index
-            if len(self._known) > GENERATION:
-                self._known_before, self._known = self._known, {}
+            index = self._known[key] = self.append(key[0], key[1:5], shape, kind)
         return Block(self, index)
 
     def append(self, code: int, operands: tuple[int, ...], shape: Shape, kind: int) -> int:
@@ -152,19 +142,11 @@ class Recorder:
     def _emit_unlike(self, word: str, operands: Sequence[Number]) -> Number:
         """Where not all operands are plain blocks."""
         kinds = {type(x) for x in operands}
-        if kinds <= {float, Known}:
-            return self._computed(word, operands)
+        if kinds == {float}:
+            return float(_COMPUTE[word](*operands))
         if Column in kinds:
             return self._in_columns(word, operands)
         return self._emit(CODE[word], tuple([self.index(x) for x in operands]))
-
-    def _computed(self, word: str, operands: Sequence[Any]) -> Number:
-        """What is known already."""
-        function = _COMPUTE[word]
-        columns = [x.numbers if isinstance(x, Known) else (x,) for x in operands]
-        length = max(map(len, columns))
-        rows = zip(*(column * length if len(column) == 1 else column for column in columns))
-        return self.constant([float(function(*row)) for row in rows])
 
     def _in_columns(self, word: str, operands: Sequence[Number]) -> Number:
         """The same done to all columns; or, to add them up, one taken in after the other."""
@@ -330,7 +312,7 @@ class Recorder:
             all(x == first for x in numbers) and (first != 0.0 or len({*map(str, numbers)}) == 1)
         ):
             return first
-        return Known(self, tuple(numbers))
+        return self.constants_block(numbers)
 
     def constants_block(self, numbers: Sequence[float]) -> Block:
         """These constants, one behind the other: by their bits, for 0 and -0 are two."""
@@ -377,12 +359,7 @@ class Recorder:
 
     def let_go(self) -> None:
         """Blocks and recorder hold one another: do not leave them to the collector."""
-        everything: Any = (
-            self.codes, self.kinds, self.pieces, self.tables, self._shapes,
-            self._known, self._known_before, self._numbers, self._known_tables,
-        )  # fmt: skip
-        for records in everything:
-            records.clear()
+        vars(self).clear()
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape:

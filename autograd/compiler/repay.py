@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autograd.compiler.arrays import Integers, Place, Shape, places_of
-from autograd.compiler.blocks import ONE, Block, Column, Known, Number, every_column
+from autograd.compiler.blocks import ONE, Block, Column, Number, every_column
 from autograd.compiler.groups import FEW, TAKE
 from autograd.compiler.record import Recorder
 from autograd.primitive import Primitive
@@ -168,8 +168,8 @@ class Tape:
     def _chosen(self, index: Number, count: int) -> Block:
         """Per index a row of zeros, with a one in its place."""
         recorder, m = self.recorder, self.recorder.namespace
-        places = Known(recorder, tuple(map(float, range(count))))
-        row = recorder.reshaped(Block(recorder, places.index), (1, count))
+        places = recorder.constants_block([*map(float, range(count))])
+        row = recorder.reshaped(places, (1, count))
         return recorder.block(m.where(m.equal(index, row), 1.0, 0.0))
 
 

@@ -10,7 +10,7 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import chain, islice, repeat
@@ -39,7 +39,6 @@ from autograd.compiler.groups import (
     groups,
     numbered,
     regions_of,
-    runs_of,
     sides_of,
     unpaid_in,
 )  # fmt: skip
@@ -138,14 +137,14 @@ class Roller:
             y: Number = self.recorder.take(self.recorder.block(operands[0]), operands[1])
         else:
             y = group.row.forward(self.recorder.namespace, *spread(operands))
-        result = self._stored(group, y, operands)
-        self._settle(number, group, group.members, result)
+        stored = self._stored(group, y, operands)
+        result = self._settle(number, group, group.members, stored)
         self.tape.note(partial(self.tape.repay_row, group.row, operands, result), result)
 
     def _operands(self, group: Group) -> tuple[Number, ...]:
         """A number or a block for each; where a role takes many from one group, one for them."""
         row, parents, count = group.row, group.parents, len(group.parents[0])
-        runs = runs_of(row, count)
+        runs = row.runs(count)
         most = max([run.stop - run.start for run in runs], default=0)
         loose = row is not TAKE and most <= FEW and not self._are_from_groups(parents[0], runs)
         if most < 2 or loose:
@@ -173,7 +172,6 @@ class Roller:
         """The value as a block of its own: rows may give back an operand, or what is known.
 
         It is of its operands' kind, as ``x ** 0`` would not be: it is owed something row by row.
-        What is unpaid, though, leads nowhere: it may be another group's value, too.
 
         The value of another row is copied: what is owed for it is not to be paid by that row too,
         whose partials may be others (nothing is paid for the largest term of a softmax).
@@ -181,8 +179,6 @@ class Roller:
         recorder, row, shape = self.recorder, group.row, (len(group.members), 1)
         blocks = [x.index for x in operands if isinstance(x, Block)]
         kind = reduce(or_, [recorder.kinds[k] for k in blocks], 0)
-        if group.members[0] in self._unpaid:
-            kind &= VARIES
         block = recorder.block(y)
         if kind & VARIES and not block.varying:
             block = recorder.block(recorder.per_row(block))
@@ -192,11 +188,14 @@ class Roller:
             return recorder.copy(recorder.reshaped(block, shape), kind)
         return block
 
-    def _settle(self, number: int, group: Group, members: Iterable[Value], block: Block) -> None:
-        """Say where the nodes of a group are."""
+    def _settle(self, number: int, group: Group, members: Sequence[Value], block: Block) -> Block:
+        """Say where the nodes of a group are; the unpaid lead nowhere, others with their value may."""
+        if block.leads and members[0] in self._unpaid:
+            block = self.recorder.copy(block, self.recorder.kinds[block.index] & VARIES)
         self.slots.update(zip(members, range(len(group.members))))
         self.blocks[number] = block.index
         self._rows[block.index] = group.row
+        return block
 
     def _block(self, group: int) -> Block:
         return Block(self.recorder, self.blocks[group])
@@ -267,10 +266,7 @@ class Roller:
             else:
                 results.append(self._product(a, b, region))
             members += [group.members[numbers[id(p)]] for row in region for p in row]
-        result = self._together(results)
-        if group.members[0] in self._unpaid:
-            result = self.recorder.copy(result, self.recorder.kinds[result.index] & VARIES)
-        self._settle(number, group, members, result)
+        self._settle(number, group, members, self._together(results))
 
     def _product(self, a: Block, b: Block, region: Region) -> Block:
         biases = [parents[-1] for row in region for parents in row]
