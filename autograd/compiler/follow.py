@@ -23,7 +23,11 @@ from autograd.compiler.arrays import (
     WORDS,
     ArrayProgram,
     Integers,
+    Place,
+    Shape,
+    Tables,
     last_uses,
+    places_of,
 )
 
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
@@ -110,6 +114,10 @@ def functions_of(xp: Any) -> dict[str, Callable[..., Any]]:
         found = xp.take_along_axis(xp.broadcast_to(a, (n, m, rows)), places, axis=1)
         return xp.where(sound, found, xp.nan)
 
+    def seen(tables: Tables, place: Place, shape: Shape, whole: Shape) -> Callable[[Any], Any]:
+        places = places_of(place, shape, tables)
+        return lambda base: flat(base)[places].reshape(*shape, -1)
+
     def product(a: Any, b: Any, bias: Any = None) -> Any:
         result = xp.matmul(a[:, :, 0], b)
         return result if bias is None else result + bias
@@ -121,6 +129,7 @@ def functions_of(xp: Any) -> dict[str, Callable[..., Any]]:
         "max": lambda a: a.max(axis=1, keepdims=True),
         "take": taken,
         "matmul": product,
+        "view": seen,
     }
 
 

@@ -84,11 +84,6 @@ def _given(program: ArrayProgram, params: Traced, batch: Traced) -> tuple[Traced
     return tuple(jnp.asarray(leaf, dtype) for leaf in leaves)
 
 
-def _view(tables: Tables, place: Place, shape: Shape, whole: Shape) -> Callable[[Traced], Traced]:
-    places = places_of(place, shape, tables)
-    return lambda base: _pick(flat(base), places).reshape(*shape, -1)
-
-
 def _collect(
     tables: Tables, pieces: Sequence[tuple[Place, Shape]], once: bool, shape: Shape
 ) -> Callable[..., Traced]:
@@ -102,24 +97,10 @@ def _collect(
         lines = [jnp.broadcast_to(flat(x), (x.shape[0] * x.shape[1], rows)) for x in blocks]
         whole = jnp.concatenate(lines)
         if once and len(every) == count:  # XLA gathers faster than it scatters
-            return _pick(whole, np.argsort(every)).reshape(*shape, rows)
+            return whole[np.argsort(every)].reshape(*shape, rows)
         return jnp.zeros((count, rows), whole.dtype).at[every].add(whole).reshape(*shape, rows)
 
     return collected
-
-
-def _pick(table: Traced, places: Any) -> Traced:
-    """``table[places]``, by slicing where they are lines of neighbours in equal steps."""
-    jumps = np.flatnonzero(np.diff(places) != 1)
-    width = int(jumps[0]) + 1 if len(jumps) else len(places)
-    first, last, count = int(places[0]), int(places[-1]), -(-len(places) // width)
-    stride = int(places[width]) - first if count > 1 else width
-    lines = first + stride * np.arange(count)[:, None] + np.arange(width)
-    if stride < width or not np.array_equal(lines.ravel(), places):
-        return table[places]
-    missing = count * stride - (last + 1 - first)
-    rows = jnp.pad(table[first : last + 1], ((0, missing), (0, 0)))
-    return rows.reshape(count, stride, -1)[:, :width].reshape(len(places), -1)
 
 
 class Loop:
@@ -190,7 +171,6 @@ def _outer(a: Traced, b: Traced, real: Traced | None) -> Traced:
 _FUNCTIONS: Functions = {
     **{name: getattr(jax.scipy.special, name) for name in BASIS if not hasattr(jnp, name)},
     **functions_of(jnp),
-    "view": _view,
     "collect": _collect,
 }
 """Every operation on arrays.

@@ -23,7 +23,6 @@ from autograd.compiler.arrays import (
     LEAVES,
     PARAMETERS,
     ArrayProgram,
-    Place,
     Shape,
     Tables,
     needed_for,
@@ -171,13 +170,8 @@ def _functions(m: Any) -> Functions:
         "take": taken,
         "mean": lambda a: a,
         "outer": partial(sums_of_products, np),
-        "view": lambda *stated: partial(_seen, *stated),
         "collect": lambda *stated: partial(_collected, *stated),
     }
-
-
-def _seen(tables: Tables, place: Place, shape: Shape, _: Shape, base: Any) -> Any:
-    return flat(base)[places_of(place, shape, tables)].reshape(*shape, 1)
 
 
 def _collected(tables: Tables, pieces: Any, once: bool, shape: Shape, *blocks: Any) -> Any:

@@ -189,7 +189,7 @@ class Roller:
         return block
 
     def _settle(self, number: int, group: Group, members: Sequence[Value], block: Block) -> Block:
-        """Say where the nodes of a group are; the unpaid lead nowhere, others with their value may."""
+        """Say where the nodes of a group are; what is unpaid leads nowhere."""
         if block.leads and members[0] in self._unpaid:
             block = self.recorder.copy(block, self.recorder.kinds[block.index] & VARIES)
         self.slots.update(zip(members, range(len(group.members))))
