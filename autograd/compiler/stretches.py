@@ -3,12 +3,12 @@
 *Stretch*: single nodes one behind the other.  Of each no more is noted than a few integers: its
 form, and the *numbers* of its operands.  A number is that of a group of one node; what lies
 outside of stretches, parts of groups and constants, gets a number of its own.  When a stretch ends,
-NumPy writes the operations of its forms into the recorder's columns.
+NumPy writes the operations of its forms into the recorder's columns.  Uniform nodes, which need no
+varying ones, are a stretch of their own before these.
 
 Paying back, a node takes its *turn* when all later ones have had theirs.  Whom it pays, and how
 many payments there are to add up, is known before a single operation is: what is written down
-where follows by counting and sorting.  A payment is added to the one before it to the same
-*target*: twice a number, plus 1 where the mean over the rows is still to be taken.
+where follows by counting and sorting.  A payment is added to the one before it to the same number.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ MANY_CONSTANTS = 200
 LONGEST = 2**16
 """Nodes of a stretch: what lies between stretches is paid one by one."""
 
-_ADD, _SUB, _NEG, _MEAN = (CODE[word] for word in ("add", "sub", "neg", "mean"))
+_ADD, _SUB, _NEG = (CODE[word] for word in ("add", "sub", "neg"))
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Single nodes one behind the other, the last first."""
+    """Single nodes one behind the other, all of them uniform or varying, the last first."""
 
     numbers: Small
     forms: Small
@@ -181,10 +181,20 @@ class Singles:
         numbers, forms, operands = (np.array(each, np.int32) for each in self._pending)
         for each in self._pending:
             del each[:]
-        columns, blocks = self._forms.columns, np.frombuffer(self.blocks, np.int64)
-        runs, arities = columns.values[:, forms], columns.arities[forms]
-        firsts = len(self.recorder.codes) + np.cumsum(runs[1]) - runs[1]
+        arities = self._forms.columns.arities[forms]
         starts = np.cumsum(arities) - arities
+        kinds = np.frombuffer(self._kinds, np.uint8)[numbers]
+        for kind in (0, VARIES):
+            here = np.flatnonzero(kinds & VARIES == kind)
+            self._record_values(numbers[here], forms[here], starts[here], operands)
+
+    def _record_values(
+        self, numbers: Small, forms: Small, starts: Integers, operands: Small
+    ) -> None:
+        """Write down the values of a stretch."""
+        columns, blocks = self._forms.columns, np.frombuffer(self.blocks, np.int64)
+        runs = columns.values[:, forms]
+        firsts = len(self.recorder.codes) + np.cumsum(runs[1]) - runs[1]
         bases = np.zeros((5, len(forms)), np.int64)
         bases[VALUE], bases[OPERAND] = firsts, starts
         blocks[numbers] = firsts + columns.results[forms]
@@ -201,13 +211,12 @@ class Singles:
         brought = self._brought(stretch)
         if not len(brought):
             return
-        varies = np.frombuffer(self._kinds, np.uint8) & VARIES
-        columns = self._forms.columns
-        payments = Payments(stretch, columns, varies, brought)
-        payments.write(self.recorder, columns, np.frombuffer(self.blocks, np.int64))
-        outside = ~np.isin(payments.paid >> 1, stretch.numbers)
+        columns, kind = self._forms.columns, self._kinds[stretch.numbers[0]] & VARIES
+        payments = Payments(stretch, columns, brought)
+        payments.write(self.recorder, columns, np.frombuffer(self.blocks, np.int64), kind)
+        outside = ~np.isin(payments.paid, stretch.numbers)
         totals = payments.values[payments.last[outside]]
-        for number, total in zip((payments.paid[outside] >> 1).tolist(), totals.tolist()):
+        for number, total in zip(payments.paid[outside].tolist(), totals.tolist()):
             operand = Block(self.recorder, self.blocks[number])
             self._tape.pay(operand, Block(self.recorder, total), ONE)
 
@@ -248,73 +257,60 @@ class Given(NamedTuple):
 class Payments:
     """What the nodes of a stretch pay, turn by turn, behind what was brought to them."""
 
-    def __init__(self, stretch: Stretch, columns: Columns, varies: Any, brought: Integers) -> None:
-        self._stretch, self._varies = stretch, varies
+    def __init__(self, stretch: Stretch, columns: Columns, brought: Integers) -> None:
+        self._stretch = stretch
         first, count = columns.paid[:, stretch.forms]
         payers, place = _spread(count)
         amounts = columns.amounts[first[payers] + place]
-        to = stretch.operands[stretch.starts[payers] + amounts[:, 0]]
-        late = varies[stretch.numbers[payers]] > varies[to]
         turns, blocks = brought.T
         self._owner = np.append(turns, payers)
         given = np.column_stack([np.full(len(blocks), FIXED), blocks])
         self._picks = np.concatenate([given, amounts[:, 1:]])
-        self._targets = np.append(2 * stretch.numbers[turns], 2 * to + late)
-        order = np.argsort(self._targets, kind="stable")
-        ordered = self._targets[order]
+        operands = stretch.operands[stretch.starts[payers] + amounts[:, 0]]
+        to = np.append(stretch.numbers[turns], operands)
+        order = np.argsort(to, kind="stable")
+        ordered = to[order]
         begins = np.append(True, ordered[1:] != ordered[:-1])
         self.paid, self.last = ordered[begins], order[np.append(begins[1:], True)]
-        """The targets, and the last payment to each."""
+        """Who is paid, and the last payment to each."""
         self._before = np.full(len(order), -1)
         self._before[order[1:]] = np.where(begins[1:], -1, order[:-1])
-        self._early, self._late = (self._last_to(2 * stretch.numbers + k) for k in (0, 1))
+        place = np.minimum(np.searchsorted(self.paid, stretch.numbers), len(self.paid) - 1)
+        self._debts = self.last[place]
+        """The last payment to each turn; one that leads nowhere has none, and needs none."""
         self.values = np.zeros(len(order), np.int64)
         """The block of what is owed after each."""
 
-    def _last_to(self, targets: Any) -> Integers:
-        """The last payment to each of these; -1 for none."""
-        place = np.minimum(np.searchsorted(self.paid, targets), len(self.paid) - 1)
-        return np.where(self.paid[place] == targets, self.last[place], -1)
-
-    def write(self, recorder: Recorder, columns: Columns, blocks: Integers) -> None:
-        """Write down each turn: the mean of what is owed late, the repayment, the additions."""
+    def write(self, recorder: Recorder, columns: Columns, blocks: Integers, kind: int) -> None:
+        """Write down each turn: the repayment, then the additions."""
         stretch, owner, picks = self._stretch, self._owner, self._picks
-        head = (self._late >= 0) * (1 + (self._early >= 0))
         adds = np.flatnonzero(self._before >= 0)
-        tail = np.bincount(owner[adds], minlength=len(head))
+        tail = np.bincount(owner[adds], minlength=len(stretch.forms))
         runs = columns.repaid[:, stretch.forms]
-        sizes = head + runs[1] + tail
+        sizes = runs[1] + tail
         at = len(recorder.codes) + np.cumsum(sizes) - sizes
-        self.values[adds] = (at + head + runs[1])[owner[adds]] + _spread(tail)[1]
-        bases = np.stack([0 * at, stretch.firsts, at + head, at + head - 1, stretch.starts])
+        self.values[adds] = (at + runs[1])[owner[adds]] + _spread(tail)[1]
+        bases = np.stack([0 * at, stretch.firsts, at, 0 * at, stretch.starts])
         given = Given(bases, stretch.operands, blocks)
-        self._resolve(given, head)
+        self._resolve(given)
         recorder.make_room(int(sizes.sum()))
-        _copy(recorder, columns, runs, at + head, given)
-        both, late = np.flatnonzero(head == 2), np.flatnonzero(head)
-        places = np.append(self.values[adds], at[both] + 1)
-        left = self.values[np.append(self._before[adds], self._early[both])]
-        right = np.append(given.picked(picks[adds], owner[adds]), at[both])
-        targets = self._targets[adds]
-        varies = np.append(targets & 1 | self._varies[targets >> 1], 0 * both)
-        _add(recorder, places, left, right, varies)
-        codes, _, operands = recorder.columns()
-        codes[at[late]], operands[at[late], 0] = _MEAN, self.values[self._late[late]]
+        _copy(recorder, columns, runs, at, given)
+        right = given.picked(picks[adds], owner[adds])
+        _add(recorder, self.values[adds], self.values[self._before[adds]], right, kind)
 
-    def _resolve(self, given: Given, head: Integers) -> None:
+    def _resolve(self, given: Given) -> None:
         """What is owed after payments that are not added to others: some pass on a debt."""
         first = np.flatnonzero(self._before < 0)
         owner, picks = self._owner[first], self._picks[first]
         self.values[first] = given.picked(picks, owner)
-        passed = (picks[:, 0] == DEBT) & (head[owner] == 0)
+        passed = picks[:, 0] == DEBT
         follow = np.arange(len(self.values))
-        follow[first[passed]] = self._early[owner[passed]]
+        follow[first[passed]] = self._debts[owner[passed]]
         # who passes a debt on may have it from one who passed it on: halved in each round
         while not np.array_equal(further := follow[follow], follow):
             follow = further
         self.values = self.values[follow]
-        debts = given.bases[DEBT]
-        debts[head == 0] = self.values[self._early[head == 0]]
+        given.bases[DEBT] = self.values[self._debts]
 
 
 def _copy(recorder: Recorder, columns: Columns, runs: Integers, at: Integers, given: Given) -> None:
@@ -326,12 +322,10 @@ def _copy(recorder: Recorder, columns: Columns, runs: Integers, at: Integers, gi
     operands[where, :3] = given.picked(columns.picks[row], owner[:, None])
 
 
-def _add(
-    recorder: Recorder, places: Integers, left: Integers, right: Integers, varies: Integers
-) -> None:
+def _add(recorder: Recorder, places: Integers, left: Integers, right: Integers, kind: int) -> None:
     """Write additions; of what is the negative of something, that is subtracted."""
     codes, kinds, operands = recorder.columns()
-    codes[places], kinds[places] = _ADD, varies
+    codes[places], kinds[places] = _ADD, kind
     operands[places, :2] = np.column_stack([left, right])
     # as one reads a row on its own: -a + b is b - a, one operation less
     swapped = (codes[left] == _NEG) & (codes[right] != _NEG)
