@@ -10,9 +10,7 @@ from collections.abc import Callable
 from math import copysign, frexp
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-import numpy as np
-
-from autograd.compiler.arrays import Integers, Place, Shape, places_of
+from autograd.compiler.arrays import Shape
 
 if TYPE_CHECKING:
     from autograd.compiler.record import Recorder
@@ -146,17 +144,6 @@ SIMPLER: dict[str, Callable[..., Number | None]] = {
     "power": _simpler_power,
     "where": _simpler_choice,
 }
-
-
-def steps_of(places: Integers, shape: Shape) -> Place | None:
-    """The start and the equal steps of places in C order, if they have such."""
-    n, m = shape
-    start = int(places[0])
-    if len(places) == 1:
-        return start, 0, 0
-    t = int(places[1]) - start if m > 1 else 0
-    s = int(places[m]) - start if n > 1 else 0
-    return (start, s, t) if np.array_equal(places, places_of((start, s, t), shape)) else None
 
 
 def _is_negative_zero(number: float) -> bool:

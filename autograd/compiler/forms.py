@@ -29,8 +29,6 @@ FIXED, VALUE, PAID, DEBT, OPERAND = range(5)
 """Where a pick is: a block whatever the copy, among the operations of the value or the repayment,
 what the node is owed, an operand."""
 
-MANY_FORMS = 4096
-
 _ARITY = {CODE[word]: arity for word, arity in ELEMENTWISE.items()}
 _UNKNOWN = CODE["exp"]
 
@@ -66,7 +64,6 @@ class Forms:
         self._recorder = recorder
         self._codes, self._kinds = bytearray(), bytearray()
         self._picks, self._amounts, self._forms = array("q"), array("q"), array("q")
-        self._tried_already = 0
 
     @cached_property
     def columns(self) -> Columns:
@@ -81,10 +78,6 @@ class Forms:
 
     def form(self, row: Primitive, operands: Sequence[int | float]) -> Form | None:
         """The form for this row and operands of these kinds, floats being known, if it has one."""
-        # a graph with so many forms repeats nothing: trying would cost more than recording
-        if self._tried_already == MANY_FORMS:
-            return None
-        self._tried_already += 1
         kinds = [0 if isinstance(operand, float) else operand for operand in operands]
         trial, picks = Recorder(0, 0), dict[int, tuple[int, int]]()
         numbers: list[Number] = []

@@ -140,11 +140,10 @@ class JaxExecutor:
 
     def _spread(self, batch: Array) -> tuple[Traced, Traced | None]:
         """The rows over the devices, filled up to a number that divides, and those that count."""
-        missing = -len(batch) % self._devices
-        if not missing:
+        count = len(batch)
+        if count % self._devices == 0:
             return self._place(batch, self._by_row), None
-        filled = np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
-        real = np.arange(len(filled)) < len(batch)
+        (filled,), (real,) = _batches(batch, np.arange(count), count, 1, self._devices)
         return self._place(filled, self._by_row), self._place(real, self._by_row)
 
     def _place(self, array: Any, sharding: NamedSharding) -> Traced:

@@ -41,6 +41,7 @@ from autograd.compiler.follow import (
 )
 from autograd.compiler.record import Recorder
 from autograd.rules import BASIS
+from autograd.validation import short
 
 _SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "divide": "/", "less": "<", "less_equal": "<=",
@@ -264,5 +265,4 @@ def _ends(kind: str, blocks: Sequence[int], names: Sequence[str], limit: int) ->
 
 def _clean(label: str) -> str:
     """A label on one line, not too long."""
-    line = "".join(letter if letter.isprintable() else " " for letter in label)
-    return line if len(line) <= 40 else line[:39] + "…"
+    return short("".join(letter if letter.isprintable() else " " for letter in label))

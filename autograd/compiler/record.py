@@ -47,7 +47,6 @@ from autograd.compiler.blocks import (
     Fold,
     Number,
     every_column,
-    steps_of,
 )
 from autograd.rules import BASIS, namespace
 
@@ -258,8 +257,11 @@ class Recorder:
 
     def place(self, places: Integers, shape: Shape) -> Place:
         """These places, in C order: equal steps where they are that, else a table."""
-        if steps := steps_of(places, shape):
-            return steps
+        (n, m), start = shape, int(places[0])
+        t = int(places[1]) - start if m > 1 else 0
+        s = int(places[m]) - start if n > 1 else 0
+        if len(places) == 1 or np.array_equal(places, places_of((start, s, t), shape)):
+            return start, s, t
         table = self._known_tables.setdefault(places.tobytes(), len(self.tables))
         if table == len(self.tables):
             self.tables.append(places)
@@ -306,12 +308,10 @@ class Recorder:
         return number if isinstance(number, Block) else self.constants_block((float(number),))
 
     def constant(self, numbers: Sequence[float]) -> Number:
-        """Constants, one per node; a float if they are all the same."""
-        first = numbers[0]
-        if len(numbers) == 1 or (
-            all(x == first for x in numbers) and (first != 0.0 or len({*map(str, numbers)}) == 1)
-        ):
-            return first
+        """Constants, one per node; a float if they are all the same, by their bits."""
+        same = array("d", numbers[:1]) * len(numbers)
+        if same.tobytes() == array("d", numbers).tobytes():
+            return numbers[0]
         return self.constants_block(numbers)
 
     def constants_block(self, numbers: Sequence[float]) -> Block:

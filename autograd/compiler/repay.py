@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiler.arrays import Integers, Place, Shape, places_of
+from autograd.compiler.arrays import Place, Shape, places_of
 from autograd.compiler.blocks import ONE, Block, Column, Number, every_column
 from autograd.compiler.groups import FEW, TAKE
 from autograd.compiler.record import Recorder
@@ -109,7 +109,8 @@ class Tape:
             for (place, shape, _), amount in pile.items()
         ]
         places = [places_of(place, part.shape, recorder.tables) for part, place in parts]
-        return recorder.collect(parts, block.shape, _is_disjoint(places))
+        once = bool(np.bincount(np.concatenate(places)).max() == 1)  # in linear time
+        return recorder.collect(parts, block.shape, once)
 
     def repay_row(
         self, row: Primitive, operands: Sequence[Number], result: Block, debt: Number
@@ -192,11 +193,3 @@ def spread(operands: Sequence[Number]) -> list[Number]:
         else:
             every.append(x)
     return every
-
-
-def _is_disjoint(places: Sequence[Integers]) -> bool:
-    """Whether no place is there twice."""
-    every = np.concatenate(places)
-    taken = np.zeros(int(every.max()) + 1, bool)
-    taken[every] = True  # in linear time: there may be a place for each parameter
-    return int(taken.sum()) == len(every)

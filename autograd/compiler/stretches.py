@@ -51,6 +51,9 @@ CONSTANT = 4
 MANY_CONSTANTS = 200
 """So many have; others are blocks like any."""
 
+MANY_FORMS = 4096
+"""A graph with so many repeats nothing: trying more would cost more than recording."""
+
 LONGEST = 2**16
 """Nodes of a stretch: what lies between stretches is paid one by one."""
 
@@ -137,6 +140,8 @@ class Singles:
 
     def _form(self, row: Any, *kinds: int) -> Form | None:
         """The form of a row and kinds of operands, which was not asked for before."""
+        if len(self._known) == MANY_FORMS:
+            return None
         operands = [self._constants[k - CONSTANT] if k >= CONSTANT else k for k in kinds]
         form = self._known[row, *kinds] = self._forms.form(row, operands)
         return form
