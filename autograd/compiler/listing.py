@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ from autograd.compiler.follow import (
     sums_of_products,
 )
 from autograd.compiler.record import Recorder
-from autograd.rules import BASIS
+from autograd.rules import BASIS, TABLE
 from autograd.validation import short
 
 _SYMBOLS = {
@@ -156,19 +157,12 @@ def _recorded(program: ArrayProgram, recorder: Recorder) -> list[Any]:
 def _functions(m: Any) -> Functions:
     """What the words do to arrays of objects that add, multiply, and are what ``m`` works on."""
     named = {name: np.frompyfunc(getattr(m, name), ELEMENTWISE[name], 1) for name in BASIS}
-
-    def taken(values: Any, index: Any) -> Any:
-        choice: Any = np.nan
-        for k in range(values.shape[1]):
-            here = named["equal"](index, float(k))
-            choice = named["where"](here, values[:, k : k + 1], choice)
-        return choice
-
+    of_arrays, take = SimpleNamespace(**named), TABLE["take"].forward
     return {
         **functions_of(np),
         **named,
         "max": lambda a: named["maximum"].reduce(a, axis=1, keepdims=True),
-        "take": taken,
+        "take": lambda a, index: take(of_arrays, *np.split(a, a.shape[1], axis=1), index),
         "mean": lambda a: a,
         "outer": partial(sums_of_products, np),
         "collect": lambda *stated: partial(_collected, *stated),
