@@ -75,7 +75,7 @@ def test_a_wait_has_a_name(monkeypatch):
 
 def test_training_shows_itself_unless_told_not_to(monkeypatch):
     """And takes 100 epochs in batches of 32."""
-    X = [[k / 40] for k in range(40)]
+    X = [[k / 40] for k in range(33)]
     for given, seen in ({}, True), ({"progress": False}, False):
         screen = terminal(monkeypatch)
         model = nn.MLP(1, [1], seed=0)

@@ -813,10 +813,13 @@ def test_a_terminal_gets_a_bar_with_everything_on_it(monkeypatch, backend):
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")
-    train(mlp(), progress=True, metrics=[nn.accuracy], validation=(X, SIGNS), backend=backend)
+    options = {"metrics": [nn.accuracy], "validation": (X, SIGNS), "backend": backend}
+    history = train(mlp(), progress=True, **options)
     shown = screen.getvalue()
     for word in ("epoch 3/3", "loss 0.", "validation 0.", "accuracy 0.", "rate 0.1", "0:00:00"):
         assert word in shown
+    for name in ("loss", "validation", "accuracy"):
+        assert f"{name} {history.latest()[name]:.4g}" in shown  # those of the last epoch too
 
 
 def test_the_bar_moves_where_nobody_looks_in_between(monkeypatch):
@@ -835,7 +838,7 @@ def test_a_terminal_is_told_what_it_waits_for(monkeypatch, backend, said):
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
     train(mlp(), progress=True, backend=backend)
-    assert ("compiling" in screen.getvalue()) == said
+    assert ("compiling (takes a while only the first time)\n" in screen.getvalue()) == said
 
 
 def test_a_pipe_gets_nothing(capsys):

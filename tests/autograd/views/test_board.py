@@ -682,6 +682,29 @@ class TestSight:
         )
         assert told == [False, False, True]
 
+    def test_a_wheel_that_zooms_scrolls_nothing(self, opened):
+        told = camera(
+            opened(trace(plain_graph()), reduced_motion="reduce"),
+            """return [{}, { ctrlKey: true }, { metaKey: true }].map((keys) => {
+                board.fit();
+                const wheel = new WheelEvent("wheel", { deltaY: -9, cancelable: true, ...keys });
+                stage.dispatchEvent(wheel);
+                return wheel.defaultPrevented;
+            })""",
+        )
+        assert told == [False, True, True]
+
+    def test_from_afar_it_is_an_overview(self, opened):
+        told = camera(
+            opened(trace(plain_graph()), reduced_motion="reduce"),
+            BARE
+            + """return [1600, 1601].map((width) => {
+                bare([400, 300], [0, 0, width, 100], []);
+                return state("overview");
+            })""",
+        )
+        assert told == [False, True]
+
     def test_knows_where_its_lines_are(self, opened):
         """From end to end, part by part."""
         told = camera(

@@ -48,6 +48,7 @@ const picture = (svg) => ({
         long: (g.querySelector(".wire") ?? g).getTotalLength(),
         sharp: all(g, ".tip", (tip) => tip.getTotalLength()),
         tips: all(g, ".tip", (tip) => digits(tip.getAttribute("d"))),
+        closed: all(g, ".tip", (tip) => tip.getAttribute("d").endsWith("Z")),
         pill: all(g, ".pill", pillOf) })),
 });
 const open = (link) => {
@@ -70,6 +71,19 @@ def test_everything_is_in_its_place(opened, graph):
     for link, seen in zip(links, told, strict=True):
         assert seen["title"] == told[0]["title"] != ""
         _Picture(story, seen, link, known).check()
+
+
+@pytest.mark.parametrize("graph", [network, nested, wide])
+def test_constants_keep_their_lines(opened, graph):
+    story = trace(graph())
+    links = ["level=0", *(f"level={k}&boxes={b}" for k in levels(story) for b in ("0", "1,2", "3"))]
+    told = opened(story).evaluate(f"(links) => {{ {OPEN} return links.map(open) }}", links)
+    ends = [wire["ends"] for wire in told[0]["wires"] if not wire["edges"]]
+    assert ends
+    for link, seen in zip(links, told, strict=True):
+        card = {i: k for k, card in enumerate(seen["cards"]) for i in card["nodes"]}
+        quiet = [tuple(card[i] for i in w["ends"]) for w in seen["wires"] if not w["edges"]]
+        assert {*quiet} == {(card[a], card[b]) for a, b in ends if card[a] != card[b]}, link
 
 
 def test_what_is_folded_within_a_folded_box_is_not_seen(opened):
@@ -163,6 +177,7 @@ class _Picture:
         points = list(zip(wire["curve"][::2], wire["curve"][1::2], strict=True))
         assert wire["long"] >= math.dist(points[0], points[-1]) - 1
         assert all(length > 20 for length in wire["sharp"])
+        assert all(wire["closed"])
         if len(edges) > 1 and wire["edges"] not in self.known:
             assert wire["kind"].split()[:2] == ["edge", "bundle"]
             assert "weight" not in wire["kind"]
