@@ -24,10 +24,11 @@ from autograd.compiler.arrays import (
     WORDS,
     ArrayProgram,
     Shape,
+    places_of,
 )  # fmt: skip
 from autograd.compiler.checked import check_views
 from autograd.compiler.native_places import Places
-from autograd.compiler.native_regions import Body, Read, Regions, fused, places_in, read_of
+from autograd.compiler.native_regions import Body, Read, Regions, fused, read_of
 from autograd.compiler.native_tables import (
     AFTER,
     PAD,
@@ -131,11 +132,11 @@ class Planner:
         """Where what is read is."""
         varies = bool(self.varying[read.base])
         unit = self.length if varies else 1
-        place = self.place[read.base] + read.start * unit
-        if read.table < 0:
-            return Operand(varies, place, read.s * unit, read.t * unit)
-        index = unit * places_in(self.program, read.table, shape)
-        return Operand(varies, place, 0, 0, tuple(index.tolist()))
+        place = self.place[read.base]
+        if read.start >= 0:
+            return Operand(varies, place + read.start * unit, read.s * unit, read.t * unit)
+        index = self.program.tables[-1 - read.start][places_of((0, read.s, read.t), shape)]
+        return Operand(varies, place, 0, 0, tuple((unit * index).tolist()))
 
     def _sum(self, k: int, table: int) -> None:
         (a,) = self._blocks(k)
@@ -211,7 +212,7 @@ class Planner:
     def _row_by_row(self, b: int, shape: Shape) -> tuple[int, int, int]:
         """Place, stride of windows, stride of rows of a block that lies row by row."""
         (windows, width), read = shape, self._read_of(b)
-        if read.base == INPUTS and read.table < 0 and (read.t == 1 or width == 1):
+        if read.base == INPUTS and read.start >= 0 and (read.t == 1 or width == 1):
             return self.out.copy + read.start, read.s, self.out.stride
         operand = self._as_varying(self._operand(b, ROWS), shape)
         stride = padded(windows * width) + PAD

@@ -20,7 +20,6 @@ from autograd.compiler.arrays import (
     LEAVES,
     WORDS,
     ArrayProgram,
-    Integers,
     Shape,
     ends_of,
     reordered,
@@ -35,14 +34,13 @@ MOST_MEMBERS, MOST_READ = 32, 12
 
 
 class Read(NamedTuple):
-    """Element (i, j) of an operand is the base's start + i s + j t, or as the table of a view
-    says."""
+    """Element (i, j) of an operand is number start + i s + j t of the base; with -1 - table for
+    start, the one of which number i s + j t of the table says the place."""
 
     base: int
     start: int
     s: int
     t: int
-    table: int = -1
 
 
 @dataclass(slots=True, eq=False)
@@ -104,18 +102,11 @@ class Body:
         return f"{';'.join(self._operations)}|{' '.join(results)}"
 
 
-def places_in(program: ArrayProgram, k: int, shape: Shape) -> Integers:
-    """The places of a view by a table, stretched to a shape, in C order."""
-    table = program.tables[-1 - program.operands[k, 1]].reshape(*program.shapes[k])
-    places: Integers = np.broadcast_to(table, shape).ravel()
-    return places
-
-
 def read_of(word: str, j: int, operands: Sequence[int], shape: Shape) -> Read:
     """How an operand is read; where its shape is stretched, the steps are 0."""
     base, start, s, t = operands if word == "view" else (j, 0, shape[1], 1)
     if start < 0:
-        return Read(base, 0, 0, 0, j)
+        s, t = shape[1], 1
     return Read(base, start, s if shape[0] > 1 else 0, t if shape[1] > 1 else 0)
 
 
@@ -169,8 +160,8 @@ class _Fusing:
 
     def _is_whole(self, read: Read, shape: Shape) -> bool:
         """Whether an operand is all of a block in its own order."""
-        (n, m), plain = self.shapes[read.base], read.table < 0 and read.start == 0
-        return plain and n * m == shape[0] * shape[1] and (read.s, read.t) == through(shape)
+        (n, m), steps = self.shapes[read.base], (read.start, read.s, read.t)
+        return n * m == shape[0] * shape[1] and steps == (0, *through(shape))
 
     def _blocks(self, k: int) -> list[int]:
         return [j for j in self.operands[k][: ARITIES[self.words[k]]] if j >= 0]
