@@ -885,3 +885,11 @@ class TestFacts:
         rest = [node.id for node in story.nodes if node.op == "dot" and node.id not in wanted]
         assert (len(wanted), len(rest)) == (14, 2)
         assert ask("facts", story)["sums"] == wanted + rest
+
+    def test_rows_go_before_units_also_where_a_graph_has_them_unit_by_unit(self, ask):
+        model = nn.MLP(2, [2], activation="tanh", seed=1)
+        outs = [model([Value(0.1 * i), Value(-0.2 * i)]) for i in range(3)]
+        story = trace(autograd.sum([row[unit] for unit in (0, 1) for row in outs]))
+        [first, second] = [u.sums for u in story.layers[0].units]
+        assert max(first) < min(second)
+        assert ask("facts", story)["sums"] == [i for pair in zip(first, second) for i in pair]
