@@ -137,13 +137,39 @@ def test_ctrl_c_again_and_again_leaves_a_whole_step(left):
 
 
 @pytest.mark.parametrize("left", [1, 2])
-def test_a_compiled_training_is_saved_whole(left):
-    pytest.importorskip("numpy")
+@pytest.mark.parametrize(("backend", "needs"), [("numpy", "numpy"), ("native", "llvmlite")])
+def test_a_compiled_training_is_saved_whole(left, backend, needs):
+    pytest.importorskip(needs)
     pressed = pieces(left)
     with pytest.raises(KeyboardInterrupt):  # while the numbers are put back
-        train(*pressed, steps=9, backend="numpy")
+        train(*pressed, steps=9, backend=backend)
     reference = pieces(10**9)
-    train(*reference, steps=9, backend="numpy")
+    train(*reference, steps=9, backend=backend)
+    assert state_of(*pressed) == state_of(*reference)
+
+
+@pytest.mark.parametrize(("backend", "needs"), [("numpy", "numpy"), ("native", "llvmlite")])
+def test_ctrl_c_twice_from_outside_leaves_a_whole_step(backend, needs):
+    """From another thread, while a call trains: wherever it ends, that is after a whole step."""
+    pytest.importorskip(needs)
+    told = threading.Event()
+
+    def presses():
+        for _ in range(2):
+            told.wait()
+            press()  # it is the main thread that hears of it
+
+    outside = threading.Thread(target=presses)
+    outside.start()
+    pressed = pieces(10**9)
+    with suppress(KeyboardInterrupt):
+        try:
+            train(*pressed, steps=10**7, backend=backend, callbacks=[lambda _: told.set()])
+        finally:
+            outside.join()
+    reference = pieces(10**9)
+    train(*reference, steps=pressed[1].steps, backend=backend)
+    assert 0 < pressed[1].steps < 10**7
     assert state_of(*pressed) == state_of(*reference)
 
 
