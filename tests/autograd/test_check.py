@@ -10,6 +10,7 @@ from hypothesis import given
 
 import autograd
 from autograd import Value, check_grads, gradients
+from autograd.differences import differences
 from tests.strategies import Program, payback_operations, programs, result
 
 
@@ -218,4 +219,36 @@ def test_a_convention_may_be_either_slope_or_between_them(slope: float, verdict:
         return Value(max(x.data, 0.0), (x,), (at_zero,), op="ramp")
 
     [found] = check_grads(ramp, [0.0]).inputs
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [
+    (-2.0, "open"), (3.0, "open"), (0.5, "open"), (math.nan, "open"),
+    (-2.1, "wrong"), (3.1, "wrong"), (1e6, "wrong"), (math.inf, "wrong"),
+])  # fmt: skip
+def test_beside_a_jump_there_are_slopes(slope: float, verdict: str) -> None:
+    """What is none of them, nor between them, is no slope of the function either."""
+
+    def step(x: Value) -> Value:
+        y = 1.0 + 3.0 * x.data if x.data >= 0.0 else -2.0 * x.data
+        return Value(y, (x,), (slope,), op="step")
+
+    [found] = check_grads(step, [0.0]).inputs
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(("f", "verdict"), [
+    (lambda x: autograd.hypot(x, 0.0) + 0.5 * x, "open"),
+    (lambda x: 1000.0 * x * x - x, "wrong"),
+    (lambda x: 1000.0 + autograd.cos(x), "wrong"),
+])  # fmt: skip
+def test_no_number_is_open_where_there_is_no_derivative(
+    f: Callable[[Value], Value], verdict: str
+) -> None:
+    def nowhere(x: Value) -> Value:
+        return Value(f(x).data, (x,), (math.nan,), op="nowhere")
+
+    assert check_grads(nowhere, [0.0]).inputs[0].verdict == verdict
+    x = Value(0.0)
+    [found] = differences(f(x) + Value(0.0, (x,), (math.nan,), op="nowhere"), [x])
     assert found.verdict == verdict
