@@ -241,6 +241,7 @@ def test_beside_a_jump_there_are_slopes(slope: float, verdict: str) -> None:
     (lambda x: autograd.hypot(x, 0.0) + 0.5 * x, "open"),
     (lambda x: 1000.0 * x * x - x, "wrong"),
     (lambda x: 1000.0 + autograd.cos(x), "wrong"),
+    (lambda x: 1000.0 + autograd.cos(x) + x, "wrong"),
 ])  # fmt: skip
 def test_no_number_is_open_where_there_is_no_derivative(
     f: Callable[[Value], Value], verdict: str
