@@ -175,6 +175,8 @@ def _record(f: Callable[..., Any], leaves: list[Any], rebuild: Rebuild) -> _Trac
     with changed_mode(recording=True, note=None), transforming(), quiet_arrays(), no_branches():
         outputs, rebuild_output = flatten(f(*args, **kwargs))
     inputs = [x for x, leaf in zip(given, leaves) if _is_number(leaf)]
+    for x in inputs:
+        x.recorded()
     return _Traced(inputs, [_output(y) for y in outputs], rebuild_output)
 
 

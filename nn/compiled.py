@@ -218,7 +218,8 @@ def compiled_loss(task: Task, backend: str) -> Program:
         row, target = task.examples.row(0)
         x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
         y = _target_values(target)
-        return [task.loss(task.model(x), y)], [*x, *(y if isinstance(y, list) else [y])]
+        loss = task.loss(task.model([*x]), y)
+        return [loss], _recorded([*x, *(y if isinstance(y, list) else [y])])
 
     return _compiled(recorded, task.optimizer.params, backend)
 
@@ -227,8 +228,9 @@ def compiled_outputs(model: Model, row: Row, params: list[Value] | None, backend
     """The program of a model's outputs: its inputs are a row; see ``_compiled`` for ``params``."""
 
     def recorded() -> tuple[list[Value], list[Value]]:
-        x: list[Value] = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
-        return _listed(model(x)), x
+        x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
+        outputs = _listed(model([*x]))
+        return outputs, _recorded(x)
 
     return _compiled(recorded, params, backend)
 
@@ -316,7 +318,13 @@ def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Val
         raise
 
 
-def _target_values(target: Target) -> Value | list[Value]:
+def _recorded(inputs: list[Placeholder]) -> list[Value]:
+    for x in inputs:
+        x.recorded()
+    return [*inputs]
+
+
+def _target_values(target: Target) -> Placeholder | list[Placeholder]:
     if isinstance(target, list):
         return [Placeholder(number, label=f"y{i}") for i, number in enumerate(target)]
     return Placeholder(target, label="y")

@@ -20,6 +20,7 @@ import autograd
 import nn
 from autograd import (
     AnomalyError,
+    Placeholder,
     Value,
     check_grads,
     detect_anomaly,
@@ -30,6 +31,7 @@ from autograd import (
     jit,
     jvp,
     less,
+    no_branches,
     no_grad,
     take,
     value_and_grad,
@@ -380,6 +382,15 @@ def test_a_number_may_be_a_key_of_the_library() -> None:
         return y * gradients(y, x, create_graph=True)
 
     assert jit(f)(2.0) == 8.0 * 12.0
+
+
+def test_what_was_recorded_is_a_value_like_any_other() -> None:
+    """So that what compiles it may look it up without being asked who it is."""
+    x = Placeholder(2.0)
+    x.recorded()
+    with no_branches():
+        assert {x: "x"}[x] == "x"
+    assert type(x) is Value
 
 
 def test_a_refused_function_leaves_nothing_behind() -> None:
