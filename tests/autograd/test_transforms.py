@@ -412,3 +412,14 @@ def test_what_is_no_function_is_refused_at_once(transform: Any) -> None:
         transform("f")
     with pytest.raises(TypeError, match=r"takes a function, got Value.*: gradients\(output"):
         transform(x * x)
+
+
+def test_an_array_without_sides_is_its_number() -> None:
+    np = pytest.importorskip("numpy")
+
+    def f(x: Any) -> Any:
+        y = np.empty((), dtype=object)
+        y[()] = x * x
+        return y
+
+    assert value_and_grad(f)(3.0) == (9.0, 6.0)

@@ -325,6 +325,32 @@ def test_slabs_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_allclose(np.frombuffer(results[0][1]), whole[1], rtol=1e-11)
 
 
+@pytest.mark.parametrize("batch_size", [None, 1400])
+def test_a_training_in_slabs_takes_the_same_steps(
+    monkeypatch: pytest.MonkeyPatch, batch_size: int | None
+) -> None:
+    batch = rows_of(3000)
+    X, y = batch[:, :4], batch[:, 4]
+
+    def trained(backend: str) -> tuple[list[float], list[float], nn.History]:
+        model = nn.MLP(4, [5, 1], activation="tanh", seed=1)
+        optimizer = nn.Adam(model.parameters(), lr=0.01)
+        ema = nn.EMA(model.parameters(), 0.9)
+        history = nn.fit(
+            model, X, y, loss=nn.mse_loss, optimizer=optimizer, ema=ema, epochs=4,
+            batch_size=batch_size, backend=backend, progress=False,
+        )  # fmt: skip
+        return [*model.state_dict().values()], [*ema.averages], history
+
+    whole, by_numpy = trained("native"), trained("numpy")
+    monkeypatch.setattr(native, "LARGE", 1000)
+    in_slabs = trained("native")
+    for other in (whole, by_numpy):
+        assert in_slabs[0] == pytest.approx(other[0], rel=1e-9)
+        assert in_slabs[1] == pytest.approx(other[1], rel=1e-9)
+        assert in_slabs[2].loss == pytest.approx(other[2].loss, rel=1e-9)
+
+
 def test_arrays_of_any_layout() -> None:
     program, batch = network(), rows_of(20)
     expected = program.value_and_grad(program.pack(), batch)[1].tolist()
