@@ -437,6 +437,18 @@ def test_a_closure_may_pay_any_number(partial_: float) -> None:
     assert repr(y.partials) == repr((partial_,))
 
 
+def test_what_pays_may_be_anything_that_can_be_called() -> None:
+    x = Value(3.0)
+    out = Value(9.0, (x,), "square")
+
+    def pay(factor: float) -> None:
+        x.grad += factor * out.grad
+
+    out._backward = partial(pay, 6.0)
+    (out * 2.0).backward()
+    assert (x.grad, out.partials) == (12.0, (6.0,))
+
+
 def test_a_closure_pays_no_stranger_that_it_holds() -> None:
     x, one, several = Value(1.0), Value(2.0), [Value(3.0)]
     y = Value(2.0, (x,), "f")
