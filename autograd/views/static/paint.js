@@ -13,7 +13,7 @@ const PARTS = 8;
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 /** Whether what moves goes up the debts: a walker, or a change on its way forward. */
 const upwards = ({ mode }) => mode === "naive" || mode === "nudge";
-const numbersOf = (group, name) => (group.dataset[name] ?? group.dataset[`${name}s`] ?? "").split(" ").filter(Boolean).map(Number);
+const numbersOf = ({ dataset }, name) => (dataset[name] ?? dataset[`${name}s`]).split(" ").map(Number);
 
 /** Bring the texts and states of an SVG to a moment: all of them, or those that may have changed. */
 export function paint(svg, now, words) {
