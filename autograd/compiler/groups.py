@@ -94,12 +94,10 @@ def groups(
             _refuse(node)
         found.append(Group.of(node, sums) if node in sums else node)
         if row.roles:  # type: ignore[union-attr]
-            _, parents = sums.get(node) or (row, node.parents)
-            sources = {kinds[group_of[parent]] for parent in parents}
+            sources = {kinds[group_of[each]] for each in Group.of(node, sums).parents[0]}
             number = alike.setdefault((row, node in unpaid, *sorted(sources)), number)
         kinds.append(number)
-    several = any(number != k for k, number in enumerate(kinds)) if alike else False
-    return _in_order(found, group_of) if several else found
+    return _in_order(found, group_of) if alike and len({*kinds}) < len(kinds) else found
 
 
 def unpaid_in(order: Sequence[Value], known: Iterable[Value], roots: Sequence[Value]) -> set[Value]:
