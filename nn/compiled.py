@@ -319,6 +319,7 @@ def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Val
 
 
 def _recorded(inputs: list[Placeholder]) -> list[Value]:
+    """The inputs as Values like any other, now that the user's functions are done."""
     for x in inputs:
         x.recorded()
     return [*inputs]

@@ -42,8 +42,9 @@ def check_program(program: ArrayProgram, parameters: int, inputs: int, roots: in
     check(shapes[:3].tolist() == wanted, "leaves of odd shape")
     check((shapes >= 0) & (shapes <= LARGEST), "a shape out of range")
     check(shapes.prod(axis=1) <= LARGEST, "a block out of range")
-    check(np.abs(program.operands) <= LARGEST, "an operand out of range")
-    check(np.abs(program.pieces) <= LARGEST, "a piece out of range")
+    # both ends: the least integer of all is its own absolute value
+    for numbers, what in ((program.operands, "an operand"), (program.pieces, "a piece")):
+        check((numbers >= -LARGEST) & (numbers <= LARGEST), f"{what} out of range")
     _check_operands(program)
     for code in np.unique(codes[3:]).tolist():
         _check_word(program, WORDS[code], np.flatnonzero(codes == code))
@@ -142,7 +143,7 @@ def _check_places(
     least = start + np.minimum(down, 0) + np.minimum(along, 0)
     most = start + np.maximum(down, 0) + np.maximum(along, 0)
     listed = start < 0
-    check(-start[listed] <= len(program.tables), "a table is missing")
+    check(-1 - start[listed] < len(program.tables), "a table is missing")
     check(all(map(len, program.tables)), "a table without numbers")
     ends = [(len(x), x.min(), x.max()) for x in program.tables]
     each = np.array(ends, np.int64).reshape(-1, 3)[-1 - start[listed]]

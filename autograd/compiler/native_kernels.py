@@ -38,6 +38,9 @@ KERNEL = ir.FunctionType(POINTER, [POINTER, POINTER, WHOLE, WHOLE])
 """The words behind the kernel's number, the memory, the rows in this block of rows, and whether it
 is the first; returns where the next entry begins."""
 
+Turn: TypeAlias = Callable[[Whole], None]
+"""What is done for one number of a loop."""
+
 TILE = 4
 """A matrix product keeps TILE x TILE vectors of sums in registers."""
 
@@ -120,7 +123,7 @@ def _elementwise(k: _Kernel, name: str) -> None:
         k.each("n", lambda i: element(i)(k.e.whole(0)))
 
 
-def _element(k: _Kernel, name: str) -> Callable[[Whole], Callable[[Whole], None]]:
+def _element(k: _Kernel, name: str) -> Callable[[Whole], Turn]:
     """What an element-wise kernel does: for an element, and then for a vector of its rows.
 
     All is read before anything is stored, so that a result may go to where an operand is.
@@ -141,7 +144,7 @@ def _element(k: _Kernel, name: str) -> Callable[[Whole], Callable[[Whole], None]
         first = e.sum((k["R"], indexed.index(name)), r)
         return k.gather(e.at(start, k.load_index(e.sum(first, q))) for q in range(e.lanes))
 
-    def element(i: Whole) -> Callable[[Whole], None]:
+    def element(i: Whole) -> Turn:
         starts = {name: start(name, i) for name in kinds}
         same = {a: e.load_all(starts[a]) for a in starts if a[0] == "a" and kinds[a] in "uU"}
 
@@ -290,14 +293,11 @@ def _matmul(k: _Kernel) -> None:
     k.each("w", window)
 
 
-Turn: TypeAlias = Callable[[Whole], None]
-
-
 def _outer(k: _Kernel, turns: Callable[[Whole], Turn] | None = None) -> None:
     """dst[i d + j] += share * the sum over rows and w of a[w, i] b[w, j]; b lies row by row.
 
-    Something else may have a turn in every row of a large tile, which is told how many numbers of
-    the result are complete before it.
+    Something else may have a turn in every row of a large tile: ``turns`` says what, once it is
+    told how many numbers of the result are complete by then.
     """
     e, b, lanes = k.e, k.e.builder, k.e.lanes
     share = e.load_all(k.memory, SHARE)

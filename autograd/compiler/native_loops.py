@@ -163,7 +163,7 @@ def _run(e: Loop) -> None:
     with asked("rows"):
         _in_steps(e, start, stop, length, block)
     for part in ("after", "update"):
-        with asked(part):
+        with asked(part):  # an outer product over the rows may have waited for the update
             follow(part, e.least(length, b.sub(stop, start)), e.whole(1))
     b.ret_void()
 

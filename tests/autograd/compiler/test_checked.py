@@ -86,6 +86,8 @@ def test_sound_programs(rows: list[Row]) -> None:
     ("an operand out of range", [W, X, ("matmul", (4, 5, -2), (1, 2), True)]),
     ("an operand out of range", [W, X, ("matmul", (4, 5, 6), (1, 2), True)]),
     ("an operand out of range", [("view", (0, LARGEST + 1, 0, 0), (1, 1), False)]),
+    ("an operand out of range", [("view", (0, -(2**63), 0, 0), (1, 1), False)]),
+    ("an operand out of range", [("view", (0, 0, -(2**63), 0), (1, 1), False)]),
     ("a shape out of range", [("view", (0, 0, 0, 0), (1, -1), False)]),
     ("a shape out of range", [("view", (0, 0, 0, 0), (1, LARGEST + 1), False)]),
     ("a block out of range", [("view", (0, 0, 0, 0), (2, LARGEST), False)]),
@@ -165,7 +167,8 @@ def test_pieces_may_not_lie_on_themselves_nor_tables_be_empty() -> None:
                 check_program(one, P, Q, 1)
     with pytest.raises(ValueError, match=r"^a table without numbers$"):
         check_program(program(("view", (0, -2, 0, 0), (2, 1), False), tables=[[], [3, 0]]), P, Q, 1)
-    for piece in [(LARGEST + 1, 0, 0, 0), (4, 0, LARGEST + 1, 0), (-1, 0, 0, 0), (5, 0, 3, 1)]:
+    outside = [(LARGEST + 1, 0, 0, 0), (4, 0, LARGEST + 1, 0), (-1, 0, 0, 0), (5, 0, 3, 1)]
+    for piece in [*outside, (4, -(2**63), 0, 0), (4, 0, -(2**63), 0)]:
         with pytest.raises(ValueError, match=r"^a piece out of range$"):
             check_program(program(W, whole, pieces=[piece]), P, Q, 1)
 
