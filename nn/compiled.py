@@ -84,23 +84,27 @@ class CompiledEngine:
         self.name, self.note = str(self._program.backend), str(self._program.note)
 
     def span(self, epochs: int) -> int:
-        """As many as one call may take, where no batch is cut short by the end of an epoch."""
-        task = self.task
-        # batches are cut from one order of many epochs: none may reach into the next epoch
-        whole = len(task.examples) % task.batch_size == 0
-        return min(epochs, max(1, self._steps_per_call // task.batches)) if whole else 1
+        """As many as one call may take."""
+        return min(epochs, max(1, self._steps_per_call // self.task.batches))
 
     def train(self, first: int, epochs: int) -> Iterator[Sequence[float]]:
-        """As many steps at a time as fit in ``CALL_SECONDS``."""
-        n, size = len(self.task.examples), self.task.batch_size
-        order = order_array(n, epochs, self.task.reshuffles)
-        while len(order):
-            steps = min(self._steps_per_call, -(-len(order) // size))
+        """As many steps at a time as fit in ``CALL_SECONDS``: whole epochs, or parts of one."""
+        task = self.task
+        order = order_array(len(task.examples), epochs, task.reshuffles)
+        last = first + epochs * task.batches
+        while first < last:
+            steps = min(self._steps_per_call, last - first)
+            # the last batch of an epoch may be short
+            rows = steps * task.batch_size if first + steps < last else len(order)
             began = perf_counter()
-            losses = self._call(order[: steps * size], first, steps)
+            losses = self._call(order[:rows], first, steps)
             self._adapt(steps, perf_counter() - began)
-            yield losses
-            order, first = order[steps * size :], first + steps
+            is_good = isfinite(losses[-1])
+            if good := losses if is_good else losses[:-1]:
+                yield good
+            if not is_good:
+                raise NotFiniteError(losses[-1], first + len(good))
+            order, first = order[rows:], first + steps
 
     def measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
         """The whole table at a time."""
@@ -153,20 +157,21 @@ class CompiledEngine:
         return self._steps + self._offset
 
     def _call(self, order: npt.NDArray[np.int64], first: int, steps: int) -> list[float]:
-        """Take some steps; Ctrl-C undoes them all, a loss that is not finite the last."""
+        """Take some steps: their losses.  Ctrl-C undoes them all, a loss that is not finite, after
+        which there are no others, the last that was taken."""
         # copies: an interrupted call leaves what it was given half changed
         arrays = self._params.copy(), self._state.copy(), self._previous.copy()
         hyper, size = self._hyper(first, steps), self.task.batch_size
-        call = autograd.Program.Steps(*arrays, self._rows, order, size, hyper)
+        epoch = len(self.task.examples)
+        call = autograd.Program.Steps(*arrays, self._rows, order, size, hyper, epoch)
         losses: list[float] = self._program.train(self._rule, call).tolist()
         self._params, self._state, self._previous = arrays
         self._steps += len(losses)
         if not isfinite(losses[-1]):
             # counted, but not taken; and the one before it, if there was one, led to this loss
             self._undo(self._moved or len(losses) > 1)
-            raise NotFiniteError(losses[-1], first + len(losses) - 1)
         self._moved = True
-        return list(losses)
+        return losses
 
     def _undo(self, moved: bool) -> None:
         """Go back to where the last finite loss was computed."""

@@ -205,16 +205,23 @@ class TrainingRun:
                 self._call_back()
 
     def _train(self, epochs: int, show: Show) -> None:
-        done, batches = len(self.history), self.task.batches
+        begun = len(self.history) * self.task.batches
         losses: list[float] = []
-        for part in self.engine.train(done * batches, epochs):
-            losses += part
-            latest = {**self.history.latest(), "loss": losses[-1]}
-            self._show(show, done * batches + len(losses), latest)
-        # losses come per step, a history has one entry per epoch
+        try:
+            for part in self.engine.train(begun, epochs):
+                losses += part
+                latest = {**self.history.latest(), "loss": losses[-1]}
+                self._show(show, begun + len(losses), latest)
+        finally:
+            self._remember(losses)
+
+    def _remember(self, losses: list[float]) -> None:
+        """Losses come per step, a history has one entry per epoch that came to its end."""
+        done, batches = len(self.history), self.task.batches
+        epochs = len(losses) // batches
         last_steps = range((done + 1) * batches - 1, (done + epochs) * batches, batches)
         self.history.rate += map(self.task.rate, last_steps)
-        self.history.loss += losses if batches == 1 else self._means(losses)
+        self.history.loss += losses if batches == 1 else self._means(losses[: epochs * batches])
 
     def _show(self, show: Show, steps: int, latest: dict[str, float]) -> None:
         show(-(-steps // self.task.batches), steps, latest, self.task.rate(steps - 1))

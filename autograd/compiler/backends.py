@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from math import isfinite
 from typing import Protocol
 
@@ -32,10 +33,19 @@ class Steps:
     rows: Array
     """(R, I), all rows."""
     order: Integers
-    """(n,) the rows to use, ``batch_size`` at a time; a last batch may be short."""
+    """(n,) the rows to use, ``batch_size`` at a time; the last batch of an epoch may be short."""
     batch_size: int
     hyper: Array
     """(steps, H), the optimiser's numbers of each step."""
+    epoch: int = 0
+    """How many rows of the order are an epoch; 0 for all of them."""
+
+    def cuts(self) -> Integers:
+        """(steps + 1,) where in the order batches begin, and where the last one ends."""
+        count = len(self.order)
+        epochs = np.arange(0, count, self.epoch or max(1, count))
+        starts = epochs[:, None] + np.arange(0, self.epoch or count, self.batch_size)
+        return np.append(starts[starts < count], count)
 
 
 class Executor(Protocol):
@@ -64,10 +74,10 @@ class Executor(Protocol):
 
 def train_step_by_step(program: Executor, update: Executor, steps: Steps) -> Array:
     """``train``, a step at a time; state lies beside parameters, as the rule reads it."""
-    losses, size = [], steps.batch_size
+    losses, cuts = [], steps.cuts().tolist()
     now = np.concatenate([steps.params[None], steps.params[None], steps.state])
-    for step, start in enumerate(range(0, len(steps.order), size)):
-        batch = steps.rows[steps.order[start : start + size]]
+    for step, (start, stop) in enumerate(pairwise(cuts)):
+        batch = steps.rows[steps.order[start:stop]]
         loss, now[1] = program.value_and_grad(now[0], batch)
         losses.append(loss)
         if not isfinite(loss):

@@ -109,12 +109,12 @@ class JaxExecutor:
 
     def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """Take one optimiser step per batch, up to ``MOST_STEPS`` in one compiled loop."""
-        rows, order, size = steps.rows, steps.order, steps.batch_size
-        span = max(1, min(MOST_STEPS, MOST_NUMBERS // max(1, size * rows.shape[1])))
+        rows, cuts, width = steps.rows, steps.cuts(), self._width(steps.batch_size)
+        span = max(1, min(MOST_STEPS, MOST_NUMBERS // max(1, width * rows.shape[1])))
         losses: list[float] = []
         for first in range(0, len(steps.hyper), span):
-            chosen = order[first * size : (first + span) * size]
-            batches, real = _batches(rows, chosen, size, span, self._devices)
+            here = cuts[first : first + span + 1]
+            batches, real = _batches(rows, steps.order, here, span, width)
             hyper = _filled(steps.hyper[first : first + span], span)
             arrays = steps.params, steps.state, steps.previous
             done = self._run_epoch(self._epoch(update), arrays, hyper, batches, real)
@@ -143,8 +143,13 @@ class JaxExecutor:
         count = len(batch)
         if count % self._devices == 0:
             return self._place(batch, self._by_row), None
-        (filled,), (real,) = _batches(batch, np.arange(count), count, 1, self._devices)
+        ends, width = np.array([0, count]), self._width(count)
+        (filled,), (real,) = _batches(batch, np.arange(count), ends, 1, width)
         return self._place(filled, self._by_row), self._place(real, self._by_row)
+
+    def _width(self, rows: int) -> int:
+        """So many rows, filled up for the devices."""
+        return -(-rows // self._devices) * self._devices
 
     def _place(self, array: Any, sharding: NamedSharding) -> Traced:
         """The array on the devices; every process has all of it and brings its share."""
@@ -157,14 +162,13 @@ def _sharding(mesh: Mesh, *axes: str | None) -> NamedSharding:
 
 
 def _batches(
-    rows: Array, order: Indices, batch_size: int, steps: int, devices: int
+    rows: Array, order: Indices, cuts: Indices, steps: int, width: int
 ) -> tuple[Array, Real]:
-    """Batches (steps, B, I), B filled up for the devices, and the rows that count (steps, B)."""
-    width = -(-batch_size // devices) * devices
-    chosen = _filled(order, steps * batch_size).reshape(steps, batch_size)
-    real = (np.arange(steps * batch_size) < len(order)).reshape(steps, batch_size)
-    more = (0, 0), (0, width - batch_size)
-    return rows[np.pad(chosen, more)], np.pad(real, more)
+    """The batches between cuts, (steps, width, I), and which of their rows count (steps, width)."""
+    places = cuts[:-1, None] + np.arange(width)
+    real = places < cuts[1:, None]
+    chosen = order[np.where(real, places, 0)]
+    return rows[_filled(chosen, steps)], _filled(real, steps)
 
 
 def _filled(array: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:

@@ -233,11 +233,10 @@ class Runner:
     def train(self, t: Steps) -> Array:
         """Steps until a loss is not finite."""
         machine, losses = self._machine(min(t.batch_size, len(t.order))), np.zeros(len(t.hyper))
-        rows, order, hyper = _plain(t.rows), _plain(t.order), _plain(t.hyper)
+        rows, order, cuts, hyper = map(_plain, (t.rows, t.order, t.cuts(), t.hyper))
         fields = {
-            "rows": _address(rows), "order": _address(order), "count": len(order),
-            "batch_size": t.batch_size, "hyper": _address(hyper), "hyper_count": hyper.shape[1],
-            "losses": _address(losses),
+            "rows": _address(rows), "order": _address(order), "cuts": _address(cuts),
+            "hyper": _address(hyper), "hyper_count": hyper.shape[1], "losses": _address(losses),
         }  # fmt: skip
         record = np.array([fields[name] for name in TRAINING], np.int64)
 

@@ -27,7 +27,7 @@ inputs lie, ``stride`` numbers apart.  ``roots``: per root its place, and 1 wher
 """
 
 TRAINING = (
-    "rows", "order", "count", "batch_size", "hyper", "hyper_count", "losses",
+    "rows", "order", "cuts", "hyper", "hyper_count", "losses",
 )  # fmt: skip
 
 PARTS = {"before": 1, "rows": 2, "after": 4, "update": 8}
@@ -191,8 +191,8 @@ def _step(e: Loop) -> None:
     b, (machine, training, step) = e.builder, e.function.args
     get = {name: e.field(training, TRAINING, name) for name in TRAINING}
     rows, hyper, losses = (b.inttoptr(get[each], POINTER) for each in ("rows", "hyper", "losses"))
-    start = e.sum((step, get["batch_size"]))
-    stop = e.least(e.sum(start, get["batch_size"]), get["count"])
+    cut = e.at(b.inttoptr(get["cuts"], POINTER), step, kind=WHOLE)
+    start, stop = (b.load(e.at(cut, k, kind=WHOLE), typ=WHOLE) for k in range(2))
     share = b.fdiv(ir.Constant(DOUBLE, 1.0), b.sitofp(b.sub(stop, start), DOUBLE))
     order, nothing = b.inttoptr(get["order"], POINTER), ir.Constant(POINTER, None)
     memory = e.field(machine, MACHINE, "memory", POINTER)

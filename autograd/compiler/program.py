@@ -164,19 +164,22 @@ class Program:
         """
         if steps.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {steps.batch_size}")
+        if steps.epoch < 0:
+            raise ValueError(f"epoch must be at least 0, got {steps.epoch}")
         rows, order = self._rows(steps.rows), np.asarray(steps.order)
         if order.dtype.kind not in "iu" and order.size:
             raise TypeError(f"order holds the indices of rows, got dtype {order.dtype}")
         order = np.ascontiguousarray(order, dtype=np.int64)
         if len(order) and order.view(np.uint64).max() >= len(rows):  # as -1 would be, too
             raise IndexError(f"order points outside the {len(rows)} rows")
-        hyper = _real_array(steps.hyper, (-(-len(order) // steps.batch_size), None), "hyper")
+        steps = replace(steps, rows=rows, order=order)
+        hyper = _real_array(steps.hyper, (len(steps.cuts()) - 1, None), "hyper")
         parameters, states = len(self.names.parameters), len(steps.state)
         _check_changed(steps.params, (parameters,), "params")
         _check_changed(steps.state, (states, parameters), "state")
         _check_changed(steps.previous, (1 + states, parameters), "previous")
         update = self._update(rule, states, hyper.shape[1])
-        return self._executor.train(update, replace(steps, rows=rows, order=order, hyper=hyper))
+        return self._executor.train(update, replace(steps, hyper=hyper))
 
     def _update(self, rule: Rule, states: int, numbers: int) -> ArrayProgram:
         """The rule over rows of one parameter, its gradient and its state, kept for next time."""

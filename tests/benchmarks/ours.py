@@ -97,23 +97,17 @@ def inside(workload: Workload, backend: str = "native") -> Train:
     params, rows, order = program.pack(), _rows(workload), np.arange(len(workload.X))
     state, previous = np.zeros((states, len(params))), np.zeros((1 + states, len(params)))
     done, steps = 0, len(workload.batches)
-    whole = steps * workload.batch_size == len(order)
 
     def train(passes: int) -> list[float]:
         nonlocal done
         numbers = optimizer.hyper(np.arange(done + 1.0, done + 1 + passes * steps), optimizer.lr)
         hyper = np.stack(np.broadcast_arrays(*numbers, np.zeros(passes * steps)), axis=1)[:, :-1]
         done += passes * steps
-        # Where the last batch is short, an epoch is a call.
-        count = passes if whole else 1
-        chosen = np.tile(order, count)
-        losses: list[float] = []
-        for k in range(0, passes * steps, count * steps):
-            step_numbers = np.ascontiguousarray(hyper[k : k + count * steps])
-            size = workload.batch_size
-            call = autograd.Program.Steps(params, state, previous, rows, chosen, size, step_numbers)
-            losses += program.train(optimizer.rule, call).tolist()
-        return losses
+        chosen, size = np.tile(order, passes), workload.batch_size
+        call = autograd.Program.Steps(
+            params, state, previous, rows, chosen, size, np.ascontiguousarray(hyper), len(order)
+        )
+        return program.train(optimizer.rule, call).tolist()
 
     return train
 

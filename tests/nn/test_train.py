@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 from math import inf, isclose, nan
+from operator import mul
 from random import Random
 
 import pytest
@@ -657,38 +658,47 @@ def test_ctrl_c_in_the_middle_of_a_step_undoes_it(monkeypatch, moment):
 
 
 @pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("rows", [50, 48])
 @pytest.mark.parametrize("bad_step", [0, 1, 5, 8, 11])
 def test_a_loss_that_is_not_finite_names_its_place_and_keeps_the_last_good_weights(
-    backend, bad_step
+    backend, bad_step, rows
 ):
     """The step before the bad one throws the weights away: those before it are the last good."""
 
     def schedule(step):
         return 1e308 if step == bad_step - 1 else 0.05
 
-    table = [[1e300, 1e300]] * 50 if bad_step == 0 else X
+    table = [[1e300, 1e300]] * rows if bad_step == 0 else X[:rows]
     model = nn.MLP(2, [1], seed=1)
     options = {"loss": nn.squared_error, "shuffle": False, "batch_size": 16, "backend": backend}
     with pytest.raises(nn.DivergedError) as stop:
-        train(model, X=table, schedule=schedule, epochs=5, **options)
-    epoch, batch = divmod(bad_step, 4)
-    assert f"in epoch {epoch + 1}, batch {batch + 1} of 4" in str(stop.value)
-    assert len(stop.value.history) == epoch
+        train(model, SIGNS[:rows], X=table, schedule=schedule, epochs=5, **options)
+    batches = -(-rows // 16)
+    epoch, batch = divmod(bad_step, batches)
+    assert f"in epoch {epoch + 1}, batch {batch + 1} of {batches}" in str(stop.value)
+    assert len(stop.value.history) == len(stop.value.history.rate) == epoch
     reference = nn.MLP(2, [1], seed=1)
     taken = max(bad_step - 1, 0)
-    _steps(reference, taken)
+    losses = _steps(reference, taken, rows)
+    epochs = [losses[k : k + batches] for k in range(0, len(losses) // batches * batches, batches)]
+    sizes = [16] * (batches - 1) + [rows - 16 * (batches - 1)]
+    means = [sum(map(mul, each, sizes)) / rows for each in epochs]
+    assert stop.value.history.loss[: len(means)] == pytest.approx(means, rel=1e-9)
     assert model.state_dict() == pytest.approx(reference.state_dict(), abs=1e-12)
 
 
-def _steps(model, count):
-    """So many steps of plain gradient descent over batches in order."""
-    optimizer = nn.SGD(model.parameters(), lr=0.05)
+def _steps(model, count, rows):
+    """So many steps of plain gradient descent over batches in order: the losses before them."""
+    optimizer, losses = nn.SGD(model.parameters(), lr=0.05), []
     for step in range(count):
-        start = 16 * (step % 4)
-        batch = list(zip(X, SIGNS))[start : start + 16]
+        start = 16 * (step % -(-rows // 16))
+        batch = list(zip(X, SIGNS))[:rows][start : start + 16]
         optimizer.zero_grad()
-        autograd.mean([nn.squared_error(model(x), y) for x, y in batch]).backward()
+        loss = autograd.mean([nn.squared_error(model(x), y) for x, y in batch])
+        losses.append(loss.data)
+        loss.backward()
         optimizer.step()
+    return losses
 
 
 def test_a_diverged_error_is_a_floating_point_error():

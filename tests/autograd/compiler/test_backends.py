@@ -361,19 +361,28 @@ def momentum(m: object, p, g, v, average, rate, decay) -> tuple:  # type: ignore
 
 
 @backends
-@pytest.mark.parametrize(("rows", "batch_size"), [(12, 4), (13, 4), (3, 8), (1, 1)])
-def test_training_takes_the_optimisers_steps(backend: str, rows: int, batch_size: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "epoch"),
+    [(12, 4, 0), (13, 4, 0), (3, 8, 0), (1, 1, 0), (15, 3, 5), (14, 4, 5), (4, 4, 5), (9, 8, 2)],
+)
+def test_training_takes_the_optimisers_steps(
+    backend: str, rows: int, batch_size: int, epoch: int
+) -> None:
     need(backend)
     program, data, order = regression(backend, rows)
-    steps = -(-rows // batch_size)
+    batches = [
+        data[order[start:rows][: epoch or rows]][first:][:batch_size]
+        for start in range(0, rows, epoch or rows)
+        for first in range(0, min(epoch or rows, rows - start), batch_size)
+    ]
+    steps = len(batches)
     hyper = np.column_stack([np.linspace(0.1, 0.2, steps), np.full(steps, 0.9)])
     params, state, previous = program.pack(), np.zeros((2, 2)), np.full((3, 2), np.nan)
-    taken = autograd.Program.Steps(params, state, previous, data, order, batch_size, hyper)
+    taken = autograd.Program.Steps(params, state, previous, data, order, batch_size, hyper, epoch)
     losses = program.train(momentum, taken)
     p, v, average = program.pack(), np.zeros(2), np.zeros(2)
     for step in range(steps):
-        batch = data[order[step * batch_size : (step + 1) * batch_size]]
-        loss, gradient = program.value_and_grad(p, batch)
+        loss, gradient = program.value_and_grad(p, batches[step])
         before = [p, v, average]
         p, v, average = momentum(None, p, gradient, v, average, *hyper[step])
         assert losses[step] == pytest.approx(loss, rel=1e-12)

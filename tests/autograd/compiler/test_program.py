@@ -278,6 +278,8 @@ def test_train_refuses_what_does_not_fit(line: tuple) -> None:
     program.train(descend, steps(program))
     for change, error, words in [
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"epoch": -1}, ValueError, "epoch must be at least 0, got -1"),
+        ({"epoch": 1}, ValueError, r"hyper must have shape \(2, N\), got \(1, 2\)"),
         ({"hyper": [[0.1, 0.1]] * 2}, ValueError, r"hyper must have shape \(1, N\), got \(2, 2\)"),
         ({"state": np.zeros((1, 2))}, ValueError, r"previous must have shape \(2, 2\)"),
         ({"state": np.zeros((0, 3))}, ValueError, r"state must have shape \(0, 2\)"),
