@@ -17,6 +17,9 @@ Pointer: TypeAlias = Any
 Whole: TypeAlias = Any
 """A 64-bit integer in the function that is being written."""
 
+WIDEST = 8
+"""Lanes of AVX-512, which has instructions of its own."""
+
 DOUBLE, WHOLE, WORD, POINTER = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.PointerType()
 
 
@@ -166,6 +169,13 @@ class Emitter:
         given = [self.vector(argument).ir for argument in arguments]
         return Vector(self, self._call(f"llvm.{name}", self.type, given))
 
+    def scaled(self, vector: Vector, exponent: Vector) -> Vector:
+        """vector * 2**exponent, rounded once: with the widest vectors only."""
+        every, nothing = ir.Constant(ir.IntType(self.lanes), -1), self.vector(0.0).ir
+        rounding = ir.Constant(WORD, 4)  # as all else is
+        arguments = (vector.ir, exponent.ir, nothing, every, rounding)
+        return Vector(self, self._call("llvm.x86.avx512.mask.scalef.pd.512", self.type, arguments))
+
     def any(self, mask: Any) -> Any:
         """Whether the mask holds anywhere."""
         bits = ir.IntType(self.lanes)
@@ -245,7 +255,7 @@ class Emitter:
     def _call(self, name: str, result: Any, arguments: Sequence[Any], *suffix: Any) -> Any:
         """An intrinsic, declared when it is first used; its name ends in the types it is for."""
         kind = suffix[1] if len(suffix) > 1 else result
-        full = f"{name}.v{kind.count}f64{''.join(suffix[:1])}"
+        full = name if ".x86." in name else f"{name}.v{kind.count}f64{''.join(suffix[:1])}"
         types = ir.FunctionType(result, [argument.type for argument in arguments])
         function = self.module.globals.get(full) or ir.Function(self.module, types, full)
         return self.builder.call(function, arguments)

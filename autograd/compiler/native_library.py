@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import binding, ir
 
+from autograd.compiler.native_emit import WIDEST
 from autograd.compiler.native_kernels import emit_kernel, symbol
 from autograd.compiler.native_loops import emit_loops
 from autograd.compiler.native_signatures import single
@@ -156,7 +157,7 @@ def _processor() -> tuple[str, str]:
 def lanes() -> int:
     """Doubles in this machine's widest registers."""
     features = _processor()[1].split(",")
-    return 8 if "+avx512f" in features else 4 if "+avx" in features else 2
+    return WIDEST if "+avx512f" in features else 4 if "+avx" in features else 2
 
 
 def _target() -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf, nan
 from typing import Any
 
-from autograd.compiler.native_emit import Emitter, Vector
+from autograd.compiler.native_emit import WIDEST, Emitter, Vector
 
 LOG2_E, SHIFT = 1.4426950408889634, 1.5 * 2.0**52
 """Adding SHIFT rounds to a whole number, and leaves it in the lowest bits."""
@@ -55,9 +55,9 @@ def polynomial(e: Emitter, x: Vector, coefficients: Sequence[float]) -> Vector:
 def exp(e: Emitter, x: Vector) -> Vector:
     """2**n exp(r) with r = x - n ln 2."""
     near = _between(e, x, -746.0, 710.0)
-    _, bits, r, _ = _reduced(e, near)
+    n, bits, r, _ = _reduced(e, near)
     y = e.fma(r * r, polynomial(e, r, EXP), r) + 1.0
-    return _scaled(e, y, bits)
+    return _scaled(e, y, n, bits)
 
 
 def expm1(e: Emitter, x: Vector) -> Vector:
@@ -143,11 +143,9 @@ def erf(e: Emitter, x: Vector) -> Vector:
 
 
 def erfc(e: Emitter, x: Vector) -> Vector:
-    """1 - erf(x) near 0; beyond, what keeps the digits of a small result."""
-    size = absolute(e, x)
-    far = _erfc_far(e, size)
-    far = e.choose(e.compare("<", x, 0.0), 2.0 - far, far)
-    return e.choose(e.compare("<", size, 0.47), 1.0 - _erf_near(e, x), far)
+    """What keeps the digits of a small result, or 2 without that."""
+    far = _erfc_far(e, absolute(e, x))
+    return e.choose(e.compare("<", x, 0.0), 2.0 - far, far)
 
 
 PRECISE: Mapping[str, Callable[..., Vector]] = {
@@ -197,10 +195,12 @@ def _power_of_two(e: Emitter, n: Any) -> Vector:
     return e.of_bits(b.shl(b.add(n, e.bit_pattern(1023)), e.bit_pattern(52)))
 
 
-def _scaled(e: Emitter, y: Vector, n: Any) -> Vector:
+def _scaled(e: Emitter, y: Vector, n: Vector, bits: Any) -> Vector:
     """y 2**n in two steps, because 2**n alone may be too large or too small for a double."""
-    half = e.builder.ashr(n, e.bit_pattern(1))
-    rest = e.builder.sub(n, half)
+    if e.lanes == WIDEST:
+        return e.scaled(y, n)
+    half = e.builder.ashr(bits, e.bit_pattern(1))
+    rest = e.builder.sub(bits, half)
     return y * _power_of_two(e, half) * _power_of_two(e, rest)
 
 
@@ -279,40 +279,40 @@ def _erf_near(e: Emitter, x: Vector) -> Vector:
     return e.fma(x, polynomial(e, x * x, ERF), x)
 
 
-# erfc(x) = exp(-x*x) h(t) / (1 + 2x) with t = (x - 3) / (x + 3), which is from -0.74 to 0.81.
+# erfc(x) = exp(-x*x) h(t) / (1 + 9/8 x) with t = (x - 4) / (x + 4), which is from -1 to 0.75;
+# 9/8 is near the slope of erfc at 0, so that h is flat there, and an error of t small in it.
 # fmt: off
-ERFC_LOW = 4.4165813053759833e-17
-ERFC = (1.2530080582697296, -0.13562110612458117, -0.04756229435345068, 0.12964515870276036,
-        -0.11927366341531229, 0.06830802734401528, -0.023770514918537423, 0.002529391814966278,
-        0.0018886903566900305, -0.0007798322569670024, -0.00010515976528622235,
-        0.00012509923488234363, 4.949215521010835e-06, -2.010000498253905e-05,
-        -7.302682443788289e-07, 3.470677761520364e-06, 3.533124784666952e-07,
-        -6.131771480673601e-07, -1.35392629177787e-07, 9.750720024676828e-08,
-        3.524561044071414e-08, -1.0187142313367106e-08, -4.7301902226417385e-09)
+ERFC_LOW = -1.4553404402870595e-17
+ERFC = (0.7534970169378377, -0.1918791495553917, 0.1043409138344642, -0.033558201786786084,
+        -0.009163084533381908, 0.025115050343416635, -0.023617493542969006, 0.01528750111345379,
+        -0.007334860063627012, 0.0024808650231785104, -0.0004357683094150037,
+        -7.752617826109849e-05, 7.485691663552703e-05, -1.455907131082641e-05,
+        -5.02600814657638e-06, 3.0366216726123922e-06, 4.540853357980712e-08,
+        -4.2645058338204834e-07, 4.6617158716716906e-08, 5.726769686610617e-08,
+        -5.868017937628562e-09, -6.622672546851173e-09, -6.846594264257003e-10)
 # fmt: on
 
 
 def _erfc_far(e: Emitter, x: Vector) -> Vector:
-    """erfc from 0.46 on: the three factors as pairs, and one rounding at the end."""
+    """erfc from 0 on: the three factors as pairs, and one rounding at the end."""
     # from 27.3 on the result is 0, and x² would only overflow
     x = _between(e, x, 0.0, 28.0)
-    above, below = x - 3.0, x + 3.0
+    above, below = x - 4.0, x + 4.0
     t = above / below
     h = t * polynomial(e, t, ERFC[1:])
     high = h + ERFC[0]
     low = h - (high - ERFC[0]) + ERFC_LOW
     square = x * x
     lost = e.fma(x, x, -square)
-    _, bits, r, rest = _reduced(e, -square)
+    n, bits, r, rest = _reduced(e, -square)
     power = r + 1.0
     curve = r * r * polynomial(e, r, EXP)
     small = e.fma(rest - lost, power + curve, curve + (r - (power - 1.0)))
     top = high * power
     top_low = e.fma(high, power, -top) + e.fma(high, small, low * power)
-    double = x + x
-    bottom = double + 1.0
-    bottom_low = double - (bottom - 1.0)
-    return _scaled(e, _quotient(e, (top, top_low), (bottom, bottom_low)), bits)
+    bottom = e.fma(x, 1.125, 1.0)
+    bottom_low = e.fma(x, 1.125, 1.0 - bottom)
+    return _scaled(e, _quotient(e, (top, top_low), (bottom, bottom_low)), n, bits)
 
 
 def _quotient(e: Emitter, top: tuple[Vector, Vector], bottom: tuple[Vector, Vector]) -> Vector:

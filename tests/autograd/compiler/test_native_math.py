@@ -89,7 +89,7 @@ POINTS = {
     "sin": [*spread(-10, 10), *spread(-1e5, 1e5), *near(*TURNS, *TINY), *HARD, 1e22, 1e300],
     "cos": [*spread(-10, 10), *spread(-1e5, 1e5), *near(*TURNS, *TINY), *HARD, 1e22, 1e300],
     "erf": [*spread(-6.5, 6.5), *spread(-1, 1), *near(0.65, 5.9, *TINY)],
-    "erfc": [*spread(-6.5, 27.3), *spread(-1, 3), *near(0.47, 3.0, 26.5, 27.2, *TINY)],
+    "erfc": [*spread(-6.5, 27.3), *spread(-1, 3), *near(0.5, 4.0, 26.5, 27.2, *TINY)],
     **{f"power {y}": [*magnitudes(5e-324, 1e308), *spread(0.01, 100)] for y in EXPONENTS},
 }
 
