@@ -166,6 +166,8 @@ class EagerEngine:
 
     def _step(self, batch: Sequence[int], step: int) -> float:
         task = self.task
+        # a schedule is the user's code: it may raise, and is asked before anything moves
+        rate = task.rate(step)
         task.optimizer.zero_grad()
         loss = self._backward(batch)
         # its gradients are nan too: weights that still give a finite loss are worth keeping
@@ -173,8 +175,6 @@ class EagerEngine:
             self._good.restore(task)
             raise NotFiniteError(loss, step)
         self._good = Checkpoint.of(task)
-        # a schedule is the user's code: it may raise, and is asked before anything moves
-        rate = task.rate(step)
         with undisturbed():
             try:
                 task.optimizer.step(rate)

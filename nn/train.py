@@ -31,6 +31,7 @@ from nn.engines import (
 )
 from nn.graphs import depends
 from nn.history import DivergedError, History
+from nn.interrupts import undisturbed
 from nn.layers import count
 from nn.losses import Loss, check_target
 from nn.module import Module
@@ -213,15 +214,17 @@ class TrainingRun:
                 latest = {**self.history.latest(), "loss": losses[-1]}
                 self._show(show, begun + len(losses), latest)
         finally:
-            self._remember(losses)
+            with undisturbed():  # an epoch has both
+                self._remember(losses)
 
     def _remember(self, losses: list[float]) -> None:
         """Losses come per step, a history has one entry per epoch that came to its end."""
         done, batches = len(self.history), self.task.batches
         epochs = len(losses) // batches
         last_steps = range((done + 1) * batches - 1, (done + epochs) * batches, batches)
-        self.history.rate += map(self.task.rate, last_steps)
+        rates = [*map(self.task.rate, last_steps)]  # a schedule may raise
         self.history.loss += losses if batches == 1 else self._means(losses[: epochs * batches])
+        self.history.rate += rates
 
     def _show(self, show: Show, steps: int, latest: dict[str, float]) -> None:
         show(-(-steps // self.task.batches), steps, latest, self.task.rate(steps - 1))
@@ -252,10 +255,13 @@ class TrainingRun:
         task = self.task
         # a callback may look at the model and change it: saved before it, loaded after it
         epoch = Epoch(len(self.history), self.history, task.model, task.optimizer, task.ema)
-        for callback in self.callbacks:
-            if callback(epoch) is True:
-                self.history.stopped = f"by {_name(callback)} after epoch {epoch.number}"
-        self.engine.load()
+        try:
+            for callback in self.callbacks:
+                if callback(epoch) is True:
+                    self.history.stopped = f"by {_name(callback)} after epoch {epoch.number}"
+        finally:  # also where it raises: what it has changed stays
+            with undisturbed():
+                self.engine.load()
 
 
 def _engine(task: Task, backend: str) -> tuple[Engine, str]:

@@ -4,6 +4,8 @@ import io
 import re
 import signal
 import sys
+from contextlib import suppress
+from functools import partial
 from math import inf, isclose, nan
 from operator import mul
 from random import Random
@@ -660,8 +662,9 @@ def test_ctrl_c_in_the_middle_of_a_step_undoes_it(monkeypatch, moment):
 @pytest.mark.parametrize("backend", ENGINES)
 @pytest.mark.parametrize("rows", [50, 48])
 @pytest.mark.parametrize("bad_step", [0, 1, 5, 8, 11])
+@pytest.mark.parametrize("callbacks", [[], [lambda _: None]])
 def test_a_loss_that_is_not_finite_names_its_place_and_keeps_the_last_good_weights(
-    backend, bad_step, rows
+    backend, bad_step, rows, callbacks
 ):
     """The step before the bad one throws the weights away: those before it are the last good."""
 
@@ -672,7 +675,10 @@ def test_a_loss_that_is_not_finite_names_its_place_and_keeps_the_last_good_weigh
     model = nn.MLP(2, [1], seed=1)
     options = {"loss": nn.squared_error, "shuffle": False, "batch_size": 16, "backend": backend}
     with pytest.raises(nn.DivergedError) as stop:
-        train(model, SIGNS[:rows], X=table, schedule=schedule, epochs=5, **options)
+        train(
+            model, SIGNS[:rows], X=table, schedule=schedule, epochs=5, callbacks=callbacks,
+            **options,
+        )  # fmt: skip
     batches = -(-rows // 16)
     epoch, batch = divmod(bad_step, batches)
     assert f"in epoch {epoch + 1}, batch {batch + 1} of {batches}" in str(stop.value)
@@ -942,6 +948,103 @@ def test_a_loss_that_is_not_finite_leaves_the_same_on_every_engine(backend, wron
         return w.data, *optimizer.state[0], optimizer.steps
 
     assert left(backend) == pytest.approx(left("eager"), rel=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_where_the_loss_after_a_callback_is_not_finite_the_last_finite_one_counts(backend):
+    """Also where the callback moved the weights, freed one of them and set the steps."""
+
+    def left(backend):
+        model = mlp()
+        optimizer = nn.Adam(model.parameters(), lr=0.1)
+        ema = nn.EMA(model.parameters(), decay=0.5)
+        model.parameters()[0].requires_grad = False
+
+        def upset(epoch):
+            if epoch.number == 3:
+                for parameter in model.parameters():
+                    parameter.data, parameter.requires_grad = 1e200, True
+                optimizer.load_state_dict(optimizer.state_dict() | {"steps": 90})
+
+        with pytest.raises(nn.DivergedError, match="in epoch 4, batch 1 of 4") as stop:
+            train(
+                model, loss=nn.squared_error, optimizer=optimizer, ema=ema, callbacks=[upset],
+                epochs=5, backend=backend,
+            )  # fmt: skip
+        assert (len(stop.value.history), optimizer.steps, ema.updates) == (3, 11, 11)
+        numbers = [parameter.data for parameter in model.parameters()]
+        return [*numbers, *optimizer.state[0], *optimizer.state[1], *ema.state]
+
+    assert left(backend) == pytest.approx(left("eager"), rel=1e-9)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("wrong", [1, 4, 9, 10, 11, 19])
+def test_the_steps_before_one_for_which_the_schedule_raises_are_taken(backend, wrong, error):
+    """As many as there are, of a call of several epochs too."""
+
+    def schedule(step):
+        if step == wrong:
+            raise error
+        return 0.05
+
+    model, reference = nn.MLP(2, [1], seed=1), nn.MLP(2, [1], seed=1)
+    optimizer = nn.SGD(model.parameters(), lr=0.05)
+    options = {"loss": nn.squared_error, "shuffle": False, "batch_size": 16, "backend": backend}
+    try:
+        history = train(model, schedule=schedule, optimizer=optimizer, epochs=5, **options)
+    except ZeroDivisionError:
+        assert error is ZeroDivisionError
+    else:
+        assert len(history.loss) == len(history.rate) == wrong // 4
+    assert optimizer.steps == wrong
+    _steps(reference, wrong, 50)
+    assert model.state_dict() == pytest.approx(reference.state_dict(), rel=1e-9)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_an_epoch_has_a_loss_and_a_rate_or_neither(backend):
+    """A schedule is asked once more for the history, when the steps are taken."""
+    for times in range(1, 30):
+        left = iter(range(times))
+
+        def schedule(step, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return 0.05
+
+        with suppress(KeyboardInterrupt):  # at the end, or before the training begins
+            history = train(mlp(), schedule=schedule, epochs=3, batch_size=None, backend=backend)
+            assert len(history.loss) == len(history.rate)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_a_callback_changed_before_it_raises_stays(backend, error):
+    def upset(epoch):
+        if epoch.number == 2:
+            for k, parameter in enumerate(epoch.model.parameters()):
+                parameter.data = k / 10
+            raise error
+
+    model = mlp()
+    with suppress(ZeroDivisionError):
+        train(model, callbacks=[upset], backend=backend)
+    assert [p.data for p in model.parameters()] == [k / 10 for k in range(25)]
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_weights_may_overflow_in_the_last_step(backend):
+    """inf - inf is nan, inf less a product that was never rounded is inf: no branch, either way."""
+    a, b, c, d = weights = [Value(1.0), Value(0.5), Value(1.0), Value(-0.5)]
+    fit = partial(
+        nn.fit, lambda x: autograd.dot([c, d], [a * x[0], b * x[0]]), [[1.0]], [0.0], epochs=1,
+        loss=nn.mse_loss, optimizer=nn.SGD(weights, lr=1e300), backend=backend, progress=False,
+    )  # fmt: skip
+    assert fit().loss == [0.5625]
+    with pytest.raises(nn.DivergedError):
+        fit()
 
 
 @pytest.mark.parametrize(
