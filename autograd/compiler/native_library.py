@@ -34,9 +34,8 @@ from autograd.files import write_atomically
 
 INTEGER, ADDRESS = ctypes.c_int64, ctypes.c_void_p
 SIGNATURES: dict[str, Any] = {
-    "run": (None, *[ADDRESS] * 3, INTEGER, INTEGER, ctypes.c_double, ADDRESS, INTEGER),
-    "run_all": (None, ADDRESS, ADDRESS, INTEGER, ADDRESS),
-    "train": (INTEGER, ADDRESS, ADDRESS, INTEGER, INTEGER),
+    "run": (None, *[ADDRESS] * 3, INTEGER, ADDRESS),
+    "train": (INTEGER, *[ADDRESS] * 5, INTEGER, ADDRESS, INTEGER, INTEGER),
 }  # fmt: skip
 CORE = [
     *"matmul outer transpose sum max mean take".split(),
@@ -56,7 +55,7 @@ class Library:
         self._engines: dict[str, Any] = {}
         loops = [ctypes.CFUNCTYPE(*kinds) for kinds in SIGNATURES.values()]
         core = self.load("core", partial(_core, self.lanes), [*SIGNATURES, *map(symbol, CORE)])
-        *self.runs, self.train = (loop(address) for loop, address in zip(loops, core))
+        self.run, self.train = (loop(address) for loop, address in zip(loops, core))
         self._kernels = dict(zip(CORE, core[len(loops) :]))
 
     def addresses(self, kernels: Iterable[str]) -> npt.NDArray[np.int64]:

@@ -81,11 +81,11 @@ class Planner:
         out, places = self.out, self.places
         for k in (PARAMETERS, CONSTANTS):
             places.room(k)
-        (out.param_count, _), (out.inputs, _) = self.shapes[PARAMETERS], self.shapes[INPUTS]
-        out.params, width = self.place[PARAMETERS], padded(out.inputs)
+        (out.param_count, _), (out.width, _) = self.shapes[PARAMETERS], self.shapes[INPUTS]
+        out.params, stride = self.place[PARAMETERS], padded(out.width)
         # few inputs are copied at once, many are read a vector at a time
-        out.copy, out.stride = out.register(width), out.inputs if out.inputs < PAD else width
-        sizes = (self.length, out.inputs, self.place[INPUTS], self.length, out.copy, out.stride)
+        out.copy, out.stride = out.register(stride), out.width if out.width < PAD else stride
+        sizes = (self.length, out.width, self.place[INPUTS], self.length, out.copy, out.stride)
         self._emit(ROWS, "transpose", *sizes)
         out.constants = [(self.place[CONSTANTS], self.program.constants)]
         self._place_sums()
@@ -242,7 +242,7 @@ class Planner:
         if k not in self.placed:
             self.placed[k] = (self.places.room(k), m, 1)
         place, s, t = self.placed[k]
-        self.out.sums.append((place, 1 + (n - 1) * s + (m - 1) * t))
+        self.out.means.append((place, s, t, (n, m)))
         return place, s, t
 
     def _collect(self, k: int, table: int) -> None:

@@ -65,8 +65,8 @@ class Plan:
     uniforms: int = 0
     """How many places below 0."""
     constants: list[tuple[int, npt.NDArray[np.float64]]] = field(default_factory=list)
-    inputs: int = 0
-    """How many."""
+    width: int = 0
+    """How many inputs."""
     params: int = 0
     param_count: int = 0
     copy: int = 0
@@ -75,8 +75,8 @@ class Plan:
     roots: list[tuple[int, bool]] = field(default_factory=list)
     loss: int = 0
     gradient: int = 0
-    sums: list[tuple[int, int]] = field(default_factory=list)
-    """Places and lengths of what is summed over the rows."""
+    means: list[tuple[int, int, int, Shape]] = field(default_factory=list)
+    """Place, strides and shape of each mean over the rows."""
     kernels: dict[str, int] = field(default_factory=dict)
     """The kernels' numbers in the tables."""
     last_outer: slice | None = None
