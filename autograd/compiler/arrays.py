@@ -234,21 +234,14 @@ def in_turn(*columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
 
 def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.bool_]:
     """Per block whether the ends need it; the leaves always."""
-    kept = [PARAMETERS, INPUTS, CONSTANTS, *ends]
-    needed, last = np.zeros(len(program), np.bool_), max(kept)
-    needed[kept] = True
-    for start in range(last // CHUNK * CHUNK, -1, -CHUNK):
-        rows = np.arange(start, min(start + CHUNK, last + 1))
+    needed = np.zeros(len(program), np.bool_)
+    needed[[PARAMETERS, INPUTS, CONSTANTS, *ends]] = True
+    for start in range(len(program) // CHUNK * CHUNK, -1, -CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(program)))
         readers, blocks = readings(program, rows)
         hoped = needed.copy()
-        hoped[blocks] = True
-        if hoped[rows].all():  # each is read by a later one, the last of them by an end
-            needed = hoped
-            continue
-        seen = needed.data
-        for reader, block in zip(readers[::-1].tolist(), blocks[::-1].tolist()):
-            if seen[reader]:
-                seen[block] = True
+        hoped[blocks] = True  # as it is where each is read by a later one
+        needed = hoped if hoped[rows].all() else _reached(needed, readers[::-1], blocks[::-1])
     return needed
 
 
@@ -267,14 +260,20 @@ def late(program: ArrayProgram) -> npt.NDArray[np.bool_]:
 
 def waiting(program: ArrayProgram, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Per block whether it is one of the first or waits for one: nothing that varies does."""
-    if not first.any():
-        return first
+    readers, blocks = readings(program, np.flatnonzero(~program.varying))
+    return _reached(first, blocks, readers) if first.any() else first
+
+
+def _reached(
+    first: npt.NDArray[np.bool_], sources: Integers, targets: Integers
+) -> npt.NDArray[np.bool_]:
+    """Per block whether one of the first leads to it, a step after the other in this order."""
     # a bytearray: quicker to look at one by one than an array, and there are many
-    waits = bytearray(first.tobytes())
-    for reader, block in in_turn(*readings(program, np.flatnonzero(~program.varying))):
-        if waits[block]:
-            waits[reader] = 1
-    return np.frombuffer(waits, np.bool_)
+    reached = bytearray(first.tobytes())
+    for source, target in in_turn(sources, targets):
+        if reached[source]:
+            reached[target] = 1
+    return np.frombuffer(reached, np.bool_)
 
 
 def last_uses(program: ArrayProgram) -> Integers:

@@ -16,12 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import FIRST_COMPUTED, Array, ArrayProgram
-from autograd.compiler.backends import (
-    Executor,
-    check_backend,
-    check_shape,
-    make_executor,
-)
+from autograd.compiler.backends import Executor, check_backend, check_shape, make_executor
 from autograd.compiler.backends import Steps as TrainingSteps
 from autograd.compiler.listing import Counts, Listing, Names, count, print_list, unrolled
 from autograd.compiler.roll import Rolled, roll

@@ -18,22 +18,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import copysign
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, Integers
 from autograd.compiler.blocks import LEADS, ONE, VARIES, Block
-from autograd.compiler.forms import (
-    DEBT,
-    FIXED,
-    OPERAND,
-    VALUE,
-    Columns,
-    Form,
-    Forms,
-)  # fmt: skip
+from autograd.compiler.forms import DEBT, OPERAND, REPAID, VALUE, Columns, Forms
 from autograd.compiler.groups import FEW, TAKE, Found
 from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Tape
@@ -60,18 +52,16 @@ LONGEST = 2**16
 _ADD, _SUB, _NEG = (CODE[word] for word in ("add", "sub", "neg"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """Single nodes one behind the other, all of them uniform or varying, the last first."""
+    """Single nodes one behind the other, all of them uniform or varying."""
 
     numbers: Small
     forms: Small
-    firsts: Integers
-    """The first block of each."""
-    starts: Integers
-    """Where the operands of each begin."""
     operands: Small
-    """Their numbers."""
+    """The numbers of their operands."""
+    first: int
+    """The first block of their values."""
 
 
 class Singles:
@@ -92,17 +82,18 @@ class Singles:
         self.blocks[1], self.blocks[2] = INPUTS, CONSTANTS
         self._kinds = bytearray([OTHER]) * count
         self._forms = Forms(self.recorder)
-        self._known: dict[Any, Form | None] = {}
+        self._known: dict[Any, tuple[int, int] | None] = {}
         self._outside: dict[Any, int] = {}
         self._constants: list[float] = []
-        self._pending = list[int](), list[int](), list[int]()
+        self._pending = [(list[int](), list[int](), list[int]()) for _ in range(2)]
+        """Numbers, forms and operands of uniform nodes, and of varying ones."""
 
     # -- values ---------------------------------------------------------------------------------
 
     def note(self, entries: Iterator[tuple[int, Found]]) -> tuple[int, Found] | None:
         """Note single nodes, up to the first group that is none; that one."""
         group_of, kinds, known, unpaid = self._group_of, self._kinds, self._known, self._unpaid
-        numbers, forms, operands = self._pending
+        uniform, varying = self._pending
         outside = self._outside
         for number, node in entries:
             if type(node) is not Value or node in unpaid:
@@ -130,15 +121,16 @@ class Singles:
                 form = self._form(*key)
             if form is None:
                 return number, node
+            number_of_form, kinds[number] = form
+            numbers, forms, operands = varying if kinds[number] & VARIES else uniform
             operands += given
             numbers.append(number)
-            number_of_form, kinds[number] = form
             forms.append(number_of_form)
-            if len(numbers) >= LONGEST:
+            if len(uniform[0]) + len(varying[0]) >= LONGEST:
                 self.record()
         return None
 
-    def _form(self, row: Any, *kinds: int) -> Form | None:
+    def _form(self, row: Any, *kinds: int) -> tuple[int, int] | None:
         """The form of a row and kinds of operands, which was not asked for before."""
         if len(self._known) == MANY_FORMS:
             return None
@@ -180,33 +172,22 @@ class Singles:
         return len(self.blocks) - 1
 
     def record(self) -> None:
-        """Write down the values of the nodes noted so far."""
-        if not self._pending[0]:
-            return
-        numbers, forms, operands = (np.array(each, np.int32) for each in self._pending)
-        for each in self._pending:
-            del each[:]
-        arities = self._forms.columns.arities[forms]
-        starts = np.cumsum(arities) - arities
-        kinds = np.frombuffer(self._kinds, np.uint8)[numbers]
-        for kind in (0, VARIES):
-            here = np.flatnonzero(kinds & VARIES == kind)
-            self._record_values(numbers[here], forms[here], starts[here], operands)
+        """Write down the values of the nodes noted so far, uniform ones first."""
+        for pending in self._pending:
+            if pending[0]:
+                numbers, forms, operands = (np.array(each, np.int32) for each in pending)
+                self._record(Stretch(numbers, forms, operands, len(self.recorder.codes)))
+            for each in pending:
+                each.clear()
 
-    def _record_values(
-        self, numbers: Small, forms: Small, starts: Integers, operands: Small
-    ) -> None:
+    def _record(self, stretch: Stretch) -> None:
         """Write down the values of a stretch."""
-        columns, blocks = self._forms.columns, np.frombuffer(self.blocks, np.int64)
-        runs = columns.values[:, forms]
-        firsts = len(self.recorder.codes) + np.cumsum(runs[1]) - runs[1]
-        bases = np.zeros((5, len(forms)), np.int64)
-        bases[VALUE], bases[OPERAND] = firsts, starts
-        blocks[numbers] = firsts + columns.results[forms]
-        self.recorder.make_room(int(runs[1].sum()))
-        _copy(self.recorder, columns, runs, firsts, Given(bases, operands, blocks))
-        if (np.frombuffer(self._kinds, np.uint8)[numbers] & LEADS).any():
-            stretch = Stretch(numbers[::-1], forms[::-1], firsts[::-1], starts[::-1], operands)
+        blocks = np.frombuffer(self.blocks, np.int64)
+        ends = stretch.first + np.cumsum(self._forms.columns.counts[stretch.forms])
+        blocks[stretch.numbers] = ends - 1
+        self.recorder.make_room(int(ends[-1]) - stretch.first)
+        Copies(stretch, self._forms.columns, blocks).write(self.recorder, VALUE)
+        if (np.frombuffer(self._kinds, np.uint8)[stretch.numbers] & LEADS).any():
             self._tape.steps.append(partial(self.repay, stretch))
 
     # -- debts ----------------------------------------------------------------------------------
@@ -216,9 +197,9 @@ class Singles:
         brought = self._brought(stretch)
         if not len(brought):
             return
-        columns, kind = self._forms.columns, self._kinds[stretch.numbers[0]] & VARIES
-        payments = Payments(stretch, columns, brought)
-        payments.write(self.recorder, columns, np.frombuffer(self.blocks, np.int64), kind)
+        copies = Copies(stretch, self._forms.columns, np.frombuffer(self.blocks, np.int64))
+        payments = Payments(stretch, copies, brought)
+        payments.write(self.recorder, self._kinds[stretch.numbers[0]] & VARIES)
         outside = ~np.isin(payments.paid, stretch.numbers)
         totals = payments.values[payments.last[outside]]
         for number, total in zip(payments.paid[outside].tolist(), totals.tolist()):
@@ -226,55 +207,68 @@ class Singles:
             self._tape.pay(operand, Block(self.recorder, total), ONE)
 
     def _brought(self, stretch: Stretch) -> Integers:
-        """The turns of the nodes that others owe something, and the blocks of that, (n, 2)."""
+        """Which nodes others owe something, the last first, and the blocks of that, (n, 2)."""
         tape, recorder = self._tape, self.recorder
         blocks = np.frombuffer(self.blocks, np.int64)[stretch.numbers]
-        turns = np.flatnonzero(np.isin(blocks, [*tape.debts]))
+        nodes = np.flatnonzero(np.isin(blocks, [*tape.debts]))[::-1]
         found = []
-        for turn, block in zip(turns.tolist(), blocks[turns].tolist()):
+        for node, block in zip(nodes.tolist(), blocks[nodes].tolist()):
             single = Block(recorder, block)
             debt = recorder.block(tape.debt(single) or 0.0)
             if single.varying > debt.varying:
                 debt = recorder.block(recorder.per_row(debt))
-            found.append((turn, debt.index))
+            found.append((node, debt.index))
         return np.array(found, np.int64).reshape(-1, 2)
 
 
-class Given(NamedTuple):
-    """What copies are given."""
+class Copies:
+    """The slots of the nodes of a stretch, one behind the other."""
 
-    bases: Integers
-    """(5, copies) per kind of pick and copy: what the place of the pick is counted from."""
-    operands: Small
-    """The numbers of operands, from which those of OPERAND count."""
-    blocks: Integers
-    """The block of each number."""
+    def __init__(self, stretch: Stretch, columns: Columns, blocks: Integers) -> None:
+        sizes = columns.sizes[stretch.forms]
+        self.owner, place = _spread(sizes)
+        """Which node has each."""
+        self._begins = np.cumsum(sizes) - sizes
+        self._forms = columns.slots
+        self._slots = columns.begins[stretch.forms][self.owner] + place
+        self.roles = self._forms.roles[self._slots]
+        self.blocks = self._forms.blocks[self._slots]
+        """Which block each is, as far as it is known already."""
+        self.blocks[self.roles == OPERAND] = blocks[stretch.operands]
+        is_value = self.roles == VALUE
+        self.blocks[is_value] = stretch.first + np.arange(is_value.sum())
 
-    def picked(self, picks: Integers, owner: Integers) -> Integers:
-        """The blocks that copies pick."""
-        kinds, places = picks[..., 0], picks[..., 1]
-        found: Integers = self.bases[kinds, owner] + places
-        through = kinds == OPERAND
-        found[through] = self.blocks[self.operands[found[through]]]
-        return found
+    def payments(self) -> tuple[Integers, Integers, Integers]:
+        """Who pays, for which of the stretch's operands, and where the slot of the amount is."""
+        operands = np.flatnonzero(self.roles == OPERAND)
+        slots = self._forms.amounts[self._slots[operands]]
+        paying = np.flatnonzero(slots)
+        payers = self.owner[operands[paying]]
+        return payers, paying, self._begins[payers] + slots[paying]
+
+    def write(self, recorder: Recorder, role: int) -> None:
+        """Write the operations of a role where they belong; there is room already."""
+        made = np.flatnonzero(self.roles == role)
+        where, slots = self.blocks[made], self._slots[made]
+        operands_at = self._begins[self.owner[made], None] + self._forms.operands[slots]
+        codes, kinds, operands = recorder.columns()
+        codes[where], kinds[where] = self._forms.codes[slots], self._forms.kinds[slots]
+        operands[where, :3] = self.blocks[operands_at]
 
 
 class Payments:
     """What the nodes of a stretch pay, turn by turn, behind what was brought to them."""
 
-    def __init__(self, stretch: Stretch, columns: Columns, brought: Integers) -> None:
-        self._stretch = stretch
-        first, count = columns.paid[:, stretch.forms]
-        payers, place = _spread(count)
-        amounts = columns.amounts[first[payers] + place]
-        turns, blocks = brought.T
-        self._owner = np.append(turns, payers)
-        given = np.column_stack([np.full(len(blocks), FIXED), blocks])
-        self._picks = np.concatenate([given, amounts[:, 1:]])
-        operands = stretch.operands[stretch.starts[payers] + amounts[:, 0]]
-        to = np.append(stretch.numbers[turns], operands)
-        order = np.argsort(to, kind="stable")
-        ordered = to[order]
+    def __init__(self, stretch: Stretch, copies: Copies, brought: Integers) -> None:
+        self._copies = copies
+        nodes, self._brought = brought.T
+        payers, paying, self._amounts = copies.payments()
+        turns = np.append(np.full(len(nodes), -len(stretch.numbers)), -payers)
+        self._in_turn = np.argsort(turns, kind="stable")
+        self._owner = np.append(nodes, payers)[self._in_turn]
+        paid = np.append(stretch.numbers[nodes], stretch.operands[paying])[self._in_turn]
+        order = np.argsort(paid, kind="stable")
+        ordered = paid[order]
         begins = np.append(True, ordered[1:] != ordered[:-1])
         self.paid, self.last = ordered[begins], order[np.append(begins[1:], True)]
         """Who is paid, and the last payment to each."""
@@ -282,49 +276,42 @@ class Payments:
         self._before[order[1:]] = np.where(begins[1:], -1, order[:-1])
         place = np.minimum(np.searchsorted(self.paid, stretch.numbers), len(self.paid) - 1)
         self._debts = self.last[place]
-        """The last payment to each turn; one that leads nowhere has none, and needs none."""
+        """The last payment to each node; one that leads nowhere has none, and needs none."""
         self.values = np.zeros(len(order), np.int64)
         """The block of what is owed after each."""
 
-    def write(self, recorder: Recorder, columns: Columns, blocks: Integers, kind: int) -> None:
+    def write(self, recorder: Recorder, kind: int) -> None:
         """Write down each turn: the repayment, then the additions."""
-        stretch, owner, picks = self._stretch, self._owner, self._picks
-        adds = np.flatnonzero(self._before >= 0)
-        tail = np.bincount(owner[adds], minlength=len(stretch.forms))
-        runs = columns.repaid[:, stretch.forms]
-        sizes = runs[1] + tail
-        at = len(recorder.codes) + np.cumsum(sizes) - sizes
-        self.values[adds] = (at + runs[1])[owner[adds]] + _spread(tail)[1]
-        bases = np.stack([0 * at, stretch.firsts, at, 0 * at, stretch.starts])
-        given = Given(bases, stretch.operands, blocks)
-        self._resolve(given)
-        recorder.make_room(int(sizes.sum()))
-        _copy(recorder, columns, runs, at, given)
-        right = given.picked(picks[adds], owner[adds])
+        copies, owner, count = self._copies, self._owner, len(self._debts)
+        adds, is_repaid = np.flatnonzero(self._before >= 0), copies.roles == REPAID
+        tail = np.bincount(owner[adds], minlength=count)
+        repaid = np.bincount(copies.owner[is_repaid], minlength=count)
+        so_far, added = (np.cumsum(x[::-1])[::-1] for x in (repaid + tail, tail))
+        ends = len(recorder.codes) + so_far
+        self.values[adds] = (ends - added)[owner[adds]] + np.arange(len(adds))
+        payer, place = _spread(repaid)
+        copies.blocks[is_repaid] = (ends - tail - repaid)[payer] + place
+        is_debt = copies.roles == DEBT
+        copies.blocks[is_debt] = -1 - np.arange(count)  # not known yet
+        amounts = np.append(self._brought, copies.blocks[self._amounts])[self._in_turn]
+        debts = copies.blocks[is_debt] = self._resolved(amounts)
+        recorder.make_room(int(so_far[0]))
+        copies.write(recorder, REPAID)
+        right = np.where(amounts < 0, debts[owner], amounts)[adds]
         _add(recorder, self.values[adds], self.values[self._before[adds]], right, kind)
 
-    def _resolve(self, given: Given) -> None:
-        """What is owed after payments that are not added to others: some pass on a debt."""
-        first = np.flatnonzero(self._before < 0)
-        owner, picks = self._owner[first], self._picks[first]
-        self.values[first] = given.picked(picks, owner)
-        passed = picks[:, 0] == DEBT
-        follow = np.arange(len(self.values))
-        follow[first[passed]] = self._debts[owner[passed]]
+    def _resolved(self, amounts: Integers) -> Integers:
+        """What each node is owed, and so what is owed after payments that are added to no other."""
+        values = np.where(self._before < 0, amounts, self.values)
+        passed = np.flatnonzero(values < 0)
+        follow = np.arange(len(values))
+        follow[passed] = self._debts[-1 - values[passed]]
         # who passes a debt on may have it from one who passed it on: halved in each round
         while not np.array_equal(further := follow[follow], follow):
             follow = further
-        self.values = self.values[follow]
-        given.bases[DEBT] = self.values[self._debts]
-
-
-def _copy(recorder: Recorder, columns: Columns, runs: Integers, at: Integers, given: Given) -> None:
-    """Write copies of these runs of operations where they belong; there is room already."""
-    owner, place = _spread(runs[1])
-    row, where = runs[0, owner] + place, at[owner] + place
-    codes, kinds, operands = recorder.columns()
-    codes[where], kinds[where] = columns.codes[row], columns.kinds[row]
-    operands[where, :3] = given.picked(columns.picks[row], owner[:, None])
+        self.values = values[follow]
+        debts: Integers = self.values[self._debts]
+        return debts
 
 
 def _add(recorder: Recorder, places: Integers, left: Integers, right: Integers, kind: int) -> None:
