@@ -84,11 +84,8 @@ class Emitter:
         ]
         return reduce(self.builder.add, numbers or [self.whole(0)])
 
-    def load_wholes(self, words: Pointer, count: int) -> list[Whole]:
-        """So many 32-bit words, as 64-bit integers."""
-        return [self.load_whole(words, k) for k in range(count)]
-
     def load_whole(self, words: Pointer, k: Any) -> Whole:
+        """A 32-bit word, as a 64-bit integer."""
         word = self.builder.load(self.at(words, k, kind=WORD), typ=WORD)
         return self.builder.sext(word, WHOLE)
 
@@ -102,16 +99,6 @@ class Emitter:
     def load_all(self, start: Pointer, *terms: Any) -> Vector:
         """One number of the memory, in every lane."""
         return self.spread(self.builder.load(self.at(start, *terms), typ=DOUBLE))
-
-    def load_some(self, mask: Any, start: Pointer, *terms: Any) -> Vector:
-        """The lanes of the mask; the others are 0 and are not read."""
-        place, zero = self.at(start, *terms), self.vector(0.0).ir
-        arguments = (place, ir.Constant(WORD, 8), mask, zero)
-        return Vector(self, self._call("llvm.masked.load", self.type, arguments, ".p0"))
-
-    def store_some(self, mask: Any, vector: Vector, start: Pointer, *terms: Any) -> None:
-        arguments = (vector.ir, self.at(start, *terms), ir.Constant(WORD, 8), mask)
-        self._call("llvm.masked.store", ir.VoidType(), arguments, ".p0", self.type)
 
     def at(self, start: Pointer, *terms: Any, kind: Any = DOUBLE) -> Pointer:
         """The place so many numbers, or other things, behind another."""
@@ -167,14 +154,14 @@ class Emitter:
     def intrinsic(self, name: str, *arguments: Any) -> Vector:
         """An operation of LLVM on every lane, such as "fabs" or "sqrt"."""
         given = [self.vector(argument).ir for argument in arguments]
-        return Vector(self, self._call(f"llvm.{name}", self.type, given))
+        return self._call(f"llvm.{name}.v{self.lanes}f64", given)
 
     def scaled(self, vector: Vector, exponent: Vector) -> Vector:
         """vector * 2**exponent, rounded once: with the widest vectors only."""
         every, nothing = ir.Constant(ir.IntType(self.lanes), -1), self.vector(0.0).ir
         rounding = ir.Constant(WORD, 4)  # as all else is
         arguments = (vector.ir, exponent.ir, nothing, every, rounding)
-        return Vector(self, self._call("llvm.x86.avx512.mask.scalef.pd.512", self.type, arguments))
+        return self._call("llvm.x86.avx512.mask.scalef.pd.512", arguments)
 
     def any(self, mask: Any) -> Any:
         """Whether the mask holds anywhere."""
@@ -252,10 +239,8 @@ class Emitter:
     def is_not(self, a: Whole, b: int) -> Any:
         return self.builder.icmp_signed("!=", a, self.whole(b))
 
-    def _call(self, name: str, result: Any, arguments: Sequence[Any], *suffix: Any) -> Any:
-        """An intrinsic, declared when it is first used; its name ends in the types it is for."""
-        kind = suffix[1] if len(suffix) > 1 else result
-        full = name if ".x86." in name else f"{name}.v{kind.count}f64{''.join(suffix[:1])}"
-        types = ir.FunctionType(result, [argument.type for argument in arguments])
-        function = self.module.globals.get(full) or ir.Function(self.module, types, full)
-        return self.builder.call(function, arguments)
+    def _call(self, name: str, arguments: Sequence[Any]) -> Vector:
+        """An intrinsic, declared when it is first used."""
+        types = ir.FunctionType(self.type, [argument.type for argument in arguments])
+        function = self.module.globals.get(name) or ir.Function(self.module, types, name)
+        return Vector(self, self.builder.call(function, arguments))

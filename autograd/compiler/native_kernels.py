@@ -52,7 +52,7 @@ def symbol(name: str) -> str:
 
 def emit_kernel(module: Any, name: str, lanes: int) -> None:
     """A kernel as a function of the module."""
-    if name == "take" or ("|" in name and not {*"vVW"} & {*"".join(kinds_of(name))}):
+    if name == "take" or ("|" in name and not {*"vV"} & {*"".join(kinds_of(name))}):
         lanes = 1  # nothing is read but single numbers
     kernel = _Kernel(module, name, lanes)
     if name.startswith(WITH):
@@ -73,10 +73,10 @@ class _Kernel:
         self.words, self.memory, self.rows, self.is_first = self.e.function.args
         names = signature(name)
         given = [argument for argument in names if argument[0] != "*"]
-        self.at = dict(zip(given, self.e.load_wholes(self.words, len(given))))
+        self.at = {each: self.e.load_whole(self.words, q) for q, each in enumerate(given)}
         self.index = self.e.at(self.words, len(given), kind=WORD)
-        each = self["R" if "W" in name.partition("|")[0] else "n"]
-        self.last = self.e.sum(len(given), (each, names.count("*index")))
+        indices = names.count("*index")
+        self.last = self.e.sum(len(given), (self["n"], indices))
         """How many words it has."""
 
     def __getitem__(self, name: str) -> Whole:
@@ -129,31 +129,21 @@ def _element(k: _Kernel, name: str) -> Callable[[Whole], Turn]:
     All is read before anything is stored, so that a result may go to where an operand is.
     """
     e, (reads, writes), (_, text, stored) = k.e, kinds_of(name), name.split("|")
-    kinds = {f"a{q}": kind for q, kind in enumerate(reads)}
-    kinds |= {f"dst{q}": kind for q, kind in enumerate(writes)}
+    read = {f"a{q}": kind for q, kind in enumerate(reads)}
+    kinds = read | {f"dst{q}": kind for q, kind in enumerate(writes)}
     indexed = [name for name, kind in kinds.items() if kind in INDEXED]
 
     def start(name: str, i: Whole) -> Pointer:
-        if kinds[name] in "UV":
+        if name in indexed:
             return k.line(k[name], k.load_index(e.sum((k["n"], indexed.index(name)), i)))
-        if kinds[name] == "W":
-            return k.line(k[name])
         return k.line(k[name], (i, k[name.replace("a", "s").replace("dst", "d")]))
-
-    def gathered(name: str, start: Pointer, r: Whole) -> Vector:
-        first = e.sum((k["R"], indexed.index(name)), r)
-        return k.gather(e.at(start, k.load_index(e.sum(first, q))) for q in range(e.lanes))
 
     def element(i: Whole) -> Turn:
         starts = {name: start(name, i) for name in kinds}
-        same = {a: e.load_all(starts[a]) for a in starts if a[0] == "a" and kinds[a] in "uU"}
+        same = {a: e.load_all(starts[a]) for a in read if kinds[a] in "uU"}
 
         def vector(r: Whole) -> None:
-            known = dict(same)
-            for a in starts:
-                if a[0] == "a" and a not in same:
-                    read = partial(gathered, a) if kinds[a] == "W" else e.load
-                    known[a] = read(starts[a], r)
+            known = same | {a: e.load(starts[a], r) for a in read if kinds[a] in "vV"}
             for number, operation in enumerate(filter(None, text.split(";"))):
                 word, *operands = operation.split()
                 known[f"r{number}"] = compute(e, word, *[known[each] for each in operands])
@@ -191,7 +181,7 @@ def _sum_of(k: _Kernel, start: Pointer, count: Whole) -> Any:
 
     def rest(r: Whole, so_far: Vector) -> list[Vector]:
         mask = e.first_lanes(b.sub(count, r))
-        return [so_far + e.choose(mask, e.load_some(mask, start, r), nothing)]
+        return [so_far + e.choose(mask, e.load(start, r), nothing)]
 
     (total,) = e.loop(whole, count, lanes, rest, total)
     return e.total(total)
@@ -352,13 +342,9 @@ def _outer_with(k: _Kernel, name: str) -> None:
 
 def _accumulate(k: _Kernel, vector: Vector, place: Pointer, mask: Any) -> None:
     """Store in the first block of rows, add in those that follow."""
-    e = k.e
-    before = e.load(place) if mask is None else e.load_some(mask, place)
-    first = e.builder.select(k.e.is_not(k.is_first, 0), vector.ir, (before + vector).ir)
-    if mask is None:
-        e.store(Vector(e, first), place)
-    else:
-        e.store_some(mask, Vector(e, first), place)
+    e, before = k.e, k.e.load(place)
+    after = e.choose(e.is_not(k.is_first, 0), vector, before + vector)
+    e.store(after if mask is None else e.choose(mask, after, before), place)
 
 
 def _transpose(k: _Kernel) -> None:

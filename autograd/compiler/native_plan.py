@@ -76,6 +76,7 @@ class Planner:
         self.length = self.out.length
         self.place, self.tables = self.places.of, self.places.tables.data
         self.placed: dict[int, tuple[int, int, int]] = {}
+        self.gathered: dict[tuple[Read, Shape], Operand] = {}
 
     def planned(self) -> Plan:
         out, places = self.out, self.places
@@ -119,7 +120,7 @@ class Planner:
             body.add(member)
         stored = [member for member in members if member not in self.regions.inner]
         text = body.storing(f"r{members.index(member)}" for member in stored)
-        operands = [self._read(*read).along(read[1]) for read in body.reads]
+        operands = [self._line(*read, self.tables[k]) for read in body.reads]
         places = [self.places.room(member) for member in stored]
         self.out.apply(self.tables[k], text, self._count(k), places, operands)
 
@@ -270,22 +271,37 @@ class Planner:
     def _read_of(self, k: int) -> Read:
         return read_of(self.words[k], k, self.operands[k], self.shapes[k])
 
-    def _operand(self, k: int, table: int) -> Operand:
-        """Where the numbers of an operand are; those of a table are gathered, and only once where
-        they are the same for all rows."""
-        shape = self.shapes[k]
-        operand = self._read(self._read_of(k), shape)
-        if not operand.each:
+    def _line(self, read: Read, shape: Shape, table: int) -> Operand:
+        """Where what is read element by element is; in line where no row is known."""
+        operand = self._read(read, shape).along(shape)
+        if table == ROWS:
             return operand
-        base = self._read_of(k).base
-        return self._copied(operand, table if operand.varies else self.tables[base], shape)
+        if shape == (1, 1):
+            return operand._replace(place=operand.place + sum(operand.each), t=1, each=())
+        if operand.each or operand.t not in (0, 1):
+            operand = self._gathered(read, shape, table).along(shape)
+        return operand
+
+    def _operand(self, k: int, table: int) -> Operand:
+        """Where the numbers of an operand are; those of a table are gathered."""
+        read, shape = self._read_of(k), self.shapes[k]
+        return self._read(read, shape) if read.start >= 0 else self._gathered(read, shape, table)
+
+    def _gathered(self, read: Read, shape: Shape, table: int) -> Operand:
+        """What is read, in C order; what is the same for all rows is put so only once."""
+        if self.varying[read.base]:
+            return self._copied(self._read(read, shape), table, shape)
+        if (read, shape) not in self.gathered:
+            operand, table = self._read(read, shape), self.tables[read.base]
+            self.gathered[read, shape] = self._copied(operand, table, shape)
+        return self.gathered[read, shape]
 
     def _copied(self, operand: Operand, table: int, shape: Shape) -> Operand:
         """The same numbers, in C order; in the table of the rows with a number for each of them."""
         (n, m), varies = shape, table == ROWS
-        place = self.places.scratch(table, n * m)
-        self.out.apply(table, "|a0", n * m, [place], [operand.along(shape)])
-        unit = self.length if varies else 1
+        place, unit = self.places.scratch(table, n * m), self.length if varies else 1
+        to = Operand(varies, place, 0, unit)
+        self.out.put(table, "|a0", n * m, to, [operand.along(shape)])
         return Operand(varies, place, m * unit if n > 1 else 0, unit if m > 1 else 0)
 
     def _as_varying(self, operand: Operand, shape: Shape) -> Operand:
@@ -311,12 +327,11 @@ class Planner:
         if program.loss >= 0:
             out.loss = self._operand(program.loss, AFTER).place
         if program.gradient >= 0:
-            shape, count = self.shapes[program.gradient], self._count(program.gradient)
-            operand = self._operand(program.gradient, AFTER).along(shape)
+            read, shape = self._read_of(program.gradient), self.shapes[program.gradient]
+            operand = self._line(read, shape, AFTER)
+            if operand.t != 1:
+                operand = self._gathered(read, shape, AFTER)
             out.gradient = operand.place
-            if operand.t != 1 and count > 1:
-                out.gradient = out.uniform(count)
-                out.apply(AFTER, "|a0", count, [out.gradient], [operand])
 
 
 def _check_reach(program: ArrayProgram) -> None:

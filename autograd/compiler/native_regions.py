@@ -8,7 +8,8 @@ way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,12 +17,15 @@ import numpy as np
 
 from autograd.compiler.arrays import (
     ARITIES,
+    CODE,
     ELEMENTWISE,
     LEAVES,
     WORDS,
     ArrayProgram,
     Shape,
     ends_of,
+    in_turn,
+    readings,
     reordered,
     through,
 )  # fmt: skip
@@ -118,6 +122,12 @@ class _Fusing:
         self.words = [WORDS[code] for code in program.codes.tolist()]
         self.operands = program.operands.tolist()
         self.shapes: list[Shape] = [(n, m) for n, m in program.shapes.tolist()]
+        self.views = program.codes == CODE["view"]
+        self.bases = np.where(self.views, program.operands[:, 0], np.arange(len(program)))
+        self.reads = defaultdict[int, list[int]](list)
+        """The blocks that each operation reads."""
+        for k, block in in_turn(*readings(program, np.flatnonzero(~self.views))):
+            self.reads[k].append(block)
         self.region_of: dict[int, Region] = {}
         self.waiting: dict[int, Region] = {}
         """By how many numbers they have."""
@@ -128,8 +138,8 @@ class _Fusing:
             if word in ELEMENTWISE and self.program.varying[k]:
                 self._join(k)
             elif word != "view":
-                for base in self._bases(k):
-                    self._flush(base)
+                for block in self.reads[k]:
+                    self._flush(int(self.bases[block]))
                 self.order.append(k)
         for region in [*self.waiting.values()]:
             self._flush(region.members[0])
@@ -139,7 +149,7 @@ class _Fusing:
         """Let an operation wait with those of as many numbers."""
         shape = self.shapes[k]
         count = shape[0] * shape[1]
-        blocks = self._blocks(k)
+        blocks = self.reads[k]
         reads = {read_of(self.words[j], j, self.operands[j], self.shapes[j]) for j in blocks}
         for read in reads:
             if not self._is_whole(read, shape):
@@ -163,44 +173,24 @@ class _Fusing:
         (n, m), steps = self.shapes[read.base], (read.start, read.s, read.t)
         return n * m == shape[0] * shape[1] and steps == (0, *through(shape))
 
-    def _blocks(self, k: int) -> list[int]:
-        return [j for j in self.operands[k][: ARITIES[self.words[k]]] if j >= 0]
-
-    def _bases(self, k: int) -> Iterator[int]:
-        """The real blocks that an operation reads."""
-        blocks: Iterable[int] = self._blocks(k)
-        if self.words[k] == "collect":
-            first, stop, *_ = self.operands[k]
-            blocks = self.program.pieces[first:stop, 0].tolist()
-        for j in blocks:
-            yield self.operands[j][0] if self.words[j] == "view" else j
-
     def _regions(self) -> Regions:
         """The program in the new order, each view behind its base."""
-        views: dict[int, list[int]] = {}
-        for k, word in enumerate(self.words):
-            if word == "view":
-                views.setdefault(self.operands[k][0], []).append(k)
-        leaves, rest = self.order[: len(LEAVES)], self.order[len(LEAVES) :]
-        moved = [*leaves, *(view for k in leaves for view in views.get(k, ()))]
-        moved += [each for k in rest for each in (k, *views.get(k, ()))]
-        order = np.array(moved, np.int64)
-        place = np.full(len(order) + 1, -1)
-        place[order] = np.arange(len(order))
-        elsewhere = self._read_elsewhere()
-        inner = [place[k] for k in self.region_of if k not in elsewhere]
+        program, rank = self.program, np.zeros(len(self.program))
+        rank[self.order] = np.arange(len(self.order))
+        rank[self.views] = np.maximum(rank[self.bases[self.views]], len(LEAVES) - 1) + 0.5
+        order = np.argsort(rank, kind="stable")
+        place = np.append(np.argsort(order), -1)
+        inner = place[[*(self.region_of.keys() - self._read_elsewhere())]]
         members = {}
         for region in {id(region): region for region in self.region_of.values()}.values():
             first, *others = place[region.members].tolist()
             members[first] = first, *others
-        return Regions(reordered(self.program, order, place), members, frozenset(inner))
+        return Regions(reordered(program, order, place), members, frozenset(inner.tolist()))
 
     def _read_elsewhere(self) -> set[int]:
         """What is not only read within its region."""
-        found = {
-            self.operands[k][0] if self.words[k] == "view" else k for k in ends_of(self.program)
-        }
-        for k in self.order:
-            here = self.region_of.get(k)
-            found.update(b for b in self._bases(k) if self.region_of.get(b) is not here)
+        found = {*self.bases[ends_of(self.program)].tolist()}
+        for k, blocks in self.reads.items():
+            here, bases = self.region_of.get(k), self.bases[blocks].tolist()
+            found.update(base for base in bases if self.region_of.get(base) is not here)
         return found

@@ -5,11 +5,11 @@
     vu>v|mul a0 a1;exp r0|r1
 
 for exp(a b): the *kinds* of what is read and of what is stored (v: a vector of rows, u: one number
-for all; V and U where an index says which, and W where it does so for each place of a vector), the
-operations (a: what is read, r: earlier results), and which of all these are stored.  A kernel that
-knows no vectors but single numbers has vectors of one.  Others have a name.  "outer with …" does an
-element-wise kernel, an optimiser's step, while it computes the last of the gradient: the products
-leave half of the machine waiting, and so do roots and divisions.
+for all; V and U where an index says which), the operations (a: what is read, r: earlier results),
+and which of all these are stored.  A kernel that knows no vectors has vectors of one number.
+Others have a name.  "outer with …" does an element-wise kernel, an optimiser's step, while it
+computes the last of the gradient: the products leave half of the machine waiting, and so do roots
+and divisions.
 
 Said without LLVM, so that a program can be planned, and a plan be read, where there is none.
 """
@@ -23,7 +23,7 @@ SHARE = 0
 
 WITH = "outer with "
 KINDS = "uvUV"
-INDEXED = "UVW"
+INDEXED = "UV"
 
 SIGNATURES: Mapping[str, str] = {
     "sum": "n m R dst a s t",
@@ -38,7 +38,7 @@ SIGNATURES: Mapping[str, str] = {
 
 
 def signature(kernel: str) -> list[str]:
-    """The names of a kernel's arguments; an ``*index`` is n more, or R more in a kernel with W."""
+    """The names of a kernel's arguments; an ``*index`` is n more."""
     if "|" not in kernel:
         return SIGNATURES[kernel].split()
     if kernel.startswith(WITH):

@@ -42,6 +42,10 @@ class Operand(NamedTuple):
     each: tuple[int, ...] = ()
     """From the place on where each element is, in C order."""
 
+    @property
+    def kind(self) -> str:
+        return KINDS[self.varies + 2 * bool(self.each)]
+
     def along(self, shape: Shape) -> Operand:
         """The elements one behind the other: with t from each to the next, or ``each``."""
         n, m = shape
@@ -114,16 +118,15 @@ class Plan:
     ) -> None:
         """Add an element-wise kernel over so many elements; the results lie in line.
 
-        In tables of what is uniform it goes through a vector of elements at a time.
+        So do its operands in tables of what is uniform, where it goes through a vector of elements
+        at a time.
         """
-        varies = table == ROWS
-        unit, length = (self.length, self.length) if varies else (1, padded(count))
+        unit = self.length if table == ROWS else 1
         results = [Operand(True, place, 0, unit) for place in to]
-        if not varies:
-            lines = [_in_line(o, count, length) for o in operands]
-            self._add(table, body, (1, length), results, lines)
-        elif all(o.t == o.varies * unit and not o.each for o in operands):
-            self._add(table, body, (1, count * unit), results, operands)
+        if table != ROWS:
+            operands = [o._replace(varies=o.t == 1) for o in operands]
+        if all(o.t == o.varies * unit and not o.each for o in operands):
+            self._add(table, body, (1, padded(count * unit)), results, operands)
         else:
             self._add(table, body, (count, unit), results, operands)
 
@@ -141,27 +144,13 @@ class Plan:
         results: Sequence[Operand],
         operands: Sequence[Operand],
     ) -> None:
-        reads, writes = ("".join(map(_kind, each)) for each in (operands, results))
+        reads, writes = ("".join(o.kind for o in each) for each in (operands, results))
         words = [self.number(f"{reads}>{writes}|{body}"), *sizes]
         for o in (*results, *operands):
             words += (o.place,) if o.each else (o.place, o.t)
         for o in (*operands, *results):
             words += o.each
         self.tables[table].extend(words)
-
-
-def _kind(o: Operand) -> str:
-    return "W" if o.t and o.each else KINDS[o.varies + 2 * bool(o.each)]
-
-
-def _in_line(o: Operand, count: int, length: int) -> Operand:
-    """An operand of which a vector of elements is read at a time; 1 for t means that it is."""
-    if count == 1:
-        return Operand(True, o.place + sum(o.each), 0, 1)
-    each = o.each or (tuple(range(0, count * o.t, o.t)) if o.t not in (0, 1) else ())
-    return Operand(
-        o.t == 1, o.place, 0, 1 if each else o.t, each + (0,) * (length - count if each else 0)
-    )
 
 
 def padded(count: int) -> int:

@@ -87,7 +87,7 @@ class _Update:
         reads = Body(self.program)
         reads.add(k)
         self.places[k] = self.plan.uniform(1)
-        operands = [Operand(False, self._place(read), 0, 0) for read, _ in reads.reads]
+        operands = [Operand(False, self._place(read), 0, 1) for read, _ in reads.reads]
         self.plan.apply(UPDATE, reads.storing(["r0"]), 1, [self.places[k]], operands)
 
     def _place(self, read: Read) -> int:
