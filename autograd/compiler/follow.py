@@ -125,7 +125,7 @@ def functions_of(xp: Any) -> dict[str, Callable[..., Any]]:
     return {
         **named,
         **{name: compared(name) for name in ("less", "less_equal", "equal")},
-        "sum": lambda a: a.sum(axis=1, keepdims=True),
+        "sum": lambda a: a.sum(axis=1, keepdims=True, initial=-0.0),  # 0 more would change -0
         "max": lambda a: a.max(axis=1, keepdims=True),
         "take": taken,
         "matmul": product,

@@ -14,7 +14,7 @@ Additions that nobody else sees are one long sum, and a sum of products is a ``d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, filterfalse
 from operator import attrgetter
@@ -143,21 +143,6 @@ def _in_order(found: list[Found], group_of: dict[Value, int]) -> list[Found]:
     for node, group in group_of.items():
         group_of[node] = place[group]
     return [found[k] for k in order]
-
-
-def numbered(
-    found: list[Found], group_of: dict[Value, int], small: int
-) -> Iterator[tuple[int, Found]]:
-    """The groups with their numbers, those of up to so many nodes taken apart into these."""
-    new = len(found) + 3
-    for number, each in enumerate(found, 3):
-        if isinstance(each, Group) and 1 < len(each.members) <= small and not each.row.variadic:
-            for node, own in zip(each.members, [number, *range(new, new + small)]):
-                group_of[node] = own
-                yield own, node
-            new += len(each.members) - 1
-        else:
-            yield number, each
 
 
 def _refuse(node: Value) -> Any:

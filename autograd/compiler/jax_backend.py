@@ -10,8 +10,8 @@ backends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, cached_property, partial
+from collections.abc import Callable
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 import jax
@@ -89,7 +89,7 @@ class JaxExecutor:
         self._devices = mesh.size
         self._outputs = jax.jit(self._function.outputs, out_shardings=self._everywhere)
         self._value_and_grad = jax.jit(self._function, out_shardings=self._everywhere)
-        self._epoch = cache(partial(_epoch, self._function, self._everywhere))
+        self._training = cache(self._compiled)
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
@@ -111,40 +111,35 @@ class JaxExecutor:
         """Take one optimiser step per batch, up to ``MOST_STEPS`` in one compiled loop."""
         rows, cuts, width = steps.rows, steps.cuts(), self._width(steps.batch_size)
         span = max(1, min(MOST_STEPS, MOST_NUMBERS // max(1, width * rows.shape[1])))
+        changing = steps.params, steps.state, steps.previous
         losses: list[float] = []
         for first in range(0, len(steps.hyper), span):
             here = cuts[first : first + span + 1]
-            batches, real = _batches(rows, steps.order, here, span, width)
+            by_row = _batches(rows, steps.order, here, span, width)
             hyper = _filled(steps.hyper[first : first + span], span)
-            arrays = steps.params, steps.state, steps.previous
-            done = self._run_epoch(self._epoch(update), arrays, hyper, batches, real)
-            losses.extend(done)
-            if not np.isfinite(done[-1]):
+            with jax.enable_x64(True):
+                results = self._training(update)(
+                    *(self._place(array, self._everywhere) for array in (*changing, hyper)),
+                    *(self._place(array, self._by_row_of_batch) for array in by_row),
+                )
+                *changed, done, taken = map(np.array, results)
+            for array, now in zip(changing, changed):
+                array[:] = now
+            losses.extend(done[:taken].tolist())
+            if not np.isfinite(losses[-1]):
                 break
         return np.array(losses)
 
-    def _run_epoch(
-        self, epoch: Any, changing: Sequence[Array], hyper: Array, batches: Array, real: Real
-    ) -> list[float]:
-        """Change the arrays of the training in place; the losses of the steps taken."""
-        with jax.enable_x64(True):
-            results = epoch(
-                *(self._place(array, self._everywhere) for array in (*changing, hyper)),
-                *(self._place(array, self._by_row_of_batch) for array in (batches, real)),
-            )
-            *changed, losses, taken = map(np.array, results)
-        for array, now in zip(changing, changed):
-            array[:] = now
-        done: list[float] = losses[:taken].tolist()
-        return done
+    def _compiled(self, update: ArrayProgram) -> Callable[..., Any]:
+        """Steps with an update rule, compiled."""
+        return jax.jit(_loop(self._function, JaxFunction(update)), out_shardings=self._everywhere)
 
     def _spread(self, batch: Array) -> tuple[Traced, Traced | None]:
         """The rows over the devices, filled up to a number that divides, and those that count."""
-        count = len(batch)
-        if count % self._devices == 0:
+        count, width = len(batch), self._width(len(batch))
+        if count == width:
             return self._place(batch, self._by_row), None
-        ends, width = np.array([0, count]), self._width(count)
-        (filled,), (real,) = _batches(batch, np.arange(count), ends, 1, width)
+        filled, real = _filled(batch, width), np.arange(width) < count
         return self._place(filled, self._by_row), self._place(real, self._by_row)
 
     def _width(self, rows: int) -> int:
@@ -176,48 +171,38 @@ def _filled(array: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
     return np.pad(array, ((0, length - len(array)), *((0, 0),) * (array.ndim - 1)))
 
 
-def _epoch(
-    function: JaxFunction, sharding: NamedSharding, update: ArrayProgram
-) -> Callable[..., Any]:
-    """Steps with an update rule, compiled."""
-    return jax.jit(_loop(_step(function, JaxFunction(update))), out_shardings=sharding)
-
-
-def _step(function: JaxFunction, update: JaxFunction) -> Callable[..., Any]:
-    """One optimiser step; nothing changes when the loss is not finite."""
-
-    def step(standing: Any, hyper: Traced, batch: Traced, real: Traced) -> tuple[Any, Traced]:
-        params, state, _ = standing
-        loss, gradient = function(params, batch, real)
-        columns = jnp.concatenate([params[None], gradient[None], state])
-        changed = update.outputs(hyper, columns.T).T
-        new = changed[0], changed[1:], jnp.concatenate([params[None], state])
-        good = jnp.isfinite(loss)
-        return tuple(jnp.where(good, a, b) for a, b in zip(new, standing)), loss
-
-    return step
-
-
-def _loop(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Steps in order, until one has no rows or a loss that is not finite."""
+def _loop(function: JaxFunction, update: JaxFunction) -> Callable[..., Any]:
+    """Optimiser steps in order, until one has no rows or a loss that is not finite."""
 
     def epoch(
-        params: Traced, state: Traced, previous: Traced, hyper: Traced, *rows: Traced
+        params: Traced,
+        state: Traced,
+        previous: Traced,
+        hyper: Traced,
+        batches: Traced,
+        real: Traced,
     ) -> tuple[Traced, ...]:
-        batches, real = rows
         steps = real.any(axis=1).sum()
 
         def goes_on(carried: Any) -> Traced:
-            taken, _, losses = carried
-            return (taken < steps) & ((taken == 0) | jnp.isfinite(losses[taken - 1]))
+            taken, is_good, *_ = carried
+            return (taken < steps) & is_good
 
-        def body(carried: Any) -> Any:
-            k, standing, losses = carried
-            standing, loss = step(standing, hyper[k], batches[k], real[k])
-            return k + 1, standing, losses.at[k].set(loss)
+        def step(carried: Any) -> Any:
+            k, _, losses, *standing = carried
+            params, state, _ = standing
+            loss, gradient = function(params, batches[k], real[k])
+            columns = jnp.concatenate([params[None], gradient[None], state])
+            changed = update.outputs(hyper[k], columns.T).T
+            new = changed[0], changed[1:], jnp.concatenate([params[None], state])
+            is_good = jnp.isfinite(loss)
+            kept = (jnp.where(is_good, a, b) for a, b in zip(new, standing))
+            return k + 1, is_good, losses.at[k].set(loss), *kept
 
-        start = jnp.zeros((), int), (params, state, previous), jnp.zeros(len(hyper))
-        taken, standing, losses = lax.while_loop(goes_on, body, start)
+        start = jnp.zeros((), int), jnp.array(True), jnp.zeros(len(hyper))
+        taken, _, losses, *standing = lax.while_loop(
+            goes_on, step, (*start, params, state, previous)
+        )
         return *standing, losses, taken
 
     return epoch

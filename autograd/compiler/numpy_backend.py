@@ -65,11 +65,12 @@ class NumpyExecutor:
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
-        return self._values.outputs(params, batch.T).T
+        return self._values.run(params, batch.T)[0].T
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
-        return self._gradient.value_and_grad(params, batch.T)
+        _, (loss, gradient) = self._gradient.run(params, batch.T)
+        return float(loss[0, 0, 0]), np.array(gradient).ravel()
 
     def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """Take one optimiser step per batch."""
@@ -106,23 +107,13 @@ class Follower:
         usual = min(LONGEST_STRETCH, LARGEST_STRETCH // numbers)
         self._length = max(16, usual, SMALL_STRETCH // numbers)
 
-    def outputs(self, params: Array, inputs: Array) -> Array:
-        """The roots, (O, N), for inputs (I, N)."""
-        outputs = np.empty((len(self._roots), inputs.shape[1]))
-        self._run(params, inputs, outputs)
-        return outputs
-
-    def value_and_grad(self, params: Array, inputs: Array) -> tuple[float, Array]:
-        """The loss and its gradient."""
-        blocks = self._run(params, inputs, np.empty(0))
-        loss, gradient = (blocks[k] for k in self._ends)
-        return float(loss[0, 0, 0]), np.array(gradient).ravel()
-
-    def _run(self, params: Array, inputs: Array, outputs: Array) -> list[Any]:
+    def run(self, params: Array, inputs: Array) -> tuple[Array, list[Array]]:
+        """The roots (O, N) for inputs (I, N); the loss and its gradient, where there are any."""
         blocks: list[Any] = [None] * self._count
         blocks[PARAMETERS], blocks[CONSTANTS] = params[:, None, None], self._constants
         totals: list[Array] = []
         count = inputs.shape[1]
+        outputs = np.empty((len(self._roots), count))
         with np.errstate(all="ignore"):
             follow(self._before, blocks)
             for start in range(0, count, self._length):
@@ -138,7 +129,7 @@ class Follower:
             for k, total in zip(self._sums, totals):
                 blocks[k] = total / count
             follow(self._after, blocks)
-        return blocks
+        return outputs, [blocks[k] for k in self._ends]
 
 
 def _view(tables: Tables, place: Place, shape: Shape, whole: Shape) -> Callable[[Array], Array]:

@@ -79,37 +79,33 @@ class Recorder:
 
     def emit(self, word: str, *operands: Number) -> Number:
         """The result of an element-wise operation."""
-        for x in operands:
-            if type(x) is not Block:
-                return self._emit_unlike(word, operands)
-        return self._emit(CODE[word], tuple([x.index for x in operands]))  # type: ignore[union-attr]
+        types = {*map(type, operands)}
+        if types == {float}:
+            return float(_COMPUTE[word](*operands))
+        if Column in types:
+            return self._in_columns(word, operands)
+        code, blocks = CODE[word], [self.index(x) for x in operands]
+        if code == _NEG == self.codes[blocks[0]]:
+            return Block(self, self.operands[4 * blocks[0]])
+        if code in _OPPOSITE:
+            code = self._without_negatives(code, blocks)
+        if code in _SYMMETRIC:
+            blocks.sort()
+        n, m = map(max, ONE, *map(self.shape_of, blocks))
+        kind = reduce(or_, [self.kinds[k] for k in blocks])
+        a, b, c, *_ = (*blocks, 0, 0)
+        return self._once((code, a, b, c, 0), (n, m), kind)
 
-    def _emit(self, code: int, indices: tuple[int, ...]) -> Block:
-        shape_of, kinds = self.shape_of, self.kinds
-        if len(indices) == 1:
-            (a,) = indices
-            if code == _NEG == self.codes[a]:
-                return Block(self, self.operands[4 * a])
-            return self._once((code, a, 0, 0, 0), shape_of(a), kinds[a])
-        if len(indices) == 2:
-            code, a, b = self._without_negatives(code, *indices)
-            if a > b and code in _SYMMETRIC:
-                a, b = b, a
-            shape, other = shape_of(a), shape_of(b)
-            if shape != other:
-                shape = _broadcast(shape, other)
-            return self._once((code, a, b, 0, 0), shape, kinds[a] | kinds[b])
-        a, b, c = indices
-        shape = _broadcast(_broadcast(shape_of(a), shape_of(b)), shape_of(c))
-        return self._once((code, a, b, c, 0), shape, kinds[a] | kinds[b] | kinds[c])
-
-    def _without_negatives(self, code: int, a: int, b: int) -> tuple[int, int, int]:
+    def _without_negatives(self, code: int, blocks: list[int]) -> int:
         """To add the negative of something is to subtract that, and the other way round."""
-        if code in _OPPOSITE and self.codes[b] == _NEG:
-            return _OPPOSITE[code], a, self.operands[4 * b]
+        a, b = blocks
+        if self.codes[b] == _NEG:
+            blocks[1] = self.operands[4 * b]
+            return _OPPOSITE[code]
         if code == _ADD and self.codes[a] == _NEG:
-            return _SUB, b, self.operands[4 * a]
-        return code, a, b
+            blocks[:] = b, self.operands[4 * a]
+            return _SUB
+        return code
 
     def _once(self, key: tuple[int, ...], shape: Shape, kind: int) -> Block:
         """The block of this operation, a new one unless it was recorded before."""
@@ -137,15 +133,6 @@ class Recorder:
         """Codes, kinds and operands, to be let go of before anything else is recorded."""
         codes, kinds = (np.frombuffer(x, np.uint8) for x in (self.codes, self.kinds))
         return codes, kinds, np.frombuffer(self.operands, np.int64).reshape(-1, 4)
-
-    def _emit_unlike(self, word: str, operands: Sequence[Number]) -> Number:
-        """Where not all operands are plain blocks."""
-        kinds = {type(x) for x in operands}
-        if kinds == {float}:
-            return float(_COMPUTE[word](*operands))
-        if Column in kinds:
-            return self._in_columns(word, operands)
-        return self._emit(CODE[word], tuple([self.index(x) for x in operands]))
 
     def _in_columns(self, word: str, operands: Sequence[Number]) -> Number:
         """The same done to all columns; or, to add them up, one taken in after the other."""
@@ -360,10 +347,6 @@ class Recorder:
     def let_go(self) -> None:
         """Blocks and recorder hold one another: do not leave them to the collector."""
         vars(self).clear()
-
-
-def _broadcast(a: Shape, b: Shape) -> Shape:
-    return max(a[0], b[0]), max(a[1], b[1])
 
 
 _SYMMETRIC = {CODE["add"], CODE["mul"]}

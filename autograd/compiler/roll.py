@@ -10,7 +10,7 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import chain, islice, repeat
@@ -37,7 +37,6 @@ from autograd.compiler.groups import (
     Group,
     Region,
     groups,
-    numbered,
     regions_of,
     sides_of,
     unpaid_in,
@@ -50,9 +49,6 @@ from autograd.value import Value
 
 MANY = 1000
 """Groups from which single nodes are copied, not searched for common parts."""
-
-SMALL = 8
-"""Nodes of a group that is taken apart where most groups are of one node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ def roll(
         parameters = (*parameters, *found)
         unpaid = unpaid_in(order, group_of, roots)
         roller = Roller(parameters, inputs, group_of, unpaid)
-        roller.record(groups(order, group_of, roots, unpaid), len(order))
+        roller.record(groups(order, group_of, roots, unpaid))
         del order
         return roller.finish(roots, parameters)
 
@@ -110,15 +106,12 @@ class Roller:
         self._rows: dict[int, Primitive | None] = dict.fromkeys((PARAMETERS, INPUTS, CONSTANTS))
         """Which row each block is the value of."""
 
-    def record(self, found: list[Found], nodes: int) -> None:
+    def record(self, found: list[Found]) -> None:
         """Record the values of all groups."""
         self.singles = singles = Singles(self.tape, self.group_of, self.slots, self._unpaid)
         self.blocks = singles.blocks
         is_large = len(found) > MANY
-        entries: Iterator[tuple[int, Found]] = iter(enumerate(found, 3))
-        # a look at all types takes less than to go through a million single nodes for nothing
-        if is_large and nodes < 2 * len(found) and Group in {*map(type, found)}:
-            entries = numbered(found, self.group_of, SMALL)
+        entries = iter(enumerate(found, 3))
         while rest := singles.note(entries) if is_large else next(entries, None):
             number, entry = rest
             singles.record()

@@ -164,6 +164,15 @@ def test_special_values_in_sums(backend: str, number: float) -> None:
         check(backend, apply(TABLE[name], *leaves), leaves[::2], leaves[1::2])
 
 
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@pytest.mark.parametrize("count", [2, 3, 40])
+def test_negative_zeros_add_up_to_one(backend: str, count: int) -> None:
+    x, terms = Value(0.0), [Value(-0.0) for _ in range(count)]
+    root = 1.0 / autograd.sum([x, *terms])
+    program = autograd.compile(root, [x], parameters=terms, backend=need(backend))
+    assert program(program.pack(), [[-0.0], [0.0]]).ravel().tolist() == [-math.inf, math.inf]
+
+
 @backends
 def test_where_decides_anew_for_every_row(backend: str) -> None:
     need(backend)
