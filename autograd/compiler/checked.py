@@ -49,10 +49,10 @@ def check_program(program: ArrayProgram, parameters: int, inputs: int, roots: in
     for code in np.unique(codes[3:]).tolist():
         _check_word(program, WORDS[code], np.flatnonzero(codes == code))
     readers, blocks = readings(program)
-    of_rows = program.varying | sums_over_rows(program)
-    waits = late(program)[blocks] & of_rows[readers]
-    check(~waits, "a row that waits for all rows")
+    of_rows, waits = program.varying | sums_over_rows(program), late(program)
+    check(~(waits[blocks] & of_rows[readers]), "a row that waits for all rows")
     _check_ends(program, parameters, roots)
+    check(~waits[[*program.roots]], "a root that waits for all rows")
 
 
 def _check_operands(program: ArrayProgram) -> None:

@@ -193,3 +193,12 @@ def test_unsound_leaves_and_ends(complaint: str, change: dict) -> None:
 
     with pytest.raises(ValueError, match=f"^{re.escape(complaint)}$"):
         check_program(replace(program(), **change), P, Q, 1)
+
+
+def test_a_root_does_not_wait_for_all_rows() -> None:
+    from dataclasses import replace
+
+    one = program(("view", (1, 0, 0, 0), (1, 1), True), ("mean", (4,), (1, 1), False))
+    check_program(replace(one, roots=(4,), loss=5), P, Q, 1)
+    with pytest.raises(ValueError, match=r"^a root that waits for all rows$"):
+        check_program(replace(one, roots=(5,)), P, Q, 1)
