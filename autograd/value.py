@@ -486,6 +486,15 @@ class Placeholder(Value):
             refuse_branch("hash(), as for a dict or a set, looks at", label=self.label)
         return object.__hash__(self)
 
+    def __index__(self) -> int:
+        refuse_branch(
+            "an index, a count or a range looks at",
+            "look numbers up with take(values, index); a length that stays is no argument: "
+            "state it outside, as in jit(lambda x: f(x, 3))",
+            label=self.label,
+        )
+        raise TypeError(f"a Value is no whole number, got {self!r}")
+
     def recorded(self) -> None:
         """Be a Value like any other, whose hash takes no time: the function is done."""
         self.__class__ = Value  # type: ignore[assignment]

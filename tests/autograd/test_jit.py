@@ -376,6 +376,18 @@ def test_a_number_as_a_key_is_refused(f: Callable[[Any], Any]) -> None:
         jit(f)(2.0)
 
 
+@pytest.mark.parametrize("f", [
+    lambda x, n: [1.0, 2.0, 3.0][n] * x,
+    lambda x, n: sum([x] * n),
+    lambda x, n: sum(x for _ in range(n)),
+])  # fmt: skip
+def test_a_number_as_an_index_or_a_count_is_refused(f: Callable[[Any, Any], Any]) -> None:
+    with pytest.raises(TypeError, match=r"test_jit\.py:\d+: an index, a count .* take\("):
+        jit(f)(2.0, 2)
+    with pytest.raises(TypeError, match="no whole number"):  # nobody records
+        range(Placeholder(2.0))
+
+
 def test_a_number_may_be_a_key_of_the_library() -> None:
     def f(x: Any) -> Any:
         y = x**3
