@@ -20,7 +20,8 @@ Whole: TypeAlias = Any
 WIDEST = 8
 """Lanes of AVX-512, which has instructions of its own."""
 
-DOUBLE, WHOLE, WORD, POINTER = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.PointerType()
+DOUBLE, WHOLE, WORD = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+POINTER, NOTHING = ir.PointerType(), ir.VoidType()
 
 
 def _operator(name: str, *, swapped: bool = False) -> Callable[[Vector, Any], Vector]:

@@ -14,7 +14,7 @@ vector behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -32,7 +32,7 @@ from autograd.compiler.native_emit import (
     Whole,
 )
 from autograd.compiler.native_math import PLAIN, compute
-from autograd.compiler.native_signatures import INDEXED, SHARE, WITH, kinds_of, signature
+from autograd.compiler.native_tables import INDEXED, SHARE, WITH, kinds_of, signature
 
 KERNEL = ir.FunctionType(POINTER, [POINTER, POINTER, WHOLE, WHOLE])
 """The words behind the kernel's number, the memory, the rows in this block of rows, and whether it
@@ -53,7 +53,7 @@ def symbol(name: str) -> str:
 def emit_kernel(module: Any, name: str, lanes: int) -> None:
     """A kernel as a function of the module."""
     if name == "take" or ("|" in name and not {*"vV"} & {*"".join(kinds_of(name))}):
-        lanes = 1  # nothing is read but single numbers
+        lanes = 1  # single numbers
     kernel = _Kernel(module, name, lanes)
     if name.startswith(WITH):
         _outer_with(kernel, name.removeprefix(WITH))
@@ -93,17 +93,6 @@ class _Kernel:
         """Over the rows of a block, a vector at a time."""
         self.each("R", body, self.e.lanes)
 
-    def load_index(self, k: Whole) -> Whole:
-        return self.e.load_whole(self.index, k)
-
-    def gather(self, places: Iterable[Pointer]) -> Vector:
-        """A vector of numbers from anywhere."""
-        b, numbers = self.e.builder, ir.Constant(self.e.type, None)
-        for q, place in enumerate(places):
-            number = b.load(place, typ=DOUBLE)
-            numbers = b.insert_element(numbers, number, ir.Constant(WORD, q))
-        return Vector(self.e, numbers)
-
     def load_one(self, *terms: Any) -> Any:
         return self.e.builder.load(self.e.at(self.memory, *terms), typ=DOUBLE)
 
@@ -135,7 +124,7 @@ def _element(k: _Kernel, name: str) -> Callable[[Whole], Turn]:
 
     def start(name: str, i: Whole) -> Pointer:
         if name in indexed:
-            return k.line(k[name], k.load_index(e.sum((k["n"], indexed.index(name)), i)))
+            return k.line(k[name], e.load_whole(k.index, e.sum((k["n"], indexed.index(name)), i)))
         return k.line(k[name], (i, k[name.replace("a", "s").replace("dst", "d")]))
 
     def element(i: Whole) -> Turn:
@@ -173,17 +162,13 @@ def _reduce(k: _Kernel, combine: Callable[..., Vector]) -> None:
 
 def _sum_of(k: _Kernel, start: Pointer, count: Whole) -> Any:
     """The sum of so many numbers in a line; -0 is what changes nothing when added to."""
-    e, b, lanes = k.e, k.e.builder, k.e.lanes
-    whole = b.and_(count, e.whole(-lanes))
-    nothing = e.vector(-0.0)
-    body = lambda r, so_far: [so_far + e.load(start, r)]  # noqa: E731
-    (total,) = e.loop(0, whole, lanes, body, nothing)
+    e, nothing = k.e, k.e.vector(-0.0)
 
-    def rest(r: Whole, so_far: Vector) -> list[Vector]:
-        mask = e.first_lanes(b.sub(count, r))
-        return [so_far + e.choose(mask, e.load(start, r), nothing)]
+    def body(r: Whole, so_far: Vector) -> list[Vector]:
+        inside = e.first_lanes(e.builder.sub(count, r))
+        return [so_far + e.choose(inside, e.load(start, r), nothing)]
 
-    (total,) = e.loop(whole, count, lanes, rest, total)
+    (total,) = e.loop(0, count, e.lanes, body, nothing)
     return e.total(total)
 
 
@@ -193,15 +178,16 @@ def _total(k: _Kernel) -> None:
 
 
 def _mean(k: _Kernel) -> None:
-    """dst[i d] += share * the sum of a[i] over the rows."""
+    """dst[i d + j e] += share * the sum of a[i, j] over the rows."""
     b, share = k.e.builder, k.load_one(SHARE)
 
-    def one(i: Whole) -> None:
-        total = b.fmul(_sum_of(k, k.line(k["a"], (i, k["s"])), k.rows), share)
-        dst = k.e.sum(k["dst"], (i, k["d"]))
+    def one(i: Whole, j: Whole) -> None:
+        start = k.line(k["a"], (i, k["s"]), (j, k["t"]))
+        total = b.fmul(_sum_of(k, start, k.rows), share)
+        dst = k.e.sum(k["dst"], (i, k["d"]), (j, k["e"]))
         k.store_one(b.select(k.e.is_not(k.is_first, 0), total, b.fadd(k.load_one(dst), total)), dst)
 
-    k.each("n", one)
+    k.each("n", lambda i: k.each("m", lambda j: one(i, j)))
 
 
 def _take(k: _Kernel) -> None:
@@ -215,13 +201,9 @@ def _take(k: _Kernel) -> None:
             index = e.load(k.line(k["index"], (i, k["i"])), r)
             inside = b.and_(e.compare("<=", 0.0, index), e.compare("<", index, most))
             found = b.and_(inside, e.compare("==", e.intrinsic("floor", index), index))
-            index = e.choose(found, index, 0.0)
-            each = [b.fptosi(e.lane(index, q), WHOLE) for q in range(e.lanes)]
-            start = k.line(k["a"], (i, k["s"]))
-            numbers = k.gather(
-                e.at(start, (j, k["t"]), (e.sum(r, q), k["row"])) for q, j in enumerate(each)
-            )
-            result = e.choose(found, numbers, float("nan"))
+            j = b.fptosi(e.lane(e.choose(found, index, 0.0), 0), WHOLE)
+            number = e.load(k.line(k["a"], (i, k["s"]), (j, k["t"]), (r, k["row"])))
+            result = e.choose(found, number, float("nan"))
             e.store(result, k.line(k["dst"], (i, k["R"])), r)
 
         k.each_vector(vector)
@@ -229,18 +211,11 @@ def _take(k: _Kernel) -> None:
     k.each("n", row)
 
 
-def _tiles(k: _Kernel, tile: Callable[[Whole, int], None]) -> None:
-    """Rows of a result, TILE at a time and then one by one."""
-    whole = k.e.builder.and_(k["n"], k.e.whole(-TILE))
-    k.each(whole, lambda i: tile(i, TILE), TILE)
-    k.e.loop(whole, k["n"], 1, lambda i: tile(i, 1))
-
-
-def _panels(k: _Kernel, count: Whole, panel: Callable[[Whole, int], None]) -> None:
-    """Columns of a result, TILE vectors at a time and then one by one."""
-    wide = k.e.builder.and_(count, k.e.whole(-TILE * k.e.lanes))
-    k.e.loop(0, wide, TILE * k.e.lanes, lambda c: panel(c, TILE))
-    k.e.loop(wide, count, k.e.lanes, lambda c: panel(c, 1))
+def _tiles(e: Emitter, count: Whole, step: int, tile: Callable[[Whole, int], None]) -> None:
+    """Along a side of a result, TILE steps at a time and then one by one."""
+    whole = e.builder.and_(count, e.whole(-TILE * step))
+    e.loop(0, whole, TILE * step, lambda i: tile(i, TILE))
+    e.loop(whole, count, step, lambda i: tile(i, 1))
 
 
 def _products(
@@ -278,7 +253,8 @@ def _matmul(k: _Kernel) -> None:
 
     def window(w: Whole) -> None:
         count = e.builder.and_(e.sum(k["R"], lanes - 1), e.whole(-lanes))
-        _panels(k, count, lambda c, width: _tiles(k, partial(tile, w, c, width)))
+        rows = partial(_tiles, e, k["n"], 1)
+        _tiles(e, count, lanes, lambda c, width: rows(partial(tile, w, c, width)))
 
     k.each("w", window)
 
@@ -313,7 +289,8 @@ def _outer(k: _Kernel, turns: Callable[[Whole], Turn] | None = None) -> None:
             row = k.line(k["dst"], (e.sum(i, q // width), k["d"]), c)
             _accumulate(k, total * share, e.at(row, lanes * (q % width)), mask)
 
-    _tiles(k, lambda i, height: _panels(k, k["m"], partial(tile, i, height)))
+    columns = partial(_tiles, e, k["m"], lanes)
+    _tiles(e, k["n"], 1, lambda i, height: columns(partial(tile, i, height)))
 
 
 def _outer_with(k: _Kernel, name: str) -> None:

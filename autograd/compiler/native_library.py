@@ -26,17 +26,13 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import binding, ir
 
-from autograd.compiler.native_emit import WIDEST
+from autograd.compiler.native_emit import NOTHING, POINTER, WHOLE, WIDEST
 from autograd.compiler.native_kernels import emit_kernel, symbol
-from autograd.compiler.native_loops import emit_loops
-from autograd.compiler.native_signatures import single
+from autograd.compiler.native_loops import LOOPS, emit_loops
+from autograd.compiler.native_tables import single
 from autograd.files import write_atomically
 
-INTEGER, ADDRESS = ctypes.c_int64, ctypes.c_void_p
-SIGNATURES: dict[str, Any] = {
-    "run": (None, *[ADDRESS] * 3, INTEGER, ADDRESS),
-    "train": (INTEGER, *[ADDRESS] * 5, INTEGER, ADDRESS, INTEGER, INTEGER),
-}  # fmt: skip
+C_TYPES: dict[Any, Any] = {WHOLE: ctypes.c_int64, POINTER: ctypes.c_void_p, NOTHING: None}
 CORE = [
     *"matmul outer transpose sum max mean take".split(),
     *starmap(single, (each.split(".") for each in (
@@ -53,10 +49,10 @@ class Library:
         self.lanes = lanes()
         self._key = _key(self.lanes)
         self._engines: dict[str, Any] = {}
-        loops = [ctypes.CFUNCTYPE(*kinds) for kinds in SIGNATURES.values()]
-        core = self.load("core", partial(_core, self.lanes), [*SIGNATURES, *map(symbol, CORE)])
-        self.run, self.train = (loop(address) for loop, address in zip(loops, core))
-        self._kernels = dict(zip(CORE, core[len(loops) :]))
+        make = partial(_compiled, CORE, self.lanes, loops=True)
+        run, train, *core = self.load("core", make, ["run", "train", *map(symbol, CORE)])
+        self.run, self.train = _callable("run", run), _callable("train", train)
+        self._kernels = dict(zip(CORE, core))
 
     def addresses(self, kernels: Iterable[str]) -> npt.NDArray[np.int64]:
         """Of these kernels, each made when somebody first asks for it."""
@@ -172,16 +168,15 @@ def new_engine() -> Any:
     return binding.create_mcjit_compiler(binding.parse_assembly(""), _target())
 
 
-def _core(lanes: int) -> bytes:
-    """The object code of the loops and the kernels that come with them."""
+def _callable(loop: str, address: int) -> Callable[..., Any]:
+    return ctypes.CFUNCTYPE(*(C_TYPES[kind] for kind in LOOPS[loop]))(address)
+
+
+def _compiled(kernels: Sequence[str], lanes: int, *, loops: bool = False) -> bytes:
+    """The object code of these kernels, and of the loops."""
     module = ir.Module("payback")
-    emit_loops(module, lanes)
-    return _compiled(CORE, lanes, module)
-
-
-def _compiled(kernels: Sequence[str], lanes: int, module: Any = None) -> bytes:
-    """The object code of these kernels."""
-    module = module or ir.Module("payback")
+    if loops:
+        emit_loops(module, lanes)
     for name in kernels:
         emit_kernel(module, name, lanes)
     return compiled(module)

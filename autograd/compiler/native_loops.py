@@ -12,9 +12,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from autograd.compiler.native_emit import DOUBLE, POINTER, WHOLE, WORD, Emitter, Whole
+from autograd.compiler.native_emit import DOUBLE, NOTHING, POINTER, WHOLE, WORD, Emitter, Whole
 from autograd.compiler.native_kernels import KERNEL
-from autograd.compiler.native_signatures import SHARE
+from autograd.compiler.native_tables import SHARE
 
 MACHINE = (
     "kernels", "memory", "before", "before_end", "rows", "rows_end", "after", "after_end",
@@ -29,10 +29,10 @@ PARTS = ("before", "rows", "after", "update")
 """The tables."""
 
 LOOPS: dict[str, tuple[Any, ...]] = {
-    "follow": (ir.VoidType(), *[POINTER] * 4, WHOLE, WHOLE),
-    "load": (ir.VoidType(), *[POINTER] * 3, WHOLE, WHOLE),
-    "keep": (ir.VoidType(), POINTER, POINTER, WHOLE),
-    "run": (ir.VoidType(), *[POINTER] * 3, WHOLE, POINTER),
+    "follow": (NOTHING, *[POINTER] * 4, WHOLE, WHOLE),
+    "load": (NOTHING, *[POINTER] * 3, WHOLE, WHOLE),
+    "keep": (NOTHING, POINTER, POINTER, WHOLE),
+    "run": (NOTHING, *[POINTER] * 3, WHOLE, POINTER),
     "train": (WHOLE, *[POINTER] * 5, WHOLE, POINTER, WHOLE, WHOLE),
 }
 """What each gives back, and what it takes; Python calls the last two."""

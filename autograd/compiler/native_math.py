@@ -154,18 +154,11 @@ PRECISE: Mapping[str, Callable[..., Vector]] = {
 }  # fmt: skip
 
 
-C_NAMES = {"arctan2": "atan2", "absolute": "fabs"}
-"""Names that the C library has for the basis, besides arc… without its rc."""
-
-
 def compute(e: Emitter, word: str, *operands: Vector) -> Vector:
     """An element-wise operation on vectors."""
-    if word in PLAIN:
-        return PLAIN[word](e, *operands)
-    if word in PRECISE:
-        return PRECISE[word](e, *operands)
-    name = C_NAMES.get(word, word.replace("arc", "a"))
-    return e.lane_by_lane(name, *operands)
+    if function := PLAIN.get(word) or PRECISE.get(word):
+        return function(e, *operands)
+    return e.lane_by_lane(word.replace("arc", "a"), *operands)
 
 
 def absolute(e: Emitter, x: Vector) -> Vector:

@@ -33,7 +33,6 @@ from autograd.compiler.arrays import (
     waiting,
 )
 from autograd.compiler.native_regions import Regions
-from autograd.compiler.native_signatures import single
 from autograd.compiler.native_tables import (
     AFTER,
     BEFORE,
@@ -41,6 +40,7 @@ from autograd.compiler.native_tables import (
     PAD,
     ROWS,
     Plan,
+    single,
 )
 
 Small: TypeAlias = npt.NDArray[np.int32]
@@ -86,9 +86,9 @@ class Places:
             self.of[k] = self.out.uniform(int(self.program.shapes[k].prod()))
         return self.of[k]
 
-    def scratch(self, table: int, count: int, uniform: bool = False) -> int:
+    def scratch(self, table: int, count: int) -> int:
         """Room that is needed by the present operation alone."""
-        if uniform or table != ROWS:
+        if table != ROWS:
             return self.out.uniform(count)
         spare = self._spare.get(count)
         self.lent.append((spare.pop() if spare else self.out.register(count), count))

@@ -165,33 +165,21 @@ class Planner:
         a, b, bias = self.operands[k][:3]
         (width, depth), windows = self.shapes[a], self.shapes[b][0]
         weights, data = self._operand(a, table), self._operand(b, table)
-        shift = Operand(False, ZERO, 0, 0)
-        if bias >= 0:
-            shift = self._operand(bias, table)
-        place, length = self.place[k], self.length if data.varies else 1
-        apart = shift.varies or (self.varying[k] and not data.varies)
-        if apart:
-            place = self.places.scratch(table, windows * width, uniform=not data.varies)
-        own = (ZERO, 0, 0) if apart else shift[1:4]
+        shift = self._operand(bias, table) if bias >= 0 else Operand(False, ZERO, 0, 0)
+        place, length = self.place[k], 1
+        if self.varying[k]:
+            data, length = self._as_varying(data, self.shapes[b]), self.length
+        own = (ZERO, 0, 0) if shift.varies else shift[1:4]
         sizes = (windows, width, depth, length, place)
         self._emit(table, "matmul", *sizes, *weights[1:4], *data[1:4], *own)
-        if apart:
-            product = Operand(data.varies, place, width * length, length)
-            operands = [each.along((windows, width)) for each in (product, shift)]
-            self.out.apply(table, "add a0 a1|r0", windows * width, [self.place[k]], operands)
+        if shift.varies:
+            operands = [Operand(True, place, 0, length), shift.along((windows, width))]
+            self.out.apply(table, "add a0 a1|r0", windows * width, [place], operands)
 
     def _mean(self, k: int) -> None:
         (a,) = self._blocks(k)
-        n, m = self.shapes[a]
-        operand = self._as_varying(self._operand(a, ROWS), (n, m))
-        place, s, t = self._sums_of(k)
-        _, start, step, other, _ = operand
-        if m == 1:
-            n, m, step, other, s, t = 1, n, 0, step, 0, s
-        elif step == m * other and s == m * t:
-            n, m = 1, n * m
-        for i in range(n):
-            self._emit(ROWS, "mean", m, place + i * s, t, self.length, start + i * step, other)
+        operand = self._as_varying(self._operand(a, ROWS), self.shapes[a])
+        self._emit(ROWS, "mean", *self.shapes[a], *self._sums_of(k), *operand[1:4])
 
     def _outer(self, k: int) -> None:
         a, b = self._blocks(k)

@@ -23,8 +23,7 @@ from autograd.compiler.arrays import (
 )
 from autograd.compiler.listing import unrolled
 from autograd.compiler.native_regions import Body, Read
-from autograd.compiler.native_signatures import WITH
-from autograd.compiler.native_tables import ROWS, UPDATE, Operand, Plan, padded
+from autograd.compiler.native_tables import ROWS, UPDATE, WITH, Operand, Plan, padded
 
 ONE = (1, 1)
 
