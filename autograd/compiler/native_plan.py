@@ -7,8 +7,6 @@ what is uniform and depends on means over the rows.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -19,16 +17,14 @@ from autograd.compiler.arrays import (
     ELEMENTWISE,
     INPUTS,
     LEAVES,
-    OVER_ROWS,
     PARAMETERS,
-    WORDS,
     ArrayProgram,
     Shape,
     places_of,
 )  # fmt: skip
 from autograd.compiler.checked import check_views
 from autograd.compiler.native_places import Places
-from autograd.compiler.native_regions import Body, Read, Regions, fused, read_of
+from autograd.compiler.native_regions import Body, Read, Regions, fused, read_at, read_of
 from autograd.compiler.native_tables import (
     AFTER,
     PAD,
@@ -51,26 +47,13 @@ def plan(program: ArrayProgram, rows: int, longest: int = 0, *, fuse: bool = Fal
         ) from None
 
 
-class Column:
-    """A column of a program, which may be long, as Python sees single numbers or rows of it."""
-
-    def __init__(self, rows: Any, made: Callable[[Any], Any]) -> None:
-        self._rows, self._made = rows, made
-
-    def __getitem__(self, k: int) -> Any:
-        return self._made(self._rows[k].tolist())
-
-
 class Planner:
     """Goes through a program once, from the first operation to the last."""
 
     def __init__(self, regions: Regions, rows: int, longest: int) -> None:
         self.regions, self.program = regions, regions.program
         self.followers = {k for members in regions.members.values() for k in members[1:]}
-        program = self.program
-        self.words = Column(program.codes, WORDS.__getitem__)
-        self.operands, self.shapes = Column(program.operands, tuple), Column(program.shapes, tuple)
-        self.varying, self.pieces = program.varying.data, program.pieces.tolist()
+        self.varying, self.pieces = self.program.varying.data, self.program.pieces.tolist()
         self.out = Plan(tuple(array("i") for _ in range(4)), longest)
         self.places = Places(regions, self.out, rows)
         self.length = self.out.length
@@ -82,7 +65,7 @@ class Planner:
         out, places = self.out, self.places
         for k in (PARAMETERS, CONSTANTS):
             places.room(k)
-        (out.param_count, _), (out.width, _) = self.shapes[PARAMETERS], self.shapes[INPUTS]
+        out.param_count, out.width = self._count(PARAMETERS), self._count(INPUTS)
         out.params, stride = self.place[PARAMETERS], padded(out.width)
         # few inputs are copied at once, many are read a vector at a time
         out.copy, out.stride = out.register(stride), out.width if out.width < PAD else stride
@@ -100,17 +83,14 @@ class Planner:
         return out
 
     def _operation(self, k: int) -> None:
-        word = self.words[k]
-        if word in ELEMENTWISE:
-            self._region(k)
-        elif word in OVER_ROWS:
-            getattr(self, f"_{word}")(k)
+        one, table = self.program[k], self.tables[k]
+        if one.word in ELEMENTWISE:
+            self._region(k, table)
         else:
-            self.places.room(k)
-            getattr(self, f"_{word}")(k, self.tables[k])
+            getattr(self, f"_{one.word}")(k, table, *one.operands[: ARITIES[one.word]])
         self.places.release()
 
-    def _region(self, k: int) -> None:
+    def _region(self, k: int, table: int) -> None:
         """Operations of a region, when the first has its turn; of the others nothing is left."""
         if k in self.followers:
             return
@@ -120,14 +100,18 @@ class Planner:
             body.add(member)
         stored = [member for member in members if member not in self.regions.inner]
         text = body.storing(f"r{members.index(member)}" for member in stored)
-        operands = [self._line(*read, self.tables[k]) for read in body.reads]
+        operands = [self._line(*read, table) for read in body.reads]
         places = [self.places.room(member) for member in stored]
-        self.out.apply(self.tables[k], text, self._count(k), places, operands)
+        self.out.apply(table, text, self._count(k), places, operands)
+
+    def _shape(self, k: int) -> Shape:
+        n, m = self.program.shapes[k].tolist()
+        return n, m
 
     def _count(self, k: int) -> int:
         """How many elements a block has."""
-        count: int = self.shapes[k][0] * self.shapes[k][1]
-        return count
+        n, m = self._shape(k)
+        return n * m
 
     def _read(self, read: Read, shape: Shape) -> Operand:
         """Where what is read is."""
@@ -139,36 +123,32 @@ class Planner:
         index = self.program.tables[-1 - read.start][places_of((0, read.s, read.t), shape)]
         return Operand(varies, place, 0, 0, tuple((unit * index).tolist()))
 
-    def _sum(self, k: int, table: int) -> None:
-        (a,) = self._blocks(k)
-        n, m = self.shapes[a]
-        operand = self._operand(a, table)
-        if self.words[k] == "sum" and not operand.varies and operand.t == 1:
-            self._emit(table, "total", n, m, self.place[k], operand.place, operand.s)
-            return
-        length = self.length if operand.varies else 1
-        self._emit(table, self.words[k], n, m, length, self.place[k], *operand[1:4])
+    def _sum(self, k: int, table: int, a: int) -> None:
+        word, (n, m) = self.program[k].word, self._shape(a)
+        operand, place = self._operand(a, table), self.places.room(k)
+        if word == "sum" and not operand.varies and operand.t == 1:
+            self._emit(table, "total", n, m, place, operand.place, operand.s)
+        else:
+            length = self.length if operand.varies else 1
+            self._emit(table, word, n, m, length, place, *operand[1:4])
 
     _max = _sum
 
-    def _take(self, k: int, table: int) -> None:
-        a, index = self._blocks(k)
-        n, m = self.shapes[a]
-        chosen, places = (self._operand(j, table) for j in (a, index))
+    def _take(self, k: int, table: int, a: int, index: int) -> None:
+        n, m = self._shape(a)
+        chosen, places, length = self._operand(a, table), self._operand(index, table), 1
         if self.varying[k]:
-            places = self._as_varying(places, (n, 1))
-        length = self.length if self.varying[k] else 1
-        sizes = (n, m, length, self.place[k])
+            places, length = self._as_varying(places, (n, 1)), self.length
+        sizes = (n, m, length, self.places.room(k))
         self._emit(table, "take", *sizes, *chosen[1:4], chosen.varies, places.place, places.s)
 
-    def _matmul(self, k: int, table: int) -> None:
-        a, b, bias = self.operands[k][:3]
-        (width, depth), windows = self.shapes[a], self.shapes[b][0]
+    def _matmul(self, k: int, table: int, a: int, b: int, bias: int) -> None:
+        (width, depth), (windows, _) = self._shape(a), self._shape(b)
         weights, data = self._operand(a, table), self._operand(b, table)
         shift = self._operand(bias, table) if bias >= 0 else Operand(False, ZERO, 0, 0)
-        place, length = self.place[k], 1
+        place, length = self.places.room(k), 1
         if self.varying[k]:
-            data, length = self._as_varying(data, self.shapes[b]), self.length
+            data, length = self._as_varying(data, (windows, depth)), self.length
         own = (ZERO, 0, 0) if shift.varies else shift[1:4]
         sizes = (windows, width, depth, length, place)
         self._emit(table, "matmul", *sizes, *weights[1:4], *data[1:4], *own)
@@ -176,15 +156,13 @@ class Planner:
             operands = [Operand(True, place, 0, length), shift.along((windows, width))]
             self.out.apply(table, "add a0 a1|r0", windows * width, [place], operands)
 
-    def _mean(self, k: int) -> None:
-        (a,) = self._blocks(k)
-        operand = self._as_varying(self._operand(a, ROWS), self.shapes[a])
-        self._emit(ROWS, "mean", *self.shapes[a], *self._sums_of(k), *operand[1:4])
+    def _mean(self, k: int, _: int, a: int) -> None:
+        operand = self._as_varying(self._operand(a, ROWS), self._shape(a))
+        self._emit(ROWS, "mean", *self._shape(a), *self._sums_of(k), *operand[1:4])
 
-    def _outer(self, k: int) -> None:
-        a, b = self._blocks(k)
-        (windows, height), width = self.shapes[a], self.shapes[b][1]
-        left = self._as_varying(self._operand(a, ROWS), self.shapes[a])
+    def _outer(self, k: int, _: int, a: int, b: int) -> None:
+        (windows, height), (_, width) = self._shape(a), self._shape(b)
+        left = self._as_varying(self._operand(a, ROWS), (windows, height))
         place, d, _ = self._sums_of(k)
         right = self._row_by_row(b, (windows, width))
         sizes, start = (windows, height, width, place, d, self.length), len(self.out.tables[ROWS])
@@ -200,7 +178,7 @@ class Planner:
 
     def _row_by_row(self, b: int, shape: Shape) -> tuple[int, int, int]:
         """Place, stride of windows, stride of rows of a block that lies row by row."""
-        (windows, width), read = shape, self._read_of(b)
+        (windows, width), read = shape, read_of(self.program, b)
         if read.base == INPUTS and read.start >= 0 and (read.t == 1 or width == 1):
             return self.out.copy + read.start, read.s, self.out.stride
         operand = self._as_varying(self._operand(b, ROWS), shape)
@@ -216,18 +194,19 @@ class Planner:
     def _place_sums(self) -> None:
         """Let sums over the rows go straight to the places where they are collected."""
         for k in np.flatnonzero(self.program.codes == CODE["collect"]).tolist():
-            first, stop, once, _ = self.operands[k]
+            first, stop, once, _ = self.program[k].operands
             pieces = self.pieces[first:stop] if once else []
             if self.varying[k] or any(start < 0 for _, start, *_ in pieces):
                 continue
             for block, start, s, t in pieces:
-                straight = t == 1 if self.words[block] == "outer" else self.words[block] == "mean"
+                word = self.program[block].word
+                straight = t == 1 if word == "outer" else word == "mean"
                 if straight and s >= 0 and t >= 0 and block in self.places.read_once:
                     self.placed[block] = (self.places.room(k) + start, s, t)
 
     def _sums_of(self, k: int) -> tuple[int, int, int]:
         """Where the sums of a block go: place and strides."""
-        n, m = self.shapes[k]
+        n, m = self._shape(k)
         if k not in self.placed:
             self.placed[k] = (self.places.room(k), m, 1)
         place, s, t = self.placed[k]
@@ -235,29 +214,20 @@ class Planner:
         return place, s, t
 
     def _collect(self, k: int, table: int) -> None:
-        first, stop, once, _ = self.operands[k]
-        pieces, varies = self.pieces[first:stop], bool(self.varying[k])
-        place, unit = self.place[k], self.length if varies else 1
+        first, stop, once, _ = self.program[k].operands
+        pieces, place = self.pieces[first:stop], self.places.room(k)
         there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
         covered = once and sum(self._count(block) for block, *_ in pieces) == self._count(k)
-        if not covered and (varies or not there):
-            self._fill(table, self._count(k), place, ZERO)
-        for block, start, s, t in pieces:
-            if block in there:
-                continue
-            shape = self.shapes[block]
-            to = Operand(varies, place + start * unit, s * unit, t * unit).along(shape)
-            if start < 0:
-                index = unit * self.program.tables[-1 - start]
-                to = Operand(varies, place, 0, 0, tuple(index.tolist()))
-            operand = self._read(self._read_of(block), shape).along(shape)
-            if once:
-                self.out.put(table, "|a0", self._count(block), to, [operand])
-            else:
-                self.out.put(table, "add a0 a1|r0", self._count(block), to, [to, operand])
-
-    def _read_of(self, k: int) -> Read:
-        return read_of(self.words[k], k, self.operands[k], self.shapes[k])
+        if not covered and (table == ROWS or not there):
+            zero = Operand(False, ZERO, 0, 0)
+            self.out.apply(table, "|a0", self._count(k), [place], [zero])
+        for block, *where in pieces:
+            if block not in there:
+                shape = self._shape(block)
+                to = self._read(read_at((k, *where), shape), shape).along(shape)
+                operand = self._read(read_of(self.program, block), shape).along(shape)
+                body, operands = ("|a0", [operand]) if once else ("add a0 a1|r0", [to, operand])
+                self.out.put(table, body, self._count(block), to, operands)
 
     def _line(self, read: Read, shape: Shape, table: int) -> Operand:
         """Where what is read element by element is; in line where no row is known."""
@@ -272,7 +242,7 @@ class Planner:
 
     def _operand(self, k: int, table: int) -> Operand:
         """Where the numbers of an operand are; those of a table are gathered."""
-        read, shape = self._read_of(k), self.shapes[k]
+        read, shape = read_of(self.program, k), self._shape(k)
         return self._read(read, shape) if read.start >= 0 else self._gathered(read, shape, table)
 
     def _gathered(self, read: Read, shape: Shape, table: int) -> Operand:
@@ -296,14 +266,6 @@ class Planner:
         """An operand with a number per row, all of them the same if it has but one."""
         return operand if operand.varies else self._copied(operand, ROWS, shape)
 
-    def _fill(self, table: int, count: int, place: int, number: int) -> None:
-        """So many times the same number."""
-        self.out.apply(table, "|a0", count, [place], [Operand(False, number, 0, 0)])
-
-    def _blocks(self, k: int) -> list[int]:
-        """The operands of an operation that are blocks."""
-        return [j for j in self.operands[k][: ARITIES[self.words[k]]] if j >= 0]
-
     def _emit(self, table: int, kernel: str, *numbers: int) -> None:
         self.out.tables[table].extend((self.out.number(kernel), *numbers))
 
@@ -315,7 +277,7 @@ class Planner:
         if program.loss >= 0:
             out.loss = self._operand(program.loss, AFTER).place
         if program.gradient >= 0:
-            read, shape = self._read_of(program.gradient), self.shapes[program.gradient]
+            read, shape = read_of(program, program.gradient), self._shape(program.gradient)
             operand = self._line(read, shape, AFTER)
             if operand.t != 1:
                 operand = self._gathered(read, shape, AFTER)

@@ -20,7 +20,6 @@ from autograd.compiler.arrays import (
     CODE,
     ELEMENTWISE,
     LEAVES,
-    WORDS,
     ArrayProgram,
     Shape,
     ends_of,
@@ -94,8 +93,7 @@ class Body:
 
     def named(self, j: int, shape: Shape) -> str:
         """What a block is called in the kernel: a result, or what is read."""
-        one = self._program[j]
-        read = read_of(one.word, j, one.operands, one.shape)
+        read = read_of(self._program, j)
         return self._results.get(read.base) or self.read(read, shape)
 
     def read(self, read: Read, shape: Shape) -> str:
@@ -106,9 +104,15 @@ class Body:
         return f"{';'.join(self._operations)}|{' '.join(results)}"
 
 
-def read_of(word: str, j: int, operands: Sequence[int], shape: Shape) -> Read:
-    """How an operand is read; where its shape is stretched, the steps are 0."""
-    base, start, s, t = operands if word == "view" else (j, 0, shape[1], 1)
+def read_of(program: ArrayProgram, j: int) -> Read:
+    """How an operand is read."""
+    one = program[j]
+    return read_at(one.operands if one.word == "view" else (j, 0, one.shape[1], 1), one.shape)
+
+
+def read_at(place: Sequence[int], shape: Shape) -> Read:
+    """A place in a base; where its shape is stretched, the steps are 0."""
+    base, start, s, t = place
     if start < 0:
         s, t = shape[1], 1
     return Read(base, start, s if shape[0] > 1 else 0, t if shape[1] > 1 else 0)
@@ -119,9 +123,6 @@ class _Fusing:
 
     def __init__(self, program: ArrayProgram) -> None:
         self.program = program
-        self.words = [WORDS[code] for code in program.codes.tolist()]
-        self.operands = program.operands.tolist()
-        self.shapes: list[Shape] = [(n, m) for n, m in program.shapes.tolist()]
         self.views = program.codes == CODE["view"]
         self.bases = np.where(self.views, program.operands[:, 0], np.arange(len(program)))
         self.reads = defaultdict[int, list[int]](list)
@@ -134,10 +135,10 @@ class _Fusing:
         self.order: list[int] = []
 
     def fused(self) -> Regions:
-        for k, word in enumerate(self.words):
-            if word in ELEMENTWISE and self.program.varying[k]:
-                self._join(k)
-            elif word != "view":
+        for k, one in enumerate(self.program):
+            if one.word in ELEMENTWISE and one.varying:
+                self._join(k, one.shape)
+            elif one.word != "view":
                 for block in self.reads[k]:
                     self._flush(int(self.bases[block]))
                 self.order.append(k)
@@ -145,12 +146,10 @@ class _Fusing:
             self._flush(region.members[0])
         return self._regions()
 
-    def _join(self, k: int) -> None:
+    def _join(self, k: int, shape: Shape) -> None:
         """Let an operation wait with those of as many numbers."""
-        shape = self.shapes[k]
         count = shape[0] * shape[1]
-        blocks = self.reads[k]
-        reads = {read_of(self.words[j], j, self.operands[j], self.shapes[j]) for j in blocks}
+        reads = {read_of(self.program, j) for j in self.reads[k]}
         for read in reads:
             if not self._is_whole(read, shape):
                 self._flush(read.base)
@@ -170,7 +169,7 @@ class _Fusing:
 
     def _is_whole(self, read: Read, shape: Shape) -> bool:
         """Whether an operand is all of a block in its own order."""
-        (n, m), steps = self.shapes[read.base], (read.start, read.s, read.t)
+        (n, m), steps = self.program[read.base].shape, (read.start, read.s, read.t)
         return n * m == shape[0] * shape[1] and steps == (0, *through(shape))
 
     def _regions(self) -> Regions:
