@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from operator import index
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -157,17 +158,17 @@ class Program:
         `nn.optim`; it is recorded once.  ``params``, ``state`` and ``previous`` change in place.  A
         loss that is not finite stops the training before its update: it is the last one returned.
         """
-        if steps.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {steps.batch_size}")
-        if steps.epoch < 0:
-            raise ValueError(f"epoch must be at least 0, got {steps.epoch}")
+        size, epoch = _whole(steps.batch_size, 1, "batch_size"), _whole(steps.epoch, 0, "epoch")
         rows, order = self._rows(steps.rows), np.asarray(steps.order)
         if order.dtype.kind not in "iu" and order.size:
             raise TypeError(f"order holds the indices of rows, got dtype {order.dtype}")
+        check_shape(order.shape, (None,), "order")
         order = np.ascontiguousarray(order, dtype=np.int64)
         if len(order) and order.view(np.uint64).max() >= len(rows):  # as -1 would be, too
             raise IndexError(f"order points outside the {len(rows)} rows")
-        steps = replace(steps, rows=rows, order=order)
+        # no more than there are: native code counts in 64 bits
+        size, epoch = min(size, max(1, len(order))), min(epoch, len(order))
+        steps = replace(steps, rows=rows, order=order, batch_size=size, epoch=epoch)
         hyper = _real_array(steps.hyper, (len(steps.cuts()) - 1, None), "hyper")
         parameters, states = len(self.names.parameters), len(steps.state)
         _check_changed(steps.params, (parameters,), "params")
@@ -321,6 +322,17 @@ def _converted(given: Any, name: str) -> Array:
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
     # unlike ascontiguousarray, this leaves a number what it is
     return np.asarray(array, np.float64, order="C")
+
+
+def _whole(given: Any, least: int, name: str) -> int:
+    """A whole number that is no less than that."""
+    try:
+        number = index(given)
+    except TypeError:
+        raise TypeError(f"{name} is a whole number, got {given!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
 
 
 def _check_changed(array: Array, shape: tuple[int, ...], name: str) -> None:

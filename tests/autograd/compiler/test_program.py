@@ -278,12 +278,15 @@ def test_train_refuses_what_does_not_fit(line: tuple) -> None:
     program.train(descend, steps(program))
     for change, error, words in [
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"batch_size": 2.0}, TypeError, r"batch_size is a whole number, got 2\.0"),
         ({"epoch": -1}, ValueError, "epoch must be at least 0, got -1"),
+        ({"epoch": 1.5}, TypeError, r"epoch is a whole number, got 1\.5"),
         ({"epoch": 1}, ValueError, r"hyper must have shape \(2, N\), got \(1, 2\)"),
         ({"hyper": [[0.1, 0.1]] * 2}, ValueError, r"hyper must have shape \(1, N\), got \(2, 2\)"),
         ({"state": np.zeros((1, 2))}, ValueError, r"previous must have shape \(2, 2\)"),
         ({"state": np.zeros((0, 3))}, ValueError, r"state must have shape \(0, 2\)"),
         ({"order": [0.5, 1.2]}, TypeError, "order holds the indices of rows, got dtype float64"),
+        ({"order": [[0], [1]]}, ValueError, r"order must have shape \(N,\), got \(2, 1\)"),
         ({"params": np.zeros(3)}, ValueError, r"params must have shape \(2,\)"),
         ({"params": np.zeros(2, "float32")}, TypeError, "params changes in place"),
         ({"params": np.zeros(4)[::2]}, TypeError, "params changes in place"),
@@ -292,6 +295,16 @@ def test_train_refuses_what_does_not_fit(line: tuple) -> None:
             program.train(descend, steps(program, **change))
     with pytest.raises(ValueError, match="gives 2 numbers for a parameter with 0 of state"):
         program.train(lambda m, p, g, *hyper: (p, g), steps(program))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
+def test_batches_and_epochs_may_be_larger_than_any_number_of_64_bits(backend: str) -> None:
+    pytest.importorskip({"native": "llvmlite"}.get(backend, backend))
+    w, x = Value(2.0), Value(1.0)
+    program = compile((w * x) ** 2, [x], backend=backend)
+    given = [np.array([2.0]), np.zeros((0, 1)), np.zeros((1, 1)), [[1.0], [3.0]], np.arange(2)]
+    many = Program.Steps(*given, batch_size=10**30, hyper=[[0.1]], epoch=10**30)
+    assert program.train(descend, many).tolist() == [20.0]
 
 
 def test_repr(line: tuple) -> None:
