@@ -253,11 +253,6 @@ def sums_over_rows(program: ArrayProgram) -> npt.NDArray[np.bool_]:
     return varies & np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
 
 
-def late(program: ArrayProgram) -> npt.NDArray[np.bool_]:
-    """Per block whether it is added up over the rows, or waits for what is."""
-    return waiting(program, sums_over_rows(program))
-
-
 def waiting(program: ArrayProgram, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Per block whether it is one of the first or waits for one: nothing that varies does."""
     readers, blocks = readings(program, np.flatnonzero(~program.varying))

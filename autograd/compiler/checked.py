@@ -22,10 +22,10 @@ from autograd.compiler.arrays import (
     WORDS,
     ArrayProgram,
     Integers,
-    late,
     pieces_of,
     readings,
     sums_over_rows,
+    waiting,
 )
 
 LARGEST = 2**30
@@ -49,8 +49,9 @@ def check_program(program: ArrayProgram, parameters: int, inputs: int, roots: in
     for code in np.unique(codes[3:]).tolist():
         _check_word(program, WORDS[code], np.flatnonzero(codes == code))
     readers, blocks = readings(program)
-    of_rows, waits = program.varying | sums_over_rows(program), late(program)
-    check(~(waits[blocks] & of_rows[readers]), "a row that waits for all rows")
+    sums = sums_over_rows(program)
+    waits = waiting(program, sums)
+    check(~(waits[blocks] & (program.varying | sums)[readers]), "a row that waits for all rows")
     _check_ends(program, parameters, roots)
     check(~waits[[*program.roots]], "a root that waits for all rows")
 

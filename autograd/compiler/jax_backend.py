@@ -21,8 +21,7 @@ import numpy.typing as npt
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from autograd.compiler.arrays import Array, ArrayProgram, for_gradient, for_values
-from autograd.compiler.arrays import Integers as Indices
+from autograd.compiler.arrays import Array, ArrayProgram, Integers, for_gradient, for_values
 from autograd.compiler.backends import Steps, check_shape
 from autograd.compiler.jax_follow import Run, Traced, runner
 
@@ -157,7 +156,7 @@ def _sharding(mesh: Mesh, *axes: str | None) -> NamedSharding:
 
 
 def _batches(
-    rows: Array, order: Indices, cuts: Indices, steps: int, width: int
+    rows: Array, order: Integers, cuts: Integers, steps: int, width: int
 ) -> tuple[Array, Real]:
     """The batches between cuts, (steps, width, I), and which of their rows count (steps, width)."""
     places = cuts[:-1, None] + np.arange(width)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from operator import setitem
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ from autograd.compiler.arrays import (
     Tables,
     for_gradient,
     for_values,
-    late,
     sums_over_rows,
     through,
+    waiting,
 )
 from autograd.compiler.backends import Steps, train_step_by_step
 from autograd.compiler.follow import (
@@ -91,7 +92,8 @@ class Follower:
     """An array program as steps in three phases."""
 
     def __init__(self, program: ArrayProgram) -> None:
-        sums, waits, varying = sums_over_rows(program), late(program), program.varying
+        sums, varying = sums_over_rows(program), program.varying
+        waits = waiting(program, sums)
         with uncollected():
             registers, self._count = registers_of(program, ~varying)
             self._before, self._rows, self._after = (
@@ -162,7 +164,7 @@ def _collect(
         whole = np.zeros((*shape, max([block.shape[2] for block in blocks], default=1)))
         for part, block in zip(parts, blocks):
             if isinstance(part, np.ndarray):
-                put = _put_at if once else np.add.at
+                put = setitem if once else np.add.at
                 put(flat(whole), part, flat(block))
             elif once:
                 np.copyto(part(whole), block)
@@ -171,10 +173,6 @@ def _collect(
         return whole
 
     return collected
-
-
-def _put_at(whole: Array, places: Any, block: Array) -> None:
-    whole[places] = block
 
 
 def _add_to(target: Array, block: Array) -> None:

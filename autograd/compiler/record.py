@@ -277,12 +277,11 @@ class Recorder:
         """The same numbers in another shape; a length of 1 is stretched."""
         if block.shape == shape:
             return block
-        n, m = block.shape
-        if n * m == shape[0] * shape[1]:
+        if self.count(block.index) == shape[0] * shape[1]:
             return self.view(block, (0, shape[1], 1), shape)
-        assert n in (1, shape[0]), "a stretched length was 1"
-        assert m in (1, shape[1]), "a stretched length was 1"
-        return self.view(block, (0, m if n > 1 else 0, 1 if m > 1 else 0), shape)
+        stretched = (one in (1, length) for one, length in zip(block.shape, shape))
+        assert all(stretched), "a stretched length was 1"
+        return self.view(block, (0, *through(block.shape)), shape)
 
     # -- numbers --------------------------------------------------------------------------------
 

@@ -9,12 +9,11 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import chain, islice, repeat
-from operator import or_
+from operator import add, or_
 
 import numpy as np
 
@@ -77,18 +76,15 @@ def roll(
         group_of.update(dict.fromkeys(found, PARAMETERS))
         parameters = (*parameters, *found)
         unpaid = unpaid_in(order, group_of, roots)
+        every = groups(order, group_of, roots, unpaid)
         roller = Roller(parameters, inputs, group_of, unpaid)
-        roller.record(groups(order, group_of, roots, unpaid))
-        del order
+        roller.record(every)
+        del order, every
         return roller.finish(roots, parameters)
 
 
 class Roller:
     """Records groups as they come, and then what they owe."""
-
-    singles: Singles
-    blocks: array[int]
-    """Of each group."""
 
     def __init__(
         self,
@@ -103,14 +99,15 @@ class Roller:
         self.slots = dict(zip(chain(parameters, inputs), places))
         self._leaves = len(self.slots)
         self.tape = Tape(recorder)
+        self._singles = Singles(self.tape, group_of, self.slots, unpaid)
+        self.blocks = self._singles.blocks
+        """Of each group."""
         self._rows: dict[int, Primitive | None] = dict.fromkeys((PARAMETERS, INPUTS, CONSTANTS))
         """Which row each block is the value of."""
 
     def record(self, found: list[Found]) -> None:
         """Record the values of all groups."""
-        self.singles = singles = Singles(self.tape, self.group_of, self.slots, self._unpaid)
-        self.blocks = singles.blocks
-        is_large = len(found) > MANY
+        singles, is_large = self._singles, len(found) > MANY
         entries = iter(enumerate(found, 3))
         while rest := singles.note(entries) if is_large else next(entries, None):
             number, entry = rest
@@ -295,9 +292,7 @@ class Roller:
         """Record the loss and the gradient."""
         recorder = self.recorder
         values = [self._gather([root]) for root in roots]
-        loss: Number = values[0]
-        for value in values[1:]:
-            loss = loss + value
+        loss: Number = reduce(add, values)
         loss = recorder.mean(loss) if isinstance(loss, Block) else loss
         for value in values:
             if isinstance(value, Block):
