@@ -69,23 +69,20 @@ class NativeExecutor:
     def __init__(self, program: ArrayProgram) -> None:
         library()
         self._program = program
-        self._value: Runner | None = None
-        self._gradient: Runner | None = None
+        self._runners: dict[Callable[[ArrayProgram], ArrayProgram], Runner] = {}
         self._update: tuple[ArrayProgram, NativeExecutor] | None = None
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
-        runner = self._value or runner_of(for_values(self._program), len(batch))
-        self._value = runner = runner.ready_for(len(batch))
-        return runner.outputs(params, batch)
+        return self._runner(for_values, len(batch)).outputs(params, batch)
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
-        return self._for_gradient(len(batch)).value_and_grad(params, batch)
+        return self._runner(for_gradient, len(batch)).value_and_grad(params, batch)
 
     def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """A step per batch, in one native loop where a batch is small."""
-        runner = self._for_gradient(steps.batch_size * len(steps.hyper))
+        runner = self._runner(for_gradient, steps.batch_size * len(steps.hyper))
         rows = min(steps.batch_size, len(steps.order))
         if runner.slabs(rows) > 1:
             return train_step_by_step(self, self._stepper(update), steps)
@@ -96,9 +93,14 @@ class NativeExecutor:
             self._update = update, NativeExecutor(update)
         return self._update[1]
 
-    def _for_gradient(self, rows: int) -> Runner:
-        runner = self._gradient or runner_of(for_gradient(self._program), rows)
-        self._gradient = runner = runner.ready_for(rows)
+    def _runner(self, part: Callable[[ArrayProgram], ArrayProgram], rows: int) -> Runner:
+        """Of a part of the program, for about so many rows."""
+        runner = self._runners.get(part)
+        if runner is None:
+            program = part(self._program)
+            planned = plan(program, rows)
+            runner = Runner(program, planned, partial(plan, program, longest=planned.longest))
+        self._runners[part] = runner = runner.ready_for(rows)
         return runner
 
 
@@ -151,12 +153,6 @@ class Machine:
         return self._loss.item(), self._gradient.copy()
 
 
-def runner_of(program: ArrayProgram, rows: int) -> Runner:
-    """One for batches of about so many rows."""
-    planned = plan(program, rows)
-    return Runner(program, planned, partial(plan, program, longest=planned.longest))
-
-
 class Runner:
     """A program, its plans by block length, and their machines."""
 
@@ -178,10 +174,12 @@ class Runner:
             return self
         self._is_final = True
         planning = partial(plan, self._program, longest=self._plan.longest, fuse=True)
-        fused = Runner(self._program, planning(self._plan.length), planning)
+        planned = planning(self._plan.length)
+        if not 0 < sum(kernel.count(";") for kernel in planned.kernels) < MOST_COMPILED:
+            return self
+        fused = Runner(self._program, planned, planning)
         fused._is_final = True
-        many = sum(kernel.count(";") for kernel in fused._plan.kernels)
-        return fused if 0 < many < MOST_COMPILED else self
+        return fused
 
     def updated(self, update: ArrayProgram, batch_size: int) -> Runner:
         """One that takes steps of an optimiser's rule."""

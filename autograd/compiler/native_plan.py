@@ -216,6 +216,7 @@ class Planner:
     def _collect(self, k: int, table: int) -> None:
         first, stop, once, _ = self.program[k].operands
         pieces, place = self.pieces[first:stop], self.places.room(k)
+        unit = self.length if table == ROWS else 1
         there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
         covered = once and sum(self._count(block) for block, *_ in pieces) == self._count(k)
         if not covered and (table == ROWS or not there):
@@ -227,7 +228,7 @@ class Planner:
                 to = self._read(read_at((k, *where), shape), shape).along(shape)
                 operand = self._read(read_of(self.program, block), shape).along(shape)
                 body, operands = ("|a0", [operand]) if once else ("add a0 a1|r0", [to, operand])
-                self.out.put(table, body, self._count(block), to, operands)
+                self.out.put(table, body, (self._count(block), unit), [to], operands)
 
     def _line(self, read: Read, shape: Shape, table: int) -> Operand:
         """Where what is read element by element is; in line where no row is known."""
@@ -259,7 +260,7 @@ class Planner:
         (n, m), varies = shape, table == ROWS
         place, unit = self.places.scratch(table, n * m), self.length if varies else 1
         to = Operand(varies, place, 0, unit)
-        self.out.put(table, "|a0", n * m, to, [operand.along(shape)])
+        self.out.put(table, "|a0", (n * m, unit), [to], [operand.along(shape)])
         return Operand(varies, place, m * unit if n > 1 else 0, unit if m > 1 else 0)
 
     def _as_varying(self, operand: Operand, shape: Shape) -> Operand:

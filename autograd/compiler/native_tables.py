@@ -152,29 +152,25 @@ class Plan:
         if table != ROWS:
             operands = [o._replace(varies=o.t == 1) for o in operands]
         if all(o.t == o.varies * unit and not o.each for o in operands):
-            self._add(table, body, (1, padded(count * unit)), results, operands)
+            sizes = 1, padded(count * unit)
         else:
-            self._add(table, body, (count, unit), results, operands)
+            sizes = count, unit
+        self.put(table, body, sizes, results, operands)
 
     def put(
-        self, table: int, body: str, count: int, to: Operand, operands: Sequence[Operand]
-    ) -> None:
-        """The same for elements that go to places of a block, one after the other."""
-        self._add(table, body, (count, self.length if to.varies else 1), [to], operands)
-
-    def _add(
         self,
         table: int,
         body: str,
         sizes: tuple[int, int],
-        results: Sequence[Operand],
+        to: Sequence[Operand],
         operands: Sequence[Operand],
     ) -> None:
-        reads, writes = ("".join(o.kind for o in each) for each in (operands, results))
+        """The same for elements that go to any places: so many, of so many numbers each."""
+        reads, writes = ("".join(o.kind for o in each) for each in (operands, to))
         words = [self.number(f"{reads}>{writes}|{body}"), *sizes]
-        for o in (*results, *operands):
+        for o in (*to, *operands):
             words += (o.place,) if o.each else (o.place, o.t)
-        for o in (*operands, *results):
+        for o in (*operands, *to):
             words += o.each
         self.tables[table].extend(words)
 
