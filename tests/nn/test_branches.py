@@ -243,3 +243,24 @@ def test_a_large_model_is_compared_on_fewer_rows(inputs, rows):
     table = [[RNG.uniform(-1, 1)] * inputs for _ in range(300)]
     nn.predict(model, table, backend="numpy")
     assert next(calls) == 1 + rows, "recorded once"
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_what_cancels_is_rounding_and_no_branch(backend):
+    """Where targets are 100,000,000, half of the digits are left; a branch shows all the same."""
+    pytest.importorskip({"native": "llvmlite"}.get(backend, backend))
+    rng, calls = random.Random(0), count()
+    table = [[rng.uniform(0, 1) for _ in range(3)] for _ in range(200)]
+    targets = [1e8 + sum(row) + rng.gauss(0, 0.3) for row in table]
+
+    def trained(wrong):
+        model = nn.MLP(3, [1], seed=0)
+        model.parameters()[-1].data = 1e8
+        return nn.fit(
+            lambda x: model(x) + wrong(), table, targets, loss=nn.mse_loss, epochs=20,
+            optimizer=nn.Adam(model.parameters(), lr=0.1), backend=backend, progress=False,
+        )  # fmt: skip
+
+    assert len(trained(lambda: 0.0)) == 20
+    with pytest.raises(ValueError, match="decides something in Python"):
+        trained(lambda: next(calls) / 1e4)
