@@ -287,7 +287,7 @@ class Recorder:
 
     def index(self, number: Number) -> int:
         """The place of a block, or of a constant."""
-        return self.block(number).index
+        return number.index if isinstance(number, Block) else self.block(number).index
 
     def block(self, number: Number) -> Block:
         """The number as a block."""
