@@ -25,14 +25,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from autograd.compiler.arrays import (
-    CODE,
-    Array,
-    ArrayProgram,
-    for_gradient,
-    for_values,
-    places_of,
-)  # fmt: skip
+from autograd.compiler.arrays import CODE, Array, ArrayProgram, for_gradient, for_values, places_of
 from autograd.compiler.backends import Steps, train_step_by_step
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import MACHINE, PARTS

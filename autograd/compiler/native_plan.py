@@ -25,15 +25,7 @@ from autograd.compiler.arrays import (
 from autograd.compiler.checked import check_views
 from autograd.compiler.native_places import Places
 from autograd.compiler.native_regions import Body, Read, Regions, fused, read_at, read_of
-from autograd.compiler.native_tables import (
-    AFTER,
-    PAD,
-    ROWS,
-    ZERO,
-    Operand,
-    Plan,
-    padded,
-)  # fmt: skip
+from autograd.compiler.native_tables import AFTER, PAD, ROWS, ZERO, Operand, Plan, padded
 
 
 def plan(program: ArrayProgram, rows: int, longest: int = 0, *, fuse: bool = False) -> Plan:
