@@ -42,6 +42,13 @@ def follow(steps: Iterable[Step], blocks: Any) -> None:
         blocks[register] = function(*operands_in(blocks))
 
 
+def followed(program: ArrayProgram, functions: Functions, leaves: Sequence[Any]) -> list[Any]:
+    """All blocks, from those of the leaves on, each in a register of its own."""
+    blocks = [*leaves, *[None] * (len(program) - len(leaves))]
+    follow(steps_of(program, functions, range(len(program)), np.arange(len(program))), blocks)
+    return blocks
+
+
 def steps_of(
     program: ArrayProgram, functions: Functions, registers: Sequence[int], wanted: Integers
 ) -> list[Step]:

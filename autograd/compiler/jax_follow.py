@@ -35,10 +35,9 @@ from autograd.compiler.arrays import (
 from autograd.compiler.follow import (
     Functions,
     flat,
-    follow,
+    followed,
     functions_of,
     registers_of,
-    steps_of,
     sums_of_products,
 )
 from autograd.compiler.listing import unrolled
@@ -63,14 +62,12 @@ def runner(program: ArrayProgram) -> Run:
 def _traced(
     program: ArrayProgram, params: Traced, batch: Traced, real: Traced | None
 ) -> tuple[list[Traced], Traced, Traced]:
-    blocks: list[Traced] = [*_given(program, params, batch), *[None] * len(program)]
     over_rows: Functions = {
         "mean": partial(_mean, real=real),
         "outer": partial(_outer, real=real),
     }
-    every = range(len(program)), np.arange(len(program))
     with jax.default_matmul_precision("highest"):
-        follow(steps_of(program, {**_FUNCTIONS, **over_rows}, *every), blocks)
+        blocks = followed(program, {**_FUNCTIONS, **over_rows}, _given(program, params, batch))
     roots = [jnp.broadcast_to(blocks[k].reshape(-1), len(batch)) for k in program.roots]
     loss = blocks[program.loss].reshape(()) if program.loss >= 0 else jnp.zeros(())
     slopes = blocks[program.gradient].ravel() if program.gradient >= 0 else jnp.zeros(0)

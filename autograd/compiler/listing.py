@@ -32,14 +32,7 @@ from autograd.compiler.arrays import (
     readings,
 )
 from autograd.compiler.blocks import Block
-from autograd.compiler.follow import (
-    Functions,
-    flat,
-    follow,
-    functions_of,
-    steps_of,
-    sums_of_products,
-)
+from autograd.compiler.follow import Functions, flat, followed, functions_of, sums_of_products
 from autograd.compiler.record import Recorder
 from autograd.rules import BASIS, TABLE
 from autograd.validation import short
@@ -143,15 +136,14 @@ def unrolled(program: ArrayProgram, places: Mapping[tuple[int, int], str]) -> Li
 
 def _recorded(program: ArrayProgram, recorder: Recorder) -> list[Any]:
     """Every block as an array of numbers that are being recorded, (n, m, 1)."""
-    blocks: list[Any] = [None] * len(program)
-    for k, leaf in ((PARAMETERS, recorder.parameters), (INPUTS, recorder.inputs)):
-        elements = [recorder.element(leaf, place) for place in range(leaf.shape[0])]
-        blocks[k] = np.array(elements, dtype=object)[:, None, None]
-    blocks[CONSTANTS] = program.constants.astype(object)[:, None, None]
-    every = range(len(program)), np.arange(len(program))
+    leaves: list[Any] = [
+        [recorder.element(leaf, place) for place in range(leaf.shape[0])]
+        for leaf in (recorder.parameters, recorder.inputs)
+    ]
+    leaves.append(program.constants.tolist())
+    given = [np.array(numbers, dtype=object)[:, None, None] for numbers in leaves]
     with np.errstate(all="ignore"):
-        follow(steps_of(program, _functions(recorder.namespace), *every), blocks)
-    return blocks
+        return followed(program, _functions(recorder.namespace), given)
 
 
 def _functions(m: Any) -> Functions:

@@ -263,6 +263,7 @@ class Payments:
         self._copies = copies
         nodes, self._brought = brought.T
         payers, paying, self._amounts = copies.payments()
+        # what was brought comes first, then the last node pays, and so on
         turns = np.append(np.full(len(nodes), -len(stretch.numbers)), -payers)
         self._in_turn = np.argsort(turns, kind="stable")
         self._owner = np.append(nodes, payers)[self._in_turn]
