@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +46,6 @@ MOST_COMPILED = 500
 
 MOST_LENGTHS = 8
 """Block lengths whose machines are kept."""
-
-
-Planning: TypeAlias = Callable[[int], Plan]
-"""Plans a program for blocks of so many rows, but of no more than the longest."""
 
 
 class NativeExecutor:
@@ -121,7 +117,7 @@ class Machine:
         self.params = self.at(planned.params, count)
         lines = self.at(planned.state, states * padded(count)).reshape(states, padded(count))
         self.state = lines[:, :count]
-        self._loss, self._gradient = self.at(planned.loss, 1), self.at(planned.gradient, count)
+        self.loss, self.gradient = self.at(planned.loss, 1), self.at(planned.gradient, count)
 
     def at(self, place: int, count: int) -> Array:
         """Uniform numbers of the memory."""
@@ -141,15 +137,13 @@ class Machine:
         means = (share * machine.memory[places] for share, machine in zip(shares, machines))
         self.memory[places] = sum(means)
 
-    def ends(self) -> tuple[float, Array]:
-        """The loss and its gradient."""
-        return self._loss.item(), self._gradient.copy()
-
 
 class Runner:
     """A program, its plans by block length, and their machines."""
 
-    def __init__(self, program: ArrayProgram, planned: Plan, planning: Planning) -> None:
+    def __init__(
+        self, program: ArrayProgram, planned: Plan, planning: Callable[[int], Plan]
+    ) -> None:
         self._program, self._plan, self._planning = program, planned, planning
         library().addresses(planned.kernels)  # before a fork can come between
         self._plans = {planned.length: planned}
@@ -196,7 +190,7 @@ class Runner:
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
         machines = self._run(params, _plain(batch), None)
-        ends = machines[0].ends()
+        ends = machines[0].loss.item(), machines[0].gradient.copy()
         self._give_back(machines)
         return ends
 

@@ -115,13 +115,10 @@ class Emitter:
 
     def spread(self, number: Any) -> Vector:
         """One number of the function, in every lane."""
-        return Vector(self, self._spread(self.type, number))
-
-    def _spread(self, kind: Any, number: Any) -> Any:
-        # the way in which LLVM recognises one number in all lanes, a single instruction
-        none, lanes = (ir.Constant(each, None) for each in (kind, ir.VectorType(WORD, self.lanes)))
-        first = self.builder.insert_element(none, number, ir.Constant(WORD, 0))
-        return self.builder.shuffle_vector(first, none, lanes)
+        # the way in which LLVM recognises this, which is a single instruction
+        none = Vector(self, ir.Constant(self.type, None))
+        first = self.builder.insert_element(none.ir, number, ir.Constant(WORD, 0))
+        return self.shuffle(Vector(self, first), none, [0] * self.lanes)
 
     def shuffle(self, a: Vector, b: Vector, lanes: Sequence[int]) -> Vector:
         chosen = ir.Constant(ir.VectorType(WORD, self.lanes), list(lanes))
@@ -132,8 +129,8 @@ class Emitter:
 
     def first_lanes(self, count: Whole) -> Any:
         """The mask of so many lanes."""
-        numbers = ir.Constant(self.bits, [*range(self.lanes)])
-        return self.builder.icmp_signed("<", numbers, self._spread(self.bits, count))
+        lanes = Vector(self, ir.Constant(self.type, [*map(float, range(self.lanes))]))
+        return self.compare("<", lanes, self.spread(self.builder.sitofp(count, DOUBLE)))
 
     def choose(self, mask: Any, a: Any, b: Any) -> Vector:
         """a where the mask holds, else b."""

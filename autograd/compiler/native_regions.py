@@ -130,6 +130,7 @@ class _Fusing:
         for k, block in in_turn(*readings(program, np.flatnonzero(~self.views))):
             self.reads[k].append(block)
         self.region_of: dict[int, Region] = {}
+        self.regions: list[Region] = []
         self.waiting: dict[int, Region] = {}
         """By how many numbers they have."""
         self.order: list[int] = []
@@ -166,6 +167,7 @@ class _Fusing:
         region = self.region_of.get(base)
         if region and self.waiting.get(region.count) is region:
             self.order += self.waiting.pop(region.count).members
+            self.regions.append(region)
 
     def _is_whole(self, read: Read, shape: Shape) -> bool:
         """Whether an operand is all of a block in its own order."""
@@ -180,11 +182,9 @@ class _Fusing:
         order = np.argsort(rank, kind="stable")
         place = np.append(np.argsort(order), -1)
         inner = place[[*(self.region_of.keys() - self._read_elsewhere())]]
-        members = {}
-        for region in {id(region): region for region in self.region_of.values()}.values():
-            first, *others = place[region.members].tolist()
-            members[first] = first, *others
-        return Regions(reordered(program, order, place), members, frozenset(inner.tolist()))
+        members = [tuple(place[region.members].tolist()) for region in self.regions]
+        by_first = {each[0]: each for each in members}
+        return Regions(reordered(program, order, place), by_first, frozenset(inner.tolist()))
 
     def _read_elsewhere(self) -> set[int]:
         """What is not only read within its region."""
