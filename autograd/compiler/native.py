@@ -8,8 +8,8 @@ takes one that is free and gives it back, so that threads do not meet, and a for
 locked.
 
 Large batches are cut into *slabs* that run in parallel.  Where the cuts are depends on the program
-and the number of rows alone, and sums are added slab after slab: results are the same whatever the
-number of threads.
+and the number of rows alone, and means are added up slab after slab: results are the same whatever
+the number of threads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -124,7 +124,7 @@ class Machine:
         return self.memory[self._zero + place :][:count]
 
     def run(self, params: Array, batch: Array, outputs: Array | None) -> None:
-        """Run all rows."""
+        """Run all rows; over none, what comes before and after them."""
         self.params[:] = params
         kept = 0 if outputs is None else _address(outputs)
         data = _address(batch) if batch.size else 0  # it takes longer to ask than to run a little
@@ -133,9 +133,9 @@ class Machine:
     def average(self, machines: Sequence[Machine], shares: Array) -> None:
         """Take over the means that others have, each for its share of the rows."""
         each = [place + places_of((0, s, t), shape) for place, s, t, shape in self.plan.means]
-        places = self._zero + np.concatenate(each)
+        places = self._zero + np.concatenate([*each, np.arange(0)])
         means = (share * machine.memory[places] for share, machine in zip(shares, machines))
-        self.memory[places] = sum(means)
+        self.memory[places] = reduce(np.add, means)  # which leaves a -0 as it is
 
 
 class Runner:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from hashlib import sha256
-from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,9 @@ from autograd.files import write_atomically
 C_TYPES: dict[Any, Any] = {WHOLE: ctypes.c_int64, POINTER: ctypes.c_void_p, NOTHING: None}
 CORE = [
     *"matmul outer transpose sum max mean take".split(),
-    *starmap(single, (each.split(".") for each in (
+    *(single(*each.split(".")) for each in (
         "sub.vv mul.vv divide.vv sqrt.v exp.v log.v equal.vu less_equal.vu where.vuv where.vuu"
-    ).split())),
+    ).split()),
 ]  # fmt: skip
 """What a network and its loss need, in one module with the loops; other kernels are one each."""
 

@@ -127,7 +127,7 @@ def _keep(e: Loop) -> None:
 
 
 def _run(e: Loop) -> None:
-    """Everything but an update, over so many rows; what is known of no rows stays as it is."""
+    """Everything but an update, over so many rows."""
     b, (machine, data, order, count, outputs) = e.builder, e.function.args
     length, roots = (e.field(machine, name) for name in ("length", "root_count"))
     keeps = e.is_not(b.ptrtoint(outputs, WHOLE), 0)

@@ -132,8 +132,8 @@ class Places:
         wants[[INPUTS, *regions.inner]] = False
         # what is read last a single operation may write over; a region stores as it reads
         free_at = np.arange(len(program), dtype=np.int32) - (self._kernels == 0)
-        for members in regions.members.values():
-            free_at[[*members]] = members[0] - 1
+        for k, members in regions.members.items():
+            free_at[k] = members[0] - 1
         falling = np.flatnonzero(last < len(program)).astype(np.int32)
         falling = falling[np.argsort(last[falling], kind="stable")]
         rooms = np.flatnonzero(wants).astype(np.int32)
@@ -204,7 +204,7 @@ class Places:
             forms *= 3
             forms[has] += kinds[operands]
             here[has] &= ~self._is_view[operands] | (program.operands[operands, 1] >= 0)
-        here[[*(k for members in regions.members.values() for k in members)]] = False
+        here[[*regions.members]] = False
         kernels = np.zeros(54 * len(WORDS), np.uint16)
         for form in np.flatnonzero(np.bincount(forms[here])).tolist():
             if WORDS[form // 54] in ELEMENTWISE:

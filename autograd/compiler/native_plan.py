@@ -44,7 +44,6 @@ class Planner:
 
     def __init__(self, regions: Regions, rows: int, longest: int) -> None:
         self.regions, self.program = regions, regions.program
-        self.followers = {k for members in regions.members.values() for k in members[1:]}
         self.varying, self.pieces = self.program.varying.data, self.program.pieces.tolist()
         self.out = Plan(tuple(array("i") for _ in range(4)), longest)
         self.places = Places(regions, self.out, rows)
@@ -84,9 +83,9 @@ class Planner:
 
     def _region(self, k: int, table: int) -> None:
         """Operations of a region, when the first has its turn; of the others nothing is left."""
-        if k in self.followers:
-            return
         members = self.regions.members.get(k, (k,))
+        if k != members[0]:
+            return
         body = Body(self.program)
         for member in members:
             body.add(member)

@@ -59,10 +59,11 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """A program in which the members of a region follow one another, by the first of them."""
+    """A program in which the members of a region follow one another."""
 
     program: ArrayProgram
     members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """All of its region, by each of them."""
     inner: frozenset[int] = frozenset()
     """Members that nobody else reads: they have no place in the memory."""
 
@@ -183,8 +184,8 @@ class _Fusing:
         place = np.append(np.argsort(order), -1)
         inner = place[[*(self.region_of.keys() - self._read_elsewhere())]]
         members = [tuple(place[region.members].tolist()) for region in self.regions]
-        by_first = {each[0]: each for each in members}
-        return Regions(reordered(program, order, place), by_first, frozenset(inner.tolist()))
+        by_each = {k: together for together in members for k in together}
+        return Regions(reordered(program, order, place), by_each, frozenset(inner.tolist()))
 
     def _read_elsewhere(self) -> set[int]:
         """What is not only read within its region."""

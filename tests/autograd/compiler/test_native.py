@@ -325,6 +325,21 @@ def test_slabs_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_allclose(np.frombuffer(results[0][1]), whole[1], rtol=1e-11)
 
 
+@pytest.mark.parametrize("factor", [1.0, -0.0])
+def test_slabs_of_a_formula_that_hardly_reads_its_rows(
+    monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    """No mean to take, or means that are negative zeros."""
+    monkeypatch.setattr(native, "LARGE", 10)
+    x, w = Value(0.5), Value(2.0)
+    root, slope = (w * w, 4.0) if factor else (w * x * factor, factor)
+    program = compile(root, [x], parameters=[w], backend="native")
+    value, gradient = program.value_and_grad([2.0], np.ones((3000, 1)))
+    expected = [4.0 if factor else factor, slope]
+    np.testing.assert_array_equal([value, *gradient], expected)
+    np.testing.assert_array_equal(np.signbit([value, *gradient]), np.signbit(expected))
+
+
 @pytest.mark.parametrize("batch_size", [None, 1400])
 def test_a_training_in_slabs_takes_the_same_steps(
     monkeypatch: pytest.MonkeyPatch, batch_size: int | None
