@@ -78,6 +78,7 @@ class CompiledEngine:
         self.task, self._backend = task, backend
         self._rows = table(task.examples)
         self._program = compiled_loss(task, backend)
+        self._stated: tuple[Rule, bool] | None = None
         self.start = self._good = Checkpoint.of(task)
         self._take(self.start)
         numbers = self._params, self._rows
@@ -155,7 +156,9 @@ class CompiledEngine:
         state += [checkpoint.averages] if self.task.ema else []
         state += [moves] if frozen else []
         # parameters that rest are not left out: a callback may free them, and numbers stay in place
-        self._rule = rule_of(self.task, frozen)
+        stated = self.task.optimizer.rule, frozen
+        if stated != self._stated:  # to a program another rule is one to record
+            self._stated, self._rule = stated, rule_of(self.task, frozen)
         self._params: Array = self._numpy.array(checkpoint.params)
         self._state: Array = self._numpy.array(state, dtype=float).reshape(
             len(state), len(checkpoint.params)

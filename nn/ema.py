@@ -75,11 +75,15 @@ class EMA:
         averages = self.averages  # which may raise: nothing has changed then
         live = [parameter.data for parameter in self.params]
         try:
-            # inside try: an interrupt in the middle of it puts everything back
-            self._put(averages)
-            yield
-        finally:
+            try:
+                # inside try: an interrupt in the middle of it puts everything back
+                self._put(averages)
+                yield
+            finally:
+                self._put(live)
+        except KeyboardInterrupt:  # it may have come just before they were put back
             self._put(live)
+            raise
 
     def _put(self, numbers: list[float]) -> None:
         with undisturbed():

@@ -8,7 +8,9 @@ import pytest
 
 import nn
 from autograd import Value
+from nn import ema
 from nn.interrupts import undisturbed
+from tests.interrupts import interrupted_at
 
 X = [[0.1 * i, 1.0 - 0.05 * i] for i in range(20)]
 Y = [0.3 * a - 0.2 * b for a, b in X]
@@ -194,6 +196,27 @@ def test_averages_are_put_in_and_taken_out_whole():
     with pytest.raises(KeyboardInterrupt), ema.applied():
         pass
     assert [w.data for w in weights] == before
+
+
+def in_ema(frame, kind):
+    return kind == "line" and frame.f_code.co_filename == ema.__file__
+
+
+def test_one_ctrl_c_at_any_moment_leaves_no_averages_behind():
+    weights, _, average = pieces(10**9)
+    average.update()
+    for w in weights:
+        w.data += 7.0
+    before, moment = [w.data for w in weights], 0
+
+    def measured():
+        with average.applied():
+            assert [w.data for w in weights] != before
+
+    while interrupted_at(moment, measured, in_ema):
+        assert [w.data for w in weights] == before
+        moment += 1
+    assert moment > 5
 
 
 def test_a_model_takes_over_a_state_whole():

@@ -290,6 +290,25 @@ def test_a_callback_may_freeze_and_free(backend):
     assert train_in_turns(backend) == pytest.approx(train_in_turns("eager"), abs=1e-12)
 
 
+def test_a_rule_is_recorded_once_however_often_a_callback_looks(monkeypatch):
+    from nn import compiled
+
+    stated, rule_of = [], compiled.rule_of
+
+    def noted(task, frozen):
+        stated.append(frozen)
+        return rule_of(task, frozen)
+
+    monkeypatch.setattr(compiled, "rule_of", noted)
+    model = mlp()
+
+    def freeze(epoch):
+        model.parameters()[0].requires_grad = epoch.number < 3
+
+    train(model, epochs=5, backend="numpy", callbacks=[freeze])
+    assert stated == [False, True]
+
+
 def detached(model):
     return lambda x: model(x).detach()
 
