@@ -9,10 +9,10 @@ backwards (`repay`).  Everything is linear in the size of the graph, and nothing
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from itertools import chain, islice, repeat
+from itertools import accumulate, chain, islice, repeat
 from operator import add, or_
 
 import numpy as np
@@ -24,7 +24,6 @@ from autograd.compiler.arrays import (
     INPUTS,
     PARAMETERS,
     ArrayProgram,
-    Place,
     Shape,
     placed,
 )
@@ -212,15 +211,17 @@ class Roller:
         sources: dict[int, list[int]] = {}
         for place, node in enumerate(nodes):
             sources.setdefault(self.group_of[node], []).append(place)
-        recorder, parts = self.recorder, []
-        for places in sources.values():
-            part = self._whole([nodes[place] for place in places], (len(places), 1))
-            parts.append((part, recorder.place(np.array(places), part.shape)))
+        parts = [(self._gather([nodes[k] for k in places]), places) for places in sources.values()]
         return self._joined(parts, shape)
 
-    def _joined(self, parts: Sequence[tuple[Block, Place]], shape: Shape) -> Block:
-        result = self.recorder.collect(parts, shape, once=True)
-        self.tape.note(partial(self.tape.repay_join, parts, shape), result)
+    def _joined(self, parts: Iterable[tuple[Number, Sequence[int]]], shape: Shape) -> Block:
+        """Blocks put into one, each with its places."""
+        recorder, pieces = self.recorder, []
+        for numbers, places in parts:
+            part = recorder.reshaped(recorder.block(numbers), (len(places), 1))
+            pieces.append((part, recorder.place(np.array(places), part.shape)))
+        result = recorder.collect(pieces, shape, once=True)
+        self.tape.note(partial(self.tape.repay_join, pieces, shape), result)
         return result
 
     # -- matrix products ------------------------------------------------------------------------
@@ -256,7 +257,10 @@ class Roller:
             else:
                 results.append(self._product(a, b, region))
             members += [group.members[numbers[id(p)]] for row in region for p in row]
-        self._settle(number, group, members, self._together(results))
+        ends = [*accumulate(self.recorder.count(result.index) for result in results)]
+        parts = zip(results, map(range, [0, *ends], ends))
+        whole = self._joined(parts, (ends[-1], 1)) if len(results) > 1 else results[0]
+        self._settle(number, group, members, whole)
 
     def _product(self, a: Block, b: Block, region: Region) -> Block:
         biases = [parents[-1] for row in region for parents in row]
@@ -274,17 +278,6 @@ class Roller:
         result = recorder.take(tiled, each)
         self.tape.note(partial(self.tape.repay_look_up, rows, index), result)
         return result
-
-    def _together(self, blocks: Sequence[Block]) -> Block:
-        """Blocks one behind the other."""
-        if len(blocks) == 1:
-            return blocks[0]
-        recorder, parts, start = self.recorder, [], 0
-        for block in blocks:
-            count = recorder.count(block.index)
-            parts.append((recorder.reshaped(block, (count, 1)), (start, 1, 0)))
-            start += count
-        return self._joined(parts, (start, 1))
 
     # -- debts ----------------------------------------------------------------------------------
 
