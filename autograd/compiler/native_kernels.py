@@ -159,14 +159,11 @@ def _reduce(k: Kernel, combine: Callable[..., Vector]) -> None:
 
 def _sum_of(k: Kernel, start: Pointer, count: Whole) -> Any:
     """The sum of so many numbers in a line; -0 is what changes nothing when added to."""
-    nothing = k.vector(-0.0)
-
-    def body(r: Whole, so_far: Vector) -> list[Vector]:
-        inside = k.first_lanes(k.builder.sub(count, r))
-        return [so_far + k.choose(inside, k.load(start, r), nothing)]
-
-    (total,) = k.loop(0, count, k.lanes, body, nothing)
-    return k.total(total)
+    nothing, whole = k.vector(-0.0), k.builder.and_(count, k.whole(-k.lanes))
+    (total,) = k.loop(0, whole, k.lanes, lambda r, total: [total + k.load(start, r)], nothing)
+    # a mask takes longer than an addition: only once, and there may be nothing left
+    rest = k.first_lanes(k.builder.sub(count, whole))
+    return k.total(total + k.choose(rest, k.load(start, whole), nothing))
 
 
 def _total(k: Kernel) -> None:
@@ -184,7 +181,7 @@ def _mean(k: Kernel) -> None:
         dst = k.sum(k["dst"], (i, k["d"]), (j, k["e"]))
         k.store_one(b.select(k.is_not(k.is_first, 0), total, b.fadd(k.load_one(dst), total)), dst)
 
-    k.each("n", lambda i: k.each("m", lambda j: one(i, j)))
+    k.each("m", lambda j: k.each("n", lambda i: one(i, j)))
 
 
 def _take(k: Kernel) -> None:
