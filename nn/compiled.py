@@ -5,42 +5,26 @@ compiled rule runs over the parameters; a backend runs the two in turn, batch af
 Python looks in now and then.
 
 What Python decides while the example is recorded would stay so in the program.  Two nets catch
-that: `autograd.no_branches` around the recording refuses to show Python a number that depends on
-anything, and the program is held against the eager engine on other rows, before the training and
-after it, since a random draw or a counter in Python escapes the first net.  The larger the model,
-the fewer rows: 256 where there is little to compute, 4 where there are 400,000 weights.
+that: the recording refuses branches (`nn.recorded`), and the program is held against the eager
+engine on other rows (`nn.agreement`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
-from itertools import chain, zip_longest
+from collections.abc import Iterator, Sequence
 from math import isfinite
-from random import Random
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import autograd
-from autograd import BranchError, Placeholder, Value, gradients, no_branches, topological_order
 from autograd.collector import uncollected
 from autograd.optional import require
-from nn.data import Examples, Row, Table, Target, order_array, plain
+from nn.agreement import compare, hold_against_eager, hold_slopes_against_eager
+from nn.data import Examples, Table, order_array, plain
 from nn.ema import average
-from nn.engines import (
-    Checkpoint,
-    Metric,
-    Model,
-    NotAsEagerError,
-    NotFiniteError,
-    Output,
-    Task,
-    numbers_of,
-    score_of,
-)
-from nn.graphs import edges, learns
+from nn.engines import Checkpoint, Metric, Model, NotFiniteError, Task, score_of
 from nn.optim import Changed, Functions, Number, Rule
+from nn.recorded import compiled_loss, compiled_outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,22 +36,6 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 0.1
 """How long a call may take before Python looks in again, for the bar and for Ctrl-C."""
-
-ROWS_WITHIN_EDGES = {256: 100_000, 16: 2_000_000}
-"""How many rows are compared where their graphs have no more edges than that together: a hundredth
-of a second's work for the small, some tenths for the large."""
-FEWEST_ROWS = 4
-"""How many in any case."""
-
-ATOL = 1e-9
-"""How far two numbers may be apart that are the same."""
-RTOL_OF_TERMS = 2.0**-46
-"""And each of the terms that they are made of, relatively: some units in the last place."""
-
-
-Outputs = TypeVar("Outputs", bound=Output)
-Recorded = Callable[[], tuple[list[Value], list[Value]]]
-"""Records an example anew: the roots of its graph, and the inputs."""
 
 
 class CompiledEngine:
@@ -82,9 +50,9 @@ class CompiledEngine:
         self.start = self._good = Checkpoint.of(task)
         self._take(self.start)
         numbers = self._params, self._rows
-        first = _hold_against_eager(task, self._program, *numbers)
+        first = hold_against_eager(task, self._program, *numbers)
         if self._program.backend != "jax":  # which decides ties of 0 and -0 its own way
-            _hold_slopes_against_eager(task, self._program, *numbers, *first)
+            hold_slopes_against_eager(task, self._program, *numbers, *first)
         self._outputs: Program | None = None
         self._steps_per_call = self._program.steps_per_call or 1
         self.name, self.note = str(self._program.backend), str(self._program.note)
@@ -131,7 +99,7 @@ class CompiledEngine:
     def check(self) -> None:
         """Compare with the eager engine, where training ended."""
         self.save()
-        _hold_against_eager(self.task, self._program, self._params, self._rows)
+        hold_against_eager(self.task, self._program, self._params, self._rows)
 
     def save(self) -> None:
         """Put the numbers into the parameters, the optimiser and the average."""
@@ -243,30 +211,6 @@ class CompiledEngine:
         self._steps_per_call = max(1, min(fitting, 8 * steps))
 
 
-def compiled_loss(task: Task, backend: str) -> Program:
-    """The program of one example's loss: its inputs are a row and its target."""
-
-    def recorded() -> tuple[list[Value], list[Value]]:
-        row, target = task.examples.row(0)
-        x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
-        y = _target_values(target)
-        loss = task.loss(task.model([*x]), y)
-        return [loss], _recorded([*x, *(y if isinstance(y, list) else [y])])
-
-    return _compiled(recorded, task.optimizer.params, backend)
-
-
-def compiled_outputs(model: Model, row: Row, params: list[Value] | None, backend: str) -> Program:
-    """The program of a model's outputs: its inputs are a row; see ``_compiled`` for ``params``."""
-
-    def recorded() -> tuple[list[Value], list[Value]]:
-        x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
-        outputs = _listed(model([*x]))
-        return outputs, _recorded(x)
-
-    return _compiled(recorded, params, backend)
-
-
 @uncollected()
 def predicted(model: Model, rows: Table, backend: str) -> list[Any]:
     """The model's outputs for every row; ValueError where they differ from the eager engine's."""
@@ -274,7 +218,7 @@ def predicted(model: Model, rows: Table, backend: str) -> list[Any]:
     program = compiled_outputs(model, plain(rows[0]), None, backend)
     numbers: Array = numpy.asarray(rows, dtype=float)
     outputs = per_row(program(program.pack(), numbers))
-    _compare(
+    compare(
         "output for",
         numbers,
         compiled=lambda chosen: [outputs[i] for i in chosen],
@@ -317,177 +261,3 @@ def per_row(outputs: Array) -> list[Any]:
     """A program's outputs as a model would give them: a number per row, or a list of them."""
     rows = outputs.tolist()
     return [row[0] for row in rows] if outputs.shape[1] == 1 else rows
-
-
-def _compiled(recorded: Recorded, params: list[Value] | None, backend: str) -> Program:
-    """The program of a graph in which only these parameters learn; other leaves are constants.
-
-    Those frozen for the time being are parameters too: a callback may free them.  Without
-    ``params`` nothing is to be learned, and all leaves are what they are.
-    """
-    with _requiring_gradient(True, [p for p in params or () if not p.requires_grad]):
-        roots, inputs = _without_branches(recorded, params or [])
-        program = autograd.compile(roots, inputs=inputs, parameters=params or (), backend=backend)
-        # other leaves are rare: looking for them beforehand would walk through the whole graph
-        if params is None or len(program.names.parameters) == len(params):
-            return program
-        with _requiring_gradient(False, program.parameters[len(params) :]):
-            return autograd.compile(roots, inputs=inputs, parameters=params, backend=backend)
-
-
-def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Value], list[Value]]:
-    """Record; Python may decide by leaves that do not learn, since these stay as they are."""
-    try:
-        with no_branches():
-            return recorded()
-    except BranchError:
-        with suppress(Exception):
-            roots, inputs = recorded()
-            # recorded a second time to see which leaves Python may read: those that nobody moves
-            strangers = {*filter(learns, topological_order(roots))} - {*params} - {*inputs}
-            with _requiring_gradient(False, strangers), no_branches():
-                return recorded()
-        raise
-
-
-def _recorded(inputs: list[Placeholder]) -> list[Value]:
-    """The inputs as Values like any other, now that the user's functions are done."""
-    for x in inputs:
-        x.recorded()
-    return [*inputs]
-
-
-def _target_values(target: Target) -> Placeholder | list[Placeholder]:
-    if isinstance(target, list):
-        return [Placeholder(number, label=f"y{i}") for i, number in enumerate(target)]
-    return Placeholder(target, label="y")
-
-
-def _hold_against_eager(
-    task: Task, program: Program, params: Array, rows: Array
-) -> tuple[int, Value]:
-    """NotAsEagerError where the losses of some rows differ; one of those rows, and its loss."""
-    return _compare(
-        "loss of",
-        rows,
-        compiled=lambda chosen: program(params, rows[chosen])[:, 0].tolist(),
-        eager=partial(_loss, task),
-    )
-
-
-def _hold_slopes_against_eager(
-    task: Task, program: Program, params: Array, rows: Array, row: int, loss: Value
-) -> None:
-    """NotAsEagerError where the gradient of a row differs; of a large model, this would take long.
-
-    Not exact to the last digits: the terms of a derivative may cancel.
-    """
-    enough = max(ROWS_WITHIN_EDGES.values()) // max(ROWS_WITHIN_EDGES)
-    if not isfinite(loss.data):  # nobody steps along its gradient
-        return
-    # an eager gradient of a large graph would be felt before the training begins
-    if not loss.requires_grad or edges([loss], enough) >= enough:
-        return
-    # frozen parameters are paid by the program all the same, by the engine they are not
-    learning = [k for k, parameter in enumerate(task.optimizer.params) if learns(parameter)]
-    compiled = program.value_and_grad(params, rows[[row]])[1][learning].tolist()
-    eager = gradients(loss, [task.optimizer.params[k] for k in learning])
-    within = 1e-9 + 1e-6 * max(map(abs, filter(isfinite, eager)), default=0.0)
-    worst = int((~_close(compiled, eager, within)).argmax())
-    _same(f"derivative of the loss of X[{row}]", compiled[worst], eager[worst], within)
-
-
-def _loss(task: Task, row: int) -> Value:
-    x, y = task.examples.row(row)
-    return task.loss(task.model(x), y)
-
-
-def _compare(
-    what: str,
-    rows: Array,
-    *,
-    compiled: Callable[[list[int]], list[Any]],
-    eager: Callable[[int], Outputs],
-) -> tuple[int, Outputs]:
-    """Compiled numbers with eager ones, on as many rows as the first one's graph allows.
-
-    Gives back this row, and what is eager of it.
-    """
-    # the first row is there anyway, and says how large the graphs of the others will be
-    telling = _telling_rows(rows)
-    first = eager(telling[0])
-    chosen = telling[: _rows_to_compare(_listed(first))]
-    for i, ours, theirs in zip(
-        chosen, compiled(chosen), chain([first], map(eager, chosen[1:])), strict=True
-    ):
-        numbers = numbers_of(theirs)
-        if not _close(ours, numbers).all():  # is it more than rounding?
-            _same(f"{what} X[{i}]", ours, numbers, sum(map(_rounding, _listed(theirs))))
-    return chosen[0], first
-
-
-def _rounding(output: object) -> float:
-    """How far a number may be off, to first order: what is large may have cancelled on the way."""
-    if not (isinstance(output, Value) and output.requires_grad):
-        return ATOL
-    nodes = [node for node in topological_order(output) if node.requires_grad]
-    terms = [abs(slope * node.data) for slope, node in zip(gradients(output, nodes), nodes)]
-    within: float = ATOL + RTOL_OF_TERMS * sum(filter(isfinite, terms))
-    return within
-
-
-def _rows_to_compare(outputs: list[object]) -> int:
-    """How many rows to compare where these are the outputs of one."""
-    enough = max(ROWS_WITHIN_EDGES.values()) // FEWEST_ROWS
-    work = edges([output for output in outputs if isinstance(output, Value)], enough)
-    affordable = [min(rows, limit // max(work, 1)) for rows, limit in ROWS_WITHIN_EDGES.items()]
-    return max(FEWEST_ROWS, *affordable)
-
-
-def _telling_rows(rows: Array) -> list[int]:
-    """Indices of rows to compare on, the first ones first: by turns an extreme and any.
-
-    Extreme are the least and the greatest of a column, the last columns, with the targets, before
-    others.
-    """
-    most = max(ROWS_WITHIN_EDGES)
-    # targets stand in the last columns, and losses branch on targets first of all
-    columns = rows[:, ::-1][:, : most // 4]
-    extreme = chain.from_iterable(zip(columns.argmin(0).tolist(), columns.argmax(0).tolist()))
-    others = Random(0).sample(range(len(rows)), min(len(rows), most))
-    mixed = chain.from_iterable(zip_longest(extreme, others))
-    return list(dict.fromkeys(row for row in mixed if row is not None))[:most]
-
-
-def _listed(outputs: Output) -> list[Any]:
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-
-
-def _same(what: str, compiled: Any, eager: Any, within: float) -> None:
-    if not _close(compiled, eager, within).all():
-        raise NotAsEagerError(
-            f"the compiled {what} is {compiled}, the eager one {eager}: the model or the loss "
-            "decides something in Python, by a number or at random, which a program cannot repeat; "
-            'use autograd.where for that, or backend="eager"'
-        )
-
-
-def _close(compiled: Any, eager: Any, within: float = ATOL) -> Any:
-    import numpy
-
-    # inf + (-inf) in one engine may be inf in another, which never rounded the second product
-    beyond = ~numpy.isfinite(compiled) & ~numpy.isfinite(eager)
-    return beyond | numpy.isclose(compiled, eager, rtol=1e-9, atol=within)
-
-
-@contextmanager
-def _requiring_gradient(needed: bool, leaves: Iterable[Value]) -> Iterator[None]:
-    """Inside, these leaves do, or do not."""
-    leaves = list(leaves)
-    for leaf in leaves:
-        leaf.requires_grad = needed
-    try:
-        yield
-    finally:
-        for leaf in leaves:
-            leaf.requires_grad = not needed

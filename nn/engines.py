@@ -218,6 +218,11 @@ def score_of(metric: Metric, output: Any, target: Any) -> float:
     return float(given)
 
 
+def listed(outputs: Output) -> list[Any]:
+    """What a model returned as a list, of one where it is a number."""
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
 def numbers_of(output: Any) -> Any:
     """What a model returned as plain numbers: a float, or a list of floats."""
     if isinstance(output, list | tuple):

@@ -434,9 +434,9 @@ def test_a_backend_asked_for_says_what_it_lacks(monkeypatch):
 
 @pytest.mark.parametrize(("y", "names"), [(SIGNS, ("y",)), (SMOOTH, ("y0", "y1"))])
 def test_what_is_recorded_has_names(y, names):
-    from nn.compiled import compiled_loss, compiled_outputs
     from nn.data import examples
     from nn.engines import Task
+    from nn.recorded import compiled_loss, compiled_outputs
 
     model = mlp(len(names))
     optimizer = nn.SGD(model.parameters(), lr=0.1)
