@@ -32,10 +32,12 @@ of a second's work for the small, some tenths for the large."""
 FEWEST_ROWS = 4
 """How many in any case."""
 
-ATOL = 1e-9
+ATOL = RTOL = 1e-9
 """How far two numbers may be apart that are the same."""
 RTOL_OF_TERMS = 2.0**-46
 """And each of the terms that they are made of, relatively: some units in the last place."""
+RTOL_OF_SLOPES = 1e-6
+"""And derivatives, relatively to the largest of them: their terms may cancel."""
 
 Outputs = TypeVar("Outputs", bound=Output)
 
@@ -55,21 +57,19 @@ def hold_against_eager(
 def hold_slopes_against_eager(
     task: Task, program: Program, params: Array, rows: Array, row: int, loss: Value
 ) -> None:
-    """NotAsEagerError where the gradient of a row differs; of a large model, this would take long.
-
-    Not exact to the last digits: the terms of a derivative may cancel.
-    """
-    enough = max(ROWS_WITHIN_EDGES.values()) // max(ROWS_WITHIN_EDGES)
-    if not isfinite(loss.data):  # nobody steps along its gradient
+    """NotAsEagerError where the gradient of a row differs, unless this would take long."""
+    # nobody steps along the gradient of a loss that is not finite
+    if not (loss.requires_grad and isfinite(loss.data)):
         return
     # an eager gradient of a large graph would be felt before the training begins
-    if not loss.requires_grad or edges([loss], enough) >= enough:
+    enough = max(ROWS_WITHIN_EDGES.values()) // max(ROWS_WITHIN_EDGES)
+    if edges([loss], enough) >= enough:
         return
     # frozen parameters are paid by the program all the same, by the engine they are not
     learning = [k for k, parameter in enumerate(task.optimizer.params) if learns(parameter)]
     compiled = program.value_and_grad(params, rows[[row]])[1][learning].tolist()
     eager = gradients(loss, [task.optimizer.params[k] for k in learning])
-    within = 1e-9 + 1e-6 * max(map(abs, filter(isfinite, eager)), default=0.0)
+    within = ATOL + RTOL_OF_SLOPES * max(map(abs, filter(isfinite, eager)), default=0.0)
     worst = int((~_close(compiled, eager, within)).argmax())
     _same(f"derivative of the loss of X[{row}]", compiled[worst], eager[worst], within)
 
@@ -99,7 +99,7 @@ def compare(
     ):
         numbers = numbers_of(theirs)
         if not _close(ours, numbers).all():  # is it more than rounding?
-            _same(f"{what} X[{i}]", ours, numbers, sum(map(_rounding, listed(theirs))))
+            _same(f"{what} X[{i}]", ours, numbers, [*map(_rounding, listed(theirs))])
     return chosen[0], first
 
 
@@ -136,7 +136,7 @@ def _telling_rows(rows: Array) -> list[int]:
     return list(dict.fromkeys(row for row in mixed if row is not None))[:most]
 
 
-def _same(what: str, compiled: Any, eager: Any, within: float) -> None:
+def _same(what: str, compiled: Any, eager: Any, within: Any) -> None:
     if not _close(compiled, eager, within).all():
         raise NotAsEagerError(
             f"the compiled {what} is {compiled}, the eager one {eager}: the model or the loss "
@@ -145,9 +145,13 @@ def _same(what: str, compiled: Any, eager: Any, within: float) -> None:
         )
 
 
-def _close(compiled: Any, eager: Any, within: float = ATOL) -> Any:
+def _close(compiled: Any, eager: Any, within: Any = ATOL) -> Any:
+    """Per number whether they are the same; ``within`` is one for all, or one for each."""
     import numpy
 
-    # inf + (-inf) in one engine may be inf in another, which never rounded the second product
-    beyond = ~numpy.isfinite(compiled) & ~numpy.isfinite(eager)
-    return beyond | numpy.isclose(compiled, eager, rtol=1e-9, atol=within)
+    a, b = numpy.asarray(compiled, float), numpy.asarray(eager, float)
+    finite = numpy.isfinite(a) & numpy.isfinite(b)
+    # inf + (-inf), nan, may be inf in another engine, which never rounded the second product
+    lost = ~(numpy.isfinite(a) | numpy.isfinite(b)) & (numpy.isnan(a) | numpy.isnan(b))
+    with numpy.errstate(all="ignore"):
+        return lost | (a == b) | finite & (abs(a - b) <= within + RTOL * abs(b))

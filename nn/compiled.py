@@ -48,6 +48,7 @@ class CompiledEngine:
         self._program = compiled_loss(task, backend)
         self._stated: tuple[Rule, bool] | None = None
         self.start = self._good = Checkpoint.of(task)
+        """Where the training began, and where the last finite loss was before the last `_take`."""
         self._take(self.start)
         numbers = self._params, self._rows
         first = hold_against_eager(task, self._program, *numbers)
@@ -62,7 +63,10 @@ class CompiledEngine:
         return min(epochs, max(1, self._steps_per_call // self.task.batches))
 
     def train(self, first: int, epochs: int) -> Iterator[Sequence[float]]:
-        """As many steps at a time as fit in ``CALL_SECONDS``: whole epochs, or parts of one."""
+        """As many steps at a time as fit in ``CALL_SECONDS``: whole epochs, or parts of one.
+
+        What the schedule raises is raised when the steps before it are taken.
+        """
         task = self.task
         order = order_array(len(task.examples), epochs, task.reshuffles)
         last = first + epochs * task.batches
@@ -71,16 +75,16 @@ class CompiledEngine:
             if error and not rates:
                 raise error
             # the last batch of an epoch may be short
-            epochs, steps = divmod(len(rates), task.batches)
-            rows = epochs * len(task.examples) + steps * task.batch_size
+            whole, steps = divmod(len(rates), task.batches)
+            rows = whole * len(task.examples) + steps * task.batch_size
             began = perf_counter()
             losses = self._call(order[:rows], rates)
             self._adapt(len(rates), perf_counter() - began)
-            is_good = isfinite(losses[-1])
-            if good := losses if is_good else losses[:-1]:
-                yield good
-            if not is_good:
-                raise NotFiniteError(losses[-1], first + len(good))
+            finite = losses if isfinite(losses[-1]) else losses[:-1]
+            if finite:
+                yield finite
+            if len(finite) < len(losses):
+                raise NotFiniteError(losses[-1], first + len(finite))
             if error:
                 raise error
             order, first = order[rows:], first + len(rates)
@@ -146,13 +150,15 @@ class CompiledEngine:
         try:
             for step in range(first, first + steps):
                 rates.append(self.task.rate(step))
-        except BaseException as error:  # raised when those before it are taken
+        except BaseException as error:
             return rates, error
         return rates, None
 
     def _call(self, order: npt.NDArray[np.int64], rates: list[float]) -> list[float]:
-        """Take some steps: their losses.  Ctrl-C undoes them all, a loss that is not finite, after
-        which there are no others, the last that was taken."""
+        """Take steps, and give their losses: all of them, or up to one that is not finite.
+
+        Ctrl-C undoes all of them, such a loss the step that led to it.
+        """
         # copies: an interrupted call leaves what it was given half changed
         arrays = self._params.copy(), self._state.copy(), self._previous.copy()
         hyper, size = self._hyper(rates), self.task.batch_size

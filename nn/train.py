@@ -214,7 +214,7 @@ class TrainingRun:
                 latest = {**self.history.latest(), "loss": losses[-1]}
                 self._show(show, begun + len(losses), latest)
         finally:
-            with undisturbed():  # an epoch has both
+            with undisturbed():  # an epoch has a loss and a rate, or neither
                 self._remember(losses)
 
     def _remember(self, losses: list[float]) -> None:

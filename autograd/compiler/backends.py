@@ -43,8 +43,8 @@ class Steps:
     def cuts(self) -> Integers:
         """(steps + 1,) where in the order batches begin, and where the last one ends."""
         count = len(self.order)
-        epochs = np.arange(0, count, self.epoch or max(1, count))
-        starts = epochs[:, None] + np.arange(0, self.epoch or count, self.batch_size)
+        epoch = self.epoch or max(1, count)
+        starts = np.arange(0, count, epoch)[:, None] + np.arange(0, epoch, self.batch_size)
         return np.append(starts[starts < count], count)
 
 

@@ -104,7 +104,7 @@ class Machine:
         for place, numbers in planned.constants:
             self.at(place, len(numbers))[:] = numbers
         self._roots = np.array(planned.roots, np.int64)
-        fields = {name: getattr(planned, name, 0) for name in MACHINE} | {
+        fields = {name: getattr(planned, name) for name in MACHINE if hasattr(planned, name)} | {
             "kernels": _address(self._kernels), "memory": _address(self.memory) + 8 * self._zero,
             "roots": _address(self._roots), "root_count": len(planned.roots),
         }  # fmt: skip

@@ -4,8 +4,8 @@ A program is followed as a table of 32-bit *words*: entry after entry a kernel's
 arguments, which are sizes, places in the memory and strides, counted in numbers.  A varying number
 takes R places, one per row of a block of rows, and R is a multiple of the lanes: kernels work on
 whole vectors and may leave anything in lanes beyond the block's rows; only sums over rows look at
-how many there are.  `SIGNATURES` says what arguments each kernel takes; a `dst` is where its
-result goes, in C order.
+how many there are.  `native_tables.SIGNATURES` says what arguments each kernel takes; a `dst` is
+where its result goes, in C order.
 
 Uniform blocks are rows of one number: R = 1 for kernels that take R.  Such a kernel writes up to a
 vector beyond each result and then overwrites that with the next one, so every block has room for a

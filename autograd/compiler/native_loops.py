@@ -127,7 +127,7 @@ def _keep(e: Loop) -> None:
 
 
 def _run(e: Loop) -> None:
-    """Everything but an update, over so many rows."""
+    """Everything but an update, over so many rows; over none, what comes before and after them."""
     b, (machine, data, order, count, outputs) = e.builder, e.function.args
     length, roots = (e.field(machine, name) for name in ("length", "root_count"))
     keeps = e.is_not(b.ptrtoint(outputs, WHOLE), 0)

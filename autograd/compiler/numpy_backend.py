@@ -209,7 +209,7 @@ _FUNCTIONS: Functions = {
     "power": _power,
     "view": _view,
     "collect": _collect,
-    "mean": lambda a: a.sum(axis=2, keepdims=True),
+    "mean": lambda a: a.sum(axis=2, keepdims=True, initial=-0.0),
     "outer": partial(sums_of_products, np),
 }
 """What the words do on a stretch of rows; `mean` and `outer` add up, and are divided later."""

@@ -264,3 +264,23 @@ def test_what_cancels_is_rounding_and_no_branch(backend):
     assert len(trained(lambda: 0.0)) == 20
     with pytest.raises(ValueError, match="decides something in Python"):
         trained(lambda: next(calls) / 1e4)
+
+
+def test_an_infinity_of_the_other_sign_is_no_rounding():
+    calls = count()
+
+    def model(x):
+        return x[0] * (1e308 if next(calls) else -1e308)
+
+    with pytest.raises(ValueError, match=r"output for X\[\d\] is -inf, the eager one inf"):
+        nn.predict(model, [[100.0 + k] for k in range(8)], backend="numpy")
+
+
+def test_what_cancels_in_one_output_excuses_no_other():
+    calls, w = count(), Value(1.0)
+
+    def model(x):
+        return [(x[0] * w + 1e18) - 1e18 * w, x[0] * w + next(calls)]
+
+    with pytest.raises(ValueError, match="the compiled output for X"):
+        nn.predict(model, [[0.1 * k] for k in range(8)], backend="numpy")

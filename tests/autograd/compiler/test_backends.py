@@ -173,6 +173,15 @@ def test_negative_zeros_add_up_to_one(backend: str, count: int) -> None:
     assert program(program.pack(), [[-0.0], [0.0]]).ravel().tolist() == [-math.inf, math.inf]
 
 
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@pytest.mark.parametrize("rows", [1, 2, 5000])
+def test_the_mean_of_negative_zeros_is_one(backend: str, rows: int) -> None:
+    x, w = Value(0.0), Value(1.0)
+    program = autograd.compile(x * w, [x], backend=need(backend))
+    value, slopes = program.value_and_grad([1.0], np.full((rows, 1), -0.0))
+    assert [math.copysign(1.0, each) for each in (value, *slopes)] == [-1.0, -1.0]
+
+
 @backends
 def test_where_decides_anew_for_every_row(backend: str) -> None:
     need(backend)
