@@ -283,7 +283,7 @@ def _outer(k: Kernel, turns: Callable[[Whole], Turn] | None = None) -> None:
 
 def _outer_with(k: Kernel, name: str) -> None:
     """An outer product, and meanwhile an element-wise kernel on ``count`` numbers, of which
-    ``before`` come before the product's: a vector whenever it is complete, and then the rest."""
+    ``before`` come before the product's: a vector per row if it is complete, and then the rest."""
     b = k.builder
     vector, done = _element(k, name)(k.whole(0)), b.alloca(WHOLE)
     b.store(k.whole(0), done)
@@ -293,9 +293,7 @@ def _outer_with(k: Kernel, name: str) -> None:
 
         def turn(r: Whole) -> None:
             place = b.load(done, typ=WHOLE)
-            # a root and a division take as long as the products of two rows
-            is_even = b.icmp_signed("==", b.and_(r, k.whole(1)), k.whole(0))
-            with b.if_then(b.and_(is_even, b.icmp_signed("<=", place, last))):
+            with b.if_then(b.icmp_signed("<=", place, last)):
                 vector(place)
                 b.store(k.sum(place, k.lanes), done)
 

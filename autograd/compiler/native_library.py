@@ -40,6 +40,9 @@ CORE = [
 ]  # fmt: skip
 """What a network and its loss need, in one module with the loops; other kernels are one each."""
 
+IN_ONE_PIECE = sys.platform != "win32"
+"""Whether code and constants lie together, so that an instruction reaches a constant at once."""
+
 
 class Library:
     """The native functions of this process; `lanes` says what their vectors hold."""
@@ -47,7 +50,7 @@ class Library:
     def __init__(self) -> None:
         self.lanes = lanes()
         self._key = _key(self.lanes)
-        self._engines: dict[str, Any] = {}
+        self._linked: dict[str, Linked] = {}
         make = partial(_compiled, CORE, self.lanes, loops=True)
         run, train, *core = self.load("core", make, ["run", "train", *map(symbol, CORE)])
         self.run, self.train = _callable("run", run), _callable("train", train)
@@ -63,18 +66,12 @@ class Library:
 
     def load(self, module: str, make: Callable[[], bytes], names: Sequence[str]) -> list[int]:
         """The addresses of functions in object code, which is kept under the module's name."""
-        engine = self._engines.get(module)
-        if engine is None:
-            code = kept(f"{self._key}-{module}", make)
-            engine = new_engine()
-            engine.add_object_file(binding.ObjectFileRef.from_data(code))
-            engine.finalize_object()
+        linked = self._linked.get(module)
+        if linked is None:
+            linked = Linked(kept(f"{self._key}-{module}", make), names)
             # another thread may have been quicker: its functions are those that are in use
-            engine = self._engines.setdefault(module, engine)
-        addresses = [engine.get_function_address(name) for name in names]
-        if not all(addresses):
-            raise RuntimeError(f"the object code of {module!r} lacks one of {names}")
-        return addresses
+            linked = self._linked.setdefault(module, linked)
+        return linked.addresses
 
 
 @cache
@@ -159,12 +156,22 @@ def _target() -> Any:
     binding.initialize_native_asmprinter()
     cpu, features = _processor()
     target = binding.Target.from_default_triple()
-    return target.create_target_machine(cpu=cpu, features=features, opt=2, jit=True)
+    model = "small" if IN_ONE_PIECE else "jitdefault"
+    return target.create_target_machine(
+        cpu=cpu, features=features, opt=2, jit=True, codemodel=model
+    )
 
 
-def new_engine() -> Any:
-    """Where object code is loaded and linked."""
-    return binding.create_mcjit_compiler(binding.parse_assembly(""), _target())
+class Linked:
+    """Object code in memory, and the addresses of its functions, for as long as this is kept."""
+
+    def __init__(self, code: bytes, names: Sequence[str]) -> None:
+        builder = binding.JITLibraryBuilder().add_object_img(code).add_current_process()
+        for name in names:
+            builder.export_symbol(name)
+        self._engine = binding.create_lljit_compiler(_target(), use_jit_link=IN_ONE_PIECE)
+        self._functions = builder.link(self._engine, "payback")
+        self.addresses = [self._functions[name] for name in names]
 
 
 def _callable(loop: str, address: int) -> Callable[..., Any]:

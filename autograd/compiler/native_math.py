@@ -137,14 +137,13 @@ def power(e: Emitter, x: Vector, y: Vector) -> Vector:
 
 def erf(e: Emitter, x: Vector) -> Vector:
     """A polynomial near 0, and 1 - erfc(x) beyond."""
-    size = absolute(e, x)
-    far = e.intrinsic("copysign", 1.0 - _erfc_far(e, size), x)
-    return e.choose(e.compare("<", size, 0.65), _erf_near(e, x), far)
+    far = e.intrinsic("copysign", 1.0 - _erfc_far(e, x), x)
+    return e.choose(e.compare("<", absolute(e, x), 0.65), _erf_near(e, x), far)
 
 
 def erfc(e: Emitter, x: Vector) -> Vector:
     """What keeps the digits of a small result, or 2 without that."""
-    far = _erfc_far(e, absolute(e, x))
+    far = _erfc_far(e, x)
     return e.choose(e.compare("<", x, 0.0), 2.0 - far, far)
 
 
@@ -286,18 +285,18 @@ ERFC = (0.7534970169378377, -0.1918791495553917, 0.1043409138344642, -0.03355820
 # fmt: on
 
 
-def _erfc_far(e: Emitter, x: Vector) -> Vector:
-    """erfc from 0 on: the three factors as pairs, and one rounding at the end."""
+def _erfc_far(e: Emitter, given: Vector) -> Vector:
+    """erfc of the size of a number: the three factors as pairs, and one rounding at the end."""
     # from 27.3 on the result is 0, and x² would only overflow
-    x = _between(e, x, 0.0, 28.0)
+    x = _between(e, absolute(e, given), 0.0, 28.0)
     above, below = x - 4.0, x + 4.0
     t = above / below
     h = t * polynomial(e, t, ERFC[1:])
     high = h + ERFC[0]
     low = h - (high - ERFC[0]) + ERFC_LOW
-    square = x * x
-    lost = e.fma(x, x, -square)
-    n, bits, r, rest = _reduced(e, -square)
+    lost = e.fma(x, x, -(x * x))
+    # word by word what its slope takes exp of, so that the two are one
+    n, bits, r, rest = _reduced(e, _between(e, given * -given, -746.0, 710.0))
     power = r + 1.0
     curve = r * r * polynomial(e, r, EXP)
     small = e.fma(rest - lost, power + curve, curve + (r - (power - 1.0)))

@@ -43,10 +43,14 @@ from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Tape, is_chosen, spread
 from autograd.compiler.stretches import Singles
 from autograd.primitive import Primitive
+from autograd.rules import TABLE
 from autograd.value import Value
 
 MANY = 1000
 """Groups from which single nodes are copied, not searched for common parts."""
+
+EARLY = TABLE["erf"], TABLE["erfc"]
+"""Rows whose slope is recorded behind the value, which natively has computed most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,8 @@ class Roller:
             y = group.row.forward(self.recorder.namespace, *spread(operands))
         stored = self._stored(group, y, operands)
         result = self._settle(number, group, group.members, stored)
+        if group.row in EARLY and result.leads:
+            group.row.partials(self.recorder.namespace, *operands, result)
         self.tape.note(partial(self.tape.repay_row, group.row, operands, result), result)
 
     def _operands(self, group: Group) -> tuple[Number, ...]:

@@ -627,7 +627,7 @@ def test_two_processes_make_the_library_at_once(tmp_path: Path) -> None:
     "trouble",
     [
         "sys.modules['llvmlite'] = None",
-        "import llvmlite.binding as b; b.create_mcjit_compiler = None",
+        "import llvmlite.binding as b; b.create_lljit_compiler = None",
         "import llvmlite.binding as b\ndef none(): raise RuntimeError('no such target')\n"
         "b.Target.from_default_triple = none",
     ],

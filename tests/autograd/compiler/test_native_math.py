@@ -13,12 +13,12 @@ import pytest
 pytest.importorskip("llvmlite")
 mpmath = pytest.importorskip("mpmath")
 
-from llvmlite import binding, ir  # noqa: E402
+from llvmlite import ir  # noqa: E402
 
 from autograd import scalar_math  # noqa: E402
 from autograd.compiler.native_emit import WHOLE, Emitter  # noqa: E402
 from autograd.compiler.native_kernels import POINTER  # noqa: E402
-from autograd.compiler.native_library import compiled, lanes, new_engine  # noqa: E402
+from autograd.compiler.native_library import Linked, compiled, lanes  # noqa: E402
 from autograd.compiler.native_math import PRECISE, compute  # noqa: E402
 
 MOST_ULPS = 2.0
@@ -38,12 +38,10 @@ def vectors(case: str, width: int) -> Callable[[np.ndarray], np.ndarray]:
     numbers = [e.vector(float(other)) for other in others]
     e.loop(0, count, width, lambda i: e.store(compute(e, name, e.load(source, i), *numbers), to, i))
     e.builder.ret_void()
-    engine = new_engine()
-    engine.add_object_file(binding.ObjectFileRef.from_data(compiled(module)))
-    engine.finalize_object()
-    KEPT.append(engine)
+    linked = Linked(compiled(module), [f"over.{name}"])
+    KEPT.append(linked)
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-    native = kind(engine.get_function_address(f"over.{name}"))
+    native = kind(linked.addresses[0])
 
     def call(x: np.ndarray) -> np.ndarray:
         room = -(-len(x) // width) * width
