@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from autograd import Value, gradients, topological_order
-from nn.engines import NotAsEagerError, Output, Task, listed, numbers_of
+from nn.engines import NotAsEagerError, Output, Task, listed, plain_number
 from nn.graphs import edges, learns
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def hold_against_eager(
     return compare(
         "loss of",
         rows,
-        compiled=lambda chosen: program(params, rows[chosen])[:, 0].tolist(),
+        compiled=lambda chosen: program(params, rows[chosen]).tolist(),
         eager=partial(_loss, task),
     )
 
@@ -97,9 +97,12 @@ def compare(
     for i, ours, theirs in zip(
         chosen, compiled(chosen), chain([first], map(eager, chosen[1:])), strict=True
     ):
-        numbers = numbers_of(theirs)
+        numbers = [*map(plain_number, listed(theirs))]
         if not _close(ours, numbers).all():  # is it more than rounding?
-            _same(f"{what} X[{i}]", ours, numbers, [*map(_rounding, listed(theirs))])
+            within = [*map(_rounding, listed(theirs))]
+            alone = len(numbers) == len(ours) == 1
+            pair = (ours[0], numbers[0]) if alone else (ours, numbers)
+            _same(f"{what} X[{i}]", pair[0], pair[1], within)
     return chosen[0], first
 
 

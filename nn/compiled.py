@@ -22,7 +22,7 @@ from autograd.optional import require
 from nn.agreement import compare, hold_against_eager, hold_slopes_against_eager
 from nn.data import Examples, Table, order_array, plain
 from nn.ema import average
-from nn.engines import Checkpoint, Metric, Model, NotFiniteError, Task, score_of
+from nn.engines import Checkpoint, Metric, Model, NotFiniteError, Output, Task, refilled, score_of
 from nn.optim import Changed, Functions, Number, Rule
 from nn.recorded import compiled_loss, compiled_outputs
 
@@ -54,7 +54,7 @@ class CompiledEngine:
         first = hold_against_eager(task, self._program, *numbers)
         if self._program.backend != "jax":  # which decides ties of 0 and -0 its own way
             hold_slopes_against_eager(task, self._program, *numbers, *first)
-        self._outputs: Program | None = None
+        self._outputs: tuple[Program, Output] | None = None
         self._steps_per_call = self._program.steps_per_call or 1
         self.name, self.note = str(self._program.backend), str(self._program.note)
 
@@ -206,7 +206,8 @@ class CompiledEngine:
             self._outputs = compiled_outputs(
                 self.task.model, row, self.task.optimizer.params, self._backend
             )
-        return per_row(self._outputs(params, self._numpy.asarray(examples.X)))
+        program, template = self._outputs
+        return per_row(program(params, self._numpy.asarray(examples.X)), template)
 
     def _adapt(self, steps: int, seconds: float) -> None:
         """Make the next call as long as it may be, but not too much longer than this one."""
@@ -221,16 +222,16 @@ class CompiledEngine:
 def predicted(model: Model, rows: Table, backend: str) -> list[Any]:
     """The model's outputs for every row; ValueError where they differ from the eager engine's."""
     numpy = require("numpy", extra="fast")
-    program = compiled_outputs(model, plain(rows[0]), None, backend)
+    program, template = compiled_outputs(model, plain(rows[0]), None, backend)
     numbers: Array = numpy.asarray(rows, dtype=float)
-    outputs = per_row(program(program.pack(), numbers))
+    outputs = program(program.pack(), numbers)
     compare(
         "output for",
         numbers,
-        compiled=lambda chosen: [outputs[i] for i in chosen],
+        compiled=lambda chosen: outputs[chosen].tolist(),
         eager=lambda i: model(plain(rows[i])),
     )
-    return outputs
+    return per_row(outputs, template)
 
 
 def rule_of(task: Task, frozen: bool = False) -> Rule:
@@ -263,7 +264,6 @@ def table(examples: Examples) -> Array:
     )
 
 
-def per_row(outputs: Array) -> list[Any]:
-    """A program's outputs as a model would give them: a number per row, or a list of them."""
-    rows = outputs.tolist()
-    return [row[0] for row in rows] if outputs.shape[1] == 1 else rows
+def per_row(outputs: Array, template: Output) -> list[Any]:
+    """A program's outputs (N, O), each row as the model would give it: like the template."""
+    return [refilled(template, iter(row)) for row in outputs.tolist()]

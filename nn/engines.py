@@ -20,8 +20,8 @@ from nn.ema import EMA
 from nn.interrupts import undisturbed
 from nn.optim import Optimizer
 
-Output: TypeAlias = Value | Sequence[Value]
-"""What a model makes of a row."""
+Output: TypeAlias = Value | Sequence["Output"]
+"""What a model makes of a row: a number, or a list of numbers or of lists."""
 
 Model: TypeAlias = Callable[[list[Any]], Output]
 """Called with a row of numbers; with a row of Values while it is recorded."""
@@ -218,13 +218,25 @@ def score_of(metric: Metric, output: Any, target: Any) -> float:
     return float(given)
 
 
-def listed(outputs: Output) -> list[Any]:
-    """What a model returned as a list, of one where it is a number."""
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+def listed(output: Any) -> list[Any]:
+    """What a model returned, number by number."""
+    if isinstance(output, list | tuple):
+        return [number for part in output for number in listed(part)]
+    return [output]
 
 
 def numbers_of(output: Any) -> Any:
-    """What a model returned as plain numbers: a float, or a list of floats."""
+    """What a model returned as plain numbers: a float, or a list of floats or of lists."""
+    return refilled(output, map(plain_number, listed(output)))
+
+
+def refilled(output: Any, numbers: Iterator[Any]) -> Any:
+    """What a model returned with other numbers in it."""
     if isinstance(output, list | tuple):
-        return [numbers_of(part) for part in output]
-    return output.data if isinstance(output, Value) else float(output)
+        return [refilled(part, numbers) for part in output]
+    return next(numbers)
+
+
+def plain_number(number: Any) -> float:
+    """The number of a Value, or of anything that is one."""
+    return number.data if isinstance(number, Value) else float(number)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import autograd
 from autograd import BranchError, Placeholder, Value, no_branches, topological_order
 from nn.data import Row, Target
-from nn.engines import Model, Task, listed
+from nn.engines import Model, Output, Task, listed
 from nn.graphs import learns
 
 if TYPE_CHECKING:
@@ -36,15 +36,22 @@ def compiled_loss(task: Task, backend: str) -> Program:
     return _compiled(recorded, task.optimizer.params, backend)
 
 
-def compiled_outputs(model: Model, row: Row, params: list[Value] | None, backend: str) -> Program:
-    """The program of a model's outputs: its inputs are a row; see ``_compiled`` for ``params``."""
+def compiled_outputs(
+    model: Model, row: Row, params: list[Value] | None, backend: str
+) -> tuple[Program, Output]:
+    """The program of a model's outputs, and what these are put back into: its inputs are a row.
+
+    See ``_compiled`` for ``params``.
+    """
+    given: list[Output] = []
 
     def recorded() -> tuple[list[Value], list[Value]]:
         x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
-        outputs = listed(model([*x]))
-        return outputs, _recorded(x)
+        given[:] = [model([*x])]
+        roots = [*map(_value, listed(given))]
+        return roots, _recorded(x)
 
-    return _compiled(recorded, params, backend)
+    return _compiled(recorded, params, backend), given[0]
 
 
 def _compiled(recorded: Recorded, params: list[Value] | None, backend: str) -> Program:
@@ -83,6 +90,10 @@ def _recorded(inputs: list[Placeholder]) -> list[Value]:
     for x in inputs:
         x.recorded()
     return [*inputs]
+
+
+def _value(number: Any) -> Value:
+    return number if isinstance(number, Value) else Value(number, requires_grad=False)
 
 
 def _target_values(target: Target) -> Placeholder | list[Placeholder]:

@@ -442,7 +442,7 @@ def test_what_is_recorded_has_names(y, names):
     optimizer = nn.SGD(model.parameters(), lr=0.1)
     task = Task(model, examples(X, y), nn.mse_loss, optimizer, None, 8, None, lambda step: 0.1)
     assert compiled_loss(task, "numpy").names.inputs == ("x0", "x1", *names)
-    assert compiled_outputs(model, X[0], None, "numpy").names.inputs == ("x0", "x1")
+    assert compiled_outputs(model, X[0], None, "numpy")[0].names.inputs == ("x0", "x1")
 
 
 # -- schedule, average, callbacks ------------------------------------------------------------------
@@ -742,6 +742,48 @@ def test_predict_gives_what_the_model_gives(outputs, backend):
         expected = model(row)
         numbers = [v.data for v in expected] if outputs > 1 else expected.data
         assert output == pytest.approx(numbers, rel=1e-12)
+
+
+OUTPUTS = {
+    "number": lambda a, b: a,
+    "list of one": lambda a, b: [a],
+    "tuple": lambda a, b: (a, b),
+    "with a plain number": lambda a, b: [a, b, 1.0],
+    "rows": lambda a, b: [[a], [b]],
+    "ragged": lambda a, b: [[a, [b]], 2],
+}
+
+
+@pytest.mark.parametrize("output", [*OUTPUTS])
+@pytest.mark.parametrize("backend", ["auto", *ENGINES])
+def test_what_a_model_returns_keeps_its_shape(output, backend):
+    inner = mlp(2)
+
+    def model(x):
+        return OUTPUTS[output](*inner(x))
+
+    eagerly = nn.predict(model, X * 8, backend="eager")
+    assert numbers_in(eagerly[0]) == numbers_in(OUTPUTS[output](*(v.data for v in inner(X[0]))))
+    compiled = nn.predict(model, X * 8, backend=backend)
+    assert [shape_of(row) for row in compiled] == [shape_of(row) for row in eagerly]
+    assert numbers_in(compiled) == pytest.approx(numbers_in(eagerly), rel=1e-12)
+    seen = []
+    options = {"loss": lambda y, t: (numbers_in(y)[0] - t) ** 2, "epochs": 1, "backend": backend}
+    metric = [lambda y, t: seen.append(shape_of(y)) or numbers_in(y)[0]]
+    optimizer = nn.SGD(inner.parameters(), lr=0.01)
+    history = nn.fit(model, X, SIGNS, optimizer=optimizer, metrics=metric, **options)
+    assert len(next(iter(history.metrics.values()))) == 1
+    assert {*map(str, seen)} == {str(shape_of(eagerly[0]))}
+
+
+def shape_of(output):
+    return [*map(shape_of, output)] if isinstance(output, list | tuple) else "*"
+
+
+def numbers_in(output):
+    if isinstance(output, list | tuple):
+        return [number for part in output for number in numbers_in(part)]
+    return [output]
 
 
 @pytest.mark.parametrize(("rows", "compiled"), [(255, False), (256, True)])
