@@ -210,7 +210,7 @@ def _terms(node: Value, uses: Counter[Value]) -> tuple[list[Value], list[Value]]
     stack = [node]
     while stack:
         term = stack.pop()
-        if term is node or (term.primitive is ADD and uses[term] == 1):
+        if term is node or _is_inside(term, ADD, uses):
             parts.append(term)
             stack += term.parents[::-1]
         else:
@@ -218,10 +218,15 @@ def _terms(node: Value, uses: Counter[Value]) -> tuple[list[Value], list[Value]]
     return terms, parts
 
 
+def _is_inside(term: Value, row: Primitive, uses: Counter[Value]) -> bool:
+    """Whether a term is of this row and nobody else's; one that was frozen stays a node."""
+    return term._made_by is row and uses[term] == 1 and term.requires_grad
+
+
 def _as_dot(node: Value, terms: list[Value], uses: Counter[Value], rewritten: Rewritten) -> None:
     """Make a sum of products that nobody else uses a ``dot``."""
-    products = [term for term in terms if term.primitive is MUL and uses[term] == 1]
-    rest = [term for term in terms if term.primitive is not MUL or uses[term] != 1]
+    products = [term for term in terms if _is_inside(term, MUL, uses)]
+    rest = [term for term in terms if not _is_inside(term, MUL, uses)]
     if len(products) < 3 or len(rest) > 1:
         return
     rewritten.update(dict.fromkeys(products, (MUL, ())))

@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
+from itertools import accumulate
+from operator import add
 from unittest.mock import patch
 
 import numpy as np
@@ -167,7 +170,7 @@ def tangles(draw: st.DrawFn, leaves: Vector) -> Value:
         return draw(st.lists(st.sampled_from(pool), min_size=fewest, max_size=most))
 
     for _ in range(draw(st.integers(1, 10))):
-        kind = draw(st.sampled_from(["map", "pair", "dot", "layer", "softmax", "sum"]))
+        kind = draw(st.sampled_from(["map", "pair", "dot", "layer", "softmax", "sum", "long"]))
         if kind == "map":
             pool.append(getattr(some(1, 1)[0], draw(st.sampled_from(["tanh", "sin", "silu"])))())
         elif kind == "pair":
@@ -184,6 +187,9 @@ def tangles(draw: st.DrawFn, leaves: Vector) -> Value:
             )
         elif kind == "softmax":
             pool += autograd.softmax(some(1, 3))
+        elif kind == "long":
+            terms = some(3, 6)
+            pool.append(reduce(add, [a * draw(st.sampled_from([1, *pool])) for a in terms]))
         else:
             pool += [autograd.sum(some(2, 2)), autograd.sum(some(2, 2))]
     return autograd.sum([autograd.tanh(value) for value in pool[-4:]])
@@ -244,6 +250,16 @@ def test_what_was_frozen_is_not_paid_nor_is_what_only_it_uses(
     rows = np.random.default_rng(3).normal(size=(1, 3))
     with patch("autograd.compiler.roll.MANY", 0 if large else roll.MANY):
         check(root, x, w, rows, "numpy")
+
+
+@pytest.mark.parametrize("frozen", range(7))
+def test_a_part_of_a_long_sum_that_was_frozen_is_not_paid(frozen: int) -> None:
+    w = [Value(k + 1.0) for k in range(8)]
+    products = [a * b for a, b in zip(w[::2], w[1::2])]
+    *parts, total = [*accumulate([*products, w[0]])][1:]
+    [*products, *parts][frozen].requires_grad = False
+    program = compile(total, parameters=w, backend="numpy")
+    assert program.value_and_grad(program.pack())[1].tolist() == autograd.gradients(total, w)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
