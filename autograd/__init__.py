@@ -34,6 +34,7 @@ from autograd.modes import AnomalyError as AnomalyError
 from autograd.modes import BranchError as BranchError
 from autograd.modes import detect_anomaly as detect_anomaly
 from autograd.modes import enable_grad as enable_grad
+from autograd.modes import is_anomaly_enabled as is_anomaly_enabled
 from autograd.modes import no_branches as no_branches
 from autograd.modes import no_grad as no_grad
 from autograd.modes import scope as scope
@@ -59,7 +60,8 @@ else:
     __all__ = sorted([
         "AnomalyError", "BranchError", "CheckReport", "Edge", "Path", "Placeholder", "Program",
         "Trace", "Value", "check_grads", "compile", "count_paths", "detect_anomaly", "draw",
-        "edges", "enable_grad", "grad", "gradients", "hessian", "jacobian", "jit", "jvp",
+        "edges", "enable_grad", "grad", "gradients", "hessian", "is_anomaly_enabled", "jacobian",
+        "jit", "jvp",
         "no_branches", "no_grad", "paths", "scope", "topological_order", "trace", "value_and_grad",
         "vjp", *functions.__all__,
     ])  # fmt: skip

@@ -210,6 +210,17 @@ def detect_anomaly(*, inf: bool = False) -> changed_mode:
     return changed_mode(anomalies="inf" if inf else "nan")
 
 
+def is_anomaly_enabled() -> bool:
+    """Whether ``detect_anomaly`` holds here.
+
+    >>> with detect_anomaly():
+    ...     is_anomaly_enabled()
+    True
+    """
+    mode = current_mode()
+    return mode is not None and mode.anomalies in ("nan", "inf")
+
+
 class BranchError(TypeError):
     """Python was about to decide by a number, under ``no_branches``, or to keep it as it is now."""
 

@@ -13,7 +13,7 @@ from math import isfinite
 from time import perf_counter
 from typing import Any, SupportsIndex
 
-from autograd import Value
+from autograd import Value, is_anomaly_enabled
 from autograd.collector import uncollected
 from nn.callbacks import Callback, Epoch
 from nn.data import ArrayLike, Examples, Table, examples, is_array, orders, plain, rows
@@ -43,6 +43,7 @@ BACKENDS = ("auto", "eager", "native", "numpy", "jax")
 INTERRUPTED = "interrupted by the user"
 COMPILING = "compiling (takes a while only the first time)"
 ROWS_LOOKED_AT = 16
+UNSEEN = "not compiled: detect_anomaly() looks at every operation, and a program shows none"
 COMPILE_FROM = 256
 """``predict`` compiles by default for this many rows: fewer are done sooner than compiled."""
 
@@ -92,7 +93,8 @@ def fit(
       the same up to rounding. What Python decides by a number (``if x[0] < 2``, ``max``, ``int``,
       ``.data``) cannot be compiled: the note names the line and what to write instead. A random
       draw or a counter shows only when the program is compared with the eager engine, before and
-      after the training; "auto" then trains anew, eagerly.
+      after the training; "auto" then trains anew, eagerly. Under `autograd.detect_anomaly` "auto"
+      is eager, too.
     * ``callbacks`` are called with an `Epoch` after each epoch; one that returns True ends the
       training.
 
@@ -268,6 +270,8 @@ def _engine(task: Task, backend: str) -> tuple[Engine, str]:
     """The engine for a backend, and for "auto" why it is not a compiled one if so."""
     if backend == "eager":
         return EagerEngine(task), ""
+    if backend == "auto" and is_anomaly_enabled():
+        return EagerEngine(task), UNSEEN
     try:
         from nn.compiled import CompiledEngine
 
@@ -288,8 +292,8 @@ def _note(error: Exception) -> str:
 
 def _predicted(model: Model, table: Table, backend: str) -> list[Any]:
     """Rows through the model, compiled where that is asked for or worth while."""
-    few = len(table) < COMPILE_FROM
-    if backend == "eager" or (backend == "auto" and few):
+    eager = len(table) < COMPILE_FROM or is_anomaly_enabled()
+    if backend == "eager" or (backend == "auto" and eager):
         return _predicted_eagerly(model, table)
     try:
         from nn.compiled import predicted

@@ -6,7 +6,7 @@ import signal
 import sys
 from contextlib import suppress
 from functools import partial
-from math import inf, isclose, nan
+from math import inf, isclose, isnan, nan
 from operator import mul
 from random import Random
 
@@ -796,6 +796,34 @@ def test_predict_compiles_for_many_rows(rows, compiled):
 
     nn.predict(model, [[k / rows] for k in range(rows)])
     assert any(seen) == compiled
+
+
+@pytest.mark.parametrize("rows", [200, 2001])
+def test_an_anomaly_is_detected_whatever_the_number_of_rows(rows):
+    weight = Value(1.0)
+
+    def model(x):  # nan near 1/2, in no row that stands out
+        return autograd.sqrt((x[0] * weight - 0.5) ** 2 - 1e-8)
+
+    table = [[k / (rows - 1)] for k in range(rows)]
+    if rows % 2 == 0:
+        table[rows // 2] = [0.5]
+    with autograd.detect_anomaly(), pytest.raises(autograd.AnomalyError, match="sqrt"):
+        nn.predict(model, table)
+    assert sum(isnan(y) for y in nn.predict(model, table)) == 1
+
+
+def test_training_under_detect_anomaly_names_the_line():
+    model = mlp()
+    options = {"optimizer": nn.SGD(model.parameters(), lr=1e200), "epochs": 3, "progress": False}
+    with autograd.detect_anomaly(), pytest.raises(autograd.AnomalyError, match="made at"):
+        nn.fit(model, X, SIGNS, loss=nn.mse_loss, **options)
+    model = mlp()
+    optimizer = nn.SGD(model.parameters(), lr=0.01)
+    with autograd.detect_anomaly():
+        history = nn.fit(model, X, SIGNS, loss=nn.mse_loss, optimizer=optimizer, epochs=1)
+    assert history.backend == "eager"
+    assert "detect_anomaly() looks at every operation" in history.note
 
 
 def test_predict_gives_an_array_for_an_array():
