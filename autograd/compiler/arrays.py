@@ -247,10 +247,11 @@ def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.boo
 
 def sums_over_rows(program: ArrayProgram) -> npt.NDArray[np.bool_]:
     """Per block whether it adds up what varies: what is uniform is its own mean."""
-    readers, blocks = readings(program)
+    sums = np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
+    readers, blocks = readings(program, np.flatnonzero(sums))
     varies = np.zeros(len(program), np.bool_)
     varies[readers[program.varying[blocks]]] = True
-    return varies & np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
+    return varies
 
 
 def waiting(program: ArrayProgram, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

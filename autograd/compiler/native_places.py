@@ -24,12 +24,12 @@ from autograd.compiler.arrays import (
     ELEMENTWISE,
     INPUTS,
     LEAVES,
-    OVER_ROWS,
     WORDS,
     Integers,
     ends_of,
     in_turn,
     readings,
+    sums_over_rows,
     waiting,
 )
 from autograd.compiler.native_regions import Regions
@@ -55,7 +55,7 @@ class Places:
     def __init__(self, regions: Regions, out: Plan, rows: int) -> None:
         program = self.program = regions.program
         self.out = out
-        over = np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
+        over = sums_over_rows(program)
         late = waiting(program, over)
         self.tables = np.select(
             [program.varying, late], [np.uint8(ROWS), np.uint8(AFTER)], np.uint8(BEFORE)

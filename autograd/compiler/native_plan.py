@@ -147,7 +147,11 @@ class Planner:
             operands = [Operand(True, place, 0, length), shift.along((windows, width))]
             self.out.apply(table, "add a0 a1|r0", windows * width, [place], operands)
 
-    def _mean(self, k: int, _: int, a: int) -> None:
+    def _mean(self, k: int, table: int, a: int) -> None:
+        if not self.varying[a]:  # what is the same for all rows is its own mean
+            operand = self._line(read_of(self.program, a), self._shape(a), table)
+            self.out.apply(table, "|a0", self._count(k), [self.places.room(k)], [operand])
+            return
         operand = self._as_varying(self._operand(a, ROWS), self._shape(a))
         self._emit(ROWS, "mean", *self._shape(a), *self._sums_of(k), *operand[1:4])
 
@@ -163,9 +167,9 @@ class Planner:
 
     def _can_wait(self, k: int) -> bool:
         """Whether the gradient alone needs an operation, and what it reads is never overwritten."""
-        program = self.program
-        is_last = program.gradient == len(program) - 1 and not program.varying[k + 1 :].any()
-        return is_last and not self.places.lent
+        program, last = self.program, len(self.program) - 1
+        is_last = program.loss < last == read_of(program, program.gradient).base
+        return is_last and not program.varying[k + 1 :].any() and not self.places.lent
 
     def _row_by_row(self, b: int, shape: Shape) -> tuple[int, int, int]:
         """Place, stride of windows, stride of rows of a block that lies row by row."""

@@ -24,8 +24,11 @@ import nn
 from autograd import Value, compile  # noqa: A004
 from autograd.compiler import native, native_library
 from autograd.compiler.arrays import CODE, ELEMENTWISE, ArrayProgram
+from autograd.compiler.backends import Steps
 from autograd.compiler.native import NativeExecutor
 from autograd.compiler.native_plan import plan
+from autograd.compiler.numpy_backend import NumpyExecutor
+from autograd.compiler.roll import roll
 from tests.autograd.compiler.reference import follow
 
 ROOT = Path(autograd.__file__).parents[1]
@@ -207,6 +210,28 @@ def test_what_is_summed_over_the_rows(rows: int, height: int, width: int) -> Non
     gradient = listed.collect((count, 1), 1, *pieces)
     loss = listed.add("mean", (listed.view(1, 0, 0, 0, (1, 1)),), (1, 1), False)
     check(listed.program([], loss, gradient), rows)
+
+
+@pytest.mark.parametrize("rows", [1, 8, 600])
+@pytest.mark.parametrize("large", [native.LARGE, 10])
+def test_what_is_the_same_for_all_rows_is_its_own_mean(
+    rows: int, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what waits for the rows, and what is too large to be added up."""
+    monkeypatch.setattr(native, "LARGE", large)
+    listed = Listed(6, 1)
+    mean = listed.add("mean", (listed.each("mul", 1, 1),), (1, 1), False)
+    again = listed.add("mean", (listed.each("sqrt", mean),), (1, 1), False)
+    turned = listed.add("mean", (listed.view(0, 0, 1, 2, (2, 3)),), (2, 3), False)
+    gradient = listed.each("mul", again, listed.view(turned, 0, 1, 0, (6, 1)))
+    program = listed.program([], listed.add("mean", (again,), (1, 1), False), gradient)
+    executor, params = NativeExecutor(program), np.array([1.0, -2.0, 3.0, 1e307, 0.0, 6.0])
+    for factor in (1.0, 3.0):  # nothing is left of the call before
+        batch = factor * np.linspace(0.5, 1.0, rows)[:, None]
+        root = np.sqrt(np.mean(batch**2))
+        value, found = executor.value_and_grad(params, batch)
+        expected = root * np.array([params[i + 2 * j] for i in range(2) for j in range(3)])
+        np.testing.assert_allclose([value, *found], [root, *expected], rtol=1e-12)
 
 
 @pytest.mark.parametrize("rows", ROWS)
@@ -496,6 +521,26 @@ def test_a_product_waits_only_where_nobody_misses_it(kind: str) -> None:
     program = listed.program([], mean, gradient)
     assert (plan(program, 32).last_outer is not None) == (kind == "plain")
     check(program, 32)
+
+
+@pytest.mark.parametrize("kind", ["one block", "a part", "of a part"])
+def test_a_loss_that_is_read_in_the_gradient_is_of_its_own_step(kind: str) -> None:
+    listed = Listed(1, 1)
+    product = listed.add("outer", (listed.each("mul", 1, 0), 1), (1, 1), False)
+    gradient = listed.collect((1, 1), 1, (product, 0, 1, 1)) if kind != "a part" else product
+    loss = gradient if kind == "one block" else listed.view(gradient, 0, 0, 0, (1, 1))
+    if kind != "one block":
+        gradient = listed.view(gradient, 0, 1, 0, (1, 1))
+    p, g, rate = Value(1.0), Value(1.0), Value(0.5)
+    rule = roll([p - rate * g], [p, g], [rate]).program
+    found = []
+    for executor in (NativeExecutor, NumpyExecutor):
+        params, state, previous = np.array([2.0]), np.zeros((0, 1)), np.zeros((1, 1))
+        rows, hyper = np.array([[1.0], [2.0], [3.0], [4.0]]), np.full((2, 1), 0.1)
+        steps = Steps(params, state, previous, rows, np.arange(4), 2, hyper)
+        losses = executor(listed.program([], loss, gradient)).train(rule, steps)
+        found.append([*losses, *params, *previous[0]])
+    assert found[0] == pytest.approx(found[1], rel=1e-13)
 
 
 def trained(program: autograd.Program, rule: Any, states: int, X: np.ndarray, size: int) -> Any:
