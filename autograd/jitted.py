@@ -26,7 +26,7 @@ from autograd.compiler import Program
 from autograd.compiler import compile as compiled
 from autograd.modes import changed_mode, current_mode, no_branches
 from autograd.transforms import Compiled, Transform, inside_a_transform, transforming
-from autograd.trees import Rebuild, Tree, flatten, quiet_arrays, structure
+from autograd.trees import Rebuild, Tree, exactly, flatten, quiet_arrays, structure
 from autograd.validation import kind, number
 from autograd.value import Placeholder, Value, as_value
 
@@ -67,8 +67,8 @@ class Jitted(Compiled):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten((args, kwargs))
-        odd = [] if {*map(type, leaves)} <= {float} else [x for x in leaves if type(x) is not float]
-        if inside_a_transform() or any(map(_is_traced, odd)):
+        odd = not {*map(type, leaves)} <= {float}
+        if inside_a_transform() or (odd and any(map(_is_traced, leaves))):
             with no_branches():
                 return self._f(*args, **kwargs)
         mode = current_mode()
@@ -90,7 +90,7 @@ class Jitted(Compiled):
         ValueError when f returns nothing that depends on its arguments.
         """
         leaves, rebuild = flatten((args, kwargs))
-        program = self._recording((args, kwargs), leaves, rebuild, leaves).program
+        program = self._recording((args, kwargs), leaves, rebuild, odd=True).program
         if program is None:
             raise ValueError(f"{self!r} returns the same for all arguments: there is no program")
         return program
@@ -112,10 +112,12 @@ class Jitted(Compiled):
         return f"jit({getattr(self._f, '__qualname__', self._f)})"
 
     def _recording(
-        self, arguments: Tree, leaves: list[Any], rebuild: Rebuild, odd: list[Any]
+        self, arguments: Tree, leaves: list[Any], rebuild: Rebuild, odd: bool
     ) -> _Recorded:
-        """What was recorded for this structure; ``odd`` are the leaves that may be no numbers."""
-        key = (structure(arguments), *[_static(leaf) for leaf in odd if not _is_number(leaf)])
+        """What was recorded for this structure; ``odd``: some leaves may be no numbers."""
+        places = enumerate(leaves if odd else [])
+        static = [(place, _static(leaf)) for place, leaf in places if not _is_number(leaf)]
+        key = (structure(arguments), *static)
         recorded = self._recorded.get(key)
         if recorded is None:
             recorded = _record(self._f, leaves, rebuild).compiled(self._backend)
@@ -207,10 +209,9 @@ def _number(leaf: object) -> float:
 
 def _static(leaf: object) -> Hashable:
     try:
-        hash(leaf)
+        return exactly(leaf)
     except TypeError:
         raise TypeError(
             f"jit takes numbers, arrays and containers of them, got {type(leaf).__name__}, which "
             "can be changed: did you mean a list or a tuple?"
         ) from None
-    return type(leaf), leaf

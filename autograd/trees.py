@@ -15,7 +15,10 @@ from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import Field, fields, is_dataclass
 from itertools import islice, product
+from numbers import Number
 from typing import Any, TypeAlias
+
+from autograd.validation import kind
 
 Tree: TypeAlias = Any
 """A number or a container of trees: nobody can say all the types that these may have."""
@@ -62,13 +65,39 @@ def changed(tree: Tree, change: Callable[[Any], Any]) -> Any:
 
 
 def structure(tree: Tree) -> Hashable:
-    """All of a tree but its leaves, to compare: types, keys, shapes of arrays."""
+    """All of a tree but its leaves, to compare: types, keys, shapes of arrays.
+
+    Raises TypeError where a static field holds what can be changed.
+    """
     if is_array(tree):
         return ("array", tree.shape)
     inside = _children(tree)
     if inside is None:
         return "*"
     return (type(tree), _what_stays(tree), tuple([structure(branch) for branch in inside]))
+
+
+def exactly(given: object) -> Hashable:
+    """What is no number of a tree, to compare: 1, 1.0 and True differ here, and nan is nan.
+
+    Raises TypeError for what has no hash, because it can be changed.
+
+    >>> exactly((1, 0.0)) == exactly((True, 0.0)), exactly(0.0) == exactly(-0.0)
+    (False, False)
+    """
+    if isinstance(given, tuple):
+        return type(given), tuple([exactly(each) for each in given])
+    if isinstance(given, frozenset):
+        return type(given), frozenset([exactly(each) for each in given])
+    if isinstance(given, slice):
+        return slice, exactly((given.start, given.stop, given.step))
+    hash(given)
+    if isinstance(given, Number) and not isinstance(given, int):
+        return type(given), repr(given)  # which tells -0.0 from 0.0
+    if isinstance(given, type) or not is_dataclass(given):
+        return type(given), given
+    inside = [exactly(getattr(given, field.name)) for field in fields(given) if field.compare]
+    return type(given), given, tuple(inside)
 
 
 def described(tree: Tree) -> str:
@@ -164,11 +193,23 @@ def _stays(tree: Tree, field: Field[Any]) -> bool:
 
 def _what_stays(tree: Tree) -> Hashable:
     if isinstance(tree, dict):
-        return tuple(tree)
+        keys = tuple(tree)
+        return keys if {*map(type, keys)} <= {str} else exactly(keys)
     if is_dataclass(tree):
-        held = [(f.name, getattr(tree, f.name)) for f in fields(tree) if _stays(tree, f)]
-        return tuple(held)
+        return tuple([_static(tree, field) for field in fields(tree) if _stays(tree, field)])
     return ()
+
+
+def _static(tree: Tree, field: Field[Any]) -> Hashable:
+    held = getattr(tree, field.name)
+    try:
+        return field.name, exactly(held)
+    except TypeError:
+        raise TypeError(
+            f"a static field holds what stays as it is, but {type(tree).__name__}.{field.name} is "
+            f"{kind(held)}, which can be changed: did you mean a tuple, or a field with numbers, "
+            "which is not static?"
+        ) from None
 
 
 # -- the walks ----------------------------------------------------------------------------------

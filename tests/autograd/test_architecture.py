@@ -23,9 +23,8 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("autograd/**/*.py"), *ROOT.glob("nn/**/*.py")])
 
 FLOORS = [
-    {"primitive", "scalar_math", "collector", "validation", "files", "optional", "messages"}
-    | {"trees"},
-    {"rules", "modes"},
+    {"primitive", "scalar_math", "collector", "validation", "files", "optional", "messages"},
+    {"rules", "modes", "trees"},
     {"value"},
     {"functions"},
     {"backward"},

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import autograd
@@ -119,6 +121,132 @@ def test_special_numbers(x: float) -> None:
     np.testing.assert_array_equal(jitted(x), expected)
     signs = [(math.copysign(1.0, y), y) for y in expected if y == y]
     assert [(math.copysign(1.0, y), y) for y in jitted(x) if y == y] == signs
+
+
+# -- random arguments: one function, called in any order -------------------------------------------
+
+
+class Mood(Enum):
+    CALM = 1
+
+
+@dataclass(frozen=True)
+class Tagged:
+    x: Any
+    tag: Any = field(default=None, metadata={"static": True})
+
+
+class Pair(NamedTuple):
+    x: Any
+    y: Any
+
+
+EQUALS = [0, 0.0, -0.0, False, 1, 1.0, True, math.nan]
+"""Most are equal to another one of them, and not the same."""
+
+static = st.recursive(
+    st.sampled_from([*EQUALS, None, "a", Mood.CALM]),
+    lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner, max_size=2)),
+    max_leaves=3,
+)
+no_numbers = st.sampled_from([True, False, None, "a", "b", b"a", Mood.CALM, math.exp])
+leaves = st.one_of(st.sampled_from([1, 2, 2.5, -0.5, np.float64(0.5)]), no_numbers)
+arguments = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.lists(inner, max_size=2).map(tuple),
+        st.lists(st.sampled_from([1, 2.5, True, None]), min_size=1, max_size=2).map(
+            lambda numbers: np.array(numbers, dtype=object)
+        ),
+        st.builds(Pair, inner, inner),
+        st.builds(Tagged, inner, static),
+        st.dictionaries(static, inner, max_size=2),
+    ),
+    max_leaves=4,
+)
+
+
+def told(tree: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """All that a function can see of its arguments: numbers, and the words that lead there."""
+    here = f"{place}/{type(tree).__name__}"
+    if isinstance(tree, Value | float | int) and not isinstance(tree, bool):
+        yield place, tree
+    elif isinstance(tree, np.ndarray):
+        yield from told(tree.tolist(), f"{here}{tree.shape}")
+    elif isinstance(tree, dict):
+        for n, (key, branch) in enumerate(tree.items()):
+            yield from told(branch, f"{here}/{n}{key!r}")
+    elif isinstance(tree, list | tuple):
+        for n, branch in enumerate(tree):
+            yield from told(branch, f"{here}/{n}")
+    elif isinstance(tree, Tagged):
+        yield from told(tree.x, f"{here}/{tree.tag!r}")
+    else:
+        place = f"{here}{tree!r}"
+    yield place, 1.0
+
+
+def fingerprint(*args: Any, **kwargs: Any) -> Any:
+    return [crc32(place.encode()) % 1000 * x for place, x in told([args, kwargs])]
+
+
+def with_equals(tree: Any, equals: list[Any]) -> Any:
+    """The tree with other keys and tags, which are equal to its own."""
+    other = {1: equals[0], 0: equals[1]}
+    if isinstance(tree, dict):
+        return {other.get(key, key): with_equals(x, equals) for key, x in tree.items()}
+    if isinstance(tree, Tagged):
+        return Tagged(with_equals(tree.x, equals), other.get(tree.tag, tree.tag))
+    return [with_equals(x, equals) for x in tree] if type(tree) is list else tree
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> list[tuple[Any, dict[str, Any]]]:
+    """Calls of one function with arguments that are easily taken for one another."""
+    pool = draw(st.lists(st.one_of(leaves, arguments), min_size=1, max_size=3))
+    named = draw(st.sampled_from([0, 0, 1, len(pool)]))
+    equals = st.tuples(st.sampled_from([1, 1.0, True]), st.sampled_from([0, 0.0, -0.0, False]))
+    drawn = []
+    for order in draw(st.lists(st.permutations(pool), min_size=2, max_size=4)):
+        args = with_equals(order, [*draw(equals)])
+        drawn.append((args[named:], dict(zip("abc", args[:named]))))
+    return drawn
+
+
+@given(calls())
+@example([((True, 3.0), {}), ((3.0, True), {})])
+@example([((Tagged(2.0, tag),), {}) for tag in (1, True, 1.0, 0.0, -0.0, (1,), (True,))])
+@example([(({key: 2.0},), {}) for key in (1, True, 1.0, 0.0, -0.0, (1,), (True,))])
+def test_a_jitted_function_is_the_function_in_any_order_of_calls(
+    calls: list[tuple[Any, dict[str, Any]]],
+) -> None:
+    f = jit_numpy(fingerprint)
+    for args, kwargs in calls:
+        assert f(*args, **kwargs) == pytest.approx(fingerprint(*args, **kwargs), rel=1e-12)
+
+
+def test_what_is_the_same_is_recorded_once() -> None:
+    counting = Counting(lambda t: t.x * 2)
+    f = jit_numpy(counting)
+    for _ in range(3):
+        assert f(Tagged(2.0, (float("nan"), ("a", -0.0), slice(1, None)))) == 4.0
+    assert counting.calls == 1
+    assert f(Tagged(2.0, (float("nan"), ("a", 0.0), slice(1, None)))) == 4.0
+    assert counting.calls == 2
+
+
+def test_equal_records_are_not_the_same_either() -> None:
+    f = jit_numpy(lambda t, how: t.x * (10 if t.tag.x is True else 1) * (5 if 1 in how else 1))
+    assert f(Tagged(2.0, Tagged(1)), frozenset([1])) == 10.0
+    assert f(Tagged(2.0, Tagged(True)), frozenset([1])) == 100.0
+    sliced = jit_numpy(lambda x, part: x[part].sum())
+    assert [sliced(np.arange(4.0), slice(n, None)) for n in (1, 2)] == [6.0, 5.0]
+
+
+def test_a_static_field_that_can_be_changed_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Tagged\.tag is list \[1\], which can .* mean a tuple"):
+        jit(lambda t: t.x)(Tagged(2.0, [1]))
 
 
 # -- what goes in and what comes out ---------------------------------------------------------------
