@@ -142,11 +142,15 @@ def backward(root: Value, gradient: Operand, create_graph: bool) -> None:
     if mode is not None:
         refuse_branch("backward() keeps the derivative of", _TRACED, root.label)
     if create_graph or (mode is not None and mode.anomalies) or not root.requires_grad:
-        piles = adjoints(root, gradient, create_graph)
-        _all_or_nothing([*piles], lambda held: _store(piles, held))
+        store(adjoints(root, gradient, create_graph))
     else:
         order, seed = reverse_topological_order([root]), _number_of(gradient)
         _all_or_nothing(order, lambda held: _repay_in_place(order, held, seed))
+
+
+def store(piles: Mapping[Value, Any]) -> None:
+    """Put adjoints into ``grad``, all or, after an error or interrupt, none: leaves add them."""
+    _all_or_nothing([*piles], lambda held: _store(piles, held))
 
 
 def _all_or_nothing(nodes: list[Value], change: Callable[[list[Any]], None]) -> None:

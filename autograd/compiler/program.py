@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from autograd.backward import store
 from autograd.compiler.arrays import FIRST_COMPUTED, Array, ArrayProgram
 from autograd.compiler.backends import Executor, check_backend, check_shape, make_executor
 from autograd.compiler.backends import Steps as TrainingSteps
@@ -144,11 +145,15 @@ class Program:
         return self._executor.value_and_grad(self._params(params), self._rows(batch))
 
     def backward(self, batch: Any = None) -> float:
-        """Add the gradient at the parameters' data to their ``grad``; return the mean."""
+        """Add the gradient at the parameters' data to their ``grad``; return the mean.
+
+        As `Value.backward` does: what was frozen since is not paid, and after an error or an
+        interrupt every ``grad`` is as it was.
+        """
         parameters = self.parameters
         value, gradient = self.value_and_grad(self.pack(), batch)
-        for parameter, amount in zip(parameters, gradient.tolist(), strict=True):
-            parameter.grad = amount if parameter.grad is None else parameter.grad + amount
+        amounts = zip(parameters, gradient.tolist(), strict=True)
+        store({parameter: amount for parameter, amount in amounts if parameter.requires_grad})
         return value
 
     def train(self, rule: Rule, steps: TrainingSteps) -> Array:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from autograd.compiler.listing import unrolled
 from autograd.rules import TABLE
 from autograd.value import FLOATS, apply
 from tests.autograd.compiler.reference import follow
+from tests.interrupts import interrupted_at
 
 
 @pytest.fixture
@@ -62,6 +64,44 @@ def test_backward_adds_to_grad(line: tuple) -> None:
     w.grad = b.grad = 0.0
     assert program.backward(BATCH) == 0.0
     assert (w.grad, b.grad) == (0.0, 0.0)
+
+
+def test_backward_pays_what_the_eager_engine_pays_when_some_are_frozen() -> None:
+    a, b = Value(2.0), Value(3.0)
+    program, eager = compile(a * b, backend="numpy"), a * b
+    a.requires_grad, a.grad = False, None
+    for backward in (program.backward, eager.backward):
+        b.grad = 1.0
+        backward()
+        assert (a.grad, b.grad) == (None, 3.0)
+    b.requires_grad = False
+    assert program.backward() == 6.0
+    assert b.grad == 3.0
+
+
+def test_backward_is_all_or_nothing() -> None:
+    ws = [Value(float(n), label=f"w{n}") for n in range(4)]
+    program = compile(ws[0] * ws[1] * ws[2] * ws[3] + ws[0], backend="numpy")
+    grads = [600.0, None, 7.0, "x"]
+    for w, before in zip(ws, grads):
+        w.grad = before
+    with pytest.raises(TypeError):
+        program.backward()
+    assert [w.grad for w in ws] == grads
+    ws[3].grad = 1.0
+    moment = 0
+    while interrupted_at(moment, program.backward, _is_line_that_may_store):
+        assert [w.grad for w in ws] == [600.0, None, 7.0, 1.0]
+        moment += 1
+    assert moment > 3
+    assert [w.grad for w in ws] == [607.0, 0.0, 7.0, 1.0]
+
+
+def _is_line_that_may_store(frame: FrameType, kind: str) -> bool:
+    """But for the lines of the one function that gives all back, for which there is no later."""
+    code = frame.f_code
+    ours = code.co_filename.endswith(("backward.py", "program.py"))
+    return kind == "line" and ours and code.co_name not in ("_all_or_nothing", "backward", "store")
 
 
 def test_pack_and_unpack(line: tuple) -> None:
