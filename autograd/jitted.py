@@ -65,7 +65,7 @@ class Jitted(Compiled):
         self._recorded: dict[Hashable, _Recorded] = {}
         self._derivatives: dict[Hashable, Jitted] = {}
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten((args, kwargs))
         odd = not {*map(type, leaves)} <= {float}
         if inside_a_transform() or (odd and any(map(_is_traced, leaves))):
@@ -79,7 +79,7 @@ class Jitted(Compiled):
             [_number(leaf) for leaf in leaves if _is_number(leaf)] if odd else leaves
         )
 
-    def program(self, *args: Any, **kwargs: Any) -> Program:
+    def program(self, /, *args: Any, **kwargs: Any) -> Program:
         """The `Program` for arguments of this structure: its inputs are their numbers in order, its
         outputs the numbers that f returns, in order.
 
@@ -200,7 +200,7 @@ def _is_traced(leaf: object) -> bool:
 def _is_number(leaf: object) -> bool:
     """Whether an argument is a number, or means to be one; `_number` says if it is none."""
     means_one = isinstance(leaf, (float, Value, Number)) or hasattr(leaf, "__array__")
-    return means_one and not isinstance(leaf, bool)
+    return means_one and not isinstance(leaf, (bool, Enum))  # an IntEnum is a choice
 
 
 def _number(leaf: object) -> float:

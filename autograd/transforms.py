@@ -73,9 +73,9 @@ def _taken_inside(transform: Transform) -> Transform:
                 f"{transform.__name__} takes a function, got {kind(f)}"
                 + (advice if isinstance(f, Value) else "")
             )
-        chosen = tuple(argnums) if isinstance(argnums, Iterator) else argnums
+        chosen = _as_given(argnums)
         if isinstance(f, Compiled):
-            return f.transformed(transform, chosen, has_aux)
+            return f.transformed(transform, chosen, bool(has_aux))
         return transform(f, chosen, has_aux=has_aux)
 
     return either
@@ -318,6 +318,15 @@ def _variable(leaf: object) -> Value:
             alias: Value = +leaf  # what else was made of the Value pays to it, not to this
         return alias
     return Value(leaf.data if isinstance(leaf, Value) else number(leaf, "a transform takes"))
+
+
+def _as_given(argnums: Any) -> Any:
+    """One number or a tuple: of a list or an array, which may be changed before f is called."""
+    try:
+        return index(argnums)
+    except TypeError:  # an array of several has an __index__ too
+        several = isinstance(argnums, Iterable) and not isinstance(argnums, str)
+        return tuple(argnums) if several else argnums
 
 
 def _argument_numbers(argnums: object, count: int) -> list[int]:

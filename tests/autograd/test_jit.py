@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from functools import partial
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -130,6 +130,11 @@ class Mood(Enum):
     CALM = 1
 
 
+class Count(IntEnum):
+    ONE = 1
+    TWO = 2
+
+
 @dataclass(frozen=True)
 class Tagged:
     x: Any
@@ -149,7 +154,7 @@ static = st.recursive(
     lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner, max_size=2)),
     max_leaves=3,
 )
-no_numbers = st.sampled_from([True, False, None, "a", "b", b"a", Mood.CALM, math.exp])
+no_numbers = st.sampled_from([True, False, None, "a", "b", Mood.CALM, *Count, math.exp])
 leaves = st.one_of(st.sampled_from([1, 2, 2.5, -0.5, np.float64(0.5)]), no_numbers)
 arguments = st.recursive(
     leaves,
@@ -170,7 +175,7 @@ arguments = st.recursive(
 def told(tree: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """All that a function can see of its arguments: numbers, and the words that lead there."""
     here = f"{place}/{type(tree).__name__}"
-    if isinstance(tree, Value | float | int) and not isinstance(tree, bool):
+    if isinstance(tree, Value | float | int) and not isinstance(tree, bool | Enum):
         yield place, tree
     elif isinstance(tree, np.ndarray):
         yield from told(tree.tolist(), f"{here}{tree.shape}")
@@ -234,6 +239,16 @@ def test_what_is_the_same_is_recorded_once() -> None:
     assert counting.calls == 1
     assert f(Tagged(2.0, (float("nan"), ("a", 0.0), slice(1, None)))) == 4.0
     assert counting.calls == 2
+
+
+def test_a_member_of_an_enumeration_of_numbers_is_a_choice() -> None:
+    f = jit_numpy(lambda x, count: (x if count is Count.ONE else 10 * x * count, count))
+    assert [f(3.0, count) for count in Count] == [(3.0, Count.ONE), (60.0, Count.TWO)]
+    assert f(3.0, Count.ONE)[1] is Count.ONE
+
+
+def test_arguments_may_have_any_name() -> None:
+    assert jit_numpy(lambda self, x: self * x)(x=2.0, self=3.0) == 6.0
 
 
 def test_equal_records_are_not_the_same_either() -> None:
@@ -448,6 +463,23 @@ def test_transforms_of_jitted_functions_run_compiled() -> None:
     assert [third(x) for x in (1.0, 2.0)] == [60.0, 240.0]
     assert isinstance(third(Value(2.0)), Value)
     assert grad(lambda x: x * grad(jit(lambda y: y**3))(x))(2.0) == 36.0  # (3 x³)' = 9 x²
+
+
+def test_arguments_are_chosen_by_what_was_given_at_the_time() -> None:
+    def f(a: Any, b: Any) -> Any:
+        return a * a * b
+
+    for either in (f, jit_numpy(f)):
+        chosen = [0]
+        first = grad(either, chosen)
+        chosen[0] = 1
+        assert first(2.0, 3.0) == (12.0,)
+        assert grad(either, [0])(2.0, 3.0) == (12.0,)
+        assert grad(either, chosen)(2.0, 3.0) == (4.0,)
+        assert grad(either, np.array([0, 1]))(2.0, 3.0) == (12.0, 4.0)
+        assert grad(either, np.array(1))(2.0, 3.0) == 4.0
+        assert grad(either, True)(2.0, 3.0) == 4.0
+        assert grad(either, iter([1, 0]))(2.0, 3.0) == (4.0, 12.0)
 
 
 def test_transforms_of_jitted_functions_carry_what_else_is_returned() -> None:
