@@ -33,8 +33,8 @@ ADD, MUL, SUM, DOT, POW, TAKE = (
     TABLE[name] for name in ("add", "mul", "sum", "dot", "pow", "take")
 )
 
-_ZERO = constant(0.0)
-"""The bias of a ``dot`` that has none."""
+_NOTHING = constant(-0.0)
+"""The bias of a sum of products alone: added to -0, too, it changes nothing."""
 
 Rewritten: TypeAlias = dict[Value, tuple[Primitive, tuple[Value, ...]]]
 
@@ -69,7 +69,7 @@ def groups(
     What is unpaid has groups of its own.
     """
     sums = _sums(order, roots)
-    group_of[_ZERO] = CONSTANTS
+    group_of[_NOTHING] = CONSTANTS
     kinds, known, alike = [PARAMETERS, INPUTS, CONSTANTS], dict[Any, int](), dict[Any, int]()
     found = list[Found]()
     for node in order:
@@ -231,4 +231,4 @@ def _as_dot(node: Value, terms: list[Value], uses: Counter[Value], rewritten: Re
         return
     rewritten.update(dict.fromkeys(products, (MUL, ())))
     left, right = zip(*(product.parents for product in products))
-    rewritten[node] = DOT, (*left, *right, *(rest or [_ZERO]))
+    rewritten[node] = DOT, (*left, *right, *(rest or [_NOTHING]))

@@ -25,7 +25,7 @@ from autograd.compiler.arrays import (
 from autograd.compiler.checked import check_views
 from autograd.compiler.native_places import Places
 from autograd.compiler.native_regions import Body, Read, Regions, fused, read_at, read_of
-from autograd.compiler.native_tables import AFTER, PAD, ROWS, ZERO, Operand, Plan, padded
+from autograd.compiler.native_tables import AFTER, NOTHING, PAD, ROWS, ZERO, Operand, Plan, padded
 
 
 def plan(program: ArrayProgram, rows: int, longest: int = 0, *, fuse: bool = False) -> Plan:
@@ -62,7 +62,8 @@ class Planner:
         out.copy, out.stride = out.register(stride), out.width if out.width < PAD else stride
         sizes = (self.length, out.width, self.place[INPUTS], self.length, out.copy, out.stride)
         self._emit(ROWS, "transpose", *sizes)
-        out.constants = [(self.place[CONSTANTS], self.program.constants)]
+        nothing = (NOTHING, np.array([-0.0]))
+        out.constants = [nothing, (self.place[CONSTANTS], self.program.constants)]
         self._place_sums()
         start = len(LEAVES)
         for k in places.others:
@@ -140,7 +141,7 @@ class Planner:
         place, length = self.places.room(k), 1
         if self.varying[k]:
             data, length = self._as_varying(data, (windows, depth)), self.length
-        own = (ZERO, 0, 0) if shift.varies else shift[1:4]
+        own = (NOTHING, 0, 0) if shift.varies else shift[1:4]
         sizes = (windows, width, depth, length, place)
         self._emit(table, "matmul", *sizes, *weights[1:4], *data[1:4], *own)
         if shift.varies:

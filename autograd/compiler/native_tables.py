@@ -30,8 +30,9 @@ import numpy.typing as npt
 from autograd.compiler.arrays import Shape, places_of
 
 BEFORE, ROWS, AFTER, UPDATE = range(4)
-SHARE, ZERO, FIRST_REGISTER = 0, 1, 8
-"""At place SHARE is 1 / (rows of the batch), and at place ZERO is always 0."""
+SHARE, ZERO, NOTHING, FIRST_REGISTER = 0, 1, 2, 8
+"""At place SHARE is 1 / (rows of the batch), at place ZERO always 0, and at NOTHING -0, which
+changes nothing that it is added to."""
 
 PAD = 8
 """Uniform blocks begin PAD places apart, which is a vector of the widest machine."""

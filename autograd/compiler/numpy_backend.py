@@ -8,7 +8,7 @@ the last are done once per call, the middle once per stretch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from operator import setitem
 from typing import Any
 
@@ -175,6 +175,18 @@ def _collect(
     return collected
 
 
+def _product(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """BLAS adds to 0, and -0s to 0 are 0: of what has a bias of -0 they are added up again."""
+    total: Array = np.matmul(a[:, :, 0], b)
+    if bias is None:
+        return total
+    zeros = np.count_nonzero(bias) < bias.size and np.count_nonzero(total) < total.size
+    if zeros and (np.signbit(bias) & (bias == 0.0)).any():
+        again = reduce(np.add, (a[:, k] * b[:, k, None] for k in range(a.shape[1])))
+        total = np.where(total == 0.0, again, total)
+    return total + bias
+
+
 def _add_to(target: Array, block: Array) -> None:
     """Line by line, for the lines of windows lie on one another."""
     if len(block) > block.shape[1]:
@@ -209,6 +221,7 @@ _FUNCTIONS: Functions = {
     "power": _power,
     "view": _view,
     "collect": _collect,
+    "matmul": _product,
     "mean": lambda a: a.sum(axis=2, keepdims=True, initial=-0.0),
     "outer": partial(sums_of_products, np),
 }

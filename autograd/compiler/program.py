@@ -49,7 +49,8 @@ def compile(  # noqa: A001
     an order, then the rest in topological order.  Other leaves and plain numbers are constants,
     fixed at what they are now.  ``backend`` is "native", "numpy" or "jax"; "auto" takes native
     where it can run.  The numbers are those of the eager engine to 1e-12, special values included,
-    but that XLA, behind "jax", takes subnormal numbers for 0 and settles ties of 0 and -0 its way.
+    but that XLA, behind "jax", takes subnormal numbers for 0, and has ways of its own with the sign
+    of 0: in ties of 0 and -0, and where a sum has no other terms.
 
     **What Python decided while the graph was built is fixed**: an ``if`` on ``x.data``, the length
     of a loop, a random draw.  To decide anew for every row, write ``where(less(x, y), a, b)``.

@@ -161,7 +161,7 @@ class Recorder:
         return a if a.shape[1] == 1 else self._made(word, a.index)
 
     def product(self, a: Block, b: Block, bias: Number | None = None) -> Block:
-        """(i, k) times (w, k): (w, i)."""
+        """(i, k) times (w, k): (w, i), added up from the bias on, or from 0."""
         last = -1 if bias is None else self.index(bias)
         return self._made("matmul", a.index, b.index, last)
 

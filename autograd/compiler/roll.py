@@ -271,7 +271,7 @@ class Roller:
     def _product(self, a: Block, b: Block, region: Region) -> Block:
         biases = [parents[-1] for row in region for parents in row]
         bias = self._gather(biases, (b.shape[0], a.shape[0]))
-        is_zero = isinstance(bias, float) and bias == 0.0
+        is_zero = repr(bias) == "0.0"  # and not -0, to which a sum of -0s adds up
         result = self.recorder.product(a, b, None if is_zero else bias)
         self.tape.note(partial(self.tape.repay_product, a, b, bias), result)
         return result

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import autograd
@@ -132,6 +132,12 @@ def check(root: Value, x: Vector, w: Vector, rows: np.ndarray, backend: str) -> 
 
 def eagerly(root: Value, x: Vector, w: Vector, row: Sequence[float]) -> Eager:
     """What the graph says with other inputs: replayed, node by node."""
+    copies = replayed(root, x, w, row)
+    return Eager.of(copies[root], [copies[v] for v in w])
+
+
+def replayed(root: Value, x: Vector, w: Vector, row: Sequence[float]) -> dict[Value, Value]:
+    """Each node's copy, with other inputs."""
     copies = {v: Value(n) for v, n in zip(x, row)} | {v: Value(v.data) for v in w}
     for node in autograd.topological_order(root):
         if node not in copies:
@@ -144,7 +150,7 @@ def eagerly(root: Value, x: Vector, w: Vector, row: Sequence[float]) -> Eager:
             )
     for node, copy in copies.items():
         copy.requires_grad = node.requires_grad
-    return Eager.of(copies[root], [copies[v] for v in w])
+    return copies
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native"])
@@ -212,6 +218,42 @@ def test_tangles(backend: str, data: st.DataObject) -> None:
     root = data.draw(tangles([*x, *w]))
     rows = np.random.default_rng(3).normal(size=(data.draw(st.sampled_from([1, 2, 7])), 3))
     check(root, x, w, rows, backend)
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_zeros_keep_their_signs(backend: str, large: bool, data: st.DataObject) -> None:
+    """Small whole numbers are added and multiplied exactly: a zero's sign is no rounding."""
+    need(backend)
+    numbers = st.sampled_from([0.0, -0.0, 1.0, -1.0])
+    x, w = ([Value(data.draw(numbers)) for _ in range(count)] for count in (4, 8))
+    pool = [Value(number, requires_grad=False) for number in (0.0, -0.0)]
+
+    def some(count: int, *vectors: Vector) -> Vector:
+        values = [value for vector in vectors for value in vector]
+        return data.draw(st.lists(st.sampled_from(values), min_size=count, max_size=count))
+
+    for _ in range(data.draw(st.integers(1, 6))):
+        kind = data.draw(st.sampled_from(["dot", "layer", "sum", "long"]))
+        if kind == "dot":
+            pool.append(autograd.dot(some(4, w), some(4, w, x, pool), some(1, w, x, pool)[0]))
+        elif kind == "layer":
+            pool += autograd.affine([w[:4], w[4:]], some(4, x, pool), some(2, w, x, pool))
+        elif kind == "sum":
+            pool.append(autograd.sum(some(4, w, x, pool)))
+        else:
+            products = [a * b for a, b in zip(some(4, w), some(4, w, x, pool))]
+            pool.append(reduce(add, [*products, *some(data.draw(st.integers(0, 1)), x, pool)]))
+    roots = [node for node in pool if node.requires_grad]
+    assume(roots)
+    rows = [[data.draw(numbers) for _ in x] for _ in range(data.draw(st.integers(1, 3)))]
+    with patch("autograd.compiler.roll.MANY", 0 if large else roll.MANY):
+        program = compile(roots, x, parameters=w, backend=backend)
+    for row, outputs in zip(rows, program(program.pack(), rows)):
+        copies = replayed(autograd.sum(roots), x, w, row)
+        assert repr(outputs.tolist()) == repr([copies[root].data for root in roots])
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native"])
