@@ -14,19 +14,20 @@ gradient, like the parameters of a model, are read again at each call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, MappingView, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import update_wrapper
+from gc import get_referents
 from numbers import Number
-from types import MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from autograd.compiler import Program
 from autograd.compiler import compile as compiled
 from autograd.modes import changed_mode, current_mode, no_branches
 from autograd.transforms import Compiled, Transform, inside_a_transform, transforming
-from autograd.trees import Rebuild, Tree, exactly, flatten, quiet_arrays, structure
+from autograd.trees import Rebuild, Tree, exactly, flatten, kept, quiet_arrays, structure
 from autograd.validation import kind, number
 from autograd.value import Placeholder, Value, as_value
 
@@ -117,12 +118,19 @@ class Jitted(Compiled):
         """What was recorded for this structure; ``odd``: some leaves may be no numbers."""
         places = enumerate(leaves if odd else [])
         static = [(place, _static(leaf)) for place, leaf in places if not _is_number(leaf)]
-        key = (structure(arguments), *static)
+        key = (structure(arguments, whole=True), *static)
         recorded = self._recorded.get(key)
         if recorded is None:
             recorded = _record(self._f, leaves, rebuild).compiled(self._backend)
             recorded = self._recorded.setdefault(key, recorded)  # a thread may have been quicker
+            for oldest in [*self._recorded][:-MOST]:
+                self._recorded.pop(oldest, None)
         return recorded
+
+
+MOST = 1000
+"""So many recordings are kept: of a function or an object that is new at each call, none is used
+again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +183,42 @@ def _record(f: Callable[..., Any], leaves: list[Any], rebuild: Rebuild) -> _Trac
     args, kwargs = rebuild(given)
     # inside no_grad() and scopes too: the program outlives them
     with changed_mode(recording=True, note=None), transforming(), quiet_arrays(), no_branches():
-        outputs, rebuild_output = flatten(f(*args, **kwargs))
+        output = f(*args, **kwargs)
+        outputs, rebuild_output = flatten(output)
     inputs = [x for x, leaf in zip(given, leaves) if _is_number(leaf)]
     for x in inputs:
         x.recorded()
-    return _Traced(inputs, [_output(y) for y in outputs], rebuild_output)
+    found = _Traced(inputs, [_output(y) for y in outputs], rebuild_output)
+    structure(output)  # nothing in it that can be changed and would be shared by all results
+    known = {*map(id, kept((args, kwargs)))}
+    for held in [*kept(output), *[y for y in outputs if isinstance(y, (str, bytes))]]:
+        if id(held) not in known and _holds_numbers(held, {*inputs}):
+            raise TypeError(
+                "a function for jit returns its numbers in lists, tuples, fields and values of "
+                f"dicts, but a key, a static field or an attribute is {kind(held)}, which may hold "
+                "numbers of this one call"
+            )
+    return found
+
+
+def _holds_numbers(held: object, inputs: set[Value]) -> bool:
+    """Whether a number that was computed can be reached from here."""
+    stack: list[Any] = [held]
+    if isinstance(held, type):
+        stack = [vars(each) for each in held.__mro__]
+    seen: dict[int, object] = {}  # the objects too, or others could get their ids
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Value):
+            if one in inputs or not one.is_leaf:
+                return True
+        elif id(one) not in seen and not isinstance(one, (type, ModuleType)):
+            seen[id(one)] = one
+            if isinstance(one, FunctionType):  # without its globals
+                stack += [one.__closure__, one.__defaults__, one.__kwdefaults__, vars(one)]
+            else:
+                stack += get_referents(one)
+    return False
 
 
 def _output(leaf: object) -> Any:
@@ -208,6 +247,11 @@ def _number(leaf: object) -> float:
 
 
 def _static(leaf: object) -> Hashable:
+    if isinstance(leaf, (Iterator, MappingView)):
+        raise TypeError(
+            f"jit takes lists, got {kind(leaf)}, which may give other numbers next time: "
+            "did you mean list() of it?"
+        )
     try:
         return exactly(leaf)
     except TypeError:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import Field, fields, is_dataclass
+from functools import cached_property
 from itertools import islice, product
 from numbers import Number
 from typing import Any, TypeAlias
@@ -64,9 +65,10 @@ def changed(tree: Tree, change: Callable[[Any], Any]) -> Any:
     return change(tree) if inside is None else _like(tree, [changed(x, change) for x in inside])
 
 
-def structure(tree: Tree) -> Hashable:
+def structure(tree: Tree, *, whole: bool = False) -> Hashable:
     """All of a tree but its leaves, to compare: types, keys, shapes of arrays.
 
+    The ``whole`` is also what containers of a subclass hold beside: attributes, a default factory.
     Raises TypeError where a static field holds what can be changed.
     """
     if is_array(tree):
@@ -74,7 +76,27 @@ def structure(tree: Tree) -> Hashable:
     inside = _children(tree)
     if inside is None:
         return "*"
-    return (type(tree), _what_stays(tree), tuple([structure(branch) for branch in inside]))
+    kind_of = type(tree)
+    branches = tuple([structure(branch, whole=whole) for branch in inside])
+    if whole and kind_of not in _PLAIN:
+        beside = [(name, _as_known(held)) for name, held in _beside(tree).items()]
+        return kind_of, _what_stays(tree), branches, *beside
+    return kind_of, _what_stays(tree), branches
+
+
+def kept(tree: Tree) -> Iterator[object]:
+    """What stays in a tree when its leaves are others: types, keys, static fields, attributes."""
+    if is_array(tree):
+        return
+    if isinstance(tree, dict):
+        yield from tree
+    elif is_dataclass(tree) and not isinstance(tree, type):
+        yield from [getattr(tree, field.name) for field in fields(tree) if _stays(tree, field)]
+    inside = _children(tree)
+    if inside is not None:
+        yield from () if type(tree) in _PLAIN else (type(tree), *_beside(tree).values())
+        for branch in inside:
+            yield from kept(branch)
 
 
 def exactly(given: object) -> Hashable:
@@ -164,6 +186,8 @@ def _like(tree: Tree, branches: list[Any]) -> Any:
     if is_dataclass(tree):
         return _dataclass_like(tree, branches)
     new = copy(tree)  # with its default_factory, its order, what a subclass added
+    for name in _computed(tree):
+        del vars(new)[name]
     if isinstance(tree, list):
         new[:] = branches
     else:
@@ -180,6 +204,37 @@ def _dataclass_like(tree: Tree, branches: list[Any]) -> Any:
     for name, value in values.items():
         object.__setattr__(new, name, value)  # it may be frozen
     return new
+
+
+_PLAIN = (list, tuple, dict)
+
+
+def _beside(tree: Tree) -> dict[str, Any]:
+    """What a list or a dict of a subclass holds beside its branches, and keeps with others."""
+    if type(tree) in _PLAIN or not isinstance(tree, (list, dict)):
+        return {}
+    state = object.__getstate__(tree)
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    held = {"default_factory": getattr(tree, "default_factory", None)} | (slots or {})
+    items = tree if isinstance(tree, dict) else {}
+    for name, each in (attributes or {}).items():
+        if name not in _computed(tree) and items.get(name, items) is not each:  # d.x for d["x"]
+            held[name] = each
+    return held
+
+
+def _computed(tree: Tree) -> list[str]:
+    """The cached properties of a container: with other branches they are to be computed anew."""
+    held = getattr(tree, "__dict__", ())
+    return [name for name in held if isinstance(getattr(type(tree), name, None), cached_property)]
+
+
+def _as_known(held: object) -> Hashable:
+    """What is held beside, to compare: by its looks where it can be changed."""
+    try:
+        return exactly(held)
+    except TypeError:
+        return repr(held)
 
 
 def _branching(tree: Tree) -> list[Field[Any]]:
@@ -266,9 +321,12 @@ class _Word(str):
 
 def _numbers(array: Any) -> list[Any]:
     """What is in an array, in order."""
-    if isinstance(array, sys.modules["numpy"].ma.MaskedArray):
+    numpy = sys.modules["numpy"]
+    if isinstance(array, numpy.ma.MaskedArray):
         raise TypeError("a masked array has no number where it is masked: pass .filled(x) of it")
-    numbers: list[Any] = sys.modules["numpy"].asarray(array).ravel().tolist()
+    if isinstance(array, numpy.matrix):
+        raise TypeError("np.matrix has a product of its own: pass np.asarray(x), and write @")
+    numbers: list[Any] = numpy.asarray(array).ravel().tolist()
     return numbers
 
 

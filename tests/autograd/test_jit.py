@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from enum import Enum, IntEnum
 from functools import partial
 from typing import Any, NamedTuple
@@ -141,6 +141,10 @@ class Tagged:
     tag: Any = field(default=None, metadata={"static": True})
 
 
+class Stack(list[Any]):
+    pass
+
+
 class Pair(NamedTuple):
     x: Any
     y: Any
@@ -166,6 +170,7 @@ arguments = st.recursive(
         ),
         st.builds(Pair, inner, inner),
         st.builds(Tagged, inner, static),
+        st.builds(lambda x, tag: with_attributes(Stack([x]), tag=tag), inner, static),
         st.dictionaries(static, inner, max_size=2),
     ),
     max_leaves=4,
@@ -183,6 +188,7 @@ def told(tree: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         for n, (key, branch) in enumerate(tree.items()):
             yield from told(branch, f"{here}/{n}{key!r}")
     elif isinstance(tree, list | tuple):
+        here += repr(getattr(tree, "tag", ""))
         for n, branch in enumerate(tree):
             yield from told(branch, f"{here}/{n}")
     elif isinstance(tree, Tagged):
@@ -355,12 +361,100 @@ def test_masks_are_part_of_the_structure() -> None:
     assert jit(lambda x: (x, np.array([True])))(1.0)[1].dtype == bool
 
 
-@pytest.mark.parametrize(
-    "hide", [lambda x: {2 * x}, lambda x: (y for y in [x]), lambda x: lambda: x]
-)
+class Text(str):
+    pass
+
+
+def with_attributes(held: Any, **attributes: Any) -> Any:
+    for name, attribute in attributes.items():
+        setattr(held, name, attribute)
+    return held
+
+
+@pytest.mark.parametrize("hide", [
+    lambda x: {2 * x},
+    lambda x: (y for y in [x]),
+    lambda x: lambda: x,
+    lambda x: {x * 3: x},
+    lambda x: Tagged(x, x * 3),
+    lambda x: Tagged(x, x),
+    lambda x: [{"a": Tagged(x, (1, ("b", x * 3)))}],
+    lambda x: Tagged(x, lambda: x * 3),
+    lambda x: Tagged(x, lambda y=x * 3: y),
+    lambda x: Tagged(x, lambda *, y=x * 3: y),
+    lambda x: Tagged(x, (y for y in [x * 3])),
+    lambda x: Tagged(x, partial(math.hypot, x * 3)),
+    lambda x: Tagged(x, (x * 3).backward),
+    lambda x: Tagged(x, with_attributes(Counting(abs), calls=[x * 3])),
+    lambda x: defaultdict(lambda: x * 3, a=x),
+    lambda x: with_attributes(Stack([x]), total=x * 3),
+    lambda x: with_attributes(Text("a"), total=x * 3),
+    lambda x: type("Local", (Stack,), {"total": x * 3})([x]),
+    lambda x: type("Local", (Stack,), {"total": property(lambda self: x * 3)})([x]),
+    lambda x: make_dataclass("Local", [("y", Any), ("z", Any, x * 3)])(x),
+])  # fmt: skip
 def test_what_may_hide_numbers_is_not_returned(hide: Callable[[Any], Any]) -> None:
     with pytest.raises(TypeError, match=r"may hold numbers of this one call"):
         jit(lambda x: [x, hide(x)])(1.0)
+
+
+def test_what_holds_no_numbers_of_the_call_is_returned() -> None:
+    w, outside = Value(3.0, label="w"), with_attributes(Counting(abs), calls=Value(2.0) * 3)
+
+    def f(x: Any, t: Any) -> Any:
+        return {w: w * x}, Tagged(x, ("a", 1, math.exp, lambda: w)), Tagged(t.x * x, t.tag)
+
+    jitted = jit_numpy(f)
+    for x in (1.0, 2.0):
+        by_parameter, made, passed = jitted(x, Tagged(5.0, outside))
+        assert by_parameter == {w: 3.0 * x}
+        assert (made.x, made.tag[:3], made.tag[3]()) == (x, ("a", 1, math.exp), w)
+        assert passed == Tagged(5.0 * x, outside)
+    with pytest.raises(TypeError, match=r"Tagged\.tag is list \[\], which can be changed"):
+        jit_numpy(lambda x: Tagged(x, []))(1.0)
+
+
+def test_what_may_give_other_numbers_next_time_is_no_argument() -> None:
+    for numbers in (iter([1.0]), (x for x in [1.0]), {"a": 1.0}.values()):
+        with pytest.raises(TypeError, match=r"other numbers next time: did you mean list\(\)"):
+            jit_numpy(lambda xs: sum(xs))(numbers)
+
+
+def test_attributes_of_containers_are_part_of_the_structure() -> None:
+    f = jit_numpy(lambda v: v[0] * v.scale)
+    made = [with_attributes(Stack([3.0]), scale=scale) for scale in (2.0, 5.0, [1.0][0])]
+    assert [f(v) for v in made] == [6.0, 15.0, 3.0]
+    g = jit_numpy(lambda v: v[0] * len(v.scale))
+    assert [g(with_attributes(Stack([3.0]), scale=[1] * n)) for n in (1, 2)] == [3.0, 6.0]
+    total = jit_numpy(lambda d: d["a"] + d["b"])
+    assert total(defaultdict(float, a=1.0)) == 1.0
+    assert total(defaultdict(lambda: 5.0, a=1.0)) == 6.0
+
+
+class Named(dict[str, Any]):
+    """d.x for d["x"]."""
+
+    def __setitem__(self, name: str, held: Any) -> None:
+        super().__setitem__(name, held)
+        super().__setattr__(name, held)
+
+
+def test_an_attribute_that_is_an_item_too_is_a_number() -> None:
+    counting = Counting(lambda d: Named(d) | {"y": d.x * 3})
+    f, d = jit_numpy(counting), Named()
+    for x in (1.0, 2.0):
+        d["x"] = x
+        assert f(d) == {"x": x, "y": 3.0 * x}
+    assert counting.calls == 1
+
+
+def test_few_recordings_are_kept_of_what_is_new_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograd.jitted.MOST", 3)
+    counting = Counting(lambda x, name: x * len(name))
+    f = jit_numpy(counting)
+    for name in ("a", "bb", "ccc", "ccc", "dddd", "a"):
+        assert f(2.0, name) == 2.0 * len(name)
+    assert counting.calls == 5
 
 
 def test_results_are_new_each_time() -> None:

@@ -136,6 +136,24 @@ def test_what_a_dataclass_computed_from_its_fields_is_computed_anew() -> None:
         grad(lambda v: v.kept)(v)
 
 
+class Vector(list[Any]):
+    @cached_property
+    def square(self) -> Any:
+        return sum(x * x for x in self)
+
+
+def test_what_a_container_has_cached_is_computed_anew() -> None:
+    v = Vector([3.0, 4.0])
+    v.name = "v"  # type: ignore[attr-defined]
+    assert v.square == 25.0
+    jitted = jit(lambda v: v.square)
+    for f in (lambda v: v.square, jitted):
+        slopes = grad(f)(v)
+        assert (slopes, slopes.name, slopes.square) == ([6.0, 8.0], "v", 100.0)
+    assert [jitted(v), jitted(Vector([1.0, 1.0]))] == [25.0, 2.0]
+    assert v.square == 25.0
+
+
 def test_numbers_in_arrays_of_no_axes() -> None:
     x, v = np.array(2.0), np.array([1.0, 3.0])
     for curved in (hessian, lambda f: hessian(jit(f)), lambda f: jit(hessian(f))):
@@ -151,6 +169,10 @@ def test_nothing_but_numbers_in_containers() -> None:
         grad(half_squares)({"a": 1.0, "b": "up"})
     with pytest.raises(TypeError, match="got None"):
         grad(half_squares)([1.0, None])
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.asmatrix([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(TypeError, match=r"np\.matrix has a product of its own"):
+        grad(lambda m: (m * m).sum())(matrix)
     with pytest.raises(TypeError, match="masked"):
         grad(half_squares)(np.ma.masked_array([1.0, 2.0], [True, False]))
 
