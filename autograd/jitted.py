@@ -9,7 +9,8 @@ the program's outputs go to.
 Numbers in closures and globals, what other objects hold, the length of a loop stay as they were at
 the first call of that structure; arguments that are no numbers (None, a str, a bool, a function)
 are part of the structure, so others are recorded anew.  Values from outside that require a
-gradient, like the parameters of a model, are read again at each call.
+gradient, like the parameters of a model, are read again at each call; those that are frozen are
+numbers like any other.
 """
 
 from __future__ import annotations
@@ -69,10 +70,12 @@ class Jitted(Compiled):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten((args, kwargs))
         odd = not {*map(type, leaves)} <= {float}
+        mode = current_mode()
         if inside_a_transform() or (odd and any(map(_is_traced, leaves))):
+            if mode is not None and not mode.recording:  # nor is anything kept
+                return self._f(*args, **kwargs)
             with no_branches():
                 return self._f(*args, **kwargs)
-        mode = current_mode()
         if mode is not None and mode.anomalies:  # a program has no lines to name
             return _record(self._f, leaves, rebuild).result()
         recorded = self._recording((args, kwargs), leaves, rebuild, odd)
@@ -239,7 +242,7 @@ def _is_traced(leaf: object) -> bool:
 def _is_number(leaf: object) -> bool:
     """Whether an argument is a number, or means to be one; `_number` says if it is none."""
     means_one = isinstance(leaf, (float, Value, Number)) or hasattr(leaf, "__array__")
-    return means_one and not isinstance(leaf, (bool, Enum))  # an IntEnum is a choice
+    return means_one and not isinstance(leaf, (bool, str, bytes, Enum))  # np.str_, an IntEnum
 
 
 def _number(leaf: object) -> float:

@@ -471,6 +471,9 @@ class Value(Methods):
         return bundle
 
 
+_REQUIRES_GRAD: Any = vars(Value)["requires_grad"]
+
+
 class Placeholder(Value):
     """A number that is another one each time: an input of a program while it is recorded.
 
@@ -494,6 +497,13 @@ class Placeholder(Value):
             label=self.label,
         )
         raise TypeError(f"a Value is no whole number, got {self!r}")
+
+    def _freeze(self, needed: bool) -> None:
+        if not needed:
+            refuse_branch("requires_grad = False fixes", "leave it as it is", self.label)
+        _REQUIRES_GRAD.__set__(self, bool(needed))
+
+    requires_grad = property(lambda self: _REQUIRES_GRAD.__get__(self), _freeze)
 
     def recorded(self) -> None:
         """Be a Value like any other, whose hash takes no time: the function is done."""

@@ -334,7 +334,8 @@ def test_arguments_that_are_no_numbers_are_part_of_the_structure() -> None:
 def test_arguments_are_numbers(argument: Any, match: str) -> None:
     f = jit(lambda x: x)
     if isinstance(argument, np.ndarray) and argument.dtype.kind == "U":
-        assert f(argument).tolist() == ["a"]  # texts are no numbers, and part of the structure
+        # texts are no numbers, and part of the structure
+        assert f(argument).tolist() == [f(argument[0])] == ["a"]
         return
     with pytest.raises(TypeError, match=match):
         f(argument)
@@ -532,6 +533,19 @@ def test_modes() -> None:
     with no_grad():
         assert f(2.0) == 12.0
         assert f(2) == 12.0
+    for x in (Value(2.0), Value(3.0)):
+        with no_grad():
+            y = jit(lambda x: x * x if x.data > 2 else -x)(x)
+        assert (y.data, y.requires_grad) == (9.0 if x.data == 3.0 else -2.0, False)
+
+    def half(x: Any) -> Any:
+        with no_grad():
+            fixed = jit(lambda x: x * x)(x)
+        return fixed * x
+
+    assert grad(half)(2.0) == 4.0
+    with pytest.raises(TypeError, match="no_grad"):
+        jit(half)(2.0)
     root = jit(lambda x: autograd.log(x) * 2)
     root(1.0)
     with detect_anomaly(), pytest.raises(AnomalyError, match="log"):
@@ -640,6 +654,21 @@ def test_a_number_as_an_index_or_a_count_is_refused(f: Callable[[Any, Any], Any]
         jit(f)(2.0, 2)
     with pytest.raises(TypeError, match="no whole number"):  # nobody records
         range(Placeholder(2.0))
+
+
+def test_a_number_that_is_frozen_is_refused() -> None:
+    def f(x: Any) -> Any:
+        x.requires_grad = False
+        return 2 * x
+
+    for _ in range(2):
+        with pytest.raises(
+            TypeError, match=r"test_jit\.py:\d+: requires_grad = False fixes a number"
+        ):
+            jit(f)(2.0)
+    x = Placeholder(2.0)
+    assert x.requires_grad
+    assert not f(x).requires_grad  # nobody records
 
 
 def test_a_number_may_be_a_key_of_the_library() -> None:
