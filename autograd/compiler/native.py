@@ -59,7 +59,6 @@ class NativeExecutor:
         library()
         self._program = program
         self._runners: dict[Callable[[ArrayProgram], ArrayProgram], Runner] = {}
-        self._update: tuple[ArrayProgram, NativeExecutor] | None = None
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
@@ -74,13 +73,8 @@ class NativeExecutor:
         runner = self._runner(for_gradient, steps.batch_size * len(steps.hyper))
         rows = min(steps.batch_size, len(steps.order))
         if runner.slabs(rows) > 1:
-            return train_step_by_step(self, self._stepper(update), steps)
+            return train_step_by_step(self, NativeExecutor(update), steps)
         return runner.updated(update, rows).train(steps)
-
-    def _stepper(self, update: ArrayProgram) -> NativeExecutor:
-        if self._update is None or self._update[0] is not update:
-            self._update = update, NativeExecutor(update)
-        return self._update[1]
 
     def _runner(self, part: Callable[[ArrayProgram], ArrayProgram], rows: int) -> Runner:
         """Of a part of the program, for about so many rows."""
@@ -184,12 +178,12 @@ class Runner:
         """The roots for every row, (N, O)."""
         outputs = np.zeros((len(batch), len(self._plan.roots)))
         if len(batch):
-            self._give_back(self._run(params, _plain(batch), outputs))
+            self._give_back(self._run(params, np.ascontiguousarray(batch), outputs))
         return outputs
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
-        machines = self._run(params, _plain(batch), None)
+        machines = self._run(params, np.ascontiguousarray(batch), None)
         ends = machines[0].loss.item(), machines[0].gradient.copy()
         self._give_back(machines)
         return ends
@@ -197,7 +191,7 @@ class Runner:
     def train(self, t: Steps) -> Array:
         """Steps until a loss is not finite."""
         machine, losses = self._machine(min(t.batch_size, len(t.order))), np.zeros(len(t.hyper))
-        given = [_plain(each) for each in (t.rows, t.order, t.cuts(), t.hyper)]
+        given = [np.ascontiguousarray(each) for each in (t.rows, t.order, t.cuts(), t.hyper)]
         numbers = *map(_address, given), t.hyper.shape[1], _address(losses)
         steps = partial(library().train, machine.address, *numbers)
         machine.params[:], machine.state[:] = t.params, t.state
@@ -278,12 +272,6 @@ def _aligned(size: int) -> Array:
     numbers = np.zeros(size + PAD)
     first = -(numbers.ctypes.data // numbers.itemsize) % PAD
     return numbers[first : first + size]
-
-
-def _plain(array: Any) -> Any:
-    """An array as native code reads it: in C order and aligned."""
-    flags = array.flags
-    return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
 
 
 def _processors() -> int:

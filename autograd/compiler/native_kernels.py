@@ -208,14 +208,26 @@ def _tiles(e: Emitter, count: Whole, step: int, tile: Callable[[Whole, int], Non
 
 
 def _products(
-    e: Emitter, sums: Sequence[Vector], left: Sequence[Pointer], right: Pointer
+    k: Kernel,
+    sums: Sequence[Vector],
+    count: Whole,
+    left: tuple[Sequence[Pointer], Whole],
+    right: tuple[Pointer, Whole],
+    turn: Turn | None = None,
 ) -> list[Vector]:
-    """Each number on the left times each vector on the right, added to the sums."""
-    width = len(sums) // len(left)
-    columns = [e.load(right, e.lanes * v) for v in range(width)]
-    numbers = map(e.load_all, left)
-    products = [(number, column) for number in numbers for column in columns]
-    return [e.fma(*product, so_far) for product, so_far in zip(products, sums, strict=True)]
+    """The sums, and each number on the left times each vector on the right, so many times: both are
+    where they begin, and what is from one to the next."""
+    (rows, t), (start, step), width = left, right, len(sums) // len(left[0])
+
+    def body(j: Whole, *sums: Vector) -> list[Vector]:
+        if turn:
+            turn(j)
+        columns = [k.load(start, (j, step), k.lanes * v) for v in range(width)]
+        numbers = [k.load_all(row, (j, t)) for row in rows]
+        products = [(number, column) for number in numbers for column in columns]
+        return [k.fma(*product, so_far) for product, so_far in zip(products, sums, strict=True)]
+
+    return k.loop(0, count, 1, body, *sums)
 
 
 def _matmul(k: Kernel) -> None:
@@ -229,13 +241,8 @@ def _matmul(k: Kernel) -> None:
         ]
         rows = [k.line(k["a"], (k.sum(i, r), k["s"])) for r in range(height)]
         start = k.line(k["b"], (w, k["bw"]), c)
-
-        def body(j: Whole, *sums: Vector) -> list[Vector]:
-            left = [k.at(row, (j, k["t"])) for row in rows]
-            return _products(k, sums, left, k.at(start, (j, k["bt"])))
-
         first = [number for number in bias for _ in range(width)]
-        results = k.loop(0, k["m"], 1, body, *first)
+        results = _products(k, first, k["m"], (rows, k["t"]), (start, k["bt"]))
         for q, result in enumerate(results):
             place = k.sum((w, k["n"]), i, q // width)
             k.store(result, k.line(k["dst"], (place, k["R"]), c), lanes * (q % width))
@@ -262,14 +269,7 @@ def _outer(k: Kernel, turns: Callable[[Whole], Turn] | None = None) -> None:
         def window(w: Whole, *sums: Vector) -> list[Vector]:
             rows = [k.line(k["a"], (w, k["aw"]), (k.sum(i, r), k["as"])) for r in range(height)]
             start = k.line(k["b"], (w, k["bw"]), c)
-
-            def body(r: Whole, *sums: Vector) -> list[Vector]:
-                if turn:
-                    turn(r)
-                left = [k.at(row, r) for row in rows]
-                return _products(k, sums, left, k.at(start, (r, k["br"])))
-
-            return k.loop(0, k.rows, 1, body, *sums)
+            return _products(k, sums, k.rows, (rows, 1), (start, k["br"]), turn)
 
         mask = None if width > 1 else k.first_lanes(b.sub(k["m"], c))
         sums = k.loop(0, k["w"], 1, window, *[k.vector(0.0)] * (height * width))

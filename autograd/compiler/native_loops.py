@@ -18,11 +18,10 @@ from autograd.compiler.native_tables import SHARE
 
 MACHINE = (
     "kernels", "memory", "before", "before_end", "rows", "rows_end", "after", "after_end",
-    "update", "update_end", "length", "width", "copy", "stride", "loss", "hyper",
-    "roots", "root_count",
+    "update", "update_end", "length", "width", "copy", "loss", "hyper", "roots", "root_count",
 )  # fmt: skip
 """``kernels``: their addresses.  ``length``: rows per block.  ``copy``: where rows of ``width``
-inputs lie, ``stride`` numbers apart.  ``roots``: per root its place, and 1 where it varies, else 0.
+inputs lie, one behind the other.  ``roots``: per root its place, and 1 where it varies, else 0.
 """
 
 PARTS = ("before", "rows", "after", "update")
@@ -89,17 +88,14 @@ def _load(e: Loop) -> None:
     """Copy some rows of the data, in an order if there is one, to where they lie row by row."""
     b, (machine, data, order, start, count) = e.builder, e.function.args
     memory = e.field(machine, "memory", POINTER)
-    width, copy, stride = (e.field(machine, name) for name in ("width", "copy", "stride"))
+    width, copy = (e.field(machine, name) for name in ("width", "copy"))
     ordered = e.is_not(b.ptrtoint(order, WHOLE), 0)
 
     def row(r: Whole) -> None:
-        place = e.sum(start, r)
-        # where there is no order, something else is read and not looked at
-        chosen = b.load(b.select(ordered, e.at(order, place, kind=WHOLE), machine), typ=WHOLE)
-        source = e.at(data, (b.select(ordered, chosen, place), width))
-        e.copy(e.at(memory, copy, (r, stride)), source, width)
+        chosen = b.load(e.at(order, start, r, kind=WHOLE), typ=WHOLE)
+        e.copy(e.at(memory, copy, (r, width)), e.at(data, (chosen, width)), width)
 
-    with b.if_else(b.or_(ordered, b.icmp_signed("!=", width, stride))) as (apart, together):
+    with b.if_else(ordered) as (apart, together):
         with apart:
             e.loop(0, count, 1, row)
         with together:

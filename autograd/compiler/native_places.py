@@ -76,9 +76,10 @@ class Places:
         places = np.frombuffer(self.of, np.int64)
         varies = places > 0
         places[varies] = FIRST_REGISTER + (places[varies] - 1) * out.length
-        self._spare: dict[int, list[int]] = {}
-        self.lent: list[tuple[int, int]] = []
-        """What the present operation needs alone: places, and how many numbers are there."""
+        out.copy = FIRST_REGISTER + out.registers * out.length
+        out.registers += int(program.shapes[INPUTS, 0])
+        self._own, self.lent = out.registers, 0
+        """How many registers are blocks', and how many more the present operation needs alone."""
 
     def room(self, k: int) -> int:
         """The place of a block."""
@@ -90,15 +91,9 @@ class Places:
         """Room that is needed by the present operation alone."""
         if table != ROWS:
             return self.out.uniform(count)
-        spare = self._spare.get(count)
-        self.lent.append((spare.pop() if spare else self.out.register(count), count))
-        return self.lent[-1][0]
-
-    def release(self) -> None:
-        """The present operation is planned."""
-        for place, count in self.lent:
-            self._spare.setdefault(count, []).append(place)
-        self.lent.clear()
+        first, self.lent = self._own + self.lent, self.lent + count
+        self.out.registers = max(self.out.registers, first + count)
+        return FIRST_REGISTER + first * self.out.length
 
     def _hand_out(self, blocks: Small, sizes: Small, are_done: npt.NDArray[np.bool_]) -> None:
         """Say where blocks lie: what nobody needs any more goes to the next of its size.

@@ -57,10 +57,8 @@ class Planner:
         for k in (PARAMETERS, CONSTANTS):
             places.room(k)
         out.param_count, out.width = self._count(PARAMETERS), self._count(INPUTS)
-        out.params, stride = self.place[PARAMETERS], padded(out.width)
-        # few inputs are copied at once, many are read a vector at a time
-        out.copy, out.stride = out.register(stride), out.width if out.width < PAD else stride
-        sizes = (self.length, out.width, self.place[INPUTS], self.length, out.copy, out.stride)
+        out.params = self.place[PARAMETERS]
+        sizes = (self.length, out.width, self.place[INPUTS], self.length, out.copy, out.width)
         self._emit(ROWS, "transpose", *sizes)
         nothing = (NOTHING, np.array([-0.0]))
         out.constants = [nothing, (self.place[CONSTANTS], self.program.constants)]
@@ -80,7 +78,7 @@ class Planner:
             self._region(k, table)
         else:
             getattr(self, f"_{one.word}")(k, table, *one.operands[: ARITIES[one.word]])
-        self.places.release()
+        self.places.lent = 0
 
     def _region(self, k: int, table: int) -> None:
         """Operations of a region, when the first has its turn; of the others nothing is left."""
@@ -176,7 +174,7 @@ class Planner:
         """Place, stride of windows, stride of rows of a block that lies row by row."""
         (windows, width), read = shape, read_of(self.program, b)
         if read.base == INPUTS and read.start >= 0 and (read.t == 1 or width == 1):
-            return self.out.copy + read.start, read.s, self.out.stride
+            return self.out.copy + read.start, read.s, self.out.width
         operand = self._as_varying(self._operand(b, ROWS), shape)
         stride = padded(windows * width) + PAD
         place = self.places.scratch(ROWS, stride)
@@ -231,8 +229,6 @@ class Planner:
         operand = self._read(read, shape).along(shape)
         if table == ROWS:
             return operand
-        if shape == (1, 1):
-            return operand._replace(place=operand.place + sum(operand.each), t=1, each=())
         if operand.each or operand.t not in (0, 1):
             operand = self._gathered(read, shape, table).along(shape)
         return operand
@@ -276,7 +272,7 @@ class Planner:
         if program.gradient >= 0:
             read, shape = read_of(program, program.gradient), self._shape(program.gradient)
             operand = self._line(read, shape, AFTER)
-            if operand.t != 1:
+            if operand.t != 1 and out.param_count > 1:
                 operand = self._gathered(read, shape, AFTER)
             out.gradient = operand.place
 

@@ -101,8 +101,7 @@ class Plan:
     params: int = 0
     param_count: int = 0
     copy: int = 0
-    stride: int = 0
-    """Where they lie row by row, and how far apart rows are."""
+    """Where they lie row by row, one behind the other."""
     roots: list[tuple[int, bool]] = field(default_factory=list)
     loss: int = 0
     gradient: int = 0
@@ -125,11 +124,6 @@ class Plan:
             most = min(most, LONGEST_BLOCK, MOST_MEMORY // max(1, self.registers))
             self.longest = max(PAD, most // PAD * PAD)
         self.length = min(self.longest, padded(rows))
-
-    def register(self, count: int) -> int:
-        """So many registers that nobody had before, one behind the other."""
-        self.registers += count
-        return FIRST_REGISTER + (self.registers - count) * self.length
 
     def uniform(self, count: int) -> int:
         """So many uniform places, and a vector behind them."""

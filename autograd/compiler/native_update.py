@@ -31,12 +31,8 @@ ONE = (1, 1)
 def with_update(plan: Plan, rule: ArrayProgram, *, is_whole: bool = False) -> Plan:
     """The plan, with a table that takes a step of the rule; for whole batches at once or not."""
     program = for_values(unrolled(for_values(rule), {}).program)
-    plan = replace(
-        plan,
-        tables=(*(table[:] for table in plan.tables[:UPDATE]), array("i")),
-        constants=[*plan.constants],
-        kernels={**plan.kernels},
-    )
+    tables = tuple(table[:] for table in plan.tables)
+    plan = replace(plan, tables=tables, constants=[*plan.constants], kernels={**plan.kernels})
     _Update(plan, program).add(is_whole)
     return plan
 

@@ -396,7 +396,8 @@ def test_arrays_of_any_layout() -> None:
     expected = program.value_and_grad(program.pack(), batch)[1].tolist()
     frozen = batch.copy()
     frozen.flags.writeable = False
-    for same in (frozen, np.asfortranarray(batch), np.repeat(batch, 2, axis=1)[:, ::2]):
+    askew = np.frombuffer(b"-" + batch.tobytes(), offset=1).reshape(batch.shape)
+    for same in (frozen, np.asfortranarray(batch), np.repeat(batch, 2, axis=1)[:, ::2], askew):
         assert program.value_and_grad(program.pack(), same)[1].tolist() == expected
 
 
