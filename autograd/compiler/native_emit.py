@@ -7,7 +7,7 @@ do on floats.  A *mask* is a vector of truths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -127,6 +127,13 @@ class Emitter:
     def lane(self, vector: Vector, k: int) -> Any:
         return self.builder.extract_element(vector.ir, ir.Constant(WORD, k))
 
+    def joined(self, numbers: Iterable[Any]) -> Vector:
+        """A number in each lane."""
+        vector = ir.Constant(self.type, ir.Undefined)
+        for k, number in enumerate(numbers):
+            vector = self.builder.insert_element(vector, number, ir.Constant(WORD, k))
+        return Vector(self, vector)
+
     def first_lanes(self, count: Whole) -> Any:
         """The mask of so many lanes."""
         lanes = Vector(self, ir.Constant(self.type, [*map(float, range(self.lanes))]))
@@ -182,11 +189,8 @@ class Emitter:
         function = self.module.globals.get(name) or ir.Function(
             self.module, ir.FunctionType(DOUBLE, [DOUBLE] * len(arguments)), name
         )
-        result = ir.Constant(self.type, ir.Undefined)
-        for k in range(self.lanes):
-            number = self.builder.call(function, [self.lane(each, k) for each in arguments])
-            result = self.builder.insert_element(result, number, ir.Constant(WORD, k))
-        return Vector(self, result)
+        given = ([self.lane(each, k) for each in arguments] for k in range(self.lanes))
+        return self.joined(self.builder.call(function, numbers) for numbers in given)
 
     def bits_of(self, vector: Vector) -> Any:
         return self.builder.bitcast(vector.ir, self.bits)

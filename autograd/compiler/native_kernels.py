@@ -52,7 +52,7 @@ def symbol(name: str) -> str:
 
 def emit_kernel(module: Any, name: str, lanes: int) -> None:
     """A kernel as a function of the module."""
-    if name == "take" or ("|" in name and not {*"vV"} & {*"".join(kinds_of(name))}):
+    if "|" in name and not {*"vV"} & {*"".join(kinds_of(name))}:
         lanes = 1  # single numbers
     kernel = Kernel(module, name, lanes)
     if name.startswith(WITH):
@@ -193,18 +193,23 @@ def _take(k: Kernel) -> None:
         index = k.load(k.line(k["index"], (i, k["i"])), r)
         inside = b.and_(k.compare("<=", 0.0, index), k.compare("<", index, most))
         found = b.and_(inside, k.compare("==", k.intrinsic("floor", index), index))
-        j = b.fptosi(k.lane(k.choose(found, index, 0.0), 0), WHOLE)
-        number = k.load(k.line(k["a"], (i, k["s"]), (j, k["t"]), (r, k["row"])))
-        k.store(k.choose(found, number, float("nan")), k.line(k["dst"], (i, k["R"])), r)
+        places = Vector(k, b.fptosi(k.choose(found, index, 0.0).ir, k.bits))
+        chosen = k.joined(
+            k.load_one(k["a"], (i, k["s"]), (k.lane(places, q), k["t"]), (k.sum(r, q), k["row"]))
+            for q in range(k.lanes)
+        )
+        k.store(k.choose(found, chosen, float("nan")), k.line(k["dst"], (i, k["R"])), r)
 
     k.each_vector(number)
 
 
-def _tiles(e: Emitter, count: Whole, step: int, tile: Callable[[Whole, int], None]) -> None:
-    """Along a side of a result, TILE steps at a time and then one by one."""
-    whole = e.builder.and_(count, e.whole(-TILE * step))
-    e.loop(0, whole, TILE * step, lambda i: tile(i, TILE))
-    e.loop(whole, count, step, lambda i: tile(i, 1))
+def _tiles(e: Emitter, count: Whole, step: int, tile: Callable[[int, Whole], None]) -> None:
+    """Along a side of a result, TILE steps at a time, two if they are numbers, and one by one."""
+    start = e.whole(0)
+    for size in (TILE, 2, 1) if step == 1 else (TILE, 1):
+        stop = e.builder.and_(count, e.whole(-size * step)) if size > 1 else count
+        e.loop(start, stop, size * step, partial(tile, size))
+        start = stop
 
 
 def _products(
@@ -234,7 +239,7 @@ def _matmul(k: Kernel) -> None:
     """dst[w, i] = bias[w, i] + the sum over j of a[i, j] b[w, j]; a and the bias are uniform."""
     lanes = k.lanes
 
-    def tile(w: Whole, c: Whole, width: int, i: Whole, height: int) -> None:
+    def tile(w: Whole, width: int, c: Whole, height: int, i: Whole) -> None:
         bias = [
             k.load_all(k.line(k["bias"], (w, k["cw"]), (k.sum(i, r), k["cs"])))
             for r in range(height)
@@ -249,7 +254,7 @@ def _matmul(k: Kernel) -> None:
 
     def window(w: Whole) -> None:
         rows = partial(_tiles, k, k["n"], 1)
-        _tiles(k, k["R"], lanes, lambda c, width: rows(partial(tile, w, c, width)))
+        _tiles(k, k["R"], lanes, lambda width, c: rows(partial(tile, w, width, c)))
 
     k.each("w", window)
 
@@ -263,7 +268,7 @@ def _outer(k: Kernel, turns: Callable[[Whole], Turn] | None = None) -> None:
     b, lanes = k.builder, k.lanes
     share = k.load_all(k.memory, SHARE)
 
-    def tile(i: Whole, height: int, c: Whole, width: int) -> None:
+    def tile(height: int, i: Whole, width: int, c: Whole) -> None:
         turn = turns(b.mul(i, k["d"])) if turns and height == width == TILE else None
 
         def window(w: Whole, *sums: Vector) -> list[Vector]:
@@ -278,7 +283,7 @@ def _outer(k: Kernel, turns: Callable[[Whole], Turn] | None = None) -> None:
             _accumulate(k, total * share, k.at(row, lanes * (q % width)), mask)
 
     columns = partial(_tiles, k, k["m"], lanes)
-    _tiles(k, k["n"], 1, lambda i, height: columns(partial(tile, i, height)))
+    _tiles(k, k["n"], 1, lambda height, i: columns(partial(tile, height, i)))
 
 
 def _outer_with(k: Kernel, name: str) -> None:

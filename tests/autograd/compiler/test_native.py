@@ -264,6 +264,19 @@ def test_no_table_reaches_outside_its_block() -> None:
             NativeExecutor(program).outputs(np.zeros(9), np.zeros((1, 6)))
 
 
+@pytest.mark.parametrize("rows", ROWS)
+def test_taking_by_an_index_of_every_kind(rows: int) -> None:
+    for kinds in range(4):
+        listed = Listed(15, 15)
+        a = listed.view(kinds >> 1, 11, -1, -3, (3, 4))
+        where = listed.view(kinds & 1, 12, 1, 0, (3, 1))
+        index = listed.each(
+            "add", listed.each("less", where, 2), listed.each("equal", where, where)
+        )
+        taken = listed.add("take", (a, index), (3, 1), kinds > 0)
+        check(listed.program(listed.all_of(taken)), rows)
+
+
 def test_taking_by_an_index_that_is_not_there_gives_nan() -> None:
     listed = Listed(4, 5)
     taken = listed.add(
@@ -311,6 +324,7 @@ def test_narrower_registers_give_the_same_numbers(narrow: int) -> None:
         test_products_of_every_kind(rows, 3)
         test_what_is_summed_over_the_rows(rows, 9, 5)
         test_collecting_by_strides_and_by_tables(rows)
+        test_taking_by_an_index_of_every_kind(rows)
         for word in ("add", "where", "power", "exp", "sin", "erfc"):
             test_every_word_on_numbers_of_every_kind(word, rows)
 
