@@ -226,7 +226,10 @@ def _holds_numbers(held: object, inputs: set[Value]) -> bool:
 
 def _output(leaf: object) -> Any:
     if _is_number(leaf):
-        return as_value(leaf, "jit")
+        root = as_value(leaf, "jit")
+        if not (root.is_leaf or root.requires_grad):
+            raise TypeError(f"{root!r} was frozen while jit recorded it: leave its requires_grad")
+        return root
     if leaf is None or isinstance(leaf, (bool, str, bytes, Enum)):
         return leaf
     raise TypeError(

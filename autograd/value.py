@@ -56,6 +56,8 @@ Operand: TypeAlias = SupportsFloat
 
 _NONE: tuple[()] = ()  # looked for by `is`, the quickest question to ask of every leaf
 
+FREEZING = "requires_grad = False fixes"
+
 _ABSENT = 0.0  # in the place of a partial by right where there is no right
 
 FLOATS = namespace(vars(scalar_math))
@@ -500,7 +502,7 @@ class Placeholder(Value):
 
     def _freeze(self, needed: bool) -> None:
         if not needed:
-            refuse_branch("requires_grad = False fixes", "leave it as it is", self.label)
+            refuse_branch(FREEZING, "leave it as it is", self.label)
         _REQUIRES_GRAD.__set__(self, bool(needed))
 
     requires_grad = property(lambda self: _REQUIRES_GRAD.__get__(self), _freeze)
@@ -616,11 +618,20 @@ def constant(
         node._note = None
     else:
         node._note = mode.note_here()
+        if operation is not None and not mode.branches:
+            _refuse_frozen(left if type(left) is tuple else (left, right))
         if operation is not None and mode.refuses(data):
             # only to be described: a constant keeps no operands
             node._left, node._right, node._made_by = left, right, operation
             raise AnomalyError(describe_anomaly(node))
     return node
+
+
+def _refuse_frozen(operands: Iterable[Value | None]) -> None:
+    """Of a node that was frozen by hand the number would stay, though it depends on others."""
+    for node in operands:
+        if node is not None and node._left is not None:
+            refuse_branch(FREEZING, "leave it as it is", node.label)
 
 
 def apply(row: Primitive, *operands: Operand) -> Value:

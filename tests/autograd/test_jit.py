@@ -666,6 +666,18 @@ def test_a_number_that_is_frozen_is_refused() -> None:
             TypeError, match=r"test_jit\.py:\d+: requires_grad = False fixes a number"
         ):
             jit(f)(2.0)
+
+    def frozen(y: Any) -> Any:
+        y.requires_grad = False
+        return y
+
+    with pytest.raises(TypeError, match=r"'mul', constant\) was frozen while jit recorded it"):
+        jit(lambda x: frozen(x * 2))(1.0)
+    for g in (lambda x: frozen(x * 2) * 3, grad(lambda x: frozen(x * 2) * x), grad(f)):
+        with pytest.raises(TypeError, match=r"test_jit\.py:\d+: requires_grad = False fixes"):
+            jit(g)(1.0)
+    partly = jit(lambda x: frozen(x * 2) * x)
+    assert [partly(1.0), partly(5.0)] == [2.0, 50.0]
     x = Placeholder(2.0)
     assert x.requires_grad
     assert not f(x).requires_grad  # nobody records
