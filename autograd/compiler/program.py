@@ -205,13 +205,16 @@ class Program:
         return np.array(self._numbers, dtype=np.float64)
 
     def unpack(self, params: Any) -> None:
-        """Put numbers (P,) into the parameters."""
-        array = self._params(params)
+        """Put numbers (P,) into the parameters, into all of them or, when interrupted, none."""
+        array, held = self._params(params), self.pack()
         if self._parameters is None:
             self._numbers = array.copy()
-        else:
-            for parameter, number in zip(self._parameters, array.tolist(), strict=True):
-                parameter.data = number
+            return
+        try:
+            _put(array, self._parameters)
+        except BaseException:
+            _put(held, self._parameters)
+            raise
 
     def to_jax(self) -> JaxFunction:
         """The program as a pure JAX function, for jit, devices and several hosts.
@@ -295,6 +298,11 @@ class Program:
 _FLOAT = np.dtype(np.float64)
 _NO_INPUTS = np.zeros((1, 0))
 """The batch of a program that has no inputs."""
+
+
+def _put(numbers: Array, parameters: Sequence[Value]) -> None:
+    for parameter, number in zip(parameters, numbers.tolist(), strict=True):
+        parameter.data = number
 
 
 def _counted(count: int, what: str) -> str:

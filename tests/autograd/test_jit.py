@@ -237,6 +237,32 @@ def test_a_jitted_function_is_the_function_in_any_order_of_calls(
         assert f(*args, **kwargs) == pytest.approx(fingerprint(*args, **kwargs), rel=1e-12)
 
 
+@given(
+    calls(),
+    st.sampled_from([0, -1, (2,), [2, 0], np.array([0])]),
+    st.sampled_from([grad, value_and_grad, jacobian]),
+    st.sampled_from([True, 1]),
+)
+def test_a_derivative_is_the_derivative_in_any_order_of_calls(
+    calls: list[tuple[Any, dict[str, Any]]], argnums: Any, transform: Any, has_aux: Any
+) -> None:
+    w = Value(1.0)
+
+    def f(x: Any, given: Any, point: Any, **kwargs: Any) -> Any:
+        seen = fingerprint(given, **kwargs)
+        return x * w * point["a"] ** 2 * sum(seen) + point["b"][0], [seen, w * x]
+
+    derivative, jitted = transform(f, argnums, has_aux=has_aux), jit_numpy(f)
+    inside = jit_numpy(derivative)
+    for n, (args, kwargs) in enumerate(calls):
+        w.data = 2.0 + n
+        given = 1.0 + n, args, {"a": 0.5 * n, "b": (2.0,)}
+        expected, outside = derivative(*given, **kwargs), transform(jitted, argnums, has_aux=True)
+        for found in (inside(*given, **kwargs), outside(*given, **kwargs)):
+            assert autograd.trees.structure(found) == autograd.trees.structure(expected)
+            assert _flat(found) == pytest.approx(_flat(expected), rel=1e-12)
+
+
 def test_what_is_the_same_is_recorded_once() -> None:
     counting = Counting(lambda t: t.x * 2)
     f = jit_numpy(counting)

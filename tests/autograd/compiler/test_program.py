@@ -1,5 +1,6 @@
 """The program as users meet it: what it takes, what it refuses, and what it says."""
 
+import inspect
 import math
 import operator
 import re
@@ -102,6 +103,24 @@ def _is_line_that_may_store(frame: FrameType, kind: str) -> bool:
     code = frame.f_code
     ours = code.co_filename.endswith(("backward.py", "program.py"))
     return kind == "line" and ours and code.co_name not in ("_all_or_nothing", "backward", "store")
+
+
+def test_unpack_is_all_or_nothing() -> None:
+    ws = [Value(float(n)) for n in range(4)]
+    program = compile(ws[0] * ws[1] * ws[2] * ws[3], backend="numpy")
+
+    def is_line_of_unpacking(frame: FrameType, kind: str) -> bool:
+        outer = frame.f_back and frame.f_back.f_lineno == first
+        return kind == "line" and frame.f_code.co_name == "_put" and bool(outer)
+
+    source, start = inspect.getsourcelines(Program.unpack)
+    first = start + next(n for n, line in enumerate(source) if "_put(array" in line)
+    moment = 0
+    while interrupted_at(moment, lambda: program.unpack([9.0] * 4), is_line_of_unpacking):
+        assert [w.data for w in ws] == [0.0, 1.0, 2.0, 3.0]
+        moment += 1
+    assert moment > 4
+    assert [w.data for w in ws] == [9.0] * 4
 
 
 def test_pack_and_unpack(line: tuple) -> None:
