@@ -53,11 +53,8 @@ class Block:
     __radd__ = __add__
 
     def __mul__(self, other: Number) -> Number:
-        if isinstance(other, float):
-            if other == 1.0:
-                return self
-            if other == -1.0:
-                return -self
+        if not isinstance(other, Block) and other == 1.0:
+            return self
         return self.recorder.emit("mul", self, other)
 
     __rmul__ = __mul__
@@ -68,8 +65,6 @@ class Block:
         return self.recorder.emit("sub", self, other)
 
     def __rsub__(self, other: float) -> Number:
-        if _is_negative_zero(other):
-            return -self
         return self.recorder.emit("sub", other, self)
 
     def __neg__(self) -> Number:

@@ -51,7 +51,7 @@ from autograd.compiler.blocks import (
 from autograd.rules import BASIS, namespace
 
 _VIEW, _COLLECT = CODE["view"], CODE["collect"]
-_ADD, _SUB, _NEG = CODE["add"], CODE["sub"], CODE["neg"]
+_NEG = CODE["neg"]
 
 
 class Recorder:
@@ -85,27 +85,10 @@ class Recorder:
         if Column in types:
             return self._in_columns(word, operands)
         code, blocks = CODE[word], [self.index(x) for x in operands]
-        if code == _NEG == self.codes[blocks[0]]:
-            return Block(self, self.operands[4 * blocks[0]])
-        if code in _OPPOSITE:
-            code = self._without_negatives(code, blocks)
-        if code in _SYMMETRIC:
-            blocks.sort()
         n, m = map(max, ONE, *map(self.shape_of, blocks))
         kind = reduce(or_, [self.kinds[k] for k in blocks])
         a, b, c, *_ = (*blocks, 0, 0)
         return self._once((code, a, b, c, 0), (n, m), kind)
-
-    def _without_negatives(self, code: int, blocks: list[int]) -> int:
-        """To add the negative of something is to subtract that, and the other way round."""
-        a, b = blocks
-        if self.codes[b] == _NEG:
-            blocks[1] = self.operands[4 * b]
-            return _OPPOSITE[code]
-        if code == _ADD and self.codes[a] == _NEG:
-            blocks[:] = b, self.operands[4 * a]
-            return _SUB
-        return code
 
     def _once(self, key: tuple[int, ...], shape: Shape, kind: int) -> Block:
         """The block of this operation, a new one unless it was recorded before."""
@@ -347,9 +330,6 @@ class Recorder:
         """Blocks and recorder hold one another: do not leave them to the collector."""
         vars(self).clear()
 
-
-_SYMMETRIC = {CODE["add"], CODE["mul"]}
-_OPPOSITE = {_ADD: _SUB, _SUB: _ADD}
 
 _COMPUTE: dict[str, Callable[..., float]] = {
     **{name: getattr(scalar_math, name) for name in BASIS},

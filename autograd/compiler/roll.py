@@ -42,7 +42,6 @@ from autograd.compiler.groups import (
 from autograd.compiler.record import Recorder
 from autograd.compiler.repay import Tape, is_chosen, spread
 from autograd.compiler.stretches import Singles
-from autograd.primitive import Primitive
 from autograd.rules import TABLE
 from autograd.value import Value
 
@@ -105,8 +104,6 @@ class Roller:
         self._singles = Singles(self.tape, group_of, self.slots, unpaid)
         self.blocks = self._singles.blocks
         """Of each group."""
-        self._rows: dict[int, Primitive | None] = dict.fromkeys((PARAMETERS, INPUTS, CONSTANTS))
-        """Which row each block is the value of."""
 
     def record(self, found: list[Found]) -> None:
         """Record the values of all groups."""
@@ -125,12 +122,12 @@ class Roller:
         shared = self._shared(group)
         if shared:
             return self._share(number, group, *shared)
-        operands = self._operands(group)
+        operands, known = self._operands(group), len(self.recorder.codes)
         if is_chosen(group.row, operands):
             y: Number = self.recorder.take(self.recorder.block(operands[0]), operands[1])
         else:
             y = group.row.forward(self.recorder.namespace, *spread(operands))
-        stored = self._stored(group, y, operands)
+        stored = self._stored(group, y, operands, known)
         result = self._settle(number, group, group.members, stored)
         if group.row in EARLY and result.leads:
             group.row.partials(self.recorder.namespace, *operands, result)
@@ -163,23 +160,22 @@ class Roller:
         """The nodes as a block of this shape, also where they are all the same."""
         return self.recorder.reshaped(self.recorder.block(self._gather(nodes, shape)), shape)
 
-    def _stored(self, group: Group, y: Number, operands: Sequence[Number]) -> Block:
+    def _stored(self, group: Group, y: Number, operands: Sequence[Number], known: int) -> Block:
         """The value as a block of its own: rows may give back an operand, or what is known.
 
         It is of its operands' kind, as ``x ** 0`` would not be: it is owed something row by row.
 
-        The value of another row is copied: what is owed for it is not to be paid by that row too,
-        whose partials may be others (nothing is paid for the largest term of a softmax).
+        One of the ``known`` first blocks is copied: it may be the value of another row, and what is
+        owed for this one is not to be paid by that row too, whose partials may be others (nothing
+        is paid for the largest term of a softmax).
         """
-        recorder, row, shape = self.recorder, group.row, (len(group.members), 1)
-        blocks = [x.index for x in operands if isinstance(x, Block)]
-        kind = reduce(or_, [recorder.kinds[k] for k in blocks], 0)
+        recorder, shape = self.recorder, (len(group.members), 1)
+        kind = reduce(or_, [recorder.kinds[x.index] for x in operands if isinstance(x, Block)], 0)
         block = recorder.block(y)
         if kind & VARIES and not block.varying:
             block = recorder.block(recorder.per_row(block))
-        whole = block.index == recorder.place_of(block.index)[0] and block.shape == shape
-        alien = self._rows.get(block.index, None if block.index in blocks else row) is not row
-        if isinstance(y, float) or not whole or alien or recorder.kinds[block.index] != kind:
+        is_new = recorder.place_of(block.index)[0] == block.index >= known
+        if not is_new or block.shape != shape or recorder.kinds[block.index] != kind:
             return recorder.copy(recorder.reshaped(block, shape), kind)
         return block
 
@@ -189,7 +185,6 @@ class Roller:
             block = self.recorder.copy(block, self.recorder.kinds[block.index] & VARIES)
         self.slots.update(zip(members, range(len(group.members))))
         self.blocks[number] = block.index
-        self._rows[block.index] = group.row
         return block
 
     def _block(self, group: int) -> Block:

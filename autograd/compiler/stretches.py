@@ -49,8 +49,6 @@ MANY_FORMS = 4096
 LONGEST = 2**16
 """Nodes of a stretch: what lies between stretches is paid one by one."""
 
-_ADD, _SUB, _NEG = (CODE[word] for word in ("add", "sub", "neg"))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
@@ -316,16 +314,10 @@ class Payments:
 
 
 def _add(recorder: Recorder, places: Integers, left: Integers, right: Integers, kind: int) -> None:
-    """Write additions; of what is the negative of something, that is subtracted."""
+    """Write additions."""
     codes, kinds, operands = recorder.columns()
-    codes[places], kinds[places] = _ADD, kind
+    codes[places], kinds[places] = CODE["add"], kind
     operands[places, :2] = np.column_stack([left, right])
-    # as one reads a row on its own: -a + b is b - a, one operation less
-    swapped = (codes[left] == _NEG) & (codes[right] != _NEG)
-    left, right = np.where(swapped, right, left), np.where(swapped, left, right)
-    less = codes[right] == _NEG
-    codes[places[less]] = _SUB
-    operands[places[less], 0], operands[places[less], 1] = left[less], operands[right[less], 0]
 
 
 def _spread(counts: Integers) -> tuple[Integers, Integers]:

@@ -380,7 +380,7 @@ def test_listing_reads_like_the_formula() -> None:
     assert listing.splitlines() == [
         "      v0 = parameter 0                      once b",
         "      v1 = input 0                          row  a",
-        "      v2 = v0 + v1                          row",
+        "      v2 = v1 + v0                          row",
         "      v3 = 1.0                              once",
         "      v4 = v0 + v3                          once",
         "      v5 = v2 * v4                          row  e",
