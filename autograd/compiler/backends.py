@@ -98,9 +98,8 @@ def check_shape(given: Sequence[int], wanted: Sequence[int | None], name: str) -
     for one, length in zip(wanted, given):
         fits = fits and one in (None, length)
     if not fits:
-        lengths = ", ".join("N" if length is None else str(length) for length in wanted)
-        comma = "," if len(wanted) == 1 else ""
-        raise ValueError(f"{name} must have shape ({lengths}{comma}), got {tuple(given)}")
+        shape = str(tuple(wanted)).replace("None", "N")
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(given)}")
 
 
 BACKENDS = {

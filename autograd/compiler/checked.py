@@ -14,7 +14,6 @@ import numpy as np
 
 from autograd.compiler.arrays import (
     ARITIES,
-    ARITY,
     CODE,
     LEAVES,
     OVER_ROWS,
@@ -45,7 +44,6 @@ def check_program(program: ArrayProgram, parameters: int, inputs: int, roots: in
     # both ends: the least integer of all is its own absolute value
     for numbers, what in ((program.operands, "an operand"), (program.pieces, "a piece")):
         check((numbers >= -LARGEST) & (numbers <= LARGEST), f"{what} out of range")
-    _check_operands(program)
     for code in np.unique(codes[3:]).tolist():
         _check_word(program, WORDS[code], np.flatnonzero(codes == code))
     readers, blocks = readings(program)
@@ -54,15 +52,6 @@ def check_program(program: ArrayProgram, parameters: int, inputs: int, roots: in
     check(~(waits[blocks] & (program.varying | sums)[readers]), "a row that waits for all rows")
     _check_ends(program, parameters, roots)
     check(~waits[[*program.roots]], "a root that waits for all rows")
-
-
-def _check_operands(program: ArrayProgram) -> None:
-    """Operands are earlier blocks; only a bias may be missing."""
-    for column in range(3):
-        users = np.flatnonzero(ARITY[program.codes] > column)
-        blocks = program.operands[users, column]
-        least = np.where(program.codes[users] == CODE["matmul"], -(column == 2), 0)
-        check((blocks >= least) & (blocks < users), "an operand out of range")
 
 
 class Blocks(NamedTuple):
@@ -85,7 +74,10 @@ class Blocks(NamedTuple):
 
 def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     """Check the operations of one word, all at once."""
-    operands = [Blocks.of(program, each) for each in program.operands[where, : ARITIES[word]].T]
+    which = program.operands[where, : ARITIES[word]]
+    least = (0, 0, -1) if word == "matmul" else 0  # only a bias may be missing
+    check((which >= least) & (which < where[:, None]), "an operand out of range")
+    operands = [Blocks.of(program, each) for each in which.T]
     result = Blocks.of(program, where)
     check((result.n * result.m > 0) | (word == "collect"), f"{word} without numbers")
     varies = np.any([block.varies for block in operands], axis=0) & (word not in OVER_ROWS)

@@ -255,7 +255,8 @@ class Program:
 
     @classmethod
     def _of(cls, stored: Stored, backend: str) -> Program:
-        return cls(stored.program, stored.names, None, numbers=stored.numbers, backend=backend)
+        program, names, numbers = stored
+        return cls(program, names, None, numbers=numbers, backend=backend)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_pickle, (self._to_bytes(), self._choice)
@@ -273,7 +274,7 @@ class Program:
         return f"<Program of {', '.join(counts)}, on {self.backend}{note}>"
 
     def _to_bytes(self) -> bytes:
-        return to_bytes(Stored(self.arrays, self.names, self.pack()))
+        return to_bytes(self.arrays, self.names, self.pack())
 
     def _params(self, params: Any) -> Array:
         return _real_array(params, (len(self.names.parameters),), "params")

@@ -67,11 +67,7 @@ class Tape:
                 amount = recorder.reshaped(recorder.reshaped(amount, (n, m)), wanted)
         late = isinstance(amount, Block) and amount.varying and uniform
         # a mean still to be taken: not to be mixed with what is one
-        self.owe(base, (place, wanted, late), amount)
-
-    def owe(self, base: int, key: Any, amount: Number) -> None:
-        """Add to a debt of this key."""
-        pile = self.debts.setdefault(base, {})
+        pile, key = self.debts.setdefault(base, {}), (place, wanted, late)
         if key not in pile:
             pile[key] = amount
         elif not (isinstance(amount, float) and amount == 0.0):

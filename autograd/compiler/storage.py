@@ -14,7 +14,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 from tokenize import TokenError
@@ -46,24 +45,19 @@ _LISTS = ("inputs", "parameters", "roots")
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What a file holds: the program, its names, and the numbers in the parameters."""
-
-    program: ArrayProgram
-    names: Names
-    numbers: Array
+Stored: TypeAlias = tuple[ArrayProgram, Names, Array]
+"""What a file holds: the program, its names, and the numbers in the parameters."""
 
 
-def to_bytes(stored: Stored) -> bytes:
+def to_bytes(program: ArrayProgram, names: Names, numbers: Array) -> bytes:
     """The contents of the file; the same program gives the same bytes."""
-    arrays = _arrays(stored.program, stored.numbers)
+    arrays = _arrays(program, numbers)
     header = {
         "format": FORMAT,
         "sha256": _digest(arrays),
         "words": WORDS,
-        **{kind: getattr(stored.names, kind) for kind in _LISTS},
-        "places": [[*place, label] for place, label in stored.names.places.items()],
+        **{kind: getattr(names, kind) for kind in _LISTS},
+        "places": [[*place, label] for place, label in names.places.items()],
     }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     stream = io.BytesIO()
@@ -92,7 +86,7 @@ def from_bytes(data: bytes) -> Stored:
         inputs, parameters, roots = (len(header[kind]) for kind in _LISTS)
         check_program(program, parameters, inputs, roots)
         check(arrays["numbers"].shape == (parameters,), "parameters are missing")
-        return Stored(program, _names_from_json(header, program), arrays["numbers"])
+        return program, _names_from_json(header, program), arrays["numbers"]
     except _DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise ValueError(
