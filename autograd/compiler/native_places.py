@@ -19,7 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import (
+    ARITIES,
     ARITY,
+    CHUNK,
     CODE,
     ELEMENTWISE,
     INPUTS,
@@ -44,9 +46,6 @@ from autograd.compiler.native_tables import (
 )
 
 Small: TypeAlias = npt.NDArray[np.int32]
-
-PIECE = 2**16
-"""Operations that are planned at a time."""
 
 
 class Places:
@@ -147,8 +146,8 @@ class Places:
         tables, elsewhere = np.where(over, np.uint8(ROWS), self.tables), np.zeros(count, np.bool_)
         kept = self._bases[ends_of(program)].tolist()
         summed = Counter([*kept, *kept])
-        for start in range(0, count, PIECE):  # there may be millions
-            rows = start + np.flatnonzero(~self._is_view[start : start + PIECE])
+        for start in range(0, count, CHUNK):  # there may be millions
+            rows = start + np.flatnonzero(~self._is_view[start : start + CHUNK])
             readers, blocks = readings(program, rows)
             blocks = self._bases[blocks]
             summed.update(blocks[over[blocks]].tolist())
@@ -162,8 +161,8 @@ class Places:
 
     def singles(self, start: int, stop: int) -> None:
         """Plan the single operations from ``start`` to before ``stop``."""
-        for piece in range(start, stop, PIECE):
-            run = piece + np.flatnonzero(self._kernels[piece : min(stop, piece + PIECE)])
+        for piece in range(start, stop, CHUNK):
+            run = piece + np.flatnonzero(self._kernels[piece : min(stop, piece + CHUNK)])
             for table in (BEFORE, ROWS, AFTER):
                 here = run[self.tables[run] == table]
                 if len(here):
@@ -189,27 +188,22 @@ class Places:
 
     def _find_singles(self, regions: Regions) -> npt.NDArray[np.uint16]:
         """Which kernel does an operation on single numbers, plus 1; 0 for all others."""
-        program, codes = self.program, self.program.codes
-        kinds = np.where(program.varying[self._bases], np.uint8(2), np.uint8(1))
+        program, varying = self.program, self.program.varying
         here = (program.shapes == 1).all(axis=1)
-        forms = 2 * codes.astype(np.uint16) + program.varying
-        for column in range(3):
-            has = ARITY[codes] > column
-            operands = program.operands[has, column]
-            forms *= 3
-            forms[has] += kinds[operands]
-            here[has] &= ~self._is_view[operands] | (program.operands[operands, 1] >= 0)
         here[[*regions.members]] = False
-        kernels = np.zeros(54 * len(WORDS), np.uint16)
-        for form in np.flatnonzero(np.bincount(forms[here])).tolist():
-            if WORDS[form // 54] in ELEMENTWISE:
-                kernels[form] = 1 + self.out.number(_kernel_of(form))
+        forms = 2 * program.codes.astype(np.uint16) + varying
+        for column in range(3):
+            has = ARITY[program.codes] > column
+            operands = program.operands[has, column]
+            here[has] &= ~self._is_view[operands] | (program.operands[operands, 1] >= 0)
+            forms *= 2
+            forms[has] += varying[operands]
+        kernels, examples = np.zeros(16 * len(WORDS), np.uint16), np.full(16 * len(WORDS), -1)
+        examples[forms[here]] = np.flatnonzero(here)
+        for form in np.flatnonzero(examples >= 0):
+            one = program[examples[form]]
+            if one.word in ELEMENTWISE:
+                reads = varying[[*one.operands[: ARITIES[one.word]]]].tolist()
+                kinds = ["uv"[varies] if one.varying else "v" for varies in reads]
+                kernels[form] = 1 + self.out.number(single(one.word, "".join(kinds)))
         return np.where(here, kernels[forms], np.uint16(0))
-
-
-def _kernel_of(form: int) -> str:
-    """The kernel of a form: a word, whether it varies, and which of its operands do."""
-    form, *digits = form // 27, form // 9 % 3, form // 3 % 3, form % 3
-    word, varies = WORDS[form // 2], form % 2
-    kinds = ["uv"[digit - 1] if varies else "v" for digit in digits[: ARITY[form // 2]]]
-    return single(word, "".join(kinds))
