@@ -81,8 +81,7 @@ class NativeExecutor:
         runner = self._runners.get(part)
         if runner is None:
             program = part(self._program)
-            planned = plan(program, rows)
-            runner = Runner(program, planned, partial(plan, program, longest=planned.longest))
+            runner = Runner(program, plan(program, rows), partial(plan, program))
         self._runners[part] = runner = runner.ready_for(rows)
         return runner
 

@@ -184,11 +184,14 @@ class Emitter:
             vector = vector + self.shuffle(vector, vector, upper)
         return self.lane(vector, 0)
 
+    def external(self, name: str, result: Any, *kinds: Any) -> Any:
+        """A function of somebody else's, declared when it is first used."""
+        types = ir.FunctionType(result, kinds)
+        return self.module.globals.get(name) or ir.Function(self.module, types, name)
+
     def lane_by_lane(self, name: str, *arguments: Vector) -> Vector:
         """A function of the C library, called once per lane."""
-        function = self.module.globals.get(name) or ir.Function(
-            self.module, ir.FunctionType(DOUBLE, [DOUBLE] * len(arguments)), name
-        )
+        function = self.external(name, DOUBLE, *[DOUBLE] * len(arguments))
         given = ([self.lane(each, k) for each in arguments] for k in range(self.lanes))
         return self.joined(self.builder.call(function, numbers) for numbers in given)
 
@@ -242,7 +245,5 @@ class Emitter:
         return self.builder.icmp_signed("!=", a, self.whole(b))
 
     def _call(self, name: str, arguments: Sequence[Any]) -> Vector:
-        """An intrinsic, declared when it is first used."""
-        types = ir.FunctionType(self.type, [argument.type for argument in arguments])
-        function = self.module.globals.get(name) or ir.Function(self.module, types, name)
+        function = self.external(name, self.type, *[argument.type for argument in arguments])
         return Vector(self, self.builder.call(function, arguments))

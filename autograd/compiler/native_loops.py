@@ -60,8 +60,7 @@ class Loop(Emitter):
 
     def copy(self, to: Any, source: Any, count: Whole) -> None:
         """So many numbers in a line."""
-        kinds = ir.FunctionType(POINTER, [POINTER, POINTER, WHOLE])
-        memcpy = self.module.globals.get("memcpy") or ir.Function(self.module, kinds, "memcpy")
+        memcpy = self.external("memcpy", POINTER, POINTER, POINTER, WHOLE)
         self.builder.call(memcpy, [to, source, self.sum((count, 8))])
 
 

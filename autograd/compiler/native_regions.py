@@ -32,8 +32,8 @@ from autograd.compiler.arrays import (
 MOST_OPERATIONS = 4000
 """A longer program stays as it is: compiling what does not repeat takes longer than to run it."""
 
-MOST_MEMBERS, MOST_READ = 32, 12
-"""Operations of a region, and what they read: all should be in registers at once."""
+MOST_MEMBERS = 32
+"""Operations of a region: what passes between them should be in registers at once."""
 
 
 class Read(NamedTuple):
@@ -53,8 +53,6 @@ class Region:
     count: int
     """How many numbers each of them has per row."""
     members: list[int] = field(default_factory=list)
-    reads: set[Read] = field(default_factory=set)
-    """What they read that is none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +149,14 @@ class _Fusing:
     def _join(self, k: int, shape: Shape) -> None:
         """Let an operation wait with those of as many numbers."""
         count = shape[0] * shape[1]
-        reads = {read_of(self.program, j) for j in self.reads[k]}
-        for read in reads:
+        for block in self.reads[k]:
+            read = read_of(self.program, block)
             if not self._is_whole(read, shape):
                 self._flush(read.base)
-        region = self.waiting.setdefault(count, Region(count))
-        if len(region.members) == MOST_MEMBERS or len(region.reads | reads) > MOST_READ:
-            self._flush(region.members[0])
-            region = self.waiting.setdefault(count, Region(count))
-        region.reads.update(r for r in reads if self.region_of.get(r.base) is not region)
+        region = self.region_of[k] = self.waiting.setdefault(count, Region(count))
         region.members.append(k)
-        self.region_of[k] = region
+        if len(region.members) == MOST_MEMBERS:
+            self._flush(k)
 
     def _flush(self, base: int) -> None:
         """Compute the region of a block now, if it waits."""
