@@ -52,7 +52,7 @@ def large(patch, pieces, constants):
     patch.setattr(roll, "MANY", 0)
     patch.setattr(stretches, "LONGEST", pieces)
     patch.setattr(stretches, "MANY_CONSTANTS", constants)
-    patch.setattr(native_places, "PIECE", pieces)
+    patch.setattr(native_places, "CHUNK", pieces)
 
 
 def meet(before, after):
