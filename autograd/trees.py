@@ -182,6 +182,7 @@ def _like(tree: Tree, branches: list[Any]) -> Any:
     if type(tree) is list:
         return branches
     if isinstance(tree, tuple):
+        _check_left_behind(tree)
         return tuple.__new__(type(tree), branches)  # a named tuple would take them one by one
     if is_dataclass(tree):
         return _dataclass_like(tree, branches)
@@ -201,9 +202,22 @@ def _dataclass_like(tree: Tree, branches: list[Any]) -> Any:
     new = object.__new__(type(tree))
     values = {field.name: getattr(tree, field.name) for field in fields(tree)}
     values |= {field.name: branch for field, branch in zip(_branching(tree), branches)}
+    _check_left_behind(tree)
     for name, value in values.items():
         object.__setattr__(new, name, value)  # it may be frozen
     return new
+
+
+def _check_left_behind(tree: Tree) -> None:
+    """What is left behind must be missed: the attribute of the class would silently take over."""
+    names = {field.name for field in fields(tree)} if is_dataclass(tree) else ()
+    for name in getattr(tree, "__dict__", ()):
+        of_class = getattr(type(tree), name, None)
+        if name not in names and of_class is not None and not hasattr(of_class, "__get__"):
+            raise TypeError(
+                f"{type(tree).__name__}.{name} is no field here, but an attribute in the place of "
+                'the one of its class: did you mean a field(metadata={"static": True})?'
+            )
 
 
 _PLAIN = (list, tuple, dict)
@@ -211,7 +225,10 @@ _PLAIN = (list, tuple, dict)
 
 def _beside(tree: Tree) -> dict[str, Any]:
     """What a list or a dict of a subclass holds beside its branches, and keeps with others."""
-    if type(tree) in _PLAIN or not isinstance(tree, (list, dict)):
+    if type(tree) in _PLAIN:
+        return {}
+    if not isinstance(tree, (list, dict)):
+        _check_left_behind(tree)
         return {}
     state = object.__getstate__(tree)
     attributes, slots = state if isinstance(state, tuple) else (state, None)

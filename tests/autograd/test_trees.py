@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -134,6 +134,33 @@ def test_what_a_dataclass_computed_from_its_fields_is_computed_anew() -> None:
         assert (grad(f)(v).x, grad(f)(v).y) == (6.0, 8.0)
     with pytest.raises(AttributeError, match="kept"):  # rather than a derivative of 0
         grad(lambda v: v.kept)(v)
+
+
+@dataclass
+class Spring:
+    x: Any
+    stiffness: ClassVar[float] = 1.0
+
+    def energy(self) -> Any:
+        return self.stiffness * self.x**2 / 2
+
+
+class Flagged(Point):
+    doubled = False
+
+
+def test_an_attribute_in_the_place_of_the_class_s_is_not_silently_left_behind() -> None:
+    for energy in (grad(Spring.energy), jit(grad(Spring.energy))):
+        stiff = Spring(3.0)
+        assert energy(stiff).x == 3.0
+        stiff.stiffness = 4.0  # type: ignore[misc]
+        with pytest.raises(TypeError, match=r"Spring\.stiffness is no field .*static"):
+            energy(stiff)
+    flagged = Flagged(1.0, 2.0)
+    assert grad(lambda p: p.x * 2 if p.doubled else p.x)(flagged) == (1.0, 0.0)
+    flagged.doubled = True
+    with pytest.raises(TypeError, match=r"Flagged\.doubled is no field"):
+        grad(lambda p: p.x * 2 if p.doubled else p.x)(flagged)
 
 
 class Vector(list[Any]):
