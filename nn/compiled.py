@@ -229,7 +229,7 @@ def predicted(model: Model, rows: Table, backend: str) -> list[Any]:
         "output for",
         numbers,
         compiled=lambda chosen: outputs[chosen].tolist(),
-        eager=lambda i: model(plain(rows[i])),
+        eager=lambda i: model(numbers[i].tolist()),
     )
     return per_row(outputs, template)
 

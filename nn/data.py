@@ -3,12 +3,14 @@
 ``X`` holds one *row* of inputs per example and ``y`` one *target* per example: a number, or a list
 of numbers. Both may be lists, NumPy arrays, or anything with ``tolist()``.  Whatever cannot be
 learned from (holes, words, ragged rows, nan) is refused with a message that says where it is.
-NumPy arrays stay arrays, so that large ones are neither copied into lists nor looped over.
+NumPy arrays stay arrays, so that large ones are neither copied into lists nor looped over.  What is
+learned from is a copy of the caller's, and a model is handed a copy of a row.
 """
 
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
@@ -52,7 +54,9 @@ class Examples:
 
     def row(self, i: int) -> tuple[Row, Target]:
         """One example, as plain numbers."""
-        return plain(self.X[i]), plain(self.y[i])
+        # copies: a model that scales its inputs in place scales what is its own
+        row, target = plain(self.X[i]), plain(self.y[i])
+        return [*row], [*target] if isinstance(target, list) else target
 
     def rows(self, indices: Sequence[int] | None = None) -> Iterator[tuple[Row, Target]]:
         """The examples with these indices, or all."""
@@ -73,7 +77,8 @@ def examples(X: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("X", "y")) ->
             f"one target per row: {names[0]} has {len(inputs)} rows, "
             f"{names[1]} has {len(targets)} targets"
         )
-    return Examples(inputs, targets)
+    # an array of the caller's may change while it is learned from
+    return Examples(copy(inputs), copy(targets))
 
 
 def rows(X: ArrayLike, name: str = "X") -> Table:

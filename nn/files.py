@@ -42,15 +42,23 @@ def load(path: str | os.PathLike[str], *, names: Collection[str]) -> dict[str, f
     content = Path(path).read_bytes()
     try:
         tensors, metadata = safetensors.load(content), _metadata(content)
+    except KeyError as error:
+        raise ValueError(f"it holds numbers of a type that NumPy has not: {error}") from error
     except Exception as error:  # whatever a broken file brings to light in the parser
         raise ValueError(f"it is damaged or not a safetensors file ({error})") from error
     numbers: dict[str, float] = {}
     for tensor, expected in grouped(names).items():
         if tensor in tensors:
             numbers |= _unpacked(tensor, expected, tensors.pop(tensor))
+        else:  # another program may have written a state number by number
+            alone = [name for name in expected if name in tensors]
+            for name in alone:
+                numbers |= _unpacked(name, [name], tensors.pop(name))
     # tensors left over are another model's: the caller says which names do not fit
     if not tensors and metadata.get("sha256") not in (None, _checksum(numbers)):
         raise ValueError("it is damaged: its numbers are not those that were saved")
+    if strange := sorted(tensors.keys() & {*names}):
+        raise ValueError(f"it has two tensors for {strange[0]}")
     return numbers | dict.fromkeys(tensors, 0.0)
 
 

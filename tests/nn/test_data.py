@@ -156,3 +156,13 @@ def test_orders_go_on_after_those_of_earlier_epochs():
     drawn = [order_of(5, source) for _ in range(4)]
     assert [order_of(5, orders(3, 5, epochs)) for epochs in range(4)] == drawn
     assert sorted(order_of(5, orders(None, 5, 2))) == [*range(5)]
+
+
+def test_what_is_learned_from_does_not_change_with_the_callers_arrays_or_by_a_model():
+    X, y = numpy.array([[1.0, 2.0]]), numpy.array([[3.0]])
+    for learned in (examples(X, y), examples([[1.0, 2.0]], [[3.0]])):
+        for numbers in learned.row(0):
+            numbers[0] = 7.0
+        X[:], y[:] = 8.0, 9.0
+        assert learned.row(0) == ([1.0, 2.0], [3.0])
+        X[:], y[:] = [[1.0, 2.0]], 3.0

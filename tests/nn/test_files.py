@@ -206,3 +206,31 @@ def test_what_is_not_installed_is_named_with_how_to_get_it(model, tmp_path, pack
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r"\[train\]"):
         model.save(tmp_path / "model")
+
+
+def test_a_state_that_another_program_wrote_number_by_number_loads(model, path):
+    named = {name: numpy.array(number) for name, number in model.state_dict().items()}
+    path.write_bytes(safetensors.save(named))
+    other = MLP(2, [3, 1], seed=2)
+    other.load(path)
+    assert other.state_dict() == model.state_dict()
+
+
+def test_half_a_state_number_by_number_is_refused(model, path):
+    named = {name: numpy.array(number) for name, number in model.state_dict().items()}
+    del named["layers.0.neurons.1.w.1"]
+    path.write_bytes(safetensors.save(named))
+    assert "layers.0.neurons.1.w.1 missing" in refuses(path)
+
+
+def test_two_tensors_for_one_number_are_refused(path):
+    tensors = safetensors.load_file(path)
+    path.write_bytes(safetensors.save({**tensors, "layers.0.neurons.0.w.1": numpy.array(7.0)}))
+    assert "it has two tensors for layers.0.neurons.0.w.1" in refuses(path)
+
+
+def test_numbers_of_a_type_that_numpy_has_not_are_no_damage(path):
+    header = {"w": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"\0\0")
+    assert "a type that NumPy has not: 'BF16'" in refuses(path)

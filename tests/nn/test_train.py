@@ -1189,3 +1189,49 @@ def test_a_metric_that_gives_a_number_only_at_first_is_told_from_a_number(backen
     with pytest.raises(TypeError, match=r"a metric gives a number, .* gave None"):
         train(mlp(), metrics=[odd], backend=backend)
     assert len(seen) >= 5
+
+
+# -- what is learned from --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("table", [list, numpy.array])
+def test_a_model_may_change_the_row_that_it_is_given(backend, table):
+    installed(backend)
+    plain, scaling = mlp(), mlp()
+    expected = train(plain, X=[[0.5 * a, b] for a, b in X])
+
+    def model(x):
+        x[0] = x[0] * 0.5
+        return scaling(x)
+
+    optimizer = nn.SGD(scaling.parameters(), lr=0.1)
+    history = train(model, X=table(X), backend=backend, optimizer=optimizer)
+    assert history.loss == pytest.approx(expected.loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_an_array_that_a_callback_changes_is_learned_from_as_it_was_given(backend):
+    installed(backend)
+    expected = train(mlp(), metrics=[nn.accuracy], epochs=4)
+    table = numpy.array(X)
+
+    def callback(epoch):
+        table[:] = -table[::-1] * 3.0
+
+    history = train(
+        mlp(), X=table, backend=backend, metrics=[nn.accuracy], epochs=4, callbacks=[callback]
+    )
+    assert history.loss == pytest.approx(expected.loss, rel=1e-12)
+    assert history.metrics == expected.metrics
+
+
+def test_predict_hands_out_each_row_as_it_is_however_often():
+    calls = []
+
+    def model(x):
+        calls.append(x)
+        x[0] = x[0] * 0.5
+        return Value(3.0) * x[0] if len(calls) > 1 else Value(5.0) * x[0]
+
+    assert nn.predict(model, [[float(i)] for i in range(300)]) == [1.5 * i for i in range(300)]
