@@ -7,8 +7,9 @@ the program's outputs go to.
 
 **What is fixed when the function is recorded**: everything but the numbers of its arguments.
 Numbers in closures and globals, what other objects hold, the length of a loop stay as they were at
-the first call of that structure; arguments that are no numbers (None, a str, a bool, a function)
-are part of the structure, so others are recorded anew.  Values from outside that require a
+the first call of that structure; arguments that are no numbers (None, a str, a bool, a function, a
+member of an enumeration) are part of the structure, as are static fields of dataclasses and
+attributes of lists and dicts, so others are recorded anew.  Values from outside that require a
 gradient, like the parameters of a model, are read again at each call; those that are frozen are
 numbers like any other.
 """

@@ -72,7 +72,7 @@ def structure(tree: Tree, *, whole: bool = False) -> Hashable:
     Raises TypeError where a static field holds what can be changed.
     """
     if is_array(tree):
-        return ("array", tree.shape)
+        return ("array", tree.shape, _is_empty_mask(tree))
     inside = _children(tree)
     if inside is None:
         return "*"
@@ -301,6 +301,8 @@ def _collect(tree: Tree, leaves: list[Any]) -> None:
 
 def _replace(tree: Tree, leaves: Iterator[Any], shape: tuple[int, ...] | None) -> Any:
     if is_array(tree):
+        if shape is None and _is_empty_mask(tree):
+            return tree.copy()
         return _array([*islice(leaves, tree.size)], tree.shape, shape)
     inside = _children(tree)
     if inside is None:
@@ -334,6 +336,11 @@ class _Word(str):
 
 
 # -- arrays -------------------------------------------------------------------------------------
+
+
+def _is_empty_mask(array: Any) -> bool:
+    """Whether its type is all that tells a mask from numbers: it holds none of either."""
+    return not array.size and array.dtype.kind == "b"
 
 
 def _numbers(array: Any) -> list[Any]:

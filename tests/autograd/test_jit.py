@@ -145,6 +145,10 @@ class Stack(list[Any]):
     pass
 
 
+class Slotted(list[Any]):
+    __slots__ = ("scale",)
+
+
 class Pair(NamedTuple):
     x: Any
     y: Any
@@ -386,6 +390,11 @@ def test_masks_are_part_of_the_structure() -> None:
     assert total(x, np.array([True, False, True])).tolist() == [2.0, 0.0, 6.0]
     assert total(x, np.array([False, True, True])).tolist() == [0.0, 4.0, 6.0]
     assert jit(lambda x: (x, np.array([True])))(1.0)[1].dtype == bool
+    chosen = jit(lambda x, which: x[which].shape[0] + x.sum())
+    assert chosen(np.ones(0), np.ones(0, dtype=bool)) == 0.0
+    with pytest.raises(IndexError):
+        chosen(np.ones(0), np.ones(0))
+    assert jit(lambda x: x)(np.ones((2, 0), dtype=bool)).dtype == bool
 
 
 class Text(str):
@@ -449,8 +458,9 @@ def test_what_may_give_other_numbers_next_time_is_no_argument() -> None:
 
 def test_attributes_of_containers_are_part_of_the_structure() -> None:
     f = jit_numpy(lambda v: v[0] * v.scale)
-    made = [with_attributes(Stack([3.0]), scale=scale) for scale in (2.0, 5.0, [1.0][0])]
-    assert [f(v) for v in made] == [6.0, 15.0, 3.0]
+    for kind in (Stack, Slotted):
+        made = [with_attributes(kind([3.0]), scale=scale) for scale in (2.0, 5.0, True)]
+        assert [f(v) for v in made] == [6.0, 15.0, 3.0]
     g = jit_numpy(lambda v: v[0] * len(v.scale))
     assert [g(with_attributes(Stack([3.0]), scale=[1] * n)) for n in (1, 2)] == [3.0, 6.0]
     total = jit_numpy(lambda d: d["a"] + d["b"])
