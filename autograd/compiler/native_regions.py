@@ -46,21 +46,12 @@ class Read(NamedTuple):
     t: int
 
 
-@dataclass(slots=True, eq=False)
-class Region:
-    """Operations that are computed together, when one is needed by somebody else."""
-
-    count: int
-    """How many numbers each of them has per row."""
-    members: list[int] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class Regions:
     """A program in which the members of a region follow one another."""
 
     program: ArrayProgram
-    members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    members: Mapping[int, Sequence[int]] = field(default_factory=dict)
     """All of its region, by each of them."""
     inner: frozenset[int] = frozenset()
     """Members that nobody else reads: they have no place in the memory."""
@@ -128,10 +119,10 @@ class _Fusing:
         """The blocks that each operation reads."""
         for k, block in in_turn(*readings(program, np.flatnonzero(~self.views))):
             self.reads[k].append(block)
-        self.region_of: dict[int, Region] = {}
-        self.regions: list[Region] = []
-        self.waiting: dict[int, Region] = {}
-        """By how many numbers they have."""
+        self.counts = program.shapes.prod(axis=1).tolist()
+        self.waiting = defaultdict[int, list[int]](list)
+        """A region for each count of numbers, until somebody else needs one of its members."""
+        self.region_of: dict[int, list[int]] = {}
         self.order: list[int] = []
 
     def fused(self) -> Regions:
@@ -143,27 +134,24 @@ class _Fusing:
                     self._flush(int(self.bases[block]))
                 self.order.append(k)
         for region in [*self.waiting.values()]:
-            self._flush(region.members[0])
+            self._flush(region[0])
         return self._regions()
 
     def _join(self, k: int, shape: Shape) -> None:
         """Let an operation wait with those of as many numbers."""
-        count = shape[0] * shape[1]
         for block in self.reads[k]:
             read = read_of(self.program, block)
             if not self._is_whole(read, shape):
                 self._flush(read.base)
-        region = self.region_of[k] = self.waiting.setdefault(count, Region(count))
-        region.members.append(k)
-        if len(region.members) == MOST_MEMBERS:
+        region = self.region_of[k] = self.waiting[self.counts[k]]
+        region.append(k)
+        if len(region) == MOST_MEMBERS:
             self._flush(k)
 
     def _flush(self, base: int) -> None:
         """Compute the region of a block now, if it waits."""
-        region = self.region_of.get(base)
-        if region and self.waiting.get(region.count) is region:
-            self.order += self.waiting.pop(region.count).members
-            self.regions.append(region)
+        if base in self.waiting.get(self.counts[base], ()):
+            self.order += self.waiting.pop(self.counts[base])
 
     def _is_whole(self, read: Read, shape: Shape) -> bool:
         """Whether an operand is all of a block in its own order."""
@@ -178,9 +166,8 @@ class _Fusing:
         order = np.argsort(rank, kind="stable")
         place = np.append(np.argsort(order), -1)
         inner = place[[*(self.region_of.keys() - self._read_elsewhere())]]
-        members = [tuple(place[region.members].tolist()) for region in self.regions]
-        by_each = {k: together for together in members for k in together}
-        return Regions(reordered(program, order, place), by_each, frozenset(inner.tolist()))
+        members = {int(place[k]): place[region].tolist() for k, region in self.region_of.items()}
+        return Regions(reordered(program, order, place), members, frozenset(inner.tolist()))
 
     def _read_elsewhere(self) -> set[int]:
         """What is not only read within its region."""

@@ -12,12 +12,13 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from autograd.compiler.arrays import (
     CONSTANTS,
+    FIRST_COMPUTED,
     INPUTS,
-    LEAVES,
     PARAMETERS,
-    WORDS,
     ArrayProgram,
     for_values,
 )
@@ -53,10 +54,10 @@ class _Update:
 
     def add(self, is_whole: bool) -> None:
         body, program = self.body, self.program
-        for k in range(len(LEAVES), len(program)):
-            if program.varying[k] and WORDS[program.codes[k]] != "view":
+        for k in np.flatnonzero(program.codes >= FIRST_COMPUTED).tolist():
+            if program.varying[k]:
                 body.add(k)
-            elif WORDS[program.codes[k]] != "view":
+            else:
                 self._once(k)
         stored = [body.named(root, ONE) for root in program.roots]
         reads = [Operand(False, self._place(r), 0, r.base == INPUTS) for r, _ in body.reads]
