@@ -127,8 +127,7 @@ class Roller:
             y: Number = self.recorder.take(self.recorder.block(operands[0]), operands[1])
         else:
             y = group.row.forward(self.recorder.namespace, *spread(operands))
-        stored = self._stored(group, y, operands, known)
-        result = self._settle(number, group, group.members, stored)
+        result = self._settle(number, group.members, self._stored(group, y, operands, known))
         if group.row in EARLY and result.leads:
             group.row.partials(self.recorder.namespace, *operands, result)
         self.tape.note(partial(self.tape.repay_row, group.row, operands, result), result)
@@ -179,11 +178,11 @@ class Roller:
             return recorder.copy(recorder.reshaped(block, shape), kind)
         return block
 
-    def _settle(self, number: int, group: Group, members: Sequence[Value], block: Block) -> Block:
+    def _settle(self, number: int, members: Sequence[Value], block: Block) -> Block:
         """Say where the nodes of a group are; what is unpaid leads nowhere."""
         if block.leads and members[0] in self._unpaid:
             block = self.recorder.copy(block, self.recorder.kinds[block.index] & VARIES)
-        self.slots.update(zip(members, range(len(group.members))))
+        self.slots.update(zip(members, range(len(members))))
         self.blocks[number] = block.index
         return block
 
@@ -261,7 +260,7 @@ class Roller:
         ends = [*accumulate(self.recorder.count(result.index) for result in results)]
         parts = zip(results, map(range, [0, *ends], ends))
         whole = self._joined(parts, (ends[-1], 1)) if len(results) > 1 else results[0]
-        self._settle(number, group, members, whole)
+        self._settle(number, members, whole)
 
     def _product(self, a: Block, b: Block, region: Region) -> Block:
         biases = [parents[-1] for row in region for parents in row]

@@ -297,7 +297,9 @@ class Payments:
         recorder.make_room(int(so_far[0]))
         copies.write(recorder, REPAID)
         right = np.where(amounts < 0, debts[owner], amounts)[adds]
-        _add(recorder, self.values[adds], self.values[self._before[adds]], right, kind)
+        places, (codes, kinds, operands) = self.values[adds], recorder.columns()
+        codes[places], kinds[places] = CODE["add"], kind
+        operands[places, :2] = np.column_stack([self.values[self._before[adds]], right])
 
     def _resolved(self, amounts: Integers) -> Integers:
         """What each node is owed, and so what is owed after payments that are added to no other."""
@@ -311,13 +313,6 @@ class Payments:
         self.values = values[follow]
         debts: Integers = self.values[self._debts]
         return debts
-
-
-def _add(recorder: Recorder, places: Integers, left: Integers, right: Integers, kind: int) -> None:
-    """Write additions."""
-    codes, kinds, operands = recorder.columns()
-    codes[places], kinds[places] = CODE["add"], kind
-    operands[places, :2] = np.column_stack([left, right])
 
 
 def _spread(counts: Integers) -> tuple[Integers, Integers]:
