@@ -249,12 +249,13 @@ class Runner:
 
     def _machine(self, rows: int) -> Machine:
         """One that nobody uses, for blocks of up to so many rows."""
+        planned = self._plan_for(rows)
         try:
-            return self._free[min(self._plan.longest, padded(rows))].pop()
+            return self._free[planned.length].pop()
         except IndexError:
             if len(self._free) > MOST_LENGTHS:
                 self._free.clear()
-            return Machine(self._plan_for(rows))
+            return Machine(planned)
 
     def _give_back(self, machines: Iterable[Machine]) -> None:
         for machine in machines:
