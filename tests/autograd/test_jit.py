@@ -427,6 +427,8 @@ def with_attributes(held: Any, **attributes: Any) -> Any:
     lambda x: with_attributes(Text("a"), total=x * 3),
     lambda x: type("Local", (Stack,), {"total": x * 3})([x]),
     lambda x: type("Local", (Stack,), {"total": property(lambda self: x * 3)})([x]),
+    lambda x: type("Local", (type("Base", (Stack,), {"total": x * 3}),), {})([x]),
+    lambda x: Tagged(x, with_attributes(lambda: 1.0, total=x * 3)),
     lambda x: make_dataclass("Local", [("y", Any), ("z", Any, x * 3)])(x),
 ])  # fmt: skip
 def test_what_may_hide_numbers_is_not_returned(hide: Callable[[Any], Any]) -> None:

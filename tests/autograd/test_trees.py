@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from autograd import Value, check_grads, grad, hessian, jacobian, jit, jvp, value_and_grad, vjp
-from autograd.trees import described, flatten, names, structure
+from autograd.trees import described, exactly, flatten, names, structure
 
 
 class Point(NamedTuple):
@@ -172,7 +172,10 @@ class Vector(list[Any]):
 def test_what_a_container_has_cached_is_computed_anew() -> None:
     v = Vector([3.0, 4.0])
     v.name = "v"  # type: ignore[attr-defined]
+    fresh = Vector(v)
+    fresh.name = "v"  # type: ignore[attr-defined]
     assert v.square == 25.0
+    assert structure(v, whole=True) == structure(fresh, whole=True)
     jitted = jit(lambda v: v.square)
     for f in (lambda v: v.square, jitted):
         slopes = grad(f)(v)
@@ -264,6 +267,7 @@ def test_the_jacobian_of_arrays_is_an_array() -> None:
     assert jacobian(lambda v: np.outer(v, v))(np.ones(2)).shape == (2, 2, 2)
     assert jacobian(lambda v: a[:, :0] @ v)(np.zeros(0)).shape == (2, 0)
     assert jacobian(lambda v: v[:0])(np.ones(3)).shape == (0, 3)
+    assert jacobian(lambda v: np.ones(2))(np.zeros(0, dtype=bool)).shape == (2, 0)
     np.testing.assert_array_equal(hessian(lambda v: v @ a.T @ a @ v)(np.ones(3)), 2 * a.T @ a)
 
 
@@ -290,6 +294,62 @@ def test_what_is_no_number_is_part_of_the_structure() -> None:
     assert structure({"a": 1.0}) != structure({"b": 1.0})
     assert structure([1.0]) == structure([2.0])
     assert structure([1.0]) != structure((1.0,))
+
+
+class Meters(float):
+    pass
+
+
+@dataclass(eq=False)
+class Unequal:
+    x: Any
+
+
+@dataclass(frozen=True)
+class Cached:
+    x: Any
+    seen: list[Any] = field(default_factory=list, compare=False)
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    (1, True),
+    (1, 1.0),
+    (0.0, -0.0),
+    (np.float32(0.0), np.float32(-0.0)),
+    (1.0, Meters(1.0)),
+    (1.0, np.float64(1.0)),
+    (0j, -0j),
+    ((1, 2), Point(1, 2)),
+    ((1, (2,)), (1, (True,))),
+    (frozenset([1]), frozenset([True])),
+    (slice(1), slice(True)),
+    (Cached(1), Cached(True)),
+    (Unequal(1), Unequal(1)),
+    (Line, Point),
+])  # fmt: skip
+def test_what_is_equal_and_not_the_same_is_told_apart(one: Any, other: Any) -> None:
+    assert exactly(one) != exactly(other)
+    assert exactly((one,)) != exactly((other,))
+    assert exactly(one) == exactly(one)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: math.nan * -1,
+    lambda: np.float32("nan"),
+    lambda: (1.5, "ab", None, frozenset([2, "c"])),
+    lambda: Cached((1, 2)),
+    lambda: slice(1, None, 2),
+    lambda: Point(-0.0, 10**20),
+])  # fmt: skip
+def test_what_is_the_same_is_the_same_each_time(make: Callable[[], Any]) -> None:
+    assert exactly(make()) == exactly(make())
+    assert hash(exactly(make())) == hash(exactly(make()))
+
+
+@pytest.mark.parametrize("given", [[1], {1}, {}, (1, [2]), slice([], None), Cached([1])])
+def test_what_can_be_changed_is_not_known_exactly(given: Any) -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        exactly(given)
 
 
 def test_shapes_are_named_where_they_differ() -> None:
