@@ -576,6 +576,9 @@ def test_modes() -> None:
             y = jit(lambda x: x * x if x.data > 2 else -x)(x)
         assert (y.data, y.requires_grad) == (9.0 if x.data == 3.0 else -2.0, False)
 
+    with autograd.scope("a"), pytest.raises(TypeError, match="where"):
+        jit(lambda x: x if x > 0 else -x)(Value(2.0))
+
     def half(x: Any) -> Any:
         with no_grad():
             fixed = jit(lambda x: x * x)(x)
@@ -624,7 +627,7 @@ def test_arguments_are_chosen_by_what_was_given_at_the_time() -> None:
         assert grad(either, chosen)(2.0, 3.0) == (4.0,)
         assert grad(either, np.array([0, 1]))(2.0, 3.0) == (12.0, 4.0)
         assert grad(either, np.array(1))(2.0, 3.0) == 4.0
-        assert grad(either, True)(2.0, 3.0) == 4.0
+        assert grad(either, True, has_aux=[])(2.0, 3.0) == 4.0
         assert grad(either, iter([1, 0]))(2.0, 3.0) == (4.0, 12.0)
 
 
@@ -711,7 +714,8 @@ def test_a_number_that_is_frozen_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"'mul', constant\) was frozen while jit recorded it"):
         jit(lambda x: frozen(x * 2))(1.0)
-    for g in (lambda x: frozen(x * 2) * 3, grad(lambda x: frozen(x * 2) * x), grad(f)):
+    total = lambda x: autograd.sum([frozen(x * 2), 3.0])  # noqa: E731
+    for g in (lambda x: frozen(x * 2) * 3, total, grad(lambda x: frozen(x * 2) * x), grad(f)):
         with pytest.raises(TypeError, match=r"test_jit\.py:\d+: requires_grad = False fixes"):
             jit(g)(1.0)
     partly = jit(lambda x: frozen(x * 2) * x)
