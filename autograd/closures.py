@@ -8,14 +8,16 @@ and none is held by a closure that holds it.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 from autograd.backward import STORING
+from autograd.trees import is_array
 from autograd.validation import kind, named, number, plain
-from autograd.value import Value
+from autograd.value import Value, attributes_of
 
 DEBTS = (1.0, -(2.0**60), 2.0**-60)
 """Of either sign, small and large: powers of two, so a payment in proportion is exactly that."""
@@ -67,18 +69,48 @@ def _answers(
                 node.grad = grad
 
 
-def _values_at_hand(closure: Callable[[], object]) -> Iterator[Value]:
-    """The Values that a function can pay: in its cells and globals, alone, in lists and tuples."""
-    if not isinstance(closure, FunctionType):
-        return
-    seen = [closure.__globals__.get(name) for name in closure.__code__.co_names]
-    for cell in closure.__closure__ or ():
+def _values_at_hand(closure: object) -> Iterator[Value]:
+    """The Values that a function can pay: wherever its cells, globals and attributes lead.
+
+    The way ends at a Value, whose operands belong to the graph.
+    """
+    seen: dict[int, Any] = {}
+    waiting: list[Any] = [closure]
+    while waiting:
+        held = waiting.pop()
+        if id(held) in seen:
+            continue
+        seen[id(held)] = held  # kept: the next one made would be taken for it
+        if isinstance(held, Value):
+            yield held
+            waiting += attributes_of(held) or ()
+        elif isinstance(held, FunctionType):
+            waiting += _used_by(held)
+        elif is_array(held):  # the collector does not see into one
+            waiting += held.ravel().tolist() if held.dtype == object else ()
+        elif isinstance(held, type):
+            shared = [each for kind in held.__mro__ for each in vars(kind).values()]
+            waiting += [each for each in shared if isinstance(each, Value | list | tuple | dict)]
+        elif not isinstance(held, ModuleType):
+            waiting += filter(gc.is_tracked, gc.get_referents(held))
+
+
+def _used_by(function: FunctionType) -> Iterator[object]:
+    """What is in the cells and defaults of a function, and what its code names in its module, or
+    in another."""
+    yield from (function.__defaults__, function.__kwdefaults__)
+    for cell in function.__closure__ or ():
         with suppress(ValueError):  # what is not yet assigned
-            seen.append(cell.cell_contents)
-    for held in seen:
-        for one in held if isinstance(held, list | tuple) else [held]:
-            if isinstance(one, Value):
-                yield one
+            yield cell.cell_contents
+    names = _names_in(function.__code__)
+    for found in [function.__globals__.get(name) for name in names]:
+        yield from map(vars(found).get, names) if isinstance(found, ModuleType) else (found,)
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """The names of globals and attributes, also in the functions within."""
+    inner = [_names_in(const) for const in code.co_consts if isinstance(const, CodeType)]
+    return {*code.co_names}.union(*inner)
 
 
 def _same(amount: float, expected: float) -> bool:

@@ -452,7 +452,7 @@ class Value(Methods):
                 "detach() gives its number as a constant, autograd.compile a program to carry"
             )
         state = (type(self), self._data, self.grad, self.requires_grad, self._note)
-        return _restored, state, _attributes_of(self)
+        return _restored, state, attributes_of(self)
 
     def to_svg(self, **options: Any) -> str:
         """The graph below this node as an SVG text; options as for `autograd.draw`."""
@@ -830,13 +830,13 @@ def _restored(
     return node
 
 
-def _attributes_of(node: Value) -> tuple[dict[str, Any] | None, dict[str, Any]] | None:
+def attributes_of(node: Value) -> tuple[dict[str, Any] | None, dict[str, Any]] | None:
     """What a subclass holds beside the number, as ``copy`` and ``pickle`` want it; else None."""
     if type(node) is Value:
         return None
-    added = {name for kind in type(node).__mro__ for name in getattr(kind, "__slots__", ())}
-    held = {name: getattr(node, name) for name in added - {*Value.__slots__} if hasattr(node, name)}
-    return getattr(node, "__dict__", None), held
+    state: Any = object.__getstate__(node)  # knows what private slots are called
+    own, held = state if isinstance(state, tuple) else (state, {})
+    return own, {name: x for name, x in held.items() if name not in Value.__slots__}
 
 
 def describe_anomaly(node: Value) -> str:

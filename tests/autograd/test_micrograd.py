@@ -12,9 +12,11 @@ import math
 import random
 import sys
 import weakref
+from collections import deque
 from collections.abc import Callable
 from functools import partial
-from types import FrameType
+from operator import getitem
+from types import FrameType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -461,6 +463,71 @@ def test_a_closure_pays_no_stranger_that_it_holds() -> None:
     assert (one.grad, several[0].grad) == (0.0, 0.0)
     y._backward = lambda: setattr(x, "grad", x.grad + one.data * several[0].data * y.grad)
     assert y.partials == (6.0,)
+
+
+ELSEWHERE: Any = ModuleType("elsewhere")
+
+
+class Friendly(Value):
+    __slots__ = ("friend",)
+
+
+def ways_to(w: Value) -> dict[str, Callable[[], Value]]:
+    """Ways that lead to a Value, none of which is a plain name or a list."""
+    nested: Any = w
+    for _ in range(20):
+        nested = SimpleNamespace(deeper=({"key": [nested]},))
+    friends = [Friendly(1.0) for _ in range(8)]
+    for friend in friends:
+        friend.friend = Value(0.0)
+    friends[0].friend = ELSEWHERE.w = w
+    owner: Any = type("Owner", (type("Base", (), {"ws": [w]}),), {})()
+
+    def unnested() -> Value:
+        found = nested
+        while found is not w:
+            found = found.deeper[0]["key"][0]
+        return w
+
+    return {
+        "nested": unnested,
+        "attribute": partial(getattr, SimpleNamespace(w=w), "w"),
+        "queue": partial(getitem, deque([w]), 0),
+        "class": lambda: owner.ws[0],
+        "module": lambda: ELSEWHERE.w,
+        "slot": lambda: friends[0].friend,
+        "default": lambda w=w: w,
+        "method": MethodType(lambda held: held.w, SimpleNamespace(w=w)),
+        "function within": lambda: (lambda: ELSEWHERE.w)(),
+    }
+
+
+@pytest.mark.parametrize("way", ways_to(Value(0.0)))
+def test_a_closure_pays_no_stranger_however_deep_it_lies(way: str) -> None:
+    x, w = Value(3.0), Value(2.0)
+    w.grad, y, find = 0.1, Value(6.0, (x,), "f"), ways_to(w)[way]
+    del w
+
+    def pay() -> None:
+        x.grad += 2.0 * y.grad
+        find().grad += 3.0 * y.grad
+
+    with pytest.raises(ValueError, match="not among the operands"):
+        y._backward = pay
+    assert (x.grad, find().grad) == (0.0, 0.1)
+
+
+def test_an_array_of_weights_is_no_stranger_to_be_paid() -> None:
+    numpy = pytest.importorskip("numpy")
+    x, weights = Value(3.0), numpy.array([[Value(2.0)], [Value(4.0)]])
+    y = Value(6.0, (x,), "f")
+
+    def pay() -> None:
+        weights[1, 0].grad += y.grad
+
+    with pytest.raises(ValueError, match="not among the operands"):
+        y._backward = pay
+    assert weights[1, 0].grad == 0.0
 
 
 def test_an_interrupt_while_a_closure_is_asked_leaves_every_grad_as_it_was() -> None:

@@ -336,6 +336,18 @@ class Slotted(Value):
     __slots__ = ("note", "unset")
 
 
+class Private(Slotted):
+    __slots__ = ("__own",)
+
+    def own(self, given: object = None) -> object:
+        self.__own = given or self.__own
+        return self.__own
+
+
+class Single(Value):
+    __slots__ = "alone"
+
+
 def test_a_subclass_is_first_class() -> None:
     w, x = Weight(2.0, "w"), Value(3.0)
     for y, expected in [
@@ -366,6 +378,11 @@ def test_a_subclass_travels_with_its_attributes(travel: Callable[[Any], Any]) ->
     slotted.note = "kept"
     assert travel(slotted).note == "kept"
     assert not hasattr(travel(slotted), "unset")
+    private, single = Private(1.0), Single(1.0)
+    private.note, single.alone = "kept", "too"
+    private.own([7])
+    assert (travel(private).own(), travel(private).note) == ([7], "kept")
+    assert travel(single).alone == "too"
 
 
 # -- NumPy -----------------------------------------------------------------------------------------
