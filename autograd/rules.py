@@ -62,6 +62,14 @@ def _logsumexp(m: Namespace, xs: tuple[Number, ...]) -> Number:
     return m.log(_sum(tuple(m.exp(x - shift) for x in xs))) + shift
 
 
+def _softmax(m: Namespace, xs: tuple[Number, ...]) -> tuple[Number, ...]:
+    """From the exponentials that logsumexp adds up: exp(x - y) loses the digits that a large y lost."""
+    largest = m._largest(*xs)
+    powers = tuple(m.exp(x - largest) for x in xs)
+    total = m.where(m.equal(m.absolute(largest), inf), 1.0, _sum(powers))
+    return tuple(m.divide(power, total) for power in powers)
+
+
 def _sign(m: Namespace, x: Number) -> Number:
     return m.where(m.less(0.0, x), 1.0, m.where(m.less(x, 0.0), -1.0, 0.0))
 
@@ -270,7 +278,7 @@ _ROWS = (
               ("equal(i, k)", "0"), (REAL,), (), "the value at a whole index, counted from 0; nan where there is none", roles=("x*", "i"), fewest=2),
     Primitive("dot",         "w·x+b", lambda m, *terms: _dot(terms),                       lambda m, *terms_y: (*terms_y[len(terms_y) // 2 - 1:-2], *terms_y[:len(terms_y) // 2 - 1], 1.0),
               ("x", "w", "1"), (REAL,), roles=("w*", "x*", "b")),
-    Primitive("logsumexp",   "lse",   lambda m, *xs: _logsumexp(m, xs),                    lambda m, *xs_y: tuple(m.exp(x - xs_y[-1]) for x in xs_y[:-1]),
+    Primitive("logsumexp",   "lse",   lambda m, *xs: _logsumexp(m, xs),                    lambda m, *xs_y: _softmax(m, xs_y[:-1]),
               ("exp(x - y)",), (REAL,), (), "shifted by the largest term; the partials are the softmax", roles=("x*",)),
     # The parts of a softmax.
     Primitive("_largest",    "max",   lambda m, *xs: reduce(m.maximum, xs),                lambda m, *xs_y: (0.0,) * (len(xs_y) - 1),
@@ -284,8 +292,8 @@ _ROWS = (
               ("-2*y*tanh(x)",), (REAL,)),
     Primitive("_arcsin_slope", "arcsin′", lambda m, x: m.divide(1.0, m.sqrt((1.0 - x) * (1.0 + x))), lambda m, x, y: (x * y * y * y,),
               ("x*y**3",), (UNIT,), (), "(1-x)(1+x) keeps the digits that 1-x*x loses near ±1"),
-    Primitive("_arccosh_slope", "arccosh′", lambda m, x: m.divide(1.0, m.sqrt((x - 1.0) * (x + 1.0))), lambda m, x, y: (-x * y * y * y,),
-              ("-x*y**3",), ((1.0, inf),)),
+    Primitive("_arccosh_slope", "arccosh′", lambda m, x: m.divide(1.0, m.where(m.less(1e150, x), x, m.sqrt((x - 1.0) * (x + 1.0)))), lambda m, x, y: (-x * y * y * y,),
+              ("-x*y**3",), ((1.0, inf),), (), "1/x where the square would overflow"),
     Primitive("_arctanh_slope", "arctanh′", lambda m, x: m.divide(1.0, (1.0 - x) * (1.0 + x)), lambda m, x, y: (2.0 * x * y * y,),
               ("2*x*y**2",), (UNIT,)),
     Primitive("_power_slope", "b aᵇ⁻¹", lambda m, a, b: _times(m, b, m.power(a, b - 1.0)), lambda m, a, b, y: (_times(m, b, m._power_slope(a, b - 1.0)), m.power(a, b - 1.0) + b * m._power_log(a, b - 1.0)),
