@@ -14,7 +14,7 @@ from math import isfinite
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from autograd import Value, gradients, topological_order
+from autograd import Value, gradients, no_grad, topological_order
 from nn.engines import NotAsEagerError, Output, Task, listed, plain_number
 from nn.graphs import edges, learns
 
@@ -31,6 +31,8 @@ ROWS_WITHIN_EDGES = {256: 100_000, 16: 2_000_000}
 of a second's work for the small, some tenths for the large."""
 FEWEST_ROWS = 4
 """How many in any case."""
+WEIGHTS_OF_ROWS = 10_000
+"""After callbacks, in every epoch, as many as have so many weights together, up to the fewest."""
 
 ATOL = RTOL = 1e-9
 """How far two numbers may be apart that are the same."""
@@ -52,6 +54,19 @@ def hold_against_eager(
         compiled=lambda chosen: program(params, rows[chosen]).tolist(),
         eager=partial(_loss, task),
     )
+
+
+def agrees(task: Task, program: Program, params: Array, rows: Array, seed: int) -> bool:
+    """Whether losses are the eager engine's still: of a row or four, others for each seed."""
+    few = max(1, min(FEWEST_ROWS, WEIGHTS_OF_ROWS // len(params), len(rows)))
+    chosen = Random(seed).sample(range(len(rows)), few)
+    compiled = program(params, rows[chosen]).ravel()
+    with no_grad():  # which is sooner done
+        eager = [plain_number(_loss(task, row)) for row in chosen]
+    if _close(compiled, eager).all():
+        return True
+    losses = [_loss(task, row) for row in chosen]  # is it more than rounding?
+    return bool(_close(compiled, eager, [*map(_rounding, losses)]).all())
 
 
 def hold_slopes_against_eager(

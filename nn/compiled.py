@@ -19,10 +19,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import autograd
 from autograd.collector import uncollected
 from autograd.optional import require
-from nn.agreement import compare, hold_against_eager, hold_slopes_against_eager
+from nn.agreement import agrees, compare, hold_against_eager, hold_slopes_against_eager
 from nn.data import Examples, Table, order_array, plain
 from nn.ema import average
-from nn.engines import Checkpoint, Metric, Model, NotFiniteError, Output, Task, refilled, score_of
+from nn.engines import (
+    Checkpoint,
+    EagerEngine,
+    Metric,
+    Model,
+    NotAsEagerError,
+    NotFiniteError,
+    Output,
+    Task,
+    refilled,
+    score_of,
+)
 from nn.optim import Changed, Functions, Number, Rule
 from nn.recorded import compiled_loss, compiled_outputs
 
@@ -55,6 +66,8 @@ class CompiledEngine:
         if self._program.backend != "jax":  # which decides ties of 0 and -0 its own way
             hold_slopes_against_eager(task, self._program, *numbers, *first)
         self._outputs: tuple[Program, Output] | None = None
+        self._known = True
+        """Whether the program was held against the eager engine since a callback was called."""
         self._steps_per_call = self._program.steps_per_call or 1
         self.name, self.note = str(self._program.backend), str(self._program.note)
 
@@ -91,6 +104,9 @@ class CompiledEngine:
 
     def measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
         """The whole table at a time."""
+        if _widths(examples) != _widths(self.task.examples):
+            self.save()  # class indices to measure with, say, and probabilities to learn from
+            return EagerEngine(self.task).measure(examples, metrics)
         params = self._averages()
         scores = [float(self._program(params, table(examples)).mean())]
         outputs = self._predict(params, examples) if metrics else []
@@ -103,6 +119,8 @@ class CompiledEngine:
     def check(self) -> None:
         """Compare with the eager engine, where training ended."""
         self.save()
+        if not self._known:  # Ctrl-C in a callback, say, or while what it changed was recorded
+            self.renew()
         hold_against_eager(self.task, self._program, self._params, self._rows)
 
     def save(self) -> None:
@@ -114,6 +132,21 @@ class CompiledEngine:
         if self._moved:
             self._good = self._checkpoint(self._previous[0], self._previous[1:], self._steps - 1)
         self._take(Checkpoint.of(self.task))
+        self._known = False
+
+    @uncollected()
+    def renew(self) -> None:
+        """Record anew where a callback has changed what is a constant in the program."""
+        numbers = self._params, self._rows
+        if not agrees(self.task, self._program, *numbers, self._steps):
+            try:
+                self._program, self._outputs = compiled_loss(self.task, self._backend), None
+            except Exception as error:  # whatever they make of Values for numbers by now
+                refused = NotAsEagerError(f"not after what a callback has changed: {error}")
+                refused.__notes__ = [*getattr(error, "__notes__", ())]  # on branches
+                raise refused from error
+            hold_against_eager(self.task, self._program, *numbers)
+        self._known = True
 
     def _checkpoint(self, params: Array, state: Array, steps: int) -> Checkpoint:
         remembered = len(self.task.optimizer.state)
@@ -206,6 +239,7 @@ class CompiledEngine:
             self._outputs = compiled_outputs(
                 self.task.model, row, self.task.optimizer.params, self._backend
             )
+            self.task.model(row)  # which may keep what it was last called with
         program, template = self._outputs
         return per_row(program(params, self._numpy.asarray(examples.X)), template)
 
@@ -253,6 +287,12 @@ def rule_of(task: Task, frozen: bool = False) -> Rule:
         return *changed, *mean, *others[bool(ema) :]
 
     return rule
+
+
+def _widths(examples: Examples) -> tuple[int, int]:
+    """How many numbers a row has and a target, 0 where this is one without a list around it."""
+    row, target = examples.row(0)
+    return len(row), len(target) if isinstance(target, list) else 0
 
 
 def table(examples: Examples) -> Array:

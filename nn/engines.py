@@ -125,6 +125,9 @@ class Engine(Protocol):
     def load(self) -> None:
         """Take up what these hold now."""
 
+    def renew(self) -> None:
+        """Take up what else may have changed; NotAsEagerError where that cannot be compiled."""
+
 
 class EagerEngine:
     """Trains with graphs made of Values."""
@@ -163,6 +166,9 @@ class EagerEngine:
 
     def load(self) -> None:
         """Nothing to do: eager training works on the model itself."""
+
+    def renew(self) -> None:
+        """Nothing to do: every graph is made anew."""
 
     def _step(self, batch: Sequence[int], step: int) -> float:
         task = self.task
@@ -220,9 +226,9 @@ def score_of(metric: Metric, output: Any, target: Any) -> float:
 
 def listed(output: Any) -> list[Any]:
     """What a model returned, number by number."""
-    if isinstance(output, list | tuple):
-        return [number for part in output for number in listed(part)]
-    return [output]
+    if (parts := parts_of(output)) is None:
+        return [output]
+    return [number for part in parts for number in listed(part)]
 
 
 def numbers_of(output: Any) -> Any:
@@ -232,9 +238,16 @@ def numbers_of(output: Any) -> Any:
 
 def refilled(output: Any, numbers: Iterator[Any]) -> Any:
     """What a model returned with other numbers in it."""
-    if isinstance(output, list | tuple):
-        return [refilled(part, numbers) for part in output]
-    return next(numbers)
+    if (parts := parts_of(output)) is None:
+        return next(numbers)
+    return [refilled(part, numbers) for part in parts]
+
+
+def parts_of(output: Any) -> Sequence[Any] | None:
+    """What a list, or a NumPy array, of outputs holds; None for a number."""
+    if getattr(output, "ndim", 0):
+        output = output.tolist()
+    return output if isinstance(output, list | tuple) else None
 
 
 def plain_number(number: Any) -> float:

@@ -27,6 +27,7 @@ from nn.engines import (
     NotFiniteError,
     Task,
     numbers_of,
+    parts_of,
     score_of,
 )
 from nn.graphs import depends
@@ -111,7 +112,7 @@ def fit(
     size = min(size, len(learned))
     rate = _rates(schedule, optimizer, count("epochs", epochs) * -(-len(learned) // size))
     # epochs behind this optimiser: the orders of the next ones follow theirs
-    trained = optimizer.steps // -(-len(learned) // size)
+    trained = optimizer.steps // -(-len(learned) // size) if size < len(learned) else 0
     order = orders(seed, len(learned), trained) if shuffle else None
     task = Task(model, learned, loss, optimizer, ema, size, order, rate)
     try:
@@ -129,10 +130,13 @@ def fit(
     )
     # to begin again with, should the compiled numbers turn out wrong at the end
     settings = optimizer.state_dict()
+    learning = [parameter.requires_grad for parameter in optimizer.params]
     try:
         return training.run(progress)
     except NotAsEagerError as error:  # what was learned is worth nothing
         optimizer.load_state_dict(settings)
+        for parameter, learns in zip(optimizer.params, learning):  # a callback may have frozen it
+            parameter.requires_grad = learns
         engine.start.restore(task)
         if backend != "auto":
             raise
@@ -247,8 +251,8 @@ class TrainingRun:
         loss, *scores = self.engine.measure(self.held_out or self.task.examples, self.metrics)
         if self.held_out:
             self.history.validation_loss.append(loss)
-        for metric, score in zip(self.metrics, scores):
-            self.history.metrics.setdefault(_name(metric), []).append(score)
+        for name, score in zip(_names(self.metrics), scores):
+            self.history.metrics.setdefault(name, []).append(score)
 
     def _call_back(self) -> None:
         if not self.callbacks:
@@ -259,11 +263,12 @@ class TrainingRun:
         epoch = Epoch(len(self.history), self.history, task.model, task.optimizer, task.ema)
         try:
             for callback in self.callbacks:
-                if callback(epoch) is True:
+                if plain(callback(epoch)) is True:  # NumPy's True, too
                     self.history.stopped = f"by {_name(callback)} after epoch {epoch.number}"
         finally:  # also where it raises: what it has changed stays
             with undisturbed():
                 self.engine.load()
+        self.engine.renew()
 
 
 def _engine(task: Task, backend: str) -> tuple[Engine, str]:
@@ -371,7 +376,8 @@ def _try_out(task: Task, data: Examples, name: str, metrics: Sequence[Metric] = 
     """The loss of one example, after a look at its metrics and every target that occurs."""
     x, y = data.row(0)
     outputs = task.model(x)
-    size = len(outputs) if isinstance(outputs, list | tuple) else 1
+    parts = parts_of(outputs)
+    size = 1 if parts is None else len(parts)
     # a bad label in the last row should not wait for the last batch to be found
     for target in data.distinct_targets():
         try:
@@ -411,6 +417,15 @@ def _divergence(error: NotFiniteError, task: Task) -> str:
         "the model keeps the weights of the last finite loss. "
         "A smaller learning rate may help, or inputs scaled to about 1"
     )
+
+
+def _names(metrics: Sequence[Metric]) -> list[str]:
+    """A name for each: a second one of a name is "name 2", since a history keeps lists by name."""
+    names = ["loss", "validation"]  # which are the names of the losses in it
+    for name in map(_name, metrics):
+        others = (f"{name} {i}" for i in range(2, 2 + len(names)))
+        names.append(next(each for each in chain([name], others) if each not in names))
+    return names[2:]
 
 
 def _name(function: object) -> str:

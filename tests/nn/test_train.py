@@ -1235,3 +1235,251 @@ def test_predict_hands_out_each_row_as_it_is_however_often():
         return Value(3.0) * x[0] if len(calls) > 1 else Value(5.0) * x[0]
 
     assert nn.predict(model, [[float(i)] for i in range(300)]) == [1.5 * i for i in range(300)]
+
+
+# -- callbacks that change more than parameters ----------------------------------------------------
+
+
+def weighted(epochs):
+    """A loss whose weight is a number of Python's, and a callback that changes it."""
+    weight = [0.1]
+
+    def loss(outputs, target):
+        return weight[0] * nn.hinge_loss(outputs, target)
+
+    def callback(epoch):
+        weight[0] = epochs.get(epoch.number, weight[0])
+
+    return loss, callback
+
+
+@pytest.mark.parametrize("backend", [*ENGINES, "auto"])
+@pytest.mark.parametrize("epochs", [{1: 0.4, 2: 0.7, 3: 1.0}, {2: 3.0, 4: 0.1}, {5: 2.0}])
+def test_a_weight_of_the_loss_may_change_between_epochs(backend, epochs):
+    installed("native" if backend == "auto" else backend)
+    learned = []
+    for engine in ("eager", backend):
+        model = mlp()
+        loss, callback = weighted(epochs)
+        history = train(model, loss=loss, callbacks=[callback], epochs=5, backend=engine)
+        learned.append([*history.loss, *model.state_dict().values()])
+        assert (history.backend == "eager") is (engine == "eager")
+    assert learned[1] == pytest.approx(learned[0], rel=1e-10)
+
+
+def by_turns(backend):
+    """Layers learn by turns, by two optimisers, while a frozen weight is moved by hand."""
+    model = mlp()
+    first, last = (layer.parameters() for layer in model.layers)
+    frozen, other = first.pop(), nn.SGD(last, lr=0.05)
+    frozen.requires_grad = False
+
+    def callback(epoch):
+        frozen.data = 0.5 / epoch.number
+        train(model, optimizer=other, epochs=1)
+
+    history = train(
+        model, backend=backend, optimizer=nn.SGD(first, lr=0.1), callbacks=[callback], epochs=4,
+        metrics=[nn.hinge_loss],
+    )  # fmt: skip
+    assert history.backend == backend
+    return [*history.loss, *history.metrics["hinge_loss"], *model.state_dict().values()]
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_what_the_optimizer_does_not_hold_may_move_between_epochs(backend):
+    installed(backend)
+    assert by_turns(backend) == pytest.approx(by_turns("eager"), rel=1e-10)
+
+
+def deciding(model):
+    """A loss that decides by a number from epoch 2 on, by a callback that freezes a bias, too."""
+    weight, frozen = [1.0], model.layers[0].neurons[0].b
+
+    def loss(outputs, target):
+        if weight[0] > 1.0 and outputs > 1e9:
+            raise AssertionError
+        return weight[0] * nn.hinge_loss(outputs, target)
+
+    def callback(epoch):
+        if epoch.number == 2:
+            weight[0], frozen.requires_grad = 2.0, False
+
+    return loss, callback
+
+
+def test_what_cannot_be_recorded_any_more_is_learned_anew_by_the_eager_engine():
+    pytest.importorskip("llvmlite")
+    model = mlp()
+    before, frozen = model.state_dict(), model.layers[0].neurons[0].b
+    loss, callback = deciding(model)
+    history = train(model, loss=loss, callbacks=[callback], epochs=4, backend="auto")
+    learned = [*history.loss, *model.state_dict().values()]
+    assert history.backend == "eager"
+    assert "what a callback has changed" in history.note
+    assert "if weight[0] > 1.0 and outputs > 1e9:" in history.note or __file__ in history.note
+    assert not frozen.requires_grad
+    # the same from the beginning: of the callback only the weight of the loss has stayed
+    frozen.requires_grad = True
+    model.load_state_dict(before)
+    again = train(model, loss=loss, callbacks=[callback], epochs=4)
+    assert learned == [*again.loss, *model.state_dict().values()]
+
+
+def test_what_cannot_be_recorded_any_more_is_refused_where_a_backend_is_named():
+    model = mlp()
+    before, parameters = model.state_dict(), model.parameters()
+    loss, callback = deciding(model)
+    with pytest.raises(ValueError, match="what a callback has changed") as refusal:
+        train(model, loss=loss, callbacks=[callback], epochs=4, backend="numpy")
+    assert __file__ in "".join([str(refusal.value), *refusal.value.__notes__])
+    assert (model.state_dict(), model.parameters()) == (before, parameters)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native", "auto"])
+def test_ctrl_c_in_a_callback_that_changes_the_loss_keeps_what_was_learned(backend):
+    installed("native" if backend == "auto" else backend)
+    loss, change = weighted({2: 2.0})
+    model, expected = mlp(), mlp()
+    train(expected, loss=weighted({})[0], epochs=2)
+
+    def callback(epoch):
+        change(epoch)
+        if epoch.number == 2:
+            raise KeyboardInterrupt
+
+    history = train(model, loss=loss, callbacks=[callback], epochs=4, backend=backend)
+    assert (len(history), history.stopped) == (2, "interrupted by the user")
+    assert history.backend != "eager"
+    found, wanted = model.state_dict().values(), expected.state_dict().values()
+    assert [*found] == pytest.approx([*wanted], rel=1e-10)
+
+
+def test_ctrl_c_while_a_change_is_recorded_keeps_what_was_learned(monkeypatch):
+    from nn import compiled
+
+    loss, change = weighted({2: 2.0})
+    model, expected = mlp(), mlp()
+    train(expected, loss=weighted({})[0], epochs=2)
+
+    def interrupted(task, backend):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    def callback(epoch):
+        change(epoch)
+        monkeypatch.setattr(compiled, "compiled_loss", interrupted)
+
+    history = train(model, loss=loss, callbacks=[callback], epochs=4, backend="numpy")
+    assert (len(history), history.stopped) == (2, "interrupted by the user")
+    found, wanted = model.state_dict().values(), expected.state_dict().values()
+    assert [*found] == pytest.approx([*wanted], rel=1e-10)
+
+
+def test_a_change_in_the_last_epoch_is_no_error():
+    model, expected = mlp(), mlp()
+    train(expected, loss=weighted({})[0], epochs=2)
+    loss, callback = weighted({2: 2.0})
+    train(model, loss=loss, callbacks=[callback], epochs=2, backend="numpy")
+    found, wanted = model.state_dict().values(), expected.state_dict().values()
+    assert [*found] == pytest.approx([*wanted], rel=1e-10)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("averaged", [True, False])
+def test_what_is_validated_may_have_targets_of_another_width(backend, averaged):
+    installed(backend)
+    indices = [0, 2, 1, 1, 0]
+    smooth = [[0.9 if k == c else 0.05 for k in range(3)] for c in CLASSES]
+    for y, other in ((smooth, indices), (CLASSES, [[0.2, 0.3, 0.5]] * 5)):
+        learned = []
+        for engine in ("eager", backend):
+            model = mlp(3)
+            history = train(
+                model, y, loss=nn.cross_entropy, validation=(X[:5], other), backend=engine,
+                ema=nn.EMA(model.parameters(), 0.5) if averaged else None, metrics=[nn.accuracy],
+            )  # fmt: skip
+            learned.append([*history.validation_loss, *history.metrics["accuracy"]])
+            assert history.backend == engine
+        assert learned[1] == pytest.approx(learned[0], rel=1e-10)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_a_model_that_keeps_its_input_gains_no_parameters(backend):
+    installed(backend)
+
+    class Keeping(nn.Module):
+        def __init__(self):
+            self.net = mlp()
+
+        def __call__(self, x):
+            self.seen = x
+            return self.net(x)
+
+    model, names = Keeping(), []
+    train(
+        model, backend=backend, metrics=[nn.hinge_loss], epochs=2,
+        callbacks=[lambda epoch: names.append([*model.state_dict()])],
+    )  # fmt: skip
+    assert names == [[f"net.{name}" for name in mlp().state_dict()]] * 2
+    assert {*map(type, model.seen)} == {float}
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_a_model_may_return_an_array_of_values(backend):
+    installed(backend)
+
+    class Linear(nn.Module):
+        def __init__(self):
+            self.rows = [[Value(0.1 * i + j) for i in range(2)] for j in range(3)]
+
+        def __call__(self, x):
+            return numpy.array(self.rows, dtype=object) @ numpy.array(x, dtype=object)
+
+    y = [[a, b, a * b] for a, b in X]
+    model, listing = Linear(), Linear()
+    history = train(model, y, loss=nn.mse_loss, backend=backend, metrics=[nn.squared_error])
+    expected = train(
+        listing, y, loss=lambda o, t: nn.mse_loss([*o], t),
+        metrics=[lambda o, t: nn.squared_error([*o], t)],
+    )  # fmt: skip
+    assert history.backend == backend
+    assert history.loss == pytest.approx(expected.loss, rel=1e-10)
+    weights = numpy.array([[weight.data for weight in row] for row in model.rows])
+    predicted = nn.predict(model, X, backend=backend)
+    numpy.testing.assert_allclose(predicted, numpy.array(X) @ weights.T, rtol=1e-12)
+
+
+def test_metrics_of_one_name_have_lists_of_their_own():
+    def loss(outputs, target):
+        return 3.0
+
+    metrics = [lambda o, t: 1.0, loss, lambda o, t: 2.0]
+    history = train(mlp(), metrics=metrics, epochs=2)
+    assert history.metrics == {
+        "<lambda>": [1.0, 1.0],
+        "loss 2": [3.0, 3.0],
+        "<lambda> 2": [2.0, 2.0],
+    }
+    assert history.latest()["loss"] == history.loss[-1]
+
+
+def test_a_true_of_numpys_ends_the_training_too():
+    history = train(mlp(), epochs=5, callbacks=[lambda epoch: numpy.True_])
+    assert len(history) == 1
+
+
+def test_for_batches_of_everything_no_orders_are_passed_over(monkeypatch):
+    passed = []
+
+    def orders(seed, n, epochs):
+        passed.append(epochs)
+        return Random(seed)
+
+    monkeypatch.setattr("nn.train.orders", orders)
+    model = mlp()
+    optimizer = nn.SGD(model.parameters(), lr=0.1)
+    optimizer.steps = 40
+    train(model, optimizer=optimizer, batch_size=None)
+    train(model, optimizer=optimizer, batch_size=25)
+    assert passed == [0, 21]
