@@ -28,6 +28,7 @@ from autograd.modes import enable_grad
 from autograd.trees import (
     Rebuild,
     Tree,
+    any_leaf,
     changed,
     described,
     flatten,
@@ -94,6 +95,7 @@ def grad(
     >>> grad(lambda p: p["w"] * p["x"])({"w": 2.0, "x": 5.0})
     {'w': 5.0, 'x': 2.0}
 
+    Where any argument holds a Value the answer is one too, so that it can be differentiated to it.
     With ``has_aux`` f returns (its value, anything else), and the gradient comes as (gradient,
     anything else).
     """
@@ -260,11 +262,13 @@ class _Call(NamedTuple):
         tangents: dict[Value, Any] = dict(zip(self.variables, directions))
         with enable_grad():  # f was recorded, whatever mode its caller is in
             for node in topological_order(ys):
-                if any(parent in tangents for parent in node.parents):
+                # what f froze is a constant, as `gradients` takes it
+                if node.requires_grad and any(p in tangents for p in node.parents):
                     slopes = zip(node.parents, partials_of(node))
                     terms = [partial * tangents[p] for p, partial in slopes if p in tangents]
                     tangents[node] = reduce(add, terms)  # `sum` rounds as its Python does
-        return [tangents.get(y, 0.0) for y in ys]
+            moved = [tangents.get(y, 0.0) for y in ys]
+            return [as_value(x, "jvp") for x in moved] if self.as_values else moved
 
 
 def _run(
@@ -284,7 +288,12 @@ def _run(
     given = dict(zip(chosen, (replaced,) if alone else replaced))
     with enable_grad(), transforming(), quiet_arrays():
         output = f(*[given.get(i, arg) for i, arg in enumerate(args)], **kwargs)
-    as_values = inside_a_transform() or any(isinstance(leaf, Value) for leaf in leaves)
+    others = ([arg for i, arg in enumerate(args) if i not in given], kwargs)
+    as_values = (
+        inside_a_transform()
+        or any(isinstance(leaf, Value) for leaf in leaves)
+        or any_leaf(others, _is_variable)
+    )
     output, aux = _pair(output) if has_aux else (output, None)
     if not as_values:
         aux = changed(aux, lambda leaf: leaf.data if isinstance(leaf, Value) else leaf)
@@ -327,6 +336,10 @@ def _as_given(argnums: Any) -> Any:
     except TypeError:  # an array of several has an __index__ too
         several = isinstance(argnums, Iterable) and not isinstance(argnums, str)
         return tuple(argnums) if several else argnums
+
+
+def _is_variable(leaf: object) -> bool:
+    return isinstance(leaf, Value) and leaf.requires_grad
 
 
 def _argument_numbers(argnums: object, count: int) -> list[int]:

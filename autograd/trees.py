@@ -17,6 +17,7 @@ from dataclasses import Field, fields, is_dataclass
 from functools import cached_property
 from itertools import islice, product
 from numbers import Number
+from operator import is_
 from typing import Any, TypeAlias
 
 from autograd.validation import kind
@@ -62,7 +63,28 @@ def changed(tree: Tree, change: Callable[[Any], Any]) -> Any:
             return tree
         return _array([change(leaf) for leaf in tree.ravel().tolist()], tree.shape)
     inside = _children(tree)
-    return change(tree) if inside is None else _like(tree, [changed(x, change) for x in inside])
+    if inside is None:
+        return change(tree)
+    branches = [changed(branch, change) for branch in inside]
+    return tree if all(map(is_, inside, branches)) else _like(tree, branches)
+
+
+def any_leaf(tree: Tree, test: Callable[[Any], bool]) -> bool:
+    """Whether any leaf passes, of whatever is given; arrays of plain numbers are not looked at."""
+    seen: dict[int, Tree] = {}  # what is no tree may hold itself
+    waiting = [tree]
+    while waiting:
+        branch = waiting.pop()
+        if is_array(branch):
+            waiting += branch.ravel().tolist() if branch.dtype == object else ()
+            continue
+        inside = _children(branch)
+        if inside is None and test(branch):
+            return True
+        if inside is not None and id(branch) not in seen:
+            seen[id(branch)] = branch
+            waiting += inside
+    return False
 
 
 def structure(tree: Tree, *, whole: bool = False) -> Hashable:
@@ -260,7 +282,7 @@ def _branching(tree: Tree) -> list[Field[Any]]:
 
 
 def _stays(tree: Tree, field: Field[Any]) -> bool:
-    return bool(field.metadata.get("static")) or getattr(tree, field.name) is None
+    return bool(field.metadata.get("static")) or getattr(tree, field.name, None) is None
 
 
 def _what_stays(tree: Tree) -> Hashable:

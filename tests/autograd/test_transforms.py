@@ -5,6 +5,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import mpmath
@@ -403,6 +404,76 @@ def test_a_transform_s_answer_has_the_kind_of_its_arguments() -> None:
     slope, more = aux(x)
     assert gradients(slope, x) == 2.0
     assert gradients(more["twice"], x) == 2.0
+
+
+@pytest.mark.parametrize("pack", [
+    lambda w: w, lambda w: [{"w": w}], lambda w: np.array([w], dtype=object),
+])  # fmt: skip
+def test_a_gradient_reaches_what_other_arguments_hold(pack: Callable[[Value], Any]) -> None:
+    def f(x: Any, held: Any) -> Any:
+        while not isinstance(held, (Value, float)):
+            [held] = held.values() if isinstance(held, dict) else held
+        return x * x * held * held * held
+
+    w = Value(2.0)
+    slope = grad(f)(3.0, pack(w))
+    (slope * slope).backward()
+    assert slope.data == 48.0
+    assert w.grad == 2.0 * 48.0 * 72.0  # 2 s ds/dw, s = 2 x w**3
+    w.grad = 0.0
+    value, slope = value_and_grad(f)(3.0, held=pack(w))
+    (value + slope).backward()
+    assert w.grad == 108.0 + 72.0
+    w.requires_grad = False
+    assert grad(f)(3.0, pack(w)) == 48.0
+
+
+def test_other_arguments_need_not_be_trees() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+
+    @dataclass
+    class Later:
+        x: float = field(init=False)
+
+    assert grad(lambda x, *_: x * x)(3.0, endless, Later(), {"f": len}, None) == 6.0
+
+
+def test_what_is_frozen_is_a_constant_to_every_transform() -> None:
+    def f(x: Any) -> Any:
+        y = x * x
+        y.requires_grad = False
+        return x * y
+
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(3.0, requires_grad=True)
+    (x * (x * x).detach()).backward()
+    assert grad(f)(3.0) == vjp(f, 3.0)[1](1.0)[0] == jvp(f, (3.0,), (1.0,))[1] == x.grad == 9.0
+
+
+def test_jvp_s_answers_are_of_one_kind() -> None:
+    x = Value(3.0)
+    values, slopes = jvp(lambda v: [v * v, Value(5.0)], (x,), (1.0,))
+    assert [type(each) for each in (*values, *slopes)] == [Value] * 4
+    assert [each.data for each in slopes] == [6.0, 0.0]
+
+
+def test_what_else_is_returned_stays_what_it_is_where_it_holds_no_value() -> None:
+    @dataclass
+    class Note:
+        text: str
+        x: Any = 0.0
+
+        def __post_init__(self) -> None:
+            self.seen = [self.text]
+
+    note, inside = Note("n"), Note("m", {"x": 1.0})
+    _, (kept, [also, found]) = grad(
+        lambda v: (v * v, (note, [inside, Note("v", v)])), has_aux=True
+    )(3.0)
+    assert kept is note
+    assert also is inside
+    assert (found.text, found.x) == ("v", 3.0)
 
 
 @pytest.mark.parametrize("transform", [grad, value_and_grad, jacobian, hessian])
