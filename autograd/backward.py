@@ -192,10 +192,12 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
     for node in order:
         node.grad = 0.0  # of leaves too: what they had is held, and joins the sum at the end
     order[0].grad = seed
+    frozen = False
     for node, before in zip(order, held):
         debt, left, right = node.grad, node._left, node._right
         if not debt and not node.requires_grad:
             node.grad = before  # a constant, or frozen since: 0 times infinity is no payment
+            frozen = frozen or left is not None
         elif right is not None:
             if left.requires_grad:
                 left.grad += debt * node._by_left
@@ -212,6 +214,11 @@ def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
             node.grad = debt if before is None else before + debt
         elif left.requires_grad:
             left.grad += debt * node._by_left
+    if frozen:  # what lies behind it alone is not asked: 0 times infinity is no payment there
+        paid = repay({order[0]: seed}, captured_partials)
+        for node, before in zip(order, held):
+            node.grad = before
+        _store(paid, [node.grad for node in paid])
 
 
 @overload
@@ -299,6 +306,8 @@ def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
     if mode is None or not mode.anomalies:
         return
     for node in reverse_topological_order([root]):
+        if node not in piles:  # below what was frozen since: it pays nothing
+            continue
         for parent, partial in zip(node.parents, node.partials):
             if parent.requires_grad and mode.refuses(piles[node] * partial):
                 to = plain(parent.label or parent.op) or "a leaf"

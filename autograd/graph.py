@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from autograd.backward import repay, reverse_topological_order, topological_order
-from autograd.value import Value
+from autograd.value import Value, captured_partials
 
 __all__ = ["Edge", "Path", "count_edge_uses", "count_paths", "edges", "paths", "topological_order"]
 
@@ -52,7 +52,8 @@ def edges(root: Value) -> list[Edge]:
     >>> [(edge.slot, edge.partial) for edge in edges(a * a)]
     [(0, 3.0), (1, 3.0)]
     """
-    return [edge for node in topological_order(root) for edge in edges_of(node)]
+    paid = repay({root: 0.0}, captured_partials)  # nobody is, behind what was frozen since
+    return [edge for node in topological_order(root) if node in paid for edge in edges_of(node)]
 
 
 def edges_of(node: Value) -> list[Edge]:
@@ -82,7 +83,7 @@ def count_edge_uses(root: Value) -> int:
     ways = _ways(root)
     lengths = {root: 0}
     for node in reverse_topological_order([root]):
-        for edge in edges_of(node):
+        for edge in edges_of(node) if node in ways else ():
             # each of the ways to the consumer becomes one edge longer
             lengths[edge.parent] = lengths.get(edge.parent, 0) + lengths[node] + ways[node]
     return sum(length for node, length in lengths.items() if node.is_leaf)
@@ -124,6 +125,6 @@ def _ancestors(root: Value, leaf: Value) -> set[Value]:
     """The nodes from which the leaf can be reached, so that no walk ends in vain."""
     found = {leaf}
     for node in topological_order(root):
-        if any(parent in found for parent in node.parents):
+        if any(parent in found and parent.requires_grad for parent in node.parents):
             found.add(node)
     return found

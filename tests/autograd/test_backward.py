@@ -443,6 +443,39 @@ def test_a_grad_of_none_counts_as_zero(create_graph: bool) -> None:
     assert x.grad == 6.0
 
 
+def frozen_since() -> tuple[Value, dict[str, Value]]:
+    """x y² + c z, where c, an infinite slope of s = x + 0·b, and so b and s, is frozen since."""
+    x, y, z, b = Value(3.0), Value(2.0), Value(0.5), Value(7.0)
+    s = x * 0.0 + b * 0.0
+    steep = s.sqrt()
+    c = autograd.sum([steep, z, z])
+    root = x * y * y + c * z
+    c.requires_grad = False
+    return root, {"x": x, "y": y, "z": z, "b": b, "s": s, "steep": steep, "c": c, "root": root}
+
+
+def test_what_lies_behind_a_frozen_result_alone_keeps_what_it_holds() -> None:
+    root, nodes = frozen_since()
+    for number, node in enumerate(nodes.values()):
+        node.grad = float(number)
+    for times in (1, 2):
+        root.backward()
+        # as PyTorch has it with c.detach(): 4 to x, 12 to y, 1 to z
+        assert [node.grad for node in nodes.values()] == [
+            4.0 * times, 1 + 12.0 * times, 2 + 1.0 * times, 3.0, 4.0, 5.0, 6.0, 1.0,
+        ]  # fmt: skip
+    nodes["b"].grad = None
+    root.backward()
+    assert nodes["b"].grad is None
+
+
+def test_under_detect_anomaly_nothing_is_looked_for_behind_a_frozen_result() -> None:
+    root, nodes = frozen_since()
+    with detect_anomaly(inf=True):
+        root.backward()
+    assert (nodes["x"].grad, nodes["y"].grad, nodes["z"].grad) == (4.0, 12.0, 1.0)
+
+
 def test_a_frozen_leaf_keeps_what_it_holds() -> None:
     x, frozen = Value(3.0), Value(2.0)
     y = x * frozen

@@ -41,6 +41,30 @@ def test_the_seed_graph_has_five_edges_and_three_paths() -> None:
     ]
 
 
+def test_nothing_leads_through_what_was_frozen_since() -> None:
+    x, y = Value(2.0), Value(3.0)
+    inside = x * y
+    frozen = ladder(inside, 40)
+    root = frozen + x * 5.0
+    before = [count_paths(root, x), count_paths(root, y), count_edge_uses(root), len(edges(root))]
+    assert before == [2**40 + 1, 2**40, 2**40 * 42 * 2 + 2, 85]
+    frozen.requires_grad = False
+    assert [(edge.consumer, edge.parent) for edge in edges(root)] == [
+        (root.parents[1], x), (root, root.parents[1]),
+    ]  # fmt: skip
+    assert [count_paths(root, x), count_paths(root, y), count_edge_uses(root)] == [1, 0, 2]
+    assert [path.product for path in paths(root, x)] == [5.0]
+    assert [*paths(root, y)] == []
+
+
+def test_no_walk_enters_what_leads_to_a_frozen_result_alone() -> None:
+    x = Value(2.0)
+    frozen = x * x
+    root = ladder(frozen, 60) + x
+    frozen.requires_grad = False
+    assert [path.nodes for path in paths(root, x)] == [(root, x)]
+
+
 def test_a_square_has_two_edges_and_two_paths() -> None:
     x = Value(3.0)
     assert [(edge.slot, edge.partial) for edge in edges(x * x)] == [(0, 3.0), (1, 3.0)]
