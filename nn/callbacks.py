@@ -28,13 +28,17 @@ class Epoch:
 
 Callback = Callable[[Epoch], object]
 
+FALLING = ("loss", "error", "entropy")
+"""How the names of metrics end that are better when they are less."""
+
 
 class EarlyStopping:
     """Ends the training once a number has not improved for ``patience`` epochs.
 
     ``monitor`` is "validation" (the default where there is validation), "loss", or the name of a
-    metric; losses should fall and metrics rise, and nan is worse than anything.  The weights of the
-    best epoch are put back, and with them the averages of ``ema``, which were measured.
+    metric; losses should fall and metrics rise, except those whose names end in "loss", "error" or
+    "entropy", and nan is worse than anything.  When it ends the training, it puts back the weights
+    of the best epoch, and with them the averages of ``ema``, which were measured.
     """
 
     def __init__(
@@ -76,7 +80,10 @@ class EarlyStopping:
         name = self.monitor or ("validation" if "validation" in latest else "loss")
         if name not in latest:
             raise ValueError(f"there is no {name!r} to monitor: {', '.join(latest)}")
-        score = -latest[name] if name in history.metrics else latest[name]
+        # a second metric of one name has a number behind it
+        falls = name.rstrip(" 0123456789").endswith(FALLING)
+        rises = name in history.metrics and not falls
+        score = -latest[name] if rises else latest[name]
         return inf if isnan(score) else score
 
     def __repr__(self) -> str:

@@ -73,8 +73,8 @@ def binary_cross_entropy(logits: Numbers, targets: Numbers) -> Value:
     As PyTorch's ``binary_cross_entropy_with_logits``.
     """
     # softplus(∓z) is -log of sigmoid(±z), and finite where sigmoid itself rounds to 0
-    pairs_ = [(_number(z), t) for z, t in pairs(logits, targets)]
-    return _over(mean, [t * softplus(-z) + (1.0 - t) * softplus(z) for z, t in pairs_])
+    terms = [t * softplus(-z) + (1.0 - t) * softplus(z) for z, t in pairs(logits, targets)]
+    return _over(mean, terms)
 
 
 def hinge_loss(scores: Numbers, targets: Numbers) -> Value:
@@ -90,15 +90,19 @@ def accuracy(outputs: Numbers, target: Numbers) -> float:
     """1.0 where a row is classified rightly, else 0.0; for ``fit(..., metrics=[accuracy])``.
 
     Of a list of logits the largest must be the target class (or the most probable one); a single
-    score must have the sign of its target, where 0 counts as negative.
+    score must be above 0 just where its target is above ½: for 0 or 1, -1 or 1, or a probability.
     """
     numbers = [o.data if isinstance(o, Value) else float(o) for o in _listed(outputs)]
     if not numbers:
         raise ValueError("accuracy takes one logit per class or a single score, got none")
+    if _is_list(target) and len(target) == 1:
+        target = target[0]
+    if _is_list(target):
+        _one_each(target, len(numbers))
+        return float(_largest(numbers) == _largest(target))
     if len(numbers) == 1:
-        return float((numbers[0] > 0) == (_listed(target)[0] > 0))
-    wanted = _largest(target) if _is_list(target) else int(target)
-    return float(_largest(numbers) == wanted)
+        return float((numbers[0] > 0) == (target > 0.5))
+    return float(_largest(numbers) == _class_index(float(target), len(numbers)))
 
 
 def check_target(loss: Loss, target: Numbers, outputs: int) -> None:
@@ -115,7 +119,8 @@ def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
     A list of one and the number itself count as the same shape.
     """
     if not _is_list(outputs) and not _is_list(targets):
-        yield outputs, targets
+        # NumPy's numbers of few bits would overflow, or round what they meet
+        yield _number(outputs), _number(targets)
         return
     ours, theirs = _listed(outputs), _listed(targets)
     if len(ours) != len(theirs):

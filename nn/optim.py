@@ -136,7 +136,8 @@ class Optimizer:
         the same holds for one whose ``grad`` is None, as in PyTorch.
         """
         # all numbers are worked out first, so that an error half-way has moved nothing
-        moved = self._moved(self.hyper(self.steps + 1, self.lr if lr is None else lr))
+        hyper = self.hyper(self.steps + 1, self.lr if lr is None else lr)
+        moved = self._moved(tuple(map(float, hyper)))  # float32 would round all that it meets
         numbers, *state = map(list, zip(*moved))
         with undisturbed():
             self.steps += 1
@@ -176,7 +177,7 @@ class Optimizer:
         try:
             memory = [list(map(float, numbers)) for numbers in state["state"]]
             # from a file, perhaps: everything is read and checked before anything is taken over
-            steps = _whole("steps", state["steps"])
+            steps = whole("steps", state["steps"])
             taken = {name: _like(old, name, state[name]) for name, old in settings.items()}
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"this state is damaged: {error}") from None
@@ -221,26 +222,46 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, lr, weight_decay)
-        self.momentum = not_negative("momentum", momentum)
-        self.nesterov = bool(nesterov)
         if nesterov and not momentum:
             raise ValueError(
                 "nesterov=True looks ahead along the momentum: give a momentum above 0"
             )
-        remembered = ("velocity",) if momentum else ()
-        self.start(self._descent(), *remembered)
+        remembered = ("velocity",) if not_negative("momentum", momentum) else ()
+        self.start(descend, *remembered)
+        self.momentum, self.nesterov = momentum, nesterov
+
+    @property
+    def momentum(self) -> float:
+        """How much of the velocity is left after a step; to be changed between steps."""
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, given: float) -> None:
+        momentum = not_negative("momentum", given)
+        if momentum and not self.state_names:
+            raise ValueError(
+                "an optimizer made without momentum keeps no velocity: make another with momentum"
+            )
+        self._momentum = momentum
+
+    @property
+    def nesterov(self) -> bool:
+        """Whether steps look ahead; to be changed between steps."""
+        return self._nesterov
+
+    @nesterov.setter
+    def nesterov(self, given: bool) -> None:
+        self._nesterov = bool(given)
+        if self.state_names:
+            self.rule = descend_with_nesterov if self._nesterov else descend_with_momentum
 
     def hyper(self, step: Any, lr: Number) -> tuple[Any, ...]:
         return (lr, self.weight_decay, self.momentum)[: 2 + len(self.state)]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if isinstance(state, Mapping) and not self.state_names and state.get("momentum"):
+            raise ValueError("this state is another optimiser's, which has momentum")
         super().load_state_dict(state)
-        self.rule = self._descent()
-
-    def _descent(self) -> Rule:
-        if not self.momentum:
-            return descend
-        return descend_with_nesterov if self.nesterov else descend_with_momentum
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "momentum": self.momentum, "nesterov": self.nesterov}
@@ -249,7 +270,9 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma & Ba 2015) as ``torch.optim.Adam``: ``weight_decay`` is added to the gradient.
 
-    Each parameter's step is about ``lr`` long, whatever the size of its gradient.
+    Each parameter's step is about ``lr`` long, whatever the size of its gradient.  The steps that
+    its averages are corrected by are the optimiser's; of a parameter that was frozen for some
+    steps PyTorch counts its own.
     """
 
     def __init__(
@@ -328,7 +351,7 @@ def not_negative(name: str, given: object) -> float:
     return float(given)
 
 
-def _whole(name: str, given: object) -> int:
+def whole(name: str, given: object) -> int:
     """A whole number that is not negative; 3.0 is one."""
     if not (number := not_negative(name, given)).is_integer():
         raise ValueError(f"{name} is a whole number, got {given!r}")

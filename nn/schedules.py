@@ -14,7 +14,7 @@ from inspect import Parameter, signature
 from math import cos, pi
 from typing import Any
 
-from nn.optim import not_negative
+from nn.optim import not_negative, whole
 
 Schedule = Callable[[int, int], float]
 
@@ -49,7 +49,7 @@ def warmup(steps: int, then: float | Callable[..., float]) -> Schedule:
     >>> [round(schedule(step, 100), 1) for step in range(6)]
     [0.2, 0.4, 0.6, 0.8, 0.8, 0.8]
     """
-    not_negative("steps", steps)
+    steps = whole("steps", steps)
     after = as_schedule(then) if callable(then) else constant(then)
 
     def rate(step: int, total: int) -> float:
@@ -79,7 +79,10 @@ def _done(step: int, steps: int) -> float:
 
 def _takes_two(function: Callable[..., Any]) -> bool:
     """Whether a function wants two positional arguments; defaults do not count."""
-    parameters = signature(function).parameters.values()
+    try:
+        parameters = signature(function).parameters.values()
+    except ValueError:  # a function of C's, such as a list's ``__getitem__``, does not say
+        return False
     wanted = [p for p in parameters if p.kind in _POSITIONAL and p.default is Parameter.empty]
     return len(wanted) >= 2
 

@@ -96,3 +96,10 @@ def test_before_the_first_epoch_there_is_no_best():
 
 def test_it_says_what_it_watches():
     assert repr(EarlyStopping(3, "loss")) == "EarlyStopping(patience=3, monitor='loss')"
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "mean_absolute_error", "cross_entropy", "loss 2"])
+def test_a_metric_that_is_a_loss_should_fall(name):
+    stop = EarlyStopping(2, monitor=name)
+    assert told(stop, [0.5, 0.3, 0.2, 0.4, 0.25], name)[:2] == (5, 3.0)
+    assert (stop.best, stop.best_epoch) == (0.2, 3)

@@ -246,6 +246,9 @@ def test_good_targets_pass_the_check():
         (0.0, 0, 1.0), (0.0, 1, 0.0), (Value(0.0), -1, 1.0), ([0.4], 1, 1.0), ([-0.4], [1], 0.0),
         ([0.4], 0.0, 0.0), ([0.7, 0.1, 0.2], 0, 1.0), ([0.1, 0.2, 0.7], [0.2, 0.5, 0.3], 0.0),
         ([Value(0.1), Value(0.7)], 1, 1.0), (Value(inf), 1, 1.0), ([2.0], [1.0], 1.0),
+        # a class in a list of its own, labels that are smoothed
+        ([0.1, 0.7, 0.2], [1], 1.0), ([0.1, 0.7, 0.2], [2], 0.0), ([0.1, 0.7], True, 1.0),
+        (-3.0, 0.05, 1.0), (3.0, 0.05, 0.0), (3.0, 0.95, 1.0), (-3.0, [0.95], 0.0),
     ],
 )  # fmt: skip
 def test_accuracy_counts_right_answers(output, target, right):
@@ -342,3 +345,30 @@ def test_probabilities_may_be_numbers_still_to_come():
 def test_no_outputs_have_no_accuracy():
     with pytest.raises(ValueError, match="a single score, got none"):
         nn.accuracy([], 0)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "target", "error", "message"),
+    [
+        ([0.1, 0.9], 1.7, TypeError, "a class is named by its index, 0 to 1, got 1.7"),
+        ([0.1, 0.9], 5, IndexError, "class 5 is out of range"),
+        ([0.1, 0.9], -1, IndexError, "class -1 is out of range"),
+        ([1.0, 2.0, 3.0], [0, 1], ValueError, "got 3 outputs, 2 targets"),
+        (0.5, [1, 0], ValueError, "got 1 outputs, 2 targets"),
+    ],
+)
+def test_what_no_row_can_be_right_about_is_refused(outputs, target, error, message):
+    with pytest.raises(error, match=message):
+        nn.accuracy(outputs, target)
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.mse_loss, nn.squared_error, nn.hinge_loss, nn.binary_cross_entropy]
+)
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int64", "float16"])
+def test_numbers_of_few_bits_neither_overflow_nor_round(loss, kind):
+    numpy = pytest.importorskip("numpy")
+    outputs, targets = [0, 100, 7], [1, 1, 1]
+    expected = loss([*map(float, outputs)], [*map(float, targets)]).data
+    assert loss(numpy.array(outputs, kind), numpy.array(targets, kind)).data == expected
+    assert loss(outputs, numpy.array(targets, kind)).data == expected

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from autograd import Value
-from nn import SGD, Adam, AdamW
+from nn import SGD, Adam, AdamW, fit, mse_loss
 from nn.optim import Optimizer, descend
 
 OPTIMIZERS = {
@@ -299,3 +299,66 @@ def test_a_gradient_that_is_no_number_moves_nothing():
     with pytest.raises(TypeError, match="takes a real number, got str 'much'"):
         optimizer.step()
     assert (parameter.data, optimizer.steps) == (0.5, 0)
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_momentum_and_nesterov_may_change_between_steps_as_in_pytorch(backend):
+    torch = pytest.importorskip("torch")
+    ours, theirs = Value(1.0), torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    optimizer = SGD([ours], lr=0.05, momentum=0.9)
+    reference = torch.optim.SGD([theirs], lr=0.05, momentum=0.9)
+    settings = [(0.9, False), (0.9, True), (0.5, True), (0.7, False), (0.0, False)]
+
+    def callback(epoch):
+        optimizer.momentum, optimizer.nesterov = settings[epoch.number % 5]
+
+    fit(
+        lambda x: ours * x[0], [[1.0]], [0.0], loss=mse_loss, optimizer=optimizer, epochs=5,
+        backend=backend, progress=False, callbacks=[callback],
+    )  # fmt: skip
+    for momentum, nesterov in settings:
+        reference.param_groups[0].update(momentum=momentum, nesterov=nesterov)
+        reference.zero_grad()
+        (theirs**2).backward()
+        reference.step()
+    assert ours.data == pytest.approx(theirs.item(), rel=1e-13)
+
+
+def test_a_momentum_without_a_velocity_is_refused():
+    optimizer = SGD([Value(1.0)], lr=0.1)
+    before = optimizer.state_dict()
+    with pytest.raises(ValueError, match="make another with momentum"):
+        optimizer.momentum = 0.9
+    with pytest.raises(ValueError, match="momentum is a finite number of 0 or more, got -1"):
+        optimizer.momentum = -1.0
+    with pytest.raises(ValueError, match="another optimiser's"):
+        optimizer.load_state_dict({**before, "momentum": 0.9, "lr": 0.7})
+    optimizer.momentum = 0.0
+    assert optimizer.state_dict() == before
+
+
+def test_a_state_without_momentum_any_more_loads():
+    w = Value(1.0)
+    optimizer = SGD([w], lr=0.1, momentum=0.9)
+    for momentum in (0.9, 0.0):
+        w.grad, optimizer.momentum = 1.0, momentum
+        optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.step()
+    assert w.data == pytest.approx(1.0 - 3 * 0.1, rel=1e-15)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize("setting", ["lr", "weight_decay"])
+def test_a_setting_in_single_precision_rounds_only_itself(kind, setting):
+    numpy = pytest.importorskip("numpy")
+    learned = []
+    for given in (numpy.float32(0.1), float(numpy.float32(0.1))):
+        w = Value(1 / 3)
+        optimizer = kind([w], lr=0.1)
+        setattr(optimizer, setting, given)
+        for _ in range(3):
+            w.grad = 1 / 7
+            optimizer.step()
+        learned.append(w.data)
+    assert learned[0] == learned[1]

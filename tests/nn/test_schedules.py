@@ -154,3 +154,16 @@ def test_rates_and_steps_are_numbers_that_are_not_negative(make):
         linear(1.0, -1.0)
     with pytest.raises(ValueError, match="final is a finite number"):
         cosine(1.0, nan)
+
+
+@pytest.mark.parametrize("steps", [0.1, 2.5, 10.0001])
+def test_a_warmup_takes_a_whole_number_of_steps(steps):
+    with pytest.raises(ValueError, match=f"^steps is a whole number, got {steps}"):
+        warmup(steps, 1.0)
+    assert warmup(4.0, 1.0)(1, 10) == warmup(4, 1.0)(1, 10) == 0.5
+
+
+def test_a_function_of_c_s_is_asked_for_the_step():
+    rates = [0.1, 0.2, 0.4]
+    assert [as_schedule(rates.__getitem__)(step, 3) for step in range(3)] == rates
+    assert as_schedule(dict(enumerate(rates)).get)(2, 3) == 0.4
