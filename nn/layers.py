@@ -67,7 +67,7 @@ class Neuron(Module):
         """
         nin = count("nin", nin)
         activation = chosen(activation, nonlin)
-        self.activation, self.activate = name_of(activation), activation_of(activation)
+        self.activation = activation
         draw = initialiser_for(init, seed, rng, self.activation)
         draws = generator(seed, rng)
         self.box = scope("neuron")
@@ -78,6 +78,16 @@ class Neuron(Module):
         return self.activate(dot(self.w, inputs_of(x, len(self.w), "the neuron"), self.b))
 
     @property
+    def activation(self) -> str:
+        """What the activation is called; assigned, a name or a function takes its place."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, activation: str | Activation) -> None:
+        self.activate = activation_of(activation)
+        self._activation = name_of(activation)
+
+    @property
     def nonlin(self) -> bool:
         """Whether the activation does anything, as micrograd asks; assigned, relu or nothing."""
         return self.activate is not linear
@@ -86,13 +96,6 @@ class Neuron(Module):
     def nonlin(self, nonlin: bool) -> None:
         if nonlin != self.nonlin:
             self.activation = "relu" if nonlin else "linear"
-            self.activate = activation_of(self.activation)
-
-    def parameters(self) -> list[Value]:
-        """The weights, then the bias."""
-        if type(self) is not Neuron:  # a subclass may hold more
-            return super().parameters()
-        return [parameter for parameter in (*self.w, self.b) if parameter.requires_grad]
 
     def _line(self) -> str:
         return f"Neuron({len(self.w)}, activation={self.activation!r})"
@@ -134,7 +137,10 @@ class Layer(Module):
 
     def outputs(self, x: list[Value]) -> list[Value]:
         """a of every neuron, for inputs that are Values already."""
-        return self.box.run(self._computed, x)[1]
+        if {*map(type, self.neurons)} == {Neuron}:
+            return self.box.run(self._computed, x)[1]
+        # a neuron of the user's own computes what it likes
+        return [self.box.run(neuron.box.run, neuron, x) for neuron in self.neurons]
 
     def activations(self, x: Row) -> LayerActivations:
         """z and a of every neuron."""
@@ -203,7 +209,11 @@ class MLP(Module):
         first = self.layers[0]
         a = inputs_of(x, first.nin, first.name)
         for layer in self.layers:
-            a = layer.outputs(a)
+            if type(layer).__call__ is Layer.__call__:
+                a = layer.outputs(a)
+            else:  # one of the user's own
+                outputs = layer(a)
+                a = [outputs] if isinstance(outputs, Value) else [*outputs]
         return alone(a)
 
     def activations(self, x: Row) -> list[LayerActivations]:
@@ -262,7 +272,7 @@ def activation_of(activation: str | Activation) -> Activation:
     """The activation of that name, or the function itself; ValueError for an unknown name."""
     if callable(activation):
         return activation
-    if activation in ACTIVATIONS:
+    if isinstance(activation, str) and activation in ACTIVATIONS:
         return ACTIVATIONS[activation]
     if activation == "softmax":
         raise ValueError(

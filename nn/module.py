@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from pathlib import Path
+from reprlib import recursive_repr
 from typing import Any
 
 from autograd import Value
@@ -37,8 +38,9 @@ class Module:
         """Every parameter once, in the order of ``named_parameters``."""
         # a dict for its order: of a shared parameter the first place counts
         found: dict[Value, None] = {}
-        for held in vars(self).values():
-            _gather(held, found)
+        seen = {id(self)}
+        for _, held in _parts(self):
+            _gather(held, found, seen)
         return list(found)
 
     def named_parameters(self) -> list[tuple[str, Value]]:
@@ -83,12 +85,12 @@ class Module:
     def children(self) -> list[tuple[str, Module]]:
         """The modules held directly, by name."""
         return [
-            (name, part) for key, held in vars(self).items() for name, part in _modules(key, held)
+            (name, part) for key, held in _parts(self) for name, part in _modules(str(key), held)
         ]
 
     def _named_leaves(self) -> list[tuple[str, Value]]:
         found: dict[Value, str] = {}
-        _find("", self, found)
+        _find("", self, found, set())
         return [(name, leaf) for leaf, name in found.items()]
 
     def _leaves_by_name(self) -> dict[str, Value]:
@@ -101,6 +103,7 @@ class Module:
             raise ValueError(f"two parameters have the same name {twice!r}: rename what holds one")
         return named
 
+    @recursive_repr()
     def __repr__(self) -> str:
         inside = [f"  ({name}): {part!r}".replace("\n", "\n  ") for name, part in self.children()]
         return "\n".join([f"{type(self).__name__}(", *inside, ")"]) if inside else self._line()
@@ -110,26 +113,36 @@ class Module:
         return f"{type(self).__name__}({len(self.parameters())} parameters)"
 
 
-def _gather(held: object, found: dict[Value, None]) -> None:
-    """Collect the parameters in something held; a module may have a quicker way to its own."""
+def _gather(held: object, found: dict[Value, None], seen: set[int]) -> None:
+    """Collect the parameters in something held; a module may have a way of its own to name them."""
     if isinstance(held, Value):
         if held.requires_grad and held.is_leaf:
             found[held] = None
-    elif isinstance(held, Module):
-        found.update(dict.fromkeys(held.parameters()))
-    else:
-        for _, part in _parts(held):
-            _gather(part, found)
+    elif _anew(held, seen):
+        if isinstance(held, Module) and type(held).parameters is not Module.parameters:
+            found.update(dict.fromkeys(held.parameters()))
+        else:
+            for _, part in _parts(held):
+                _gather(part, found, seen)
 
 
-def _find(name: str, held: object, found: dict[Value, str]) -> None:
+def _find(name: str, held: object, found: dict[Value, str], seen: set[int]) -> None:
     """Collect the leaves in something held, by the first name that leads to each."""
     if isinstance(held, Value):
         if held.is_leaf:
             found.setdefault(held, name)
-    else:
+    elif _anew(held, seen):
         for key, part in _parts(held):
-            _find(f"{name}.{key}" if name else str(key), part, found)
+            _find(f"{name}.{key}" if name else str(key), part, found, seen)
+
+
+def _anew(held: object, seen: set[int]) -> bool:
+    """Whether this is no module met before, which a part that knows its whole leads back to."""
+    if not isinstance(held, Module):
+        return True
+    met = id(held) in seen  # a dataclass has no hash
+    seen.add(id(held))
+    return not met
 
 
 def _modules(name: str, held: object) -> Iterator[tuple[str, Module]]:
@@ -143,10 +156,18 @@ def _modules(name: str, held: object) -> Iterator[tuple[str, Module]]:
 def _parts(held: object) -> Iterable[tuple[object, object]]:
     """What a module or a container holds, by name."""
     if isinstance(held, Module):
-        return vars(held).items()
+        return [*vars(held).items(), *_slots(held)]
     if isinstance(held, dict):
         return held.items()
+    if getattr(getattr(held, "dtype", None), "kind", "") == "O":  # a NumPy array of Values
+        held = held.tolist()  # type: ignore[attr-defined]
     return enumerate(held) if isinstance(held, list | tuple) else ()
+
+
+def _slots(module: Module) -> list[tuple[str, object]]:
+    """What lies in slots, as a dataclass may have them, and so not in ``vars``."""
+    names = [name for kind in type(module).__mro__ for name in vars(kind).get("__slots__", ())]
+    return [(name, getattr(module, name)) for name in names if hasattr(module, name)]
 
 
 def _refuse_other_names(missing: set[str], unknown: set[Any]) -> None:

@@ -295,3 +295,59 @@ def test_a_function_without_a_name_is_an_activation_too():
     slope = partial(autograd.leaky_relu, negative_slope=0.5)
     assert Neuron(1, slope, seed=1).activation == "custom"
     assert repr(Layer(1, 1, slope, seed=1)) == "Layer(1, 1, activation='custom')"
+
+
+# -- neurons and layers of one's own ---------------------------------------------------------------
+
+
+class Half(Neuron):
+    def __call__(self, x):
+        return super().__call__(x) * 0.5
+
+
+class Doubled(Layer):
+    def __call__(self, x):
+        outputs = super().__call__(x)
+        return [2.0 * a for a in outputs] if isinstance(outputs, list) else 2.0 * outputs
+
+
+def test_a_neuron_of_ones_own_is_called_in_a_layer_and_a_network():
+    model = MLP(2, [3, 2, 1], "tanh", seed=0)
+    expected = MLP(2, [3, 2, 1], "tanh", seed=0)
+    half = Half(3, "tanh", seed=5)
+    model.layers[1].neurons[0] = half
+    row = [0.3, -0.7]
+    hidden = expected.layers[0](row)
+    second = [half(hidden).data, expected.layers[1](hidden)[1].data]
+    assert [a.data for a in model.layers[1](hidden)] == second
+    assert model(row).data == pytest.approx(expected.layers[2](second).data, rel=1e-15)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_layer_of_ones_own_is_called_in_a_network(place):
+    model = MLP(2, [3, 1, 2], "tanh", seed=0)
+    layer = model.layers[place]
+    model.layers[place] = Doubled(layer.nin, len(layer.neurons), "tanh", seed=4)
+    x = [0.3, -0.7]
+    expected = x
+    for each in model.layers:
+        expected = each(expected)
+    assert [a.data for a in model(x)] == [a.data for a in expected]
+
+
+@pytest.mark.parametrize("activation", ["tanh", autograd.sigmoid, "linear"])
+def test_an_activation_assigned_is_computed(activation):
+    neuron, made = Neuron(2, "relu", seed=0), Neuron(2, activation, seed=0)
+    neuron.activation = activation
+    # weights are drawn as suits the activation
+    made.load_state_dict(neuron.state_dict())
+    assert repr(neuron) == repr(made)
+    assert neuron([1.0, 2.0]).data == made([1.0, 2.0]).data
+    with pytest.raises(ValueError, match="activation should be one of"):
+        neuron.activation = "tanhh"
+    assert repr(neuron) == repr(made)
+
+
+def test_a_list_of_activations_is_refused_in_words():
+    with pytest.raises(ValueError, match=r"or a function, got \['relu'\]"):
+        MLP(2, [3, 1], ["relu"])

@@ -2,11 +2,12 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 
 import pytest
 
 from autograd import Value
-from nn import MLP, Layer, Module
+from nn import MLP, Layer, Module, Neuron
 
 
 class Pair(Module):
@@ -176,3 +177,56 @@ def test_a_frozen_parameter_is_saved_and_loaded_but_does_not_learn():
     assert [name for name, _ in model.named_parameters()] == ["layers.0.neurons.0.b"]
     other.load_state_dict(model.state_dict())
     assert other([2.0]).data == model([2.0]).data
+
+
+# -- where parameters lie --------------------------------------------------------------------------
+
+
+def test_parameters_lie_in_arrays_of_values():
+    numpy = pytest.importorskip("numpy")
+
+    class Arrays(Module):
+        def __init__(self):
+            self.w = numpy.array([[Value(1.0), Value(2.0)]], dtype=object)
+            self.scale = numpy.array([3.0, 4.0])
+
+    model = Arrays()
+    assert model.parameters() == [*model.w[0]]
+    assert model.state_dict() == {"w.0.0": 1.0, "w.0.1": 2.0}
+
+
+@pytest.mark.parametrize("options", [{}, {"slots": True}, {"eq": False, "slots": True}])
+def test_a_dataclass_may_be_a_module(options):
+    @dataclass(**options)
+    class Part(Module):
+        weight: Value
+        name: str
+
+    @dataclass(**options)
+    class Whole(Module):
+        part: Part
+        bias: Value
+
+    model = Whole(Part(Value(2.0), "inner"), Value(1.0))
+    assert model.parameters() == [model.part.weight, model.bias]
+    assert model.state_dict() == {"part.weight": 2.0, "bias": 1.0}
+    assert [name for name, _ in model.children()] == ["part"]
+
+
+def test_what_a_neuron_is_given_later_is_a_parameter_and_what_is_shared_is_one():
+    neuron = Neuron(2, seed=0)
+    neuron.gain = Value(1.0)
+    neuron.w[1] = neuron.w[0]
+    assert neuron.parameters() == [neuron.w[0], neuron.b, neuron.gain]
+    assert [name for name, _ in neuron.named_parameters()] == ["w.0", "b", "gain"]
+    neuron.b = 0.0
+    assert neuron.parameters() == [neuron.w[0], neuron.gain]
+
+
+def test_a_part_may_know_its_whole():
+    whole, part = Module(), Module()
+    whole.w, part.v = Value(1.0), Value(2.0)
+    whole.part, part.whole = part, whole
+    assert whole.parameters() == [whole.w, part.v]
+    assert part.state_dict() == {"v": 2.0, "whole.w": 1.0}
+    assert repr(whole) == "Module(\n  (part): Module(\n    (whole): ...\n  )\n)"
