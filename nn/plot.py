@@ -65,7 +65,10 @@ def plot_decision_boundary(
     grid = numpy.stack(numpy.meshgrid(across, up), axis=-1)
     outputs = numpy.array(predict(model, grid.reshape(-1, 2))).reshape(GRID, GRID, -1)
     _regions(axis, numpy, across, up, outputs)
-    for i, label in enumerate(numpy.unique(labels)):
+    single = outputs.shape[2] == 1
+    for label in numpy.unique(labels):
+        # the colour of its region, also where other classes have no example
+        i = int(label > 0) if single else int(label)
         chosen = points[labels == label]
         axis.scatter(
             *chosen.T, color=COLOURS[i % 8], marker=MARKERS[i % 8], edgecolor="white",

@@ -18,7 +18,7 @@ NARROW = 100
 @contextmanager
 def bar(epochs: int, steps: int, wanted: bool) -> Iterator[Show]:
     """A bar over so many steps in so many epochs; inside, call what it gives after each step."""
-    if not wanted or not sys.stderr.isatty():
+    if not wanted or not _terminal():
         yield lambda epoch, step, numbers, rate: None
         return
     from rich.console import Console
@@ -46,13 +46,20 @@ def bar(epochs: int, steps: int, wanted: bool) -> Iterator[Show]:
 @contextmanager
 def busy(words: str, wanted: bool) -> Iterator[None]:
     """Say what is being waited for, on a terminal, as long as it takes."""
-    if not wanted or not sys.stderr.isatty():
+    if not wanted or not _terminal():
         yield
         return
     from rich.console import Console
 
     with Console(stderr=True).status(words):
         yield
+
+
+def _terminal() -> bool:
+    """Whether the error stream is one."""
+    # None under pythonw, or anything with a ``write`` that the user has put there
+    asked = getattr(sys.stderr, "isatty", None)
+    return asked is not None and not getattr(sys.stderr, "closed", False) and bool(asked())
 
 
 def _line(numbers: dict[str, float]) -> str:

@@ -256,3 +256,21 @@ def test_a_plot_is_written_wholly_or_not_at_all(tmp_path):
 def test_only_a_history_has_curves():
     with pytest.raises(TypeError, match=r"what fit gave back, got \[2.0, 1.0\]"):
         nn.plot_history([2.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "places"),
+    [
+        (lambda x: [x[0], x[1], -x[0] - x[1]], [1, 2], [1, 2]),
+        (lambda x: x[0], [1, 1], [1]),
+        (lambda x: x[0], [-1, -1], [0]),
+        (lambda x: x[0], [0, 1], [0, 1]),
+        (lambda x: x[0], [-1, 1], [0, 1]),
+    ],
+)
+def test_an_example_has_the_colour_of_its_region(model, labels, places):
+    figure = nn.plot_decision_boundary(model, [[0.0, 1.0], [-1.0, -1.0]], labels)
+    regions, *rest = figure.axes[0].collections
+    points = [c for c in rest if not hasattr(c, "filled")]
+    colours = regions.get_facecolor()[:, :3].tolist()
+    assert [c.get_facecolor()[0, :3].tolist() for c in points] == [colours[i] for i in places]

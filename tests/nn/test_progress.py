@@ -83,3 +83,22 @@ def test_training_shows_itself_unless_told_not_to(monkeypatch):
         history = nn.fit(model, X, X, loss=nn.squared_error, optimizer=optimizer, **given)
         assert (len(history), optimizer.steps) == (100, 200)
         assert ("epoch 100/100" in screen.getvalue()) is seen
+
+
+class Tee:
+    """What a user may put in the place of a stream."""
+
+    def write(self, text):
+        raise AssertionError
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize("stream", ["none", "tee", "closed"])
+def test_where_there_is_no_terminal_nothing_is_drawn(stream, monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", {"none": None, "tee": Tee(), "closed": closed}[stream])
+    with bar(2, 4, True) as show, busy("waiting", True):
+        show(1, 2, {"loss": 0.5}, 0.1)
