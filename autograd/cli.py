@@ -24,8 +24,9 @@ from autograd.expression import Expression, ExpressionError, parse, parse_values
 from autograd.graph import Path, count_edge_uses, count_paths, edges, paths, topological_order
 from autograd.messages import messages
 from autograd.value import Value
+from autograd.views.encoding import make_legible
 from autograd.views.text import clean, columns, shorten
-from autograd.views.words import show
+from autograd.views.words import enclosed, show, sum_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,8 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+        make_legible(stream)
     if not hasattr(autograd, "Value"):  # installed over this package, which is half there
         raise UserError("another library", file=autograd.__file__)
     asked = read_words(argv)
@@ -253,7 +253,7 @@ def _list_paths(request: Request, root: Value, leaf: Value) -> None:
         products.append(path.product)
         table.add_row(_way(path, words), _product(path))
     if len(products) == total > 1:
-        table.add_row(words["sum"], f"{' + '.join(map(show, products))} = {show(leaf.grad)}")
+        table.add_row(words["sum"], f"{sum_of([*map(show, products)])} = {show(leaf.grad)}")
     _print(console, table)
     if len(products) < total:
         console.print(words["hidden"].format(total - len(products)))
@@ -271,8 +271,9 @@ def _way(path: Path, words: Any) -> str:
 
 
 def _product(path: Path) -> str:
-    factors = " · ".join(show(edge.partial) for edge in path.edges)
-    return f"{factors} = {show(path.product)}" if len(path.edges) > 1 else factors
+    first, *others = (show(edge.partial) for edge in path.edges)
+    factors = " · ".join([first, *map(enclosed, others)])
+    return f"{factors} = {show(path.product)}" if others else factors
 
 
 def _name(node: Value) -> str:

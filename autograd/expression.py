@@ -159,6 +159,8 @@ def parse_number(text: str) -> float:
         raise ExpressionError(["no number", *hint], word=_quoted(text)) from None
     if isinf(value) and "inf" not in text.lower():
         raise ExpressionError(["too large", "write inf"], word=_quoted(text))
+    if value == 0 and any(digit in "123456789" for digit in text.lower().partition("e")[0]):
+        raise ExpressionError(["too small"], word=_quoted(text))
     return value
 
 

@@ -13,6 +13,7 @@ or run by anybody else.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from errno import EACCES, EADDRINUSE
 from html import escape
@@ -35,6 +36,8 @@ MOST_NODES = 1000
 """Of a larger graph the layout alone takes longer than a reader waits."""
 BETWEEN = re.compile(r"[\s;；]+|[,，](?=\s*[^\W\d])")
 """What stands between two numbers: a comma only where a name follows, for 1,5 is a mistake."""
+AROUND = re.compile(r"\s*[=＝]\s*")
+"""An equals sign as people type it."""
 SECONDS = 10
 """How long a request may take to arrive."""
 
@@ -66,7 +69,8 @@ class Playground(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    allow_reuse_address = False
+    # on Linux this frees a port that was given up a moment ago, elsewhere also one that is taken
+    allow_reuse_address = sys.platform == "linux"
     request_queue_size = 32
 
     def __init__(self, first: Question, port: int, lang: Lang = "en") -> None:
@@ -145,7 +149,7 @@ class _Answer(BaseHTTPRequestHandler):
 
     def _story(self, question: Question) -> Trace:
         expression = parse(question.formula.strip())
-        values = parse_values(BETWEEN.split(question.values))
+        values = parse_values(BETWEEN.split(AROUND.sub("=", question.values)))
         leaves = {name: Value(x, label=name) for name, x in values.items()}
         root = expression.evaluate(leaves)
         if not root.requires_grad:

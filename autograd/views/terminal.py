@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograd.messages import messages
+from autograd.views.encoding import legible
 from autograd.views.moment import Moment
 from autograd.views.plays import (
     MODES,
@@ -57,10 +58,11 @@ def play(
     if mode not in MODES:
         raise ValueError(f"mode is one of {', '.join(MODES)}, got {mode!r}")
     console = console or Console()
-    if console.is_terminal and sys.stdin.isatty() and os.environ.get("TERM") != "dumb":
-        _Player(story, lang, mode, console).run()
-    else:
-        print_all(story, lang, console, mode)
+    with legible(console.file):
+        if console.is_terminal and sys.stdin.isatty() and os.environ.get("TERM") != "dumb":
+            _Player(story, lang, mode, console).run()
+        else:
+            print_all(story, lang, console, mode)
 
 
 def print_all(story: Trace, lang: Lang, console: Console, mode: Mode = "backprop") -> None:

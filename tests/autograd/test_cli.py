@@ -758,3 +758,24 @@ def test_a_missing_extra_is_named_in_either_language(capsys, tmp_path, monkeypat
         assert f"{said}{package}" in err
         assert 'pip install "payback[pictures]"' in err
         assert not path.exists()
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "cp1252", "cp437", "ascii", "utf-8"])
+def test_a_minus_is_a_minus_in_every_encoding(encoding):
+    told = {}
+    for name in (encoding, "utf-8"):
+        words = [sys.executable, "-m", "autograd", "step", "a*b-a", "a=-2", "b=-3.5"]
+        env = {**ENVIRONMENT, "PYTHONIOENCODING": name, "PYTHONUTF8": "0"}
+        done = subprocess.run(words, capture_output=True, env=env, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b"")
+        told[name] = done.stdout.decode(name)
+    assert "?" not in told[encoding]
+    numbers = [re.findall(r"-?\d[\d.]*", text.replace("−", "-")) for text in told.values()]
+    assert numbers[0] == numbers[-1]
+
+
+def test_products_of_negative_numbers_have_parentheses(capsys):
+    out = run(capsys, "paths", "-(a*b) + a*a", "a=-2", "b=3")[1]
+    assert "1 · (-1) · 3 = -3" in out
+    assert "1 · (-2) = -2" in out
+    assert "-3 + (-2) + (-2) = -7" in out

@@ -553,6 +553,7 @@ def names(count):
         (lambda: parse_number("1,5,5"), "'1,5,5' is not a number"),
         (lambda: parse_number("1,500.0"), "'1,500.0' is not a number; a decimal point is written ."),
         (lambda: parse_number("1e999"), "'1e999' is beyond the largest float; write inf if it is meant"),
+        (lambda: parse_number("-1e-400"), "'-1e-400' is closer to 0 than any float; write 0 if you mean zero"),
         (lambda: parse_values(["a=1", "a=2"]), "a is given twice"),
         (lambda: parse_values(["a"]), "'a' is not name=value, as in a=2; quote an expression that has spaces"),
         (lambda: parse_values(["z" * 61]), f"'{'z' * 59}…' is not name=value, as in a=2; quote an expression that has spaces"),

@@ -402,3 +402,17 @@ def test_a_dumb_terminal_gets_all_steps(monkeypatch, lang, said):
     play(trace(seed_graph()), lang=lang, console=Console(file=out, force_terminal=True, width=80))
     assert "17  " in plain(out.getvalue())
     assert said in plain(out.getvalue())
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "cp437", "latin-1", "ascii"])
+def test_plays_into_any_encoding(encoding):
+    a, b = Value(-2.0, label="a"), Value(3.0, label="权")
+    file = io.TextIOWrapper(io.BytesIO(), encoding, errors="strict")
+    play(trace(a**-2 * b - a), console=Console(file=file, width=100))
+    file.flush()
+    told = file.buffer.getvalue().decode(encoding)
+    dot = "·" if "·".encode(encoding, "ignore") else "*"
+    assert f"d pays a: it passes on dd/dd {dot} dd/da = 1 {dot} (-1) = -1." in told
+    assert re.search(r"b = a\^-\^?[2²] = 0\.25,", told)
+    assert file.errors == "strict"
+    assert ("?" in told) == (encoding != "gbk")
