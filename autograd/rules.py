@@ -275,7 +275,7 @@ _ROWS = (
     Primitive("mean",        "mean",  lambda m, *xs: m.divide(_sum(xs), float(len(xs))),   lambda m, *xs_y: (m.divide(1.0, len(xs_y) - 1.0),) * (len(xs_y) - 1),
               ("1/n",), (REAL,), roles=("x*",)),
     Primitive("take",        "take",  lambda m, *xs: _take(m, xs),                         lambda m, *xs_y: _take_partials(m, xs_y[:-2], xs_y[-2]),
-              ("equal(i, k)", "0"), (REAL,), (), "the value at a whole index, counted from 0; nan where there is none", roles=("x*", "i"), fewest=2),
+              ("where(equal(i, k), 1, 0)", "0"), (REAL,), (), "the value at a whole index, counted from 0; nan where there is none", roles=("x*", "i"), fewest=2),
     Primitive("dot",         "w·x+b", lambda m, *terms: _dot(terms),                       lambda m, *terms_y: (*terms_y[len(terms_y) // 2 - 1:-2], *terms_y[:len(terms_y) // 2 - 1], 1.0),
               ("x", "w", "1"), (REAL,), roles=("w*", "x*", "b")),
     Primitive("logsumexp",   "lse",   lambda m, *xs: _logsumexp(m, xs),                    lambda m, *xs_y: _softmax(m, xs_y[:-1]),

@@ -1,18 +1,20 @@
 """Kernels for the page: the rows of the table run on source text give JavaScript.
 
 ``kernel("mul", 2)`` is the source of a function that takes the operands as an array and returns
-the value and the partials.  The elementary functions are JavaScript's ``Math``; what it lacks
-(erf, erfc, a ``pow`` with IEEE results) the page supplies as ``basis``.
+the value and the partials, and where a convention may decide, also the partials as taught.  The
+elementary functions are JavaScript's ``Math``; what it lacks (erf, erfc, a ``pow`` with IEEE
+results) the page supplies as ``basis``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from math import isinf, isnan
+from math import isinf, isnan, pi
 from typing import Any
 
 from autograd.rules import BASIS, TABLE, namespace
+from autograd.views.words import taught
 
 _MATH = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh",
@@ -76,8 +78,11 @@ def kernel(op: str, count: int) -> str:
     row = TABLE[op]
     value = row.forward(words, *operands)
     y = value if isinstance(value, Name) else script.let(source(value))
-    partials = ", ".join(source(partial) for partial in row.partials(words, *operands, y))
-    return f"(x) => {{ {' '.join(script.lines)} return [{y.text}, [{partials}]]; }}"
+    told: list[Iterable[Any]] = [row.partials(words, *operands, y)]
+    if row.conventions:
+        told.append(taught(words, op, operands, y, pi))
+    shown = ", ".join(f"[{', '.join(map(source, slopes))}]" for slopes in told)
+    return f"(x) => {{ {' '.join(script.lines)} return [{y.text}, {shown}]; }}"
 
 
 def source(x: Any) -> str:

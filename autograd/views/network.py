@@ -89,15 +89,24 @@ def _unit(
     sums = [i for i in members if _is_sum(order[i])]
     parents = [number_of[parent] for parent in order[sums[0]].parents]
     half = len(parents) // 2
+    weights, inputs = parents[:half], parents[half : 2 * half]
+    # dot(x, w) means the same: what a unit trains is its weights
+    if not _some_trained(order, scope, weights) and _some_trained(order, scope, inputs):
+        weights, inputs = inputs, weights
     return Unit(
         scope=scope,
         number=(_trailing(scope[-1]) or 0) + 1,
         sums=tuple(sums),
         outputs=tuple(_outputs(order, number_of, sums, members)),
-        weights=tuple(parents[:half]),
-        inputs=tuple(parents[half : 2 * half]),
+        weights=tuple(weights),
+        inputs=tuple(inputs),
         bias=parents[-1],
     )
+
+
+def _some_trained(order: Sequence[Value], scope: Scope, numbers: Sequence[int]) -> bool:
+    told = (order[i] for i in numbers)
+    return any(node.is_leaf and node.requires_grad and node.scope == scope for node in told)
 
 
 def _is_sum(node: Value) -> bool:

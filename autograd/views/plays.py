@@ -398,13 +398,16 @@ def retold(story: Trace, given: Mapping[int, float]) -> Trace:
         if node.custom:
             raise ValueError(f"{node.name} is an operation without a rule: it cannot be computed")
         values.append(_within(node.scope, _remade, node, values, given))
+    # not before: what is made of nothing but constants would be a constant, and no node
+    for node, value in zip(story.nodes, values, strict=True):
+        value.requires_grad = not node.constant
     return trace(values[-1])
 
 
 def _remade(node: TraceNode, known: Sequence[Value], given: Mapping[int, float]) -> Value:
     if node.leaf:
         x = given.get(node.id, node.value)
-        return Value(x, label=node.label, requires_grad=not node.constant)
+        return Value(x, label=node.label)
     made = apply(TABLE[node.op], *(known[operand.id] for operand in node.parents))
     made.label = node.label
     return made

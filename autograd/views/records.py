@@ -140,8 +140,12 @@ def _needs_name(node: Value) -> bool:
 def _name(node: Value, label: str, seen: Counter[str]) -> str:
     if not label:
         return show(node.data)
-    seen[label] += 1
-    return label if seen[label] == 1 else f"{label}#{seen[label]}"
+    name = label
+    while name in seen:  # somebody may have called a node w#2
+        seen[label] += 1
+        name = f"{label}#{seen[label]}"
+    seen[name] += 1
+    return name
 
 
 def _node(node: Value, number_of: Mapping[Value, int], names: Sequence[str]) -> TraceNode:

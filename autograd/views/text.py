@@ -42,25 +42,39 @@ def typeset(text: str) -> str:
 
 
 def shorten(text: str, limit: int = LABEL_COLUMNS) -> str:
-    """`clean` text on one line: its white space single."""
-    return clean(" ".join(text.split()), limit)
+    """`clean` text on one line: its white space single.
+
+    Hebrew or Arabic gets a mark behind it, so that ``x - y`` of two such names is not set as
+    y - x.
+    """
+    short = clean(" ".join(text.replace(_MARK, "").split()), limit)
+    return short + _MARK if any(map(_is_leftward, short)) else short
 
 
 def clean(text: str, limit: int = LABEL_COLUMNS) -> str:
     """Text with nothing invisible in it, at most `limit` columns wide, `…` where it was cut.
 
     Control characters become their visible symbols, what XML forbids or what would turn the
-    reading direction becomes U+FFFD.
+    reading direction becomes U+FFFD: all but the mark that `shorten` sets.
 
     >>> clean("a\\x00b\\nc"), clean("x" * 30, 5)
     ('a␀b␊c', 'xxxx…')
     """
-    shown = [_visible(char) for char in text[:limit]]
+    marked = any(map(_is_leftward, text))
+    shown = [char if marked and char == _MARK else _visible(char) for char in text[:limit]]
     if columns("".join(shown)) <= limit and len(text) <= limit:
         return "".join(shown)
     while shown and columns("".join(shown)) > limit - 1:
         shown.pop()
     return "".join(shown) + "…"
+
+
+_MARK = "\u200e"
+"""What follows goes on to the right."""
+
+
+def _is_leftward(char: str) -> bool:
+    return unicodedata.bidirectional(char) in ("R", "AL")
 
 
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -83,6 +97,6 @@ def columns(text: str) -> int:
 
 
 def _columns_of(char: str) -> int:
-    if unicodedata.combining(char):
+    if unicodedata.combining(char) or char == _MARK:
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

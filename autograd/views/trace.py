@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from functools import cache
 from importlib import resources
 from itertools import pairwise
-from math import isfinite
+from math import isclose, isfinite, isnan
 from pathlib import Path
 from typing import Any, Literal
 
 from autograd.backward import repay, reverse_topological_order, topological_order
 from autograd.graph import Edge, count_edge_uses, count_impatient_uses, edges
-from autograd.value import Value
+from autograd.value import FLOATS, Value
 from autograd.views.network import Layer, scope_by_scope
 from autograd.views.records import Graph, expression, graph_of
 from autograd.views.records import TraceEdge as TraceEdge
@@ -167,13 +167,24 @@ def trace(root: Value) -> Trace:
     order = topological_order(root)
     if frozen := next((node for node in order if node.parents and not node.requires_grad), None):
         raise ValueError(f"{frozen!r} was frozen after it was made: use its detach() instead")
+    if not any(node.is_leaf and node.requires_grad for node in order):
+        raise ValueError(f"all that {root!r} is made of was frozen: it owes nobody")
     number_of = {node: i for i, node in enumerate(order)}
     told, graph_edges = graph_of(order), edges(root)
     receipts = _receipts(root, graph_edges)
     settling = [number_of[node] for node in reverse_topological_order([root])]
-    steps = tuple(_Storyteller(told.nodes, told.edges, receipts, settling).steps())
+    stale = {number_of[node] for node in order if _is_stale(node)}
+    steps = tuple(_Storyteller(told.nodes, told.edges, receipts, settling, stale).steps())
     uses = count_edge_uses(root), count_impatient_uses(root)
     return Trace(told.nodes, told.edges, told.layers, steps, *uses, expression(order, told.nodes))
+
+
+def _is_stale(node: Value) -> bool:
+    """Whether its operands do not give its number: it or they were assigned to since."""
+    if node.primitive is None:
+        return False
+    now = node.primitive.forward(FLOATS, *(parent.data for parent in node.parents))
+    return not (isclose(now, node.data, rel_tol=1e-9) or (isnan(now) and isnan(node.data)))
 
 
 # -- what repay did --------------------------------------------------------------------------------
@@ -240,8 +251,9 @@ class _Storyteller:
         debts: Sequence[TraceEdge],
         receipts: Mapping[int, Receipt],
         settling: Sequence[int],
+        stale: Container[int],
     ) -> None:
-        self.nodes, self.receipts = nodes, receipts
+        self.nodes, self.receipts, self.stale = nodes, receipts, stale
         self.root = nodes[-1]
         self.owing: dict[int, list[TraceEdge]] = {node.id: [] for node in nodes}
         self.owed: dict[int, list[TraceEdge]] = {node.id: [] for node in nodes}
@@ -294,6 +306,8 @@ class _Storyteller:
 
     def _eval(self, node: TraceNode) -> dict[str, Any]:
         key = "eval" if not node.leaf else "eval_constant" if node.constant else "eval_leaf"
+        # after a step of descent 5 · 3 would be said to give 6, of a leaf that was 2 then
+        stale = ["eval_stale"] if node.id in self.stale else []
         values = [self.nodes[operand.id].value for operand in node.parents]
         math = "eval_number" if node.constant and not node.label else key
         words = {
@@ -302,7 +316,8 @@ class _Storyteller:
             "formula": node.formula,
             "numbers": substitute(node.op, node.custom, values),
         }
-        return {"kind": "eval", "node": node.id, **said([key], math, words)}
+        told = said([key, *stale], *stale or [math], words)
+        return {"kind": "eval", "node": node.id, **told}
 
     def _seed(self) -> dict[str, Any]:
         words = {"node": self.root.name, "amount": show(1.0)}

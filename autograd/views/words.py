@@ -188,7 +188,8 @@ def substitute(op: str, custom: bool, values: Sequence[float]) -> str:
     >>> substitute("mul", False, [3.0, -2.0])
     '3 · (-2)'
     """
-    if custom or not values:
+    # a longer formula is a call of its operation, and has more operands than there are holes
+    if custom or not 0 < len(values) <= MOST_SPELLED_OUT:
         return call(op, [show(x) for x in values])
     pattern = template(op, len(values))
     # inside the parentheses of a call no sign stands before a number
@@ -224,16 +225,16 @@ def local_derivatives(op: str, operands: Sequence[str | float], result: str) -> 
     (['1 - y²'], ['1 / b', '-a / b²'])
     """
     given = [term(operand) for operand in operands]
-    return [term(x).text for x in _taught(WORDS, op, given, Term(result), Term("π"))]
+    return [term(x).text for x in taught(WORDS, op, given, Term(result), Term("π"))]
 
 
 def taught_slopes(op: str, operands: Sequence[float], result: float) -> list[float]:
     """What those formulas come to: the partials, but at a kink, where a convention decides."""
-    return [float(x) for x in _taught(FLOATS, op, operands, result, pi)]
+    return [float(x) for x in taught(FLOATS, op, operands, result, pi)]
 
 
-def _taught(m: Any, op: str, operands: Sequence[Any], result: Any, circle: Any) -> Iterator[Any]:
-    """The derivatives as taught, in a namespace: of words or of floats."""
+def taught(m: Any, op: str, operands: Sequence[Any], result: Any, circle: Any) -> Iterator[Any]:
+    """The derivatives as taught, in a namespace: of words, of floats or of scripts."""
     row, count = TABLE[op], len(operands)
     for slot in range(count):
         text, slots = row.derivative(slot, count)

@@ -2,7 +2,7 @@
 import { set } from "./elements.js";
 
 const PRIMES = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹";
-const TOKEN = /(?<![\p{L}\d)]\s?)[-−]?\d+(?:\.\d+)?(?:e-?\d+)?|[\p{L}_][\p{L}\p{Nd}_#₀-₉‚]*|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|\S/gu;
+const TOKEN = /(?<![\p{L}\d)]\s?)[-−]?\d+(?:\.\d+)?(?:e-?\d+)?|[\p{L}_][\p{L}\p{Nd}_#₀-₉‚\u200e]*|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|\S/gu;
 
 /** A `<math>` element: the template with its words put in, fractions of ∂ as fractions. */
 export function mathml(template, words) {

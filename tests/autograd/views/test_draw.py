@@ -29,7 +29,7 @@ from autograd.views.layout import graphviz_output
 from autograd.views.painter import n, tip
 from autograd.views.records import graph_of
 from autograd.views.scene import pill_width, scene
-from autograd.views.text import clean, columns, number
+from autograd.views.text import clean, columns, number, shorten
 from tests.strategies import payback_operations, result, wild_programs
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -255,6 +255,15 @@ def test_what_cannot_be_seen_is_shown_by_a_sign():
         unseen |= code % 0x10000 >= 0xFFFE or 0xFDD0 <= code <= 0xFDEF
         sign = chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "\ufffd"
         assert clean(char) == (sign if unseen else char), hex(code)
+
+
+def test_a_name_from_right_to_left_ends_with_a_mark_of_no_width():
+    assert shorten("משקל") == "משקל\u200e"
+    assert shorten(shorten("משקל\u200e")) == shorten("משקל")
+    assert clean(f"{shorten('א')} - {shorten('ב')}") == "א\u200e - ב\u200e"
+    assert columns(shorten("א" * 30)) == 24
+    assert shorten("w\u200e") == "w"
+    assert clean("w\u200e") == "w\ufffd"
 
 
 @given(st.one_of(st.text(max_size=40), st.text("a权\u0301\n", max_size=9)), st.integers(2, 9))

@@ -316,3 +316,22 @@ def test_only_given_numbers_are_inputs():
     graph = graph_of(topological_order(nn.MLP(3, [2, 1], seed=1)([x * 2, y, z])))
     [inputs] = [card for card in scene(graph, 1).cards if card.kind == "inputs"]
     assert [graph.nodes[i].label for i in inputs.nodes] == ["y"]
+
+
+def test_whoever_writes_the_inputs_first_means_the_same():
+    x = [Value(0.5, label="x"), Value(2.0, label="y")]
+
+    def unit(turned, trained=True):
+        outside = [Value(0.25), Value(0.75)]
+        with scope("layer 1"), scope("neuron 0"):
+            weights = [Value(0.25), Value(0.75)] if trained else outside
+            given = x if trained else [0.5, 2.0]
+            pair = (given, weights) if turned else (weights, given)
+            root = autograd.dot(*pair, Value(1.0))
+        told = graph(root * 1)
+        [found] = told.layers[0].units
+        return [[told.nodes[i].value for i in ids] for ids in (found.weights, found.inputs)]
+
+    assert unit(turned=True) == unit(turned=False) == [[0.25, 0.75], [0.5, 2.0]]
+    # plain numbers become constants in the unit's scope: these are not its weights
+    assert unit(turned=False, trained=False) == [[0.25, 0.75], [0.5, 2.0]]

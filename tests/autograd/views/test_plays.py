@@ -242,3 +242,18 @@ def test_a_count_that_javascript_cannot_hold_is_told_as_its_digits():
     told = told_trace(trace(node))["ways"]
     # a number of JavaScript is exact up to 2**53 - 1
     assert told == [str(2**54), str(2**53), *(2**k for k in reversed(range(53)))]
+
+
+def test_passes_go_on_where_leaves_were_frozen_later():
+    a, b, c = (Value(x, label=name) for x, name in ((2.0, "a"), (3.0, "b"), (4.0, "c")))
+    root = a * b + c
+    a.requires_grad = b.requires_grad = False
+    story = trace(root)
+    again = retold(story, {3: 5.0})
+    assert again.root.value == 11.0
+    assert [n.name for n in again.nodes] == [n.name for n in story.nodes]
+    assert [n.constant for n in again.nodes] == [n.constant for n in story.nodes]
+    assert [e.text for e in again.edges] == [e.text for e in story.edges]
+    passes = Passes(story)
+    assert passes.step(0.5)
+    assert passes.moment(len(passes.moves)).values[story.root.id] == 9.5

@@ -8,8 +8,10 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import autograd
+import nn
 from autograd import Value, scope, trace
 from autograd.graph import (
     count_edge_uses,
@@ -18,7 +20,10 @@ from autograd.graph import (
     reverse_topological_order,
     topological_order,
 )
+from autograd.rules import TABLE
+from autograd.value import apply
 from tests.strategies import payback_operations, programs, result, wild_programs
+from tests.truth import SPECIAL
 
 
 def seed_graph():
@@ -199,6 +204,13 @@ class TestNames:
         story = trace(Value(1.0, label="w") * Value(2.0, label="w"))
         assert [node.name for node in story.nodes] == ["w", "w#2", "a"]
 
+    def test_a_counted_label_may_be_somebody_s_own(self):
+        labels = ["w", "w", "w#2", "w", "w#2"]
+        root = autograd.sum([Value(1.0, label=label) for label in labels])
+        told = [node.name for node in trace(root).nodes]
+        assert len({*told}) == len(told) == 6
+        assert told[0] == "w"
+
     def test_every_letter_taken(self):
         leaves = [Value(1.0, label=chr(97 + i)) for i in range(26)]
         assert trace(autograd.sum(leaves)).root.name == "v26"
@@ -212,6 +224,66 @@ class TestNames:
     def test_expression_spells_out_the_nameless(self):
         assert trace(seed_graph()).expression == "(a + b) · (b + 1)"
         assert len(trace(ladder(40)).expression) < 80
+
+
+class TestStale:
+    """Numbers assigned to after the forward pass: what is told of the pass stays true."""
+
+    def told(self, root):
+        return {
+            story.nodes[step.node].name: (step.math, *step.text.keys)
+            for story in [trace(root)]
+            for step in steps_of(story, "eval")
+        }
+
+    def test_no_false_arithmetic(self):
+        a, b = Value(2.0, label="a"), Value(3.0, label="b")
+        e = a * b + b
+        e.label, a.data = "e", 5.0
+        told = self.told(e)
+        assert told["c"] == ("c = a · b = 6", "eval", "eval_stale")
+        assert told["e"] == ("e = c + b = 6 + 3 = 9", "eval")
+        story = trace(e)
+        assert "its operands would now give another value." in story.steps[2].text.en
+        assert "此后有的数被改动过" in story.steps[2].text.zh
+        assert {edge.text for edge in story.edges if edge.words} >= {"∂c/∂a = b = 3"}
+        assert {edge.text for edge in story.edges if not edge.words} == {"∂c/∂b = 2"}
+
+    def test_a_number_set_by_hand_on_the_way(self):
+        a = Value(2.0, label="a")
+        b = a * 3
+        b.label, b.data = "b", 10.0
+        e = b * a
+        e.label = "e"
+        told = self.told(e)
+        assert told["b"] == ("b = 3 · a = 10", "eval", "eval_stale")
+        assert told["e"] == ("e = b · a = 10 · 2 = 20", "eval")
+
+    @given(st.one_of(programs(), wild_programs()))
+    def test_sound_graphs_have_all_their_numbers(self, program):
+        assert not any("eval_stale" in told for told in self.told(graph_of(program)).values())
+
+    @given(st.sampled_from(sorted(TABLE)), st.data())
+    def test_so_has_every_operation(self, name, data):
+        row = TABLE[name]
+        fewest = len(row.roles) if row.variadic else row.arity
+        wild = st.one_of(st.sampled_from(SPECIAL), st.floats(-4, 4), st.integers(-2, 3))
+        count = 2 * fewest - 1 if name == "dot" else fewest + row.variadic
+        numbers = data.draw(st.lists(wild, min_size=count, max_size=count))
+        root = apply(row, *(Value(x) for x in numbers))
+        assert not any("eval_stale" in told for told in self.told(root).values())
+
+    @pytest.mark.parametrize("activation", ["tanh", "relu", "gelu", "softplus"])
+    def test_so_have_models_before_and_after_training(self, activation):
+        model = nn.MLP(3, [8, 8, 2], activation=activation, seed=1)
+        rows = [[0.1, -2.0, 3.0], [1.5, 0.25, -0.75], [0.3, 0.2, 0.1]]
+        for lr in (1e-9, 0.1):
+            optimizer = nn.SGD(model.parameters(), lr=lr)
+            told = {"loss": nn.cross_entropy, "optimizer": optimizer, "progress": False}
+            nn.fit(model, rows, [0, 1, 1], epochs=3, **told)
+            losses = [nn.cross_entropy(model(row), 1) for row in rows]
+            losses.append(nn.squared_error(model(rows[0]), [1.0, 0.0]))
+            assert not any("eval_stale" in told for told in self.told(sum(losses)).values())
 
 
 class TestJson:
@@ -274,6 +346,13 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"op='mul', constant\) was frozen .* detach\(\)"):
             trace(y * x)
         assert trace(y.detach() * x).root.value == 12.0
+
+    def test_nothing_is_told_where_every_leaf_was_frozen(self):
+        x = Value(2.0, label="x")
+        y = x * x
+        x.requires_grad = False
+        with pytest.raises(ValueError, match="made of was frozen: it owes nobody"):
+            trace(y)
 
     def test_only_values(self):
         with pytest.raises(TypeError, match="takes the Value"):
@@ -405,3 +484,16 @@ class TestDetails:
         ]
         assert not any(story.nodes[e.parent].constant for e in story.edges)
         assert all(step.amount == step.amount for step in steps_of(story, "pay"))
+
+    def test_of_many_operands_some_are_shown(self):
+        numbers = [Value(float(k)) for k in range(5000)]
+        for root in (autograd.sum(numbers), autograd.mean(numbers)):
+            math = steps_of(trace(root), "eval")[-1].math
+            assert f"{root.op}(0, 1, 2, 3, …, 4998, 4999)" in math
+            assert math.isascii() or math.replace("…", "").isascii()
+
+    def test_taking_has_a_slope_of_one_or_none(self):
+        x, y, i = Value(5.0, label="x"), Value(7.0, label="y"), Value(1.0, label="i")
+        told = [edge.text for edge in trace(autograd.take([x, y], i)).edges]
+        assert told[0].endswith("= 1 if i = 0 else 0 = 0")
+        assert told[1].endswith("= 1 if i = 1 else 0 = 1")
