@@ -19,7 +19,7 @@ LANGUAGES = ("en", "zh")
 """In the order in which the page has them."""
 
 _OF_STEPS = re.compile(r"(eval|seed|heard|settle|pay)(_|$)")
-_OF_BOXES = re.compile(r"level_[12n]|by_inner|by_outer|key_fold|open|fold|group_delta")
+_OF_BOXES = re.compile(r"level_[12n]|by_inner|by_outer|key_fold|open|fold")
 _OF_PICTURES = ("grad", "folded", "node", "nodes", "edge", "edges", "more")
 
 
@@ -45,6 +45,8 @@ def _is_wanted(key: str, story: Trace, example: Trace | None, asks: bool) -> boo
         return any(key in step.text.keys for told in stories for step in told.steps)
     if _OF_BOXES.fullmatch(key):
         return any(node.scope for node in story.nodes)
+    if key == "group_delta":
+        return any(node.op == "dot" for node in story.nodes)
     if key == "frozen":
         return any(node.custom for node in story.nodes)
     if key == "impatient_example":

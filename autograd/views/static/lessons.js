@@ -177,11 +177,17 @@ export class Predict {
 
   #answer(value) {
     if (value === "show") return this.#done();
-    const answer = this.field ? readNumber(this.field.value).number : Number(value);
+    const read = this.field ? readNumber(this.field.value) : { number: Number(value) };
+    if (read.wrong) return this.#note(read.wrong === "bad_blank" ? "predict_blank" : read.wrong, read.words);
+    const answer = read.number;
     const { right, key, words } = judge(this.asked, answer, this.now);
-    write(this.answered, this.say(key, words));
+    this.#note(key, words);
     if (right) this.#done();
     return undefined;
+  }
+
+  #note(key, words) {
+    write(this.answered, this.say(key, words));
   }
 
   #done() {

@@ -6,7 +6,7 @@ const NAMES_SHOWN = 4;
 
 /** Text with true minus signs. */
 export const minus = (text) => text.replaceAll("-", "−");
-export const fill = (template, words) => template.replace(/\{(\w+)\}/g, (_, key) => words[key]);
+export const fill = (template, words) => template.replace(/\{(\w+)\}/g, (hole, key) => words[key] ?? hole);
 
 /** Says what happened at a moment, in one language. */
 export class Narrator {
@@ -36,7 +36,7 @@ export class Narrator {
   /** A local derivative as symbol, formula and number. */
   slope(story, edge) {
     const local = show(story.locals[edge.id]);
-    const plain = !edge.words || edge.words === local;
+    const plain = !edge.words || edge.words === local || story.kinked.has(edge.id);
     return [this.told.math[plain ? "slope_plain" : "slope"], { ...story.along(edge), words: edge.words, local }];
   }
 

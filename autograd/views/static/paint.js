@@ -112,7 +112,8 @@ function partialText(element, id, now) {
   const walked = times ? ` ${times <= DOTS_AT_MOST ? "•".repeat(times) : `×${times}`}` : "";
   const [local, given] = [now.story.locals[id], parse(now.story.edges[id].local)].map((x) => number(x));
   makeRoom(element, (walked.length + Math.max(0, local.length - given.length)) * DOT);
-  return element.dataset.before + local + walked;
+  const { before } = element.dataset;
+  return (now.story.kinked.has(id) ? `${before.split(" = ")[0]} = ` : before) + local + walked;
 }
 
 /** Widen a pill for the count of its uses, or for a longer number than the given one. */

@@ -237,4 +237,4 @@ export class Leaves {
 }
 
 /** Every digit of a number, as the fields and the link write it. */
-export const plain = (x) => (Number.isFinite(x) ? (Object.is(x, -0) ? "-0" : String(x)) : show(x));
+export const plain = (x) => (Number.isFinite(x) ? (Object.is(x, -0) ? "-0" : String(x).replace("+", "")) : show(x));

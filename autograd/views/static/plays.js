@@ -2,6 +2,7 @@
 import { grouped, productOf, show, sumOf, enclosed } from "./numbers.js";
 
 const MOST_MOVES = 2000;
+const ROUNDING = 2 ** -50;
 const NAMED_AT_MOST = 6;
 const CHANGED_AT_MOST = 200;
 
@@ -192,6 +193,7 @@ function replayed(story) {
     const told = { kind: step.kind, text: step.text, math: step.math, story };
     if (edge) return { ...told, edge: edge.id, actor: edge.from, payee: edge.to, amount: story.amounts[edge.id], held: held.next().value };
     if (step.kind === "seed") return { ...told, actor: step.node, payee: step.node, amount: 1, held: 1, alone: true };
+    if (step.math === "eval_stale" && story.worked.has(step.node)) Object.assign(told, { text: ["eval"], math: "eval" });
     return { ...told, actor: step.node };
   });
 }
@@ -357,5 +359,8 @@ function measured(story, after, leaf, delta) {
 export function gauge(story, after, leaf, delta) {
   const really = after.values[story.root.id] - story.values[story.root.id];
   const predicted = story.totals[leaf] * delta;
-  return { delta, measured: really, predicted, error: really - predicted };
+  const error = really - predicted;
+  // a difference of rounded numbers: what is that small says nothing
+  const noise = ROUNDING * Math.max(...[story, after].map(({ values, root }) => Math.abs(values[root.id])));
+  return { delta, measured: really, predicted, error: Math.abs(error) < noise ? 0 : error };
 }

@@ -13,6 +13,7 @@ export class Story {
     for (const edge of this.paid) this.owed[edge.to].push(edge);
     this.values = this.nodes.map((node) => parse(node.value));
     this.locals = this.edges.map((edge) => parse(edge.local));
+    [this.worked, this.kinked] = [new Set(), new Set()];
     if (given.size) this.#evaluate(given);
     this.#pay();
   }
@@ -40,9 +41,13 @@ export class Story {
 
   #work(node) {
     const operands = node.parents.map((parent) => this.values[parent.id]);
-    const [value, partials] = this.kernels[`${node.op}/${operands.length}`](operands);
+    const [value, partials, taught = partials] = this.kernels[`${node.op}/${operands.length}`](operands);
     this.values[node.id] = value;
-    for (const edge of this.owing[node.id]) this.locals[edge.id] = partials[edge.slot];
+    this.worked.add(node.id);
+    for (const { id, slot } of this.owing[node.id]) {
+      this.locals[id] = partials[slot];
+      if (!alike(taught[slot], partials[slot])) this.kinked.add(id);
+    }
   }
 
   /** What every edge carries and what every node gets, by the values and local derivatives at hand. */
@@ -74,3 +79,6 @@ export class Story {
     return !this.trace.frozen.includes(leaf);
   }
 }
+
+/** Whether a derivative is what its formula says, and not what a convention does. */
+const alike = (a, b) => Object.is(a, b) || Math.abs(a - b) < 1e-6 * Math.max(Math.abs(a), Math.abs(b)) + 1e-12;

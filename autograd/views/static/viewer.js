@@ -110,6 +110,7 @@ class Viewer {
   #change(changed) {
     Object.assign(this.state, changed);
     this.made.clear();
+    this.predict.drop();
     this.#stage();
     this.state.taken = Math.min(this.state.taken, this.steps.length);
     this.#translate();
@@ -243,6 +244,7 @@ class Viewer {
     if (mode === "nudge") this.#gauge();
     this.#caption(now);
     this.#controls();
+    if (now.story !== this.asked.story) this.#ask();
   }
 
   /** The words of the picture. */
@@ -366,7 +368,7 @@ class Viewer {
       if (this.state.mode !== "nudge" || !this.own.leaves.some(({ id }) => id === leaf) || !this.own.canRetell(leaf)) return;
       event.stopPropagation();
       from = { x: event.clientX, delta: leaf === this.state.leaf ? this.state.delta : 0 };
-      this.state.leaf = leaf;
+      if (leaf !== this.state.leaf) this.#change({ leaf });
       stage.setPointerCapture(event.pointerId);
     }, true);
     stage.addEventListener("pointermove", (event) => from && this.#nudge(Math.round(100 * from.delta + (event.clientX - from.x) / 2) / 100));
@@ -478,8 +480,14 @@ class Viewer {
 
   /** Everything as the link has it. */
   #restore() {
-    this.#change({ ...this.first, ...readLink(location.hash, this) });
+    const { kept, ...state } = readLink(location.hash, this);
+    Object.assign(this, { elsewhere: kept, places: {} });
+    this.#change({ ...this.first, ...state });
     clearTimeout(this.writing);
+  }
+
+  get #link() {
+    return writeLink(this.state, this.first, this.source === this.own ? undefined : this.elsewhere);
   }
 
   /** Keep the address in step, where the browser allows it. */
@@ -487,7 +495,7 @@ class Viewer {
     clearTimeout(this.writing);
     this.writing = setTimeout(() => {
       try {
-        history.replaceState(null, "", writeLink(this.state, this.first));
+        history.replaceState(null, "", this.#link);
       } catch {
         // A page inside a notebook has no address of its own.
       }
@@ -496,7 +504,7 @@ class Viewer {
 
   async #copy() {
     const placed = location.protocol !== "about:";
-    const link = (placed ? location.href.split("#")[0] : "") + writeLink(this.state, this.first);
+    const link = (placed ? location.href.split("#")[0] : "") + this.#link;
     const button = this.button("copy");
     try {
       await navigator.clipboard.writeText(link);

@@ -71,7 +71,7 @@ const tasks = {
   read: ({ texts }) => texts.map((text) => { const r = readNumber(text); return r.wrong ?? String(r.number); }),
   link: ({ hash, by = "edge", level = 0, lang = "en" }, own, narrator, data) => {
     const first = { taken: 0, mode: "backprop", by, level, ending: "pile", boxes: new Set(), acts: [], given: new Map(), predict: false, leaf: 0, delta: 0.3, lang };
-    return writeLink({ ...first, ...readLink(hash, { own, data }) }, first);
+    return writeLink({ ...first, ...readLink(hash, { own, data, depth: Math.max(...own.nodes.map(({ scope }) => scope.length)) }) }, first);
   },
   questions: (_, story, narrator) => {
     const play = payingBack(story);

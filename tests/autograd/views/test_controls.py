@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import autograd
 import nn
 from autograd import Value, scope, trace
 from autograd.views.folding import levels, suiting
@@ -813,6 +814,219 @@ class TestMarkup:
             seen |= {*told}
         styled = {*re.findall(r"\.([a-z][\w-]*)", re.sub(r"\{[^{}]*\}", "{}", page_style()))}
         assert not (more := sorted(styled - seen)), " ".join(more)
+
+
+class TestNumbersOfOneMoment:
+    """What is shown, asked and linked is of the numbers as they are now."""
+
+    ASKED = """const [form, field] = [some(".predict"), some("input[data-leaf='0']")];
+        const answered = () => some(".answered").textContent;
+        const answer = (text) => {
+            if (form.hidden) press("ArrowRight");
+            form.querySelector("input").value = text;
+            form.requestSubmit(form.querySelector("button"));
+            return [answered(), place()];
+        };"""
+
+    def test_a_question_is_not_judged_by_numbers_of_before(self, tab):
+        told = hands(
+            tab,
+            f"""go("step=8&by=edge&predict=1");
+            {self.ASKED}
+            press("ArrowRight");
+            const asked = form.hidden;
+            const b = some("input[data-leaf='1']");
+            b.value = "3";
+            b.dispatchEvent(new Event("input", {{ bubbles: true }}));
+            return [asked, form.hidden, answer("2"), answer("4")];""",
+        )
+        ui = sentences()["ui"]["en"]
+        assert told[:2] == [False, True]
+        assert told[2][0].startswith(ui["predict_not"].split("{")[0])
+        assert told[2][1] == "backprop 8/17"
+        assert told[3] == [ui["predict_yes"], "backprop 9/17"]
+
+    def test_an_answer_that_is_no_number_is_said_to_be_none(self, tab):
+        told = hands(
+            tab,
+            f"""go("step=8&by=edge&predict=1&lang=" + given[0]);
+            {self.ASKED}
+            return ["", "two", "1,5", "1e999"].map(answer);""",
+            "zh",
+        )
+        ui = sentences()["ui"]["zh"]
+        said = [ui["predict_blank"], ui["bad_number"], ui["bad_comma"], ui["bad_large"]]
+        assert [text for text, _ in told] == [text.replace("{meant}", "1.5") for text in said]
+        assert {where for _, where in told} == {"backprop 8/17"}
+
+    @pytest.mark.parametrize(("of", "slot", "given", "slope"), [
+        (lambda a, b: a.maximum(b), 0, "1:2", "0.5"),
+        (lambda a, b: a.minimum(b), 1, "0:1", "0.5"),
+        (lambda a, b: a**b, 1, "0:0", "0"),
+        (lambda a, b: a.arctan2(b), 0, "0:0,1:0", "0"),
+    ])  # fmt: skip
+    def test_a_convention_is_no_formula_after_an_edit_either(self, opened, of, slot, given, slope):
+        a, b = Value(2.0, label="a"), Value(1.0, label="b")
+        story = trace(of(a, b))
+        edge = story.edges[slot]
+        step = next(step.i for step in story.steps if step.edge == edge.id) + 1
+        tab = opened(story, f"#by=edge&step={step}&set={given}")
+        read = """const edge = some(`.ground g.edge[data-edge="${given[0]}"]`);
+            return [edge.querySelector("text[data-slot=partial]").textContent,
+                edge.ariaLabel, some(".math math").textContent];"""
+        label, said, formula = hands(tab, read, edge.id)
+        symbol = edge.text.split(" = ")[0]
+        assert label == f"{symbol} = {slope}"
+        assert said.startswith(f"{symbol} = {slope}, ")
+        assert formula == f"{symbol.replace('/', '')}={slope}"
+        texts = hands(tab, f"go('by=edge&step={step}'); {read}", edge.id)
+        assert all(text.count("=") > 1 for text in texts[1:])
+
+    def test_a_gradient_that_was_asked_for_follows_the_passes(self, opened):
+        a = Value(3.0, label="a")
+        tab = opened(trace(a * a), "#ask=0&passes=step:0.25,again")
+        seen = [
+            hands(tab, "viewer.go(given[0]); return some('.asked h2').textContent", at)
+            for at in (99, 1, 99)
+        ]
+        assert ["= 3 " in seen[0], "= 6 " in seen[1], "= 3 " in seen[2]] == [True] * 3
+
+    @pytest.mark.parametrize("by", ["node", "edge"])
+    def test_a_weighted_sum_outside_of_all_boxes(self, opened, by):
+        w = [Value(2.0, label="w"), Value(-1.0, label="v")]
+        root = autograd.dot(w, [Value(0.5, label="x"), 4.0], Value(1.0, label="b")) ** 2
+        tab = opened(trace(root), f"#by={by}")
+        press = "for (let k = 0; k < 40; k++) press('ArrowRight'); return place();"
+        done = hands(tab, press).split()[1].split("/")
+        assert done[0] == done[1]
+
+    @pytest.mark.parametrize("link", ["mode=impatient&ask=8", "by=outer", "by=inner"])
+    def test_links_that_ask_for_what_is_not_there(self, opened, link):
+        a = Value(1.5, label="a")
+        root = a
+        for k in range(8):
+            root = root * (k + 2)
+        tab = opened(trace(root), f"#{link}")
+        by, hidden = hands(tab, "return [some('[data-control=by]').value, shown('asked')];")
+        assert by == "edge"
+        assert hidden == []
+
+    def test_the_example_has_numbers_of_its_own(self, opened):
+        a, b = Value(2.0, label="a"), Value(3.0, label="b")
+        told = hands(
+            opened(trace(a * b)),
+            """let written, timer = () => {};
+            window.setTimeout = (act) => { timer = act; return 1; };
+            history.replaceState = (_, __, link) => { written = link; };
+            const type = (text) => {
+                const field = some("input[data-leaf='0']");
+                field.value = text;
+                field.dispatchEvent(new Event("input", { bubbles: true }));
+            };
+            const held = () => some("input[data-leaf='0']").value;
+            type("5"); press("i"); type("7"); timer();
+            const [mixed, link] = [held(), written];
+            press("i");
+            const back = held();
+            viewer.setMode("impatient");
+            delete history.replaceState;
+            go("step=0&lang=en");
+            const first = held();
+            go(link.slice(1));
+            const after = [held(), (press("i"), held()), (press("i"), held())];
+            return [mixed, back, link, first, ...after];""",
+        )
+        assert told[2].endswith("&set=0:7&own=0:5")
+        assert told[:2] + told[3:] == ["7", "5", "2", "7", "5", "7"]
+
+    @pytest.mark.parametrize("x", ["1e22", "-1.5e300", "1e-300", "123456789012345680000"])
+    def test_a_link_keeps_large_numbers(self, opened, x):
+        told = hands(
+            opened(trace(graph())),
+            """let written, timer = () => {};
+            window.setTimeout = (act) => { timer = act; return 1; };
+            const replace = history.replaceState;
+            history.replaceState = (_, __, link) => { written = link; };
+            const field = () => some("input[data-leaf='0']");
+            field().value = given[0];
+            field().dispatchEvent(new Event("input", { bubbles: true }));
+            timer();
+            history.replaceState = replace;
+            go("step=0"); go(written.slice(1));
+            return [Number(field().value), viewer.story.values[0]];""",
+            x,
+        )
+        assert [*map(float, told)] == [float(x)] * 2
+
+    def test_a_pressed_leaf_is_the_one_that_is_nudged(self, opened):
+        told = hands(
+            opened(trace(graph()), "#mode=nudge&nudge=1:0.5"),
+            """some(".stage").setPointerCapture = () => {};
+            some(".ground g.node[data-node='0'] .card").dispatchEvent(
+                new PointerEvent("pointerdown", { pointerId: 1, clientX: 50, bubbles: true }));
+            viewer.go(1);
+            return [some("[data-control=nudged]").value, some(".caption").textContent,
+                some(".gauge thead").textContent.includes("a.grad")];""",
+        )
+        assert told == ["0", "a moves by 0.5.", True]
+
+    def test_rounding_is_no_error_of_the_gradient(self, opened):
+        read = """return all(".gauge tbody tr",
+            (row) => [...row.children].map((cell) => cell.textContent));"""
+        a, b = Value(0.1, label="a"), Value(709.5, label="b")
+        rows = hands(opened(trace(a * 3 + 0.7), "#mode=nudge&nudge=0:0.3"), read)
+        assert [row[3:] for row in rows] == [["0", "0"]] * 3
+        square = hands(opened(trace(a * a), "#mode=nudge&nudge=0:0.3"), read)
+        assert [row[4] for row in square] == ["1"] * 3
+        huge = hands(opened(trace(b.exp()), "#mode=nudge&nudge=0:1"), read)
+        assert huge[0][1] == "inf"
+        assert huge[0][3] != "0"
+
+    @pytest.mark.parametrize("names", ["אב", "سص", "א2 ב2", "ab"])
+    def test_a_formula_is_set_from_left_to_right(self, opened, names):
+        one, other = names.split() if " " in names else names
+        a, b = Value(5.0, label=one), Value(3.0, label=other)
+        tab = opened(trace(a - b), "#step=3&by=edge")
+        told = hands(
+            tab,
+            """const places = (node, names) => {
+                const text = node.data;
+                return names.map((name) => {
+                    const range = document.createRange();
+                    const at = text.indexOf(name[0], text.indexOf("="));
+                    range.setStart(node, at);
+                    range.setEnd(node, at + 1);
+                    return range.getBoundingClientRect().x;
+                });
+            };
+            const line = all(".code *", (element) => element.firstChild)
+                .find((node) => node?.data?.includes("= " + given[0]));
+            return [places(some(".caption").firstChild, given), places(line, given)];""",
+            one,
+            other,
+        )
+        assert [first < second for first, second in told] == [True, True]
+
+    def test_a_label_with_braces(self, opened):
+        a = Value(2.0, label="{n}")
+        tab = opened(trace(a * a + a))
+        assert "undefined" not in tab.content()
+        told = hands(tab, "press('End'); return document.body.innerText;")
+        assert "undefined" not in told
+        assert "{n}" in told
+
+    def test_stale_numbers_are_told_until_they_are_worked_out_anew(self, opened):
+        a, b = Value(2.0, label="a"), Value(3.0, label="b")
+        root = a * b
+        root.label, a.data = "e", 5.0
+        tab = opened(trace(root), "#step=3&by=edge")
+        read = "return [some('.caption').textContent, some('.math').textContent];"
+        caption, formula = hands(tab, read)
+        assert "its operands would now give another value" in caption
+        assert formula == "e=a·b=6"
+        caption, formula = hands(tab, f"go('step=3&by=edge&set=0:4'); {read}")
+        assert caption == "e = a · b = 12, worked out and remembered."
+        assert formula == "e=a·b=4·3=12"
 
 
 class TestWalks:
