@@ -307,7 +307,7 @@ class _Storyteller:
     def _eval(self, node: TraceNode) -> dict[str, Any]:
         key = "eval" if not node.leaf else "eval_constant" if node.constant else "eval_leaf"
         # after a step of descent 5 · 3 would be said to give 6, of a leaf that was 2 then
-        stale = ["eval_stale"] if node.id in self.stale else []
+        stale = ["eval_stale"] * (node.id in self.stale)
         values = [self.nodes[operand.id].value for operand in node.parents]
         math = "eval_number" if node.constant and not node.label else key
         words = {
@@ -316,7 +316,7 @@ class _Storyteller:
             "formula": node.formula,
             "numbers": substitute(node.op, node.custom, values),
         }
-        told = said([key, *stale], *stale or [math], words)
+        told = said([key, *stale], stale[0] if stale else math, words)
         return {"kind": "eval", "node": node.id, **told}
 
     def _seed(self) -> dict[str, Any]:
