@@ -31,8 +31,8 @@ ROWS_WITHIN_EDGES = {256: 100_000, 16: 2_000_000}
 of a second's work for the small, some tenths for the large."""
 FEWEST_ROWS = 4
 """How many in any case."""
-WEIGHTS_OF_ROWS = 10_000
-"""After callbacks, in every epoch, as many as have so many weights together, up to the fewest."""
+ROWS_TO_CHOOSE_FROM = 16
+"""After callbacks, in every epoch, one row is compared: of so many, that with the largest loss."""
 
 ATOL = RTOL = 1e-9
 """How far two numbers may be apart that are the same."""
@@ -57,16 +57,16 @@ def hold_against_eager(
 
 
 def agrees(task: Task, program: Program, params: Array, rows: Array, seed: int) -> bool:
-    """Whether losses are the eager engine's still: of a row or four, others for each seed."""
-    few = max(1, min(FEWEST_ROWS, WEIGHTS_OF_ROWS // len(params), len(rows)))
-    chosen = Random(seed).sample(range(len(rows)), few)
-    compiled = program(params, rows[chosen]).ravel()
+    """Whether the loss of one row is the eager engine's still: each seed looks at other rows."""
+    some = Random(seed).sample(range(len(rows)), min(ROWS_TO_CHOOSE_FROM, len(rows)))
+    losses = program(params, rows[some]).ravel()
+    # where the loss is 0, far on the right side, its weight could be anything
+    place = int(abs(losses).argmax())
+    compiled, row = losses[place], some[place]
     with no_grad():  # which is sooner done
-        eager = [plain_number(_loss(task, row)) for row in chosen]
-    if _close(compiled, eager).all():
-        return True
-    losses = [_loss(task, row) for row in chosen]  # is it more than rounding?
-    return bool(_close(compiled, eager, [*map(_rounding, losses)]).all())
+        eager = plain_number(_loss(task, row))
+    # is it more than rounding?
+    return bool(_close(compiled, eager) or _close(compiled, eager, _rounding(_loss(task, row))))
 
 
 def hold_slopes_against_eager(

@@ -17,7 +17,10 @@ class History:
     validation_loss: list[float] = field(default_factory=list)
     """The mean loss over the validation examples at the end of the epoch."""
     metrics: dict[str, list[float]] = field(default_factory=dict)
-    """Per metric its mean at the end of the epoch: over the validation examples, or else all."""
+    """Per metric its mean at the end of the epoch: over the validation examples, or else all.
+
+    A second metric of a name is "name 2".
+    """
     rate: list[float] = field(default_factory=list)
     """The learning rate of the epoch's last step."""
     seconds: float = 0.0

@@ -97,7 +97,8 @@ def fit(
       after the training; "auto" then trains anew, eagerly. Under `autograd.detect_anomaly` "auto"
       is eager, too.
     * ``callbacks`` are called with an `Epoch` after each epoch; one that returns True ends the
-      training.
+      training. What they change, be it the weight of a loss, counts from the next epoch on: where
+      the eager loss of a row is no longer the compiled one, the program is recorded anew.
 
     Ctrl-C ends the training and keeps what was learned. A loss that is nan or infinite raises
     DivergedError, and leaves the weights of the last loss that was neither.

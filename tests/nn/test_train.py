@@ -1483,3 +1483,21 @@ def test_for_batches_of_everything_no_orders_are_passed_over(monkeypatch):
     train(model, optimizer=optimizer, batch_size=None)
     train(model, optimizer=optimizer, batch_size=25)
     assert passed == [0, 21]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_a_weight_may_change_where_most_rows_have_no_loss(backend):
+    installed(backend)
+    table = [[10.0 * s, 0.0] for s in SIGNS]
+    table[7] = [0.0, 1.0]
+    learned = []
+    for engine in ("eager", backend):
+        w, loss_and_callback = [Value(1.0), Value(0.1)], weighted({1: 0.3, 2: 0.5})
+        history = nn.fit(
+            lambda x, w=w: w[0] * x[0] + w[1] * x[1], table[:12], SIGNS[:12], backend=engine,
+            loss=loss_and_callback[0], callbacks=[loss_and_callback[1]], epochs=4,
+            optimizer=nn.SGD(w, lr=0.01), progress=False,
+        )  # fmt: skip
+        learned.append([*history.loss, *(parameter.data for parameter in w)])
+        assert history.backend == engine
+    assert learned[1] == pytest.approx(learned[0], rel=1e-10)
