@@ -11,28 +11,26 @@ waist's is the leaf's: the time is linear in the length of a chain.
 
 A difference across a *kink* is no derivative: there the row states by convention what its partial
 is, between the slopes of the two sides.  Such a disagreement is told apart from a mistake.  And
-where the function jumps or is no finite number, or has a kink at which our slope is no number
-either, differences decide nothing: the verdict is *open*.
+where the function jumps or is no finite number, is so large that its rounding hides the slope, or
+has a kink at which our slope is no number either, differences decide nothing: the verdict is
+*open*.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import frexp, inf, isfinite, isnan, ldexp
 
 from autograd.backward import gradients, topological_order
-from autograd.check import MANY, Verdict, is_kink
+from autograd.check import EPSILON, MANY, NEARER, ROUNDINGS, Verdict, confirmed, is_kink
 from autograd.value import FLOATS, Value
 
-STEP = sys.float_info.epsilon ** (1 / 3)
+STEP = EPSILON ** (1 / 3)
 RELATIVE, ABSOLUTE = 1e-5, 1e-7
 JUMP = 1e-3
 """By how much a partial changes within one step before we call it a kink, a value a jump."""
-NEARER = 1 / 16
-"""The share of a step within which a curve is all but straight and a kink as sharp as before."""
 NEAREST = 2**-20
 """The share of a step within which next to nothing happens but a jump."""
 FAR = 100
@@ -75,13 +73,25 @@ def _compared(replay: _Replay, leaf: Value, analytic: float) -> Difference:
     # an infinite difference is within a share of itself of anything
     if same or error <= ABSOLUTE + RELATIVE * abs(numeric) < inf:
         return Difference(leaf, analytic, numeric, 0.0 if same else error, "ok", sides)
+    size = abs(replay.values[-1])
+
+    def across(step: float) -> tuple[float, float]:
+        return replay.slopes(leaf, step).across, EPSILON * size / step
+
+    nearer = confirmed(across, leaf.data, analytic, step, error, (RELATIVE, ABSOLUTE))
+    if nearer is not None:
+        step, numeric = nearer
+        found = replay.slopes(leaf, step)
+        sides = found.left, found.right
+        return Difference(leaf, analytic, numeric, abs(analytic - numeric), "ok", sides)
     jumps = found.jumps()
     kinks = found.kinks() if not jumps and _between(analytic, sides) else ()
     told = all(map(isfinite, (numeric, *sides))) and not jumps
+    told = told and not error <= ROUNDINGS * EPSILON * size / step
     if told and isnan(analytic):
-        nearer = replay.slopes(leaf, NEARER * step)
+        within = replay.slopes(leaf, NEARER * step)
         close = ABSOLUTE + RELATIVE * abs(numeric)
-        told = not is_kink(sides, (nearer.left, nearer.right), MANY * close)
+        told = not is_kink(sides, (within.left, within.right), MANY * close)
     verdict: Verdict = "kink" if kinks else "wrong" if told else "open"
     return Difference(leaf, analytic, numeric, error, verdict, sides, kinks)
 

@@ -1,5 +1,6 @@
 """`check_grads`: right rules pass, wrong ones are caught, and the price is counted."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -208,6 +209,47 @@ def test_bad_calls_are_refused(call: Callable[[], Any], error: type[Exception], 
 def test_methods_of_values_are_fine_in_f() -> None:
     assert check_grads(lambda x: x.relu() * x.tanh(), [0.3]).ok
     assert check_grads(lambda d: d["w"][0].exp(), [{"w": [0.3]}], order=2).ok
+
+
+def off_by(share: float, f: Callable[[Any], Value], x: Value) -> Value:
+    """f with a slope that is so much too large."""
+    y = f(x)
+    [slope] = gradients(y, [x]) if x.requires_grad else [0.0]
+    return Value(y.data, (x,), (slope * (1.0 + share),), op="off")
+
+
+@pytest.mark.parametrize("method", ["central", "forward"])
+@pytest.mark.parametrize(("f", "x"), [
+    (lambda x: 1.0 / x, 1e-3), (lambda x: 1.0 / x, 1e-5), (autograd.log, 1e-4),
+    (autograd.log, 1e-5), (autograd.log, 3e-6), (autograd.sqrt, 1e-7), (lambda x: autograd.sin(1.0 / x), 1e-3),
+    (lambda x: autograd.sin(1e6 * x), 1.0), (lambda x: x**-3, -2e-4),
+])  # fmt: skip
+def test_shorter_steps_confirm_a_derivative_near_a_pole_and_no_mistake(
+    f: Callable[[Any], Value], x: float, method: str
+) -> None:
+    [found] = check_grads(f, [x], method=method).inputs
+    assert found.verdict == "ok"
+    assert found.error <= 1e-7 + 1e-5 * abs(found.numeric)
+    leaf = Value(x)
+    assert [one.verdict for one in differences(f(leaf), [leaf])] == ["ok"]
+    wrong = functools.partial(off_by, 1e-3, f)
+    assert check_grads(wrong, [x], method=method).inputs[0].verdict in ("wrong", "open")
+
+
+def test_a_step_that_is_asked_for_is_not_made_shorter() -> None:
+    [found] = check_grads(lambda x: 1.0 / x, [1e-3], step=6e-6).inputs
+    assert (found.verdict, found.step) == ("wrong", pytest.approx(6e-6))
+
+
+@pytest.mark.parametrize("method", ["central", "forward"])
+def test_a_slope_that_rounding_hides_is_open(method: str) -> None:
+    def f(x: Any) -> Value:
+        return x * x + 1e9
+
+    assert check_grads(f, [1.0], method=method).inputs[0].verdict == "open"
+    x = Value(1.0)
+    assert [one.verdict for one in differences(f(x), [x])] == ["open"]
+    assert check_grads(functools.partial(off_by, 10.0, f), [1.0]).inputs[0].verdict == "wrong"
 
 
 @pytest.mark.parametrize(("slope", "verdict"), [
