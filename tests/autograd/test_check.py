@@ -221,8 +221,9 @@ def off_by(share: float, f: Callable[[Any], Value], x: Value) -> Value:
 @pytest.mark.parametrize("method", ["central", "forward"])
 @pytest.mark.parametrize(("f", "x"), [
     (lambda x: 1.0 / x, 1e-3), (lambda x: 1.0 / x, 1e-5), (autograd.log, 1e-4),
-    (autograd.log, 1e-5), (autograd.log, 3e-6), (autograd.sqrt, 1e-7), (lambda x: autograd.sin(1.0 / x), 1e-3),
-    (lambda x: autograd.sin(1e6 * x), 1.0), (lambda x: x**-3, -2e-4),
+    (autograd.log, 1e-5), (autograd.log, 3e-6), (autograd.sqrt, 1e-7),
+    (lambda x: autograd.sin(1.0 / x), 1e-3), (lambda x: autograd.sin(1e6 * x), 1.0),
+    (lambda x: x**-3, -2e-4),
 ])  # fmt: skip
 def test_shorter_steps_confirm_a_derivative_near_a_pole_and_no_mistake(
     f: Callable[[Any], Value], x: float, method: str
