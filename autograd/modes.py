@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from math import isfinite, isnan
 from traceback import extract_tb
 from types import FrameType
@@ -107,8 +108,8 @@ class Block:
 
 def still_open(mode: Mode | None) -> Mode | None:
     """The mode that the open blocks make: itself, unless one of them ended out of turn."""
-    if mode is None:
-        return None
+    if mode is None or not [m for m in _modes_around(mode) if m.block and m.block.over]:
+        return mode  # as nearly always, and without a frame for each mode around it
     outer, block = still_open(mode.outer), mode.block
     if block is not None and block.over:
         return outer
@@ -148,6 +149,30 @@ class _Blocks(ContextDecorator):
         self._change = change
         self._open: list[Block] = []
 
+    def __call__(self, function: Any) -> Any:
+        """The function, in a block of its own for each call: of a generator, while it runs."""
+        if isasyncgenfunction(function):
+            raise TypeError(
+                f"{function.__qualname__} is an asynchronous generator, which others run between "
+                "its steps: open the block inside it, around what it computes"
+            )
+        if iscoroutinefunction(function):
+
+            @wraps(function)
+            async def awaited(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+            return awaited
+        if isgeneratorfunction(function):
+
+            @wraps(function)
+            def resumed(*args: Any, **kwargs: Any) -> Any:
+                return (yield from _resumed(self, function(*args, **kwargs)))
+
+            return resumed
+        return super().__call__(function)
+
     def __enter__(self) -> None:
         block = Block(self._change)
         self._open.append(block)
@@ -170,6 +195,25 @@ class _Blocks(ContextDecorator):
         if block is not None:
             block.end()
             self._open.remove(block)
+
+
+def _resumed(blocks: _Blocks, generator: Any) -> Any:
+    """What a generator yields, in a block that is open while it runs, and not while it waits."""
+    resume, given = generator.send, None
+    while True:
+        try:
+            with blocks:
+                value = resume(given)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            resume, given = generator.send, (yield value)
+        except GeneratorExit:
+            with blocks:
+                generator.close()
+            raise
+        except BaseException as error:
+            resume, given = generator.throw, error
 
 
 class changed_mode(_Blocks):

@@ -2,8 +2,10 @@
 
 import _thread
 import asyncio
+import contextlib
 import contextvars
 import gc
+import inspect
 import itertools
 import math
 import operator
@@ -30,7 +32,7 @@ from autograd import (
     no_grad,
     scope,
 )
-from autograd.modes import MODE, no_branches
+from autograd.modes import MODE, current_mode, no_branches
 from tests.interrupts import interrupted_at
 
 # -- no_grad, detach -------------------------------------------------------------------------------
@@ -69,6 +71,74 @@ def test_no_grad_decorates_functions_as_in_pytorch() -> None:
         return x * 2
 
     assert not predict(Value(1.0)).requires_grad
+
+
+def test_no_grad_decorates_generators_as_in_pytorch() -> None:
+    x = Value(3.0)
+
+    @no_grad()
+    def asked() -> Iterator[Any]:
+        got = "nothing"
+        while True:
+            try:
+                got = yield (x * x).requires_grad, got
+            except KeyError as error:
+                got = f"an error: {error}"
+            except GeneratorExit:
+                closed.append((x * x).requires_grad)
+                raise
+            if got == "enough":
+                return (x * x).requires_grad
+
+    closed: list[bool] = []
+    generator: Any = asked()
+    assert next(generator) == (False, "nothing")
+    assert (x * x).requires_grad, "it waits, and others are not in its block"
+    assert generator.send("more") == (False, "more")
+    assert generator.throw(KeyError("k")) == (False, "an error: 'k'")
+    assert (x * x).requires_grad
+    with pytest.raises(StopIteration) as stop:
+        generator.send("enough")
+    assert stop.value.value is False
+    generator = asked()
+    next(generator)
+    generator.close()
+    assert closed == [False]
+    assert (x * x).requires_grad
+    assert inspect.isgeneratorfunction(asked)
+
+
+def test_modes_decorate_coroutines_and_refuse_asynchronous_generators() -> None:
+    x = Value(3.0)
+
+    @no_grad()
+    async def nothing(pause: float) -> bool:
+        await asyncio.sleep(pause)
+        return (x * x).requires_grad
+
+    async def recorded() -> bool:
+        await asyncio.sleep(0)
+        return (x * x).requires_grad
+
+    async def all_of_them() -> list[bool]:
+        return await asyncio.gather(nothing(0), recorded(), nothing(0), recorded())
+
+    assert asyncio.run(all_of_them()) == [False, True, False, True]
+    assert (x * x).requires_grad
+
+    async def steps() -> Any:
+        yield 1
+
+    with pytest.raises(TypeError, match=r"steps is an asynchronous generator.*inside"):
+        no_grad()(steps)
+
+
+def test_blocks_nest_as_deep_as_a_program_goes() -> None:
+    with contextlib.ExitStack() as stack:
+        for number in range(3000):
+            stack.enter_context(scope(f"{number}") if number % 2 else no_grad())
+        assert len(Value(1.0).scope) == 1500
+    assert current_mode() is None
 
 
 def test_detach_cuts_the_graph() -> None:
