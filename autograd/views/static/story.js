@@ -3,8 +3,8 @@ import { parse } from "./numbers.js";
 
 /** A trace and its numbers; `given` (a Map from id to number) puts others into some leaves. */
 export class Story {
-  constructor(trace, kernels, given = new Map()) {
-    Object.assign(this, { trace, kernels, nodes: trace.nodes, edges: trace.edges, steps: trace.steps });
+  constructor(trace, kernels, given = new Map(), anew = false) {
+    Object.assign(this, { trace, kernels, anew, nodes: trace.nodes, edges: trace.edges, steps: trace.steps });
     this.root = this.nodes[trace.root];
     this.owing = this.nodes.map(() => []);
     this.owed = this.nodes.map(() => []);
@@ -24,9 +24,14 @@ export class Story {
   }
 
   /** The same computation with other numbers in some leaves, the rest as here. */
-  retold(given) {
+  retold(given, anew = this.anew) {
     const leaves = this.nodes.filter((node) => node.leaf).map((node) => [node.id, this.values[node.id]]);
-    return new Story(this.trace, this.kernels, new Map([...leaves, ...given]));
+    return new Story(this.trace, this.kernels, new Map([...leaves, ...given]), anew);
+  }
+
+  /** Of what the leaves are now: numbers may have been changed since the forward pass. */
+  get fresh() {
+    return this.steps.some((step) => step.math === "eval_stale") ? this.retold([], true) : this;
   }
 
   #evaluate(given) {
@@ -34,7 +39,7 @@ export class Story {
     for (const node of this.nodes) {
       const before = this.values[node.id];
       if (given.has(node.id)) this.values[node.id] = given.get(node.id);
-      else if (node.parents.some((parent) => stale.has(parent.id))) this.#work(node);
+      else if (this.anew || node.parents.some((parent) => stale.has(parent.id))) this.#work(node);
       if (!Object.is(this.values[node.id], before)) stale.add(node.id);
     }
   }

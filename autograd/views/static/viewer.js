@@ -86,7 +86,8 @@ class Viewer {
   }
 
   get story() {
-    return this.#once("story", () => (this.state.given.size ? this.source.retold(this.state.given) : this.source));
+    const told = () => (this.state.given.size ? this.source.retold(this.state.given) : this.source);
+    return this.#once("story", () => (this.state.mode === "nudge" ? told().fresh : told()));
   }
 
   get play() {

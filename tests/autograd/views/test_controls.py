@@ -982,6 +982,19 @@ class TestNumbersOfOneMoment:
         assert huge[0][1] == "inf"
         assert huge[0][3] != "0"
 
+    def test_a_nudge_begins_at_the_numbers_of_now(self, opened):
+        a, b = Value(2.0, label="a"), Value(1.0, label="b")
+        root = (a + b) * (b + 1)
+        b.data = 5.0  # 7 · 6, where the forward pass had 3 · 2
+        rows = hands(
+            opened(trace(root), "#mode=nudge&nudge=1:0.5"),
+            """return all(".gauge tbody tr",
+                (row) => [...row.children].map((cell) => cell.textContent));""",
+        )
+        moved = [(7 + x) * (6 + x) - 42 for x in (0.5, 0.25, 0.125)]
+        assert [float(row[1]) for row in rows] == pytest.approx(moved, rel=1e-3)
+        assert [row[4] for row in rows] == ["1"] * 3
+
     @pytest.mark.parametrize("names", ["אב", "سص", "א2 ב2", "ab"])
     def test_a_formula_is_set_from_left_to_right(self, opened, names):
         one, other = names.split() if " " in names else names
