@@ -31,7 +31,9 @@ def asked(node: Value, closure: Callable[[], object]) -> tuple[tuple[Value, ...]
     if not callable(closure):
         raise TypeError(f"_backward is a function without arguments, got {kind(closure)}")
     parents = tuple(dict.fromkeys(node.parents))
-    others = [value for value in _values_at_hand(closure) if value not in {node, *parents}]
+    others = [
+        value for value in values_behind(closure, named=True) if value not in {node, *parents}
+    ]
     answers, kept = _answers([node, *parents, *others], closure)
     partials = answers[0][1:]
     for debt, (own, *amounts) in zip(DEBTS, answers):
@@ -69,13 +71,14 @@ def _answers(
                 node.grad = grad
 
 
-def _values_at_hand(closure: object) -> Iterator[Value]:
-    """The Values that a function can pay: wherever its cells, globals and attributes lead.
+def values_behind(given: Any, *, named: bool) -> Iterator[Value]:
+    """The Values that can be reached from something: wherever its parts, cells and attributes lead,
+    and with ``named`` what the code of functions names in its module.
 
     The way ends at a Value, whose operands belong to the graph.
     """
     seen: dict[int, Any] = {}
-    waiting: list[Any] = [closure]
+    waiting: list[Any] = [given]
     while waiting:
         held = waiting.pop()
         if id(held) in seen:
@@ -85,7 +88,8 @@ def _values_at_hand(closure: object) -> Iterator[Value]:
             yield held
             waiting += attributes_of(held) or ()
         elif isinstance(held, FunctionType):
-            waiting += _used_by(held)
+            waiting += [held.__defaults__, held.__kwdefaults__, vars(held), *_cells(held)]
+            waiting += _named_by(held) if named else ()
         elif is_array(held):  # the collector does not see into one
             waiting += held.ravel().tolist() if held.dtype == object else ()
         elif isinstance(held, type):
@@ -95,13 +99,14 @@ def _values_at_hand(closure: object) -> Iterator[Value]:
             waiting += filter(gc.is_tracked, gc.get_referents(held))
 
 
-def _used_by(function: FunctionType) -> Iterator[object]:
-    """What is in the cells and defaults of a function, and what its code names in its module, or
-    in another."""
-    yield from (function.__defaults__, function.__kwdefaults__)
+def _cells(function: FunctionType) -> Iterator[object]:
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # what is not yet assigned
             yield cell.cell_contents
+
+
+def _named_by(function: FunctionType) -> Iterator[object]:
+    """What its code names in its module, or in another."""
     names = _names_in(function.__code__)
     for found in [function.__globals__.get(name) for name in names]:
         yield from map(vars(found).get, names) if isinstance(found, ModuleType) else (found,)

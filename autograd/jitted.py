@@ -20,11 +20,11 @@ from collections.abc import Callable, Hashable, Iterator, MappingView, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import update_wrapper
-from gc import get_referents
 from numbers import Number
-from types import FunctionType, MethodType, ModuleType
+from types import MethodType
 from typing import Any
 
+from autograd.closures import values_behind
 from autograd.compiler import Program
 from autograd.compiler import compile as compiled
 from autograd.modes import changed_mode, current_mode, no_branches
@@ -32,6 +32,10 @@ from autograd.transforms import Compiled, Transform, inside_a_transform, transfo
 from autograd.trees import Rebuild, Tree, exactly, flatten, kept, quiet_arrays, structure
 from autograd.validation import kind, number
 from autograd.value import Placeholder, Value, as_value
+
+MOST = 1000
+"""So many recordings are kept: of a function or an object that is new at each call, none is used
+again."""
 
 
 def jit(f: Callable[..., Any], *, backend: str = "auto") -> Jitted:
@@ -132,11 +136,6 @@ class Jitted(Compiled):
         return recorded
 
 
-MOST = 1000
-"""So many recordings are kept: of a function or an object that is new at each call, none is used
-again."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     """A program (None where there is nothing to compute) and where its outputs go."""
@@ -196,33 +195,15 @@ def _record(f: Callable[..., Any], leaves: list[Any], rebuild: Rebuild) -> _Trac
     structure(output)  # nothing in it that can be changed and would be shared by all results
     known = {*map(id, kept((args, kwargs)))}
     for held in [*kept(output), *[y for y in outputs if isinstance(y, (str, bytes))]]:
-        if id(held) not in known and _holds_numbers(held, {*inputs}):
+        parts = [*map(vars, held.__mro__)] if isinstance(held, type) else held
+        behind = () if id(held) in known else values_behind(parts, named=False)
+        if any(x in inputs or not x.is_leaf for x in behind):
             raise TypeError(
                 "a function for jit returns its numbers in lists, tuples, fields and values of "
                 f"dicts, but a key, a static field or an attribute is {kind(held)}, which may hold "
                 "numbers of this one call"
             )
     return found
-
-
-def _holds_numbers(held: object, inputs: set[Value]) -> bool:
-    """Whether a number that was computed can be reached from here."""
-    stack: list[Any] = [held]
-    if isinstance(held, type):
-        stack = [vars(each) for each in held.__mro__]
-    seen: dict[int, object] = {}  # the objects too, or others could get their ids
-    while stack:
-        one = stack.pop()
-        if isinstance(one, Value):
-            if one in inputs or not one.is_leaf:
-                return True
-        elif id(one) not in seen and not isinstance(one, (type, ModuleType)):
-            seen[id(one)] = one
-            if isinstance(one, FunctionType):  # without its globals
-                stack += [one.__closure__, one.__defaults__, one.__kwdefaults__, vars(one)]
-            else:
-                stack += get_referents(one)
-    return False
 
 
 def _output(leaf: object) -> Any:

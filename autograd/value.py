@@ -56,7 +56,7 @@ Operand: TypeAlias = SupportsFloat
 
 _NONE: tuple[()] = ()  # looked for by `is`, the quickest question to ask of every leaf
 
-FREEZING = "requires_grad = False fixes"
+_FREEZING = "requires_grad = False fixes"
 
 _ABSENT = 0.0  # in the place of a partial by right where there is no right
 
@@ -502,7 +502,7 @@ class Placeholder(Value):
 
     def _freeze(self, needed: bool) -> None:
         if not needed:
-            refuse_branch(FREEZING, "leave it as it is", self.label)
+            refuse_branch(_FREEZING, "leave it as it is", self.label)
         _REQUIRES_GRAD.__set__(self, bool(needed))
 
     requires_grad = property(lambda self: _REQUIRES_GRAD.__get__(self), _freeze)
@@ -631,7 +631,7 @@ def _refuse_frozen(operands: Iterable[Value | None]) -> None:
     """Of a node that was frozen by hand the number would stay, though it depends on others."""
     for node in operands:
         if node is not None and node._left is not None:
-            refuse_branch(FREEZING, "leave it as it is", node.label)
+            refuse_branch(_FREEZING, "leave it as it is", node.label)
 
 
 def apply(row: Primitive, *operands: Operand) -> Value:
