@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from autograd.optional import require
 from autograd.views.painter import colours
 
@@ -17,10 +20,21 @@ PAGE = b"""
 def png(svg: str, theme: str, zoom: int = 2) -> bytes:
     """The picture on the paper of its theme, at two pixels for each of its own.
 
-    ImportError, with what to install, without `resvg-py`.
+    ImportError, with what to install, without `resvg-py` or a font: its text would be left out.
     """
     resvg = require("resvg_py", extra="pictures")
+    if not _has_font(resvg):
+        raise ImportError("a PNG is written in a font of this machine: install one, as DejaVu Sans")
     return bytes(resvg.svg_to_bytes(svg, background=_paper(theme), zoom=zoom))
+
+
+@cache
+def _has_font(resvg: Any) -> bool:
+    """Whether a digit leaves a trace."""
+    family, frame = colours()["fonts"]["sans"], 'xmlns="http://www.w3.org/2000/svg" width="9"'
+    written = f'<svg {frame} height="9"><text y="9" font-family=\'{family}\'>{{}}</text></svg>'
+    blank, digit = (resvg.svg_to_bytes(written.format(text)) for text in " 0")
+    return bool(blank != digit)
 
 
 def pdf(svg: str, theme: str, title: str) -> bytes:
