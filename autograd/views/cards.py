@@ -14,7 +14,7 @@ from operator import add
 from typing import Literal
 
 from autograd.rules import TABLE
-from autograd.views.folding import Group, Scope
+from autograd.views.folding import Group, Scope, made_of_sums
 from autograd.views.moment import Moment
 from autograd.views.network import Layer, Unit, subscribed
 from autograd.views.records import Graph, TraceNode
@@ -128,7 +128,7 @@ def _unit_card(
     graph: Graph, key: str, nodes: tuple[int, ...], unit: Unit, layer: Layer, gradients: bool
 ) -> Card:
     bent = unit.outputs[0] != unit.sums[0]
-    badge = symbol(graph.nodes[unit.outputs[0]]) if bent else ""
+    badge = _bend(graph, unit) if bent else ""
     root = graph.root.id in nodes
     named = max(wide(graph.nodes[other.sums[0]].name, 14) for other in layer.units)
     rows = 1 + bent + gradients
@@ -164,9 +164,17 @@ def heat_width(layer: Layer) -> float:
 
 
 def _activation(graph: Graph, layer: Layer) -> str:
-    """What all units that bend their sums do to them; nothing where they differ."""
-    made = {symbol(graph.nodes[u.outputs[0]]) for u in layer.units if u.sums != u.outputs}
-    return "" if len(made) > 1 else next(iter(made), "linear")
+    """What all units of a layer do to their sums; f where they differ."""
+    made = {_bend(graph, unit) for unit in layer.units}
+    return made.pop() if len(made) == 1 else "f"
+
+
+def _bend(graph: Graph, unit: Unit) -> str:
+    """What a unit does to its sum: the name of one function, or f for all that has none."""
+    z, a = unit.sums[0], graph.nodes[unit.outputs[0]]
+    of = {operand.id for operand in a.parents if not graph.nodes[operand.id].constant}
+    named = of == {z} and symbol(a).isidentifier()
+    return "linear" if a.id == z else symbol(a) if named else "f"
 
 
 def equations(graph: Graph, layer: Layer) -> tuple[str, str]:
@@ -175,13 +183,16 @@ def equations(graph: Graph, layer: Layer) -> tuple[str, str]:
     def at(letter: str, layer: Layer = layer) -> str:
         return subscribed(letter, str(layer.number))
 
-    read, made, bent = layer.inputs, layer.outputs, _activation(graph, layer) or "f"
-    given = next((at("a", other) for other in graph.layers if read and read <= other.outputs), "x")
+    read, made, bent = layer.inputs, layer.outputs, _activation(graph, layer)
+    other_than_a = "h" if read & made_of_sums(graph) else "x"
+    given = next(
+        (at("a", other) for other in graph.layers if read and read <= other.outputs), other_than_a
+    )
     users = {node.id for node in graph.nodes if any(p.id in made for p in node.parents)}
     after = [other for other in graph.layers if users & other.sums]
     forward = f"{at('z')} = {at('W')} {given} + {at('b')}"
     came = f"∂{graph.root.name}/∂{at('z' if bent == 'linear' else 'a')}"
-    if len(after) == 1 and users <= after[0].sums:
+    if len(after) == 1 and users <= after[0].sums and after[0].inputs <= made:
         came = f"{at('W', after[0])}ᵀ {at('δ', after[0])}"
     if bent == "linear":
         return forward, f"{at('δ')} = {came}"

@@ -57,18 +57,23 @@ def _inputs(graph: Graph) -> set[int]:
 
 def _loss(graph: Graph) -> set[int]:
     """What is made of units' sums outside of all scopes, with the leaves that only it uses."""
-    behind = {i for layer in graph.layers for i in layer.sums}
     users: dict[int, set[int]] = {node.id: set() for node in graph.nodes}
     for node in graph.nodes:
-        operands = {operand.id for operand in node.parents}
-        behind |= {node.id} if operands & behind else set()
-        for i in operands:
-            users[i].add(node.id)
+        for operand in node.parents:
+            users[operand.id].add(node.id)
     outside = {node.id for node in graph.nodes if not node.scope}
-    made = outside & behind
+    made = outside & made_of_sums(graph)
     if graph.root.id not in made or len(made) < 2:
         return set()
     return made | {i for i in outside if graph.nodes[i].leaf and users[i] <= made}
+
+
+def made_of_sums(graph: Graph) -> set[int]:
+    """The sums of all units, and whatever is made of them."""
+    behind = {i for layer in graph.layers for i in layer.sums}
+    for node in graph.nodes:
+        behind |= {node.id} if any(operand.id in behind for operand in node.parents) else set()
+    return behind
 
 
 def _folded(graph: Graph, fold: int | str | Sequence[str]) -> list[Scope]:

@@ -144,6 +144,52 @@ def test_a_layer_says_the_equation_that_holds():
         assert z.grad == pytest.approx(owed * (1 - math.tanh(z.data) ** 2))
 
 
+def swish(z):
+    return z * z.sigmoid()
+
+
+def beside(model, x):
+    """The second layer's outputs stand beside the first one's."""
+    a, b, c = model.layers
+    first = a(x)
+    return c([*first, *b(first)])
+
+
+def added(model, x):
+    """What the third layer reads is the sum of what the others say."""
+    a, b, c = model.layers
+    first = a(x)
+    return c([p + q for p, q in zip(first, b(first), strict=True)])
+
+
+@pytest.mark.parametrize(
+    ("activation", "through", "said"),
+    [
+        (swish, nn.MLP.__call__, ["z₂ = W₂ a₁ + b₂,  a₂ = f(z₂)", "δ₁ = (W₂ᵀ δ₂) ⊙ f′(z₁)"]),
+        (abs, nn.MLP.__call__, ["z₁ = W₁ x + b₁,  a₁ = f(z₁)", "δ₂ = (W₃ᵀ δ₃) ⊙ f′(z₂)"]),
+        ("elu", added, ["z₁ = W₁ x + b₁,  a₁ = elu(z₁)", "z₃ = W₃ h + b₃"]),
+        ("elu", beside, ["z₃ = W₃ h + b₃", "δ₂ = ∂L/∂a₂ ⊙ elu′(z₂)"]),
+    ],
+)
+def test_no_layer_says_an_equation_that_does_not_hold(activation, through, said):
+    model = nn.MLP(2, [2, 2, 1], activation, seed=1)
+    if through is beside:
+        model.layers[2] = nn.Layer(4, 1, "linear", seed=1, name="layer 3")
+    root = nn.squared_error(through(model, [Value(0.5), 2 * Value(-1.0)]), [1.0])
+    told = paint(scene(trace(root), 1), moment(trace(root), 0))
+    assert [equation for equation in said if f">{equation}<" not in told] == []
+
+
+def test_a_layer_of_several_activations_says_none_for_all():
+    model = nn.MLP(2, [2, 1], "tanh", seed=1)
+    model.layers[0].neurons[1].activation = "linear"
+    story = trace(model([Value(0.5), Value(-1.0)]))
+    layers = paint(scene(story, 1), moment(story, 0))
+    assert "a₁ = f(z₁)" in layers
+    units = paint(scene(story, 2), moment(story, 0))
+    assert "a₁₁ = tanh" in units
+
+
 def test_a_recurrent_network_is_drawn_too():
     layer = nn.Layer(2, 2, "tanh", seed=1, name="step 1")
     root = autograd.sum(layer(layer([Value(0.5), Value(-1.0)])))
