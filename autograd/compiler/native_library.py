@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import llvmlite
@@ -50,37 +51,49 @@ class Library:
     def __init__(self) -> None:
         self.lanes = lanes()
         self._key = _key(self.lanes)
-        self._linked: dict[str, Linked] = {}
+        self._linked: list[Linked] = []
         make = partial(_compiled, CORE, self.lanes, loops=True)
-        run, train, *core = self.load("core", make, ["run", "train", *map(symbol, CORE)])
+        run, train, *core = self._load("core", make, ["run", "train", *map(symbol, CORE)])
         self.run, self.train = _callable("run", run), _callable("train", train)
         self._kernels = dict(zip(CORE, core))
 
     def addresses(self, kernels: Iterable[str]) -> npt.NDArray[np.int64]:
         """Of these kernels, each made when somebody first asks for it."""
         kernels = [*kernels]
-        for name in {*kernels} - self._kernels.keys():
-            make = partial(_compiled, (name,), self.lanes)
-            [self._kernels[name]] = self.load(symbol(name), make, [symbol(name)])
+        with _MAKING:
+            for name in {*kernels} - self._kernels.keys():
+                make = partial(_compiled, (name,), self.lanes)
+                [self._kernels[name]] = self._load(symbol(name), make, [symbol(name)])
         return np.array([self._kernels[name] for name in kernels], np.int64)
 
-    def load(self, module: str, make: Callable[[], bytes], names: Sequence[str]) -> list[int]:
+    def _load(self, module: str, make: Callable[[], bytes], names: Sequence[str]) -> list[int]:
         """The addresses of functions in object code, which is kept under the module's name."""
-        linked = self._linked.get(module)
-        if linked is None:
-            linked = Linked(kept(f"{self._key}-{module}", make), names)
-            # another thread may have been quicker: its functions are those that are in use
-            linked = self._linked.setdefault(module, linked)
-        return linked.addresses
+        self._linked.append(Linked(kept(f"{self._key}-{module}", make), names))
+        return self._linked[-1].addresses
+
+
+def library() -> Library:
+    """The library, from disk if it is there.  ImportError where this machine cannot have it."""
+    with _MAKING:
+        return _library()
 
 
 @cache
-def library() -> Library:
-    """The library, from disk if it is there.  ImportError where this machine cannot have it."""
+def _library() -> Library:
     try:
         return Library()
     except Exception as error:  # whatever it is, there are other backends
         raise ImportError(f"llvmlite cannot make native code here: {error}") from error
+
+
+_MAKING = RLock()
+"""Held by who has code made, of which there is one for all threads, and by who forks: LLVM has a
+lock of its own, which a child of that moment would find locked for ever."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_MAKING.acquire, after_in_parent=_MAKING.release, after_in_child=_MAKING.release
+    )
 
 
 def kept(key: str, make: Any) -> bytes:

@@ -466,6 +466,67 @@ def test_a_fork_while_a_thread_runs_a_program() -> None:
     in_a_process(code=FORKS)
 
 
+FORKS_OF_MAKERS = """
+import itertools, multiprocessing, threading
+from autograd import Value, compile
+from autograd.compiler import native
+native.MUCH, made, stop = 0, threading.Event(), threading.Event()
+def has_made(kinds):
+    x, w = Value(0.5), Value(2.0)
+    root = x * w
+    for kind in kinds:
+        root = (root + x).sin() if kind else (root * x).exp()
+    compile(root, [x], backend="native").value_and_grad([2.0], [[1.0]])
+    made.set()
+def run():
+    for kinds in itertools.takewhile(lambda _: not stop.is_set(), itertools.product(*[(0, 1)] * 9)):
+        has_made(kinds)
+thread = threading.Thread(target=run)
+thread.start()
+made.wait()
+context, codes = multiprocessing.get_context("fork"), []
+for _ in range(4):
+    child = context.Process(target=has_made, args=((0, 1, 1),))
+    child.start()
+    child.join(10)
+    codes.append(child.exitcode)
+    child.kill()
+stop.set()
+thread.join()
+assert codes == [0] * 4, codes
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_a_thread_has_code_made(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    in_a_process(code=FORKS_OF_MAKERS, PAYBACK_CACHE=str(blocked))
+
+
+FIRST_OF_ALL = """
+import threading, time
+from autograd.compiler import native_library
+made = []
+class Slow:
+    def __init__(self):
+        made.append(self)
+        time.sleep(0.2)
+native_library.Library = Slow
+threads = [threading.Thread(target=native_library.library) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(made) == 1
+"""
+
+
+def test_threads_that_run_the_first_program_at_once_share_their_code() -> None:
+    """Of two libraries one would be let go, with the code that is running."""
+    in_a_process(code=FIRST_OF_ALL)
+
+
 RULES = [
     lambda m, p, g, s, rate: (p - rate * g, s),
     lambda m, p, g, s, rate: (s, p),
