@@ -63,11 +63,12 @@ def exp(e: Emitter, x: Vector) -> Vector:
 def expm1(e: Emitter, x: Vector) -> Vector:
     """2**n expm1(r) + (2**n - 1), at half its size so that it overflows no sooner than it must."""
     near = _between(e, x, -60.0, 710.0)
-    n, bits, r, _ = _reduced(e, near)
-    p = e.fma(r * r, polynomial(e, r, EXP), r)
+    n, bits, r, low = _reduced(e, near)
+    curve = e.fma(r * r, polynomial(e, r, EXP), low)
     half = _power_of_two(e, e.builder.sub(bits, e.bit_pattern(1)))
-    y = 2.0 * e.fma(half, p, half - 0.5)
-    y = e.choose(e.compare("==", n, 0.0), p, y)
+    # for n = 1 the sum is smaller than its terms: what they lost would count twice
+    y = 2.0 * e.fma(half, curve, e.fma(half, r, half - 0.5))
+    y = e.choose(e.compare("==", n, 0.0), r + curve, y)
     return e.choose(e.compare("<", absolute(e, x), 2.0**-54), x, y)
 
 
