@@ -201,8 +201,9 @@ def help_of(command: str, lang: str) -> str:
     lines += ["", words["options"]]
     lines += [f"  {_called(option):<{width}}{_explained(option, words)}" for option in shown]
     lines += ["", words["examples"]]
+    aside = max(len(line) for line, _ in EXAMPLES) + 2
     lines += [
-        f"  {line:<56}{words[f'example {key}']}"
+        f"  {line:<{aside}}{words[f'example {key}']}"
         for line, key in EXAMPLES
         if f"payback {command}" in line
     ]

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 import autograd
 from autograd import cli
-from autograd.arguments import COMMANDS, EXAMPLES
+from autograd.arguments import COMMANDS, EXAMPLES, help_of
+from autograd.views.text import columns
 
 SEED = ["(a+b)*(b+1)", "a=2", "b=1"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
@@ -287,6 +288,12 @@ def test_version_and_help(capsys):
             cli.main([command, "--help"])
         assert ended.value.code == 0
         assert f"payback {command} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_the_help_fits_a_terminal_of_eighty_columns(command, lang):
+    assert [line for line in help_of(command, lang).splitlines() if columns(line) > 80] == []
 
 
 @pytest.mark.parametrize("line", [line for line, name in EXAMPLES if name != "serve"])
