@@ -8,10 +8,12 @@ to assign them.  A parameter's *name* is the way to it: ``layers.0.neurons.3.w.1
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
 from numbers import Real
 from pathlib import Path
 from reprlib import recursive_repr
+from types import FunctionType
 from typing import Any
 
 from autograd import Value
@@ -33,6 +35,16 @@ class Module:
     >>> line.state_dict()
     {'slope': 2.0, 'shift': 1.0}
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a ``parameters`` of its own, as micrograd's modules have, name each once.
+
+        ``super().parameters() + self.head.parameters()`` would name a head twice, which is found
+        already; a loop over them then moves it twice a step.
+        """
+        super().__init_subclass__(**options)
+        if isinstance(own := vars(cls).get("parameters"), FunctionType):
+            cls.parameters = _each_once(own)  # type: ignore[method-assign]
 
     def parameters(self) -> list[Value]:
         """Every parameter once, in the order of ``named_parameters``."""
@@ -111,6 +123,16 @@ class Module:
     def _line(self) -> str:
         """What repr says of a module without modules in it."""
         return f"{type(self).__name__}({len(self.parameters())} parameters)"
+
+
+def _each_once(parameters: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(parameters)
+    def found(*arguments: Any, **named: Any) -> Any:
+        listed = parameters(*arguments, **named)
+        # by id, for a list of whole arrays is a user's own affair
+        return [*{id(each): each for each in listed}.values()] if type(listed) is list else listed
+
+    return found
 
 
 def _gather(held: object, found: dict[Value, None], seen: set[int]) -> None:

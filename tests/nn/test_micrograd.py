@@ -82,3 +82,46 @@ def test_fit_follows_the_demo():
     )  # fmt: skip
     ours = [loss + 1e-4 * square for loss, square in zip(history.loss, squares)]
     assert ours == pytest.approx([loss for loss, _ in demo(Value, nn.MLP, 10)], abs=1e-9)
+
+
+class Headed(nn.MLP):
+    """A network with one more layer, its parameters listed in micrograd's manner."""
+
+    def __init__(self):
+        super().__init__(2, [3, 2])
+        self.head = nn.Layer(2, 1, nonlin=False)
+
+    def __call__(self, x):
+        return self.head(super().__call__(x))
+
+    def parameters(self):
+        return super().parameters() + self.head.parameters()
+
+
+def test_parameters_that_are_listed_after_those_of_super_are_moved_once():
+    random.seed(5)
+    model = Headed()
+    listed = [p for layer in (*model.layers, model.head) for p in layer.parameters()]
+    assert model.parameters() == listed
+    expected = {}
+    for step in range(2):
+        model.zero_grad()
+        model([0.5, 1.0]).backward()
+        expected = {p: p.data - 0.1 * p.grad for p in listed}
+        for p in model.parameters():
+            p.data -= 0.1 * p.grad
+        assert {p: p.data for p in listed} == expected, step
+    nn.SGD(model.parameters(), lr=0.1)
+
+
+def test_what_a_network_lists_otherwise_is_left_as_it_is():
+    class Arrays(nn.Module):
+        def parameters(self):
+            return [np.zeros(2), np.zeros(2)]
+
+    class Lazy(nn.Module):
+        def parameters(self):
+            yield from ()
+
+    assert len(Arrays().parameters()) == 2
+    assert [*Lazy().parameters()] == []
