@@ -425,10 +425,14 @@ class Value(Methods):
     def _number_of_constant(self, kind: str) -> float:
         if self.requires_grad:
             refuse_branch(f"{kind}() looks at", label=self.label)
+            hint = (
+                "`is not None` where there may be no Value"
+                if kind == "bool"
+                else "autograd.exp rather than math.exp"
+            )
             raise TypeError(
                 f"{kind}() of a Value{named(self.label)} that requires a gradient would lose the "
-                "gradient; "
-                "use .data or .item() for the number, and autograd.exp rather than math.exp"
+                f"gradient; use .data or .item() for the number, and {hint}"
             )
         return self._data
 

@@ -147,7 +147,7 @@ def a_wrong_partial(v: Value) -> Value:
         (lambda: Value(1.0, (x,), (1.0,), op=3), TypeError, "op is a str, got int 3"),
         (lambda: Value(1.0, label=None), TypeError, "label is a str, got None"),
         # a node is no plain number
-        (lambda: bool(x), TypeError, "bool() of a Value (label 'x') that requires a gradient would lose the gradient; use .data or .item() for the number, and autograd.exp rather than math.exp"),
+        (lambda: bool(x), TypeError, "bool() of a Value (label 'x') that requires a gradient would lose the gradient; use .data or .item() for the number, and `is not None` where there may be no Value"),
         (lambda: float(x), TypeError, "float() of a Value (label 'x') that requires a gradient would lose the gradient; use .data or .item() for the number, and autograd.exp rather than math.exp"),
         (lambda: int(x * 1.0), TypeError, "int() of a Value that requires a gradient would lose the gradient; use .data or .item() for the number, and autograd.exp rather than math.exp"),
         (lambda: copy.copy(y), TypeError, "Value(6.0, label='y', op='mul', grad=0.0) is part of a graph and cannot be copied or pickled alone; detach() gives its number as a constant, autograd.compile a program to carry"),
