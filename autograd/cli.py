@@ -254,7 +254,8 @@ def _list_paths(request: Request, root: Value, leaf: Value) -> None:
         table.add_row(_way(path, words), _product(path))
     if len(products) == total > 1:
         table.add_row(words["sum"], f"{sum_of([*map(show, products)])} = {show(leaf.grad)}")
-    _print(console, table)
+    if total:
+        _print(console, table)
     if len(products) < total:
         console.print(words["hidden"].format(total - len(products)))
     console.print()
@@ -271,9 +272,11 @@ def _way(path: Path, words: Any) -> str:
 
 
 def _product(path: Path) -> str:
+    product = show(path.product)
+    if len(path.edges) < 2:  # none on the way from a leaf to itself
+        return product
     first, *others = (show(edge.partial) for edge in path.edges)
-    factors = " · ".join([first, *map(enclosed, others)])
-    return f"{factors} = {show(path.product)}" if others else factors
+    return f"{' · '.join([first, *map(enclosed, others)])} = {product}"
 
 
 def _name(node: Value) -> str:

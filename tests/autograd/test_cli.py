@@ -106,6 +106,15 @@ def test_paths_lists_and_counts(capsys):
     assert "6 次" in run(capsys, "paths", *SEED, "--lang", "zh")[1]
 
 
+@pytest.mark.parametrize("formula", ["a", "[a, b][0]", "take([a, b], 0)"])
+def test_the_path_from_a_name_to_itself_uses_no_edge(capsys, formula):
+    code, out, _ = run(capsys, "paths", formula, "a=-3", *["b=2"] * ("b" in formula))
+    assert code == 0
+    assert ["a", "1"] in rows(out)
+    assert "gradient 1\n" in out
+    assert "a → b: 0 paths, gradient 0\n\n" in out or formula == "a"
+
+
 def test_paths_of_a_ladder_stop_at_the_limit(capsys):
     ladder = "a"
     for _ in range(40):
