@@ -20,7 +20,7 @@ A *logit* is a score before softmax or sigmoid, which the losses contain in a fo
 overflows nor loses digits.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from autograd import Value, dot, log_softmax, mean, relu, softplus, take
@@ -107,10 +107,9 @@ def accuracy(outputs: Numbers, target: Numbers) -> float:
 
 def check_target(loss: Loss, target: Numbers, outputs: int) -> None:
     """ValueError unless this can be the loss's target for a row of so many outputs."""
-    if loss in _EXPECTED:
-        _EXPECTED[loss](target, outputs)
-    elif loss in (squared_error, mse_loss):
-        _one_each(target, outputs)
+    for known, expect in _EXPECTED:
+        if loss is known:
+            expect(target, outputs)
 
 
 def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
@@ -221,11 +220,14 @@ def _one_each(target: Any, outputs: int) -> None:
         )
 
 
-_EXPECTED: Mapping[Any, Callable[[Any, int], None]] = {
-    cross_entropy: _expect_class,
-    binary_cross_entropy: _expect_probability,
-    hinge_loss: _expect_sign,
-}
+# pairs, not a dict: a loss of the user's own may have no hash, as a dataclass has none
+_EXPECTED: Sequence[tuple[Loss, Callable[[Any, int], None]]] = [
+    (squared_error, _one_each),
+    (mse_loss, _one_each),
+    (cross_entropy, _expect_class),
+    (binary_cross_entropy, _expect_probability),
+    (hinge_loss, _expect_sign),
+]
 
 
 def _largest(numbers: Sequence[float]) -> int:

@@ -1,5 +1,6 @@
 """Losses against PyTorch, mpmath and plain formulas; values and gradients."""
 
+from dataclasses import dataclass
 from math import exp, inf, log, nan
 
 import mpmath
@@ -372,3 +373,22 @@ def test_numbers_of_few_bits_neither_overflow_nor_round(loss, kind):
     expected = loss([*map(float, outputs)], [*map(float, targets)]).data
     assert loss(numpy.array(outputs, kind), numpy.array(targets, kind)).data == expected
     assert loss(outputs, numpy.array(targets, kind)).data == expected
+
+
+def test_a_loss_of_ones_own_may_be_a_dataclass():
+    @dataclass
+    class Weighted:  # which has no hash
+        weight: float
+
+        def __call__(self, output, target):
+            return nn.mse_loss(output, target) * self.weight
+
+    model = nn.MLP(1, [1], seed=0)
+    w, b = model.parameters()
+    o = w.data * 2.0
+    history = nn.fit(
+        model, [[2.0]], [3.0], loss=Weighted(0.25), optimizer=nn.SGD([b], lr=0.1), epochs=1,
+        progress=False,
+    )  # fmt: skip
+    assert history.loss == pytest.approx([0.25 * (o - 3.0) ** 2], rel=1e-14)
+    assert b.data == pytest.approx(-0.1 * (o - 3.0) / 2.0, rel=1e-14)
