@@ -143,7 +143,13 @@ class Layer(Module):
         return [self.box.run(neuron.box.run, neuron, x) for neuron in self.neurons]
 
     def activations(self, x: Row) -> LayerActivations:
-        """z and a of every neuron."""
+        """z and a of every neuron; TypeError where a class of the user's own computes a."""
+        for part, kind in [(self, Layer), *((neuron, Neuron) for neuron in self.neurons)]:
+            if type(part).__call__ is not kind.__call__:
+                raise TypeError(
+                    f"{type(part).__name__} has a __call__ of its own, whose z and a nobody else "
+                    "knows: define activations(x) in a class of layers"
+                )
         return LayerActivations(*self.box.run(self._computed, inputs_of(x, self.nin, self.name)))
 
     def _computed(self, x: list[Value]) -> tuple[list[Value], list[Value]]:

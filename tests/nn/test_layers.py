@@ -9,7 +9,7 @@ import pytest
 
 import autograd
 from autograd import Value, topological_order
-from nn import MLP, Layer, Neuron
+from nn import MLP, Layer, LayerActivations, Neuron
 
 
 def test_a_neuron_is_one_dot_and_its_activation():
@@ -351,3 +351,20 @@ def test_an_activation_assigned_is_computed(activation):
 def test_a_list_of_activations_is_refused_in_words():
     with pytest.raises(ValueError, match=r"or a function, got \['relu'\]"):
         MLP(2, [3, 1], ["relu"])
+
+
+def test_activations_of_neurons_and_layers_of_ones_own_are_theirs_to_tell():
+    class Told(Doubled):
+        def activations(self, x):
+            z, a = Layer(self.nin, len(self.neurons), "tanh", seed=4).activations(x)
+            return LayerActivations(z, [2.0 * each for each in a])
+
+    neurons, layers = (MLP(2, [3, 1], "tanh", seed=0) for _ in range(2))
+    neurons.layers[0].neurons[1] = Half(2, "tanh", seed=5)
+    layers.layers[0] = Doubled(2, 3, "tanh", seed=4)
+    for model, name in ((neurons, "Half"), (layers, "Doubled")):
+        with pytest.raises(TypeError, match=f"{name} has a __call__ .*define activations"):
+            model.activations([0.3, -0.7])
+    layers.layers[0] = Told(2, 3, "tanh", seed=4)
+    output = layers([0.3, -0.7]).data
+    assert layers.activations([0.3, -0.7])[-1].a[0].data == output
