@@ -259,9 +259,8 @@ def alone(outputs: list[Value]) -> Value | list[Value]:
 
 def inputs_of(x: Row, nin: int, taker: str) -> list[Value]:
     """A row of inputs as Values: numbers become constants, once for all neurons of a layer."""
-    if isinstance(x, Value) or not isinstance(x, Iterable):
-        x = [x]
-    row = x.tolist() if hasattr(x, "tolist") else list(x)
+    row = x.tolist() if hasattr(x, "tolist") else x
+    row = [row] if isinstance(row, Value) or not isinstance(row, Iterable) else list(row)
     if len(row) != nin or (row and isinstance(row[0], list)):
         raise ValueError(f"{taker} takes {nin} inputs, got {_shape(row)}")
     return [v if type(v) is Value else _input(v) for v in row]

@@ -64,6 +64,12 @@ def test_a_single_number_is_a_row_of_one():
     assert model(0.5).data == model([0.5]).data == model(Value(0.5)).data
 
 
+def test_an_array_without_axes_is_a_row_of_one():
+    numpy = pytest.importorskip("numpy")
+    model = MLP(1, [2, 1], seed=0)
+    assert model(numpy.array(0.5)).data == model([0.5]).data
+
+
 def test_a_hidden_layer_may_have_one_neuron():
     assert isinstance(MLP(2, [1, 1], seed=0)([1.0, 2.0]), Value)
 
