@@ -77,6 +77,14 @@ def descend_with_nesterov(
     return p - lr * (slope + momentum * velocity), velocity
 
 
+def descend_beside_velocity(
+    m: Functions, p: Number, g: Number, velocity: Number,
+    lr: Number, decay: Number, momentum: Number,
+) -> Changed:  # fmt: skip
+    """A momentum of 0 for a while: the velocity is kept as it is."""
+    return *descend(m, p, g, lr, decay), velocity
+
+
 def adapt(
     m: Functions, p: Number, g: Number, mean: Number, square: Number, lr: Number, decay: Number,
     beta1: Number, beta2: Number, eps: Number, correction1: Number, correction2: Number,
@@ -228,7 +236,8 @@ class SGD(Optimizer):
             )
         remembered = ("velocity",) if not_negative("momentum", momentum) else ()
         self.start(descend, *remembered)
-        self.momentum, self.nesterov = momentum, nesterov
+        self._nesterov = bool(nesterov)
+        self.momentum = momentum
 
     @property
     def momentum(self) -> float:
@@ -243,6 +252,7 @@ class SGD(Optimizer):
                 "an optimizer made without momentum keeps no velocity: make another with momentum"
             )
         self._momentum = momentum
+        self._choose()
 
     @property
     def nesterov(self) -> bool:
@@ -252,8 +262,13 @@ class SGD(Optimizer):
     @nesterov.setter
     def nesterov(self, given: bool) -> None:
         self._nesterov = bool(given)
-        if self.state_names:
-            self.rule = descend_with_nesterov if self._nesterov else descend_with_momentum
+        self._choose()
+
+    def _choose(self) -> None:
+        """The rule for this momentum, unless it is one of a subclass."""
+        if self.state_names and self.rule in _DESCENTS:
+            moving = descend_with_nesterov if self._nesterov else descend_with_momentum
+            self.rule = moving if self._momentum else descend_beside_velocity
 
     def hyper(self, step: Any, lr: Number) -> tuple[Any, ...]:
         return (lr, self.weight_decay, self.momentum)[: 2 + len(self.state)]
@@ -265,6 +280,11 @@ class SGD(Optimizer):
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "momentum": self.momentum, "nesterov": self.nesterov}
+
+
+_DESCENTS = (
+    descend, descend_with_momentum, descend_with_nesterov, descend_beside_velocity,
+)  # fmt: skip
 
 
 class Adam(Optimizer):

@@ -307,14 +307,15 @@ def test_momentum_and_nesterov_may_change_between_steps_as_in_pytorch(backend):
     ours, theirs = Value(1.0), torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
     optimizer = SGD([ours], lr=0.05, momentum=0.9)
     reference = torch.optim.SGD([theirs], lr=0.05, momentum=0.9)
-    settings = [(0.9, False), (0.9, True), (0.5, True), (0.7, False), (0.0, False)]
+    settings = [(0.9, False), (0.9, True), (0.5, True), (0.7, False), (0.0, False), (0.0, True)]
+    settings += [(0.9, True), (0.0, True), (0.8, False)]  # with the velocity of then
 
     def callback(epoch):
-        optimizer.momentum, optimizer.nesterov = settings[epoch.number % 5]
+        optimizer.momentum, optimizer.nesterov = settings[epoch.number % len(settings)]
 
     fit(
-        lambda x: ours * x[0], [[1.0]], [0.0], loss=mse_loss, optimizer=optimizer, epochs=5,
-        backend=backend, progress=False, callbacks=[callback],
+        lambda x: ours * x[0], [[1.0]], [0.0], loss=mse_loss, optimizer=optimizer,
+        epochs=len(settings), backend=backend, progress=False, callbacks=[callback],
     )  # fmt: skip
     for momentum, nesterov in settings:
         reference.param_groups[0].update(momentum=momentum, nesterov=nesterov)
