@@ -178,18 +178,15 @@ def _modules(name: str, held: object) -> Iterator[tuple[str, Module]]:
 def _parts(held: object) -> Iterable[tuple[object, object]]:
     """What a module or a container holds, by name."""
     if isinstance(held, Module):
-        return [*vars(held).items(), *_slots(held)]
+        # not vars: a dataclass may keep in slots what it holds, and slots may be private
+        state: Any = object.__getstate__(held)
+        own, slots = state if isinstance(state, tuple) else (state, None)
+        return {**(own or {}), **(slots or {})}.items()
     if isinstance(held, dict):
         return held.items()
     if getattr(getattr(held, "dtype", None), "kind", "") == "O":  # a NumPy array of Values
         held = held.tolist()  # type: ignore[attr-defined]
     return enumerate(held) if isinstance(held, list | tuple) else ()
-
-
-def _slots(module: Module) -> list[tuple[str, object]]:
-    """What lies in slots, as a dataclass may have them, and so not in ``vars``."""
-    names = [name for kind in type(module).__mro__ for name in vars(kind).get("__slots__", ())]
-    return [(name, getattr(module, name)) for name in names if hasattr(module, name)]
 
 
 def _refuse_other_names(missing: set[str], unknown: set[Any]) -> None:

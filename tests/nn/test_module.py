@@ -213,6 +213,23 @@ def test_a_dataclass_may_be_a_module(options):
     assert [name for name, _ in model.children()] == ["part"]
 
 
+def test_a_slot_may_be_private_or_the_only_one():
+    class Line(Module):
+        __slots__ = ("__slope", "shift")
+
+        def __init__(self):
+            self.__slope, self.shift = Value(2.0), Value(1.0)
+
+    class Scaled(Line):
+        __slots__ = "factor"  # one name: not one for each letter
+
+    model = Scaled()
+    assert model.state_dict() == {"_Line__slope": 2.0, "shift": 1.0}
+    model.factor = Value(3.0)
+    assert [*model.state_dict()] == ["factor", "_Line__slope", "shift"]
+    assert [p.data for p in model.parameters()] == [3.0, 2.0, 1.0]
+
+
 def test_what_a_neuron_is_given_later_is_a_parameter_and_what_is_shared_is_one():
     neuron = Neuron(2, seed=0)
     neuron.gain = Value(1.0)
