@@ -21,7 +21,7 @@ from autograd.collector import uncollected
 from autograd.optional import require
 from nn.agreement import agrees, compare, hold_against_eager, hold_slopes_against_eager
 from nn.data import Examples, Table, order_array, plain
-from nn.ema import average
+from nn.ema import EMA, average
 from nn.engines import (
     Checkpoint,
     EagerEngine,
@@ -34,7 +34,7 @@ from nn.engines import (
     refilled,
     score_of,
 )
-from nn.optim import Changed, Functions, Number, Rule
+from nn.optim import Changed, Functions, Number, Optimizer, Rule
 from nn.recorded import compiled_loss, compiled_outputs
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class CompiledEngine:
 
     def __init__(self, task: Task, backend: str) -> None:
         self._numpy = require("numpy", extra="fast")
+        _refuse_other_steps(task)
         self.task, self._backend = task, backend
         self._rows = table(task.examples)
         self._program = compiled_loss(task, backend)
@@ -61,6 +62,7 @@ class CompiledEngine:
         self.start = self._good = Checkpoint.of(task)
         """Where the training began, and where the last finite loss was before the last `_take`."""
         self._take(self.start)
+        self._record_rule()
         numbers = self._params, self._rows
         first = hold_against_eager(task, self._program, *numbers)
         if self._program.backend != "jax":  # which decides ties of 0 and -0 its own way
@@ -171,6 +173,17 @@ class CompiledEngine:
         self._steps, self._offset = checkpoint.steps, checkpoint.updates - checkpoint.steps
         # where the last finite loss was computed, once there is one: till then that is `_good`
         self._previous, self._moved = self._numpy.vstack([self._params, self._state]), False
+
+    def _record_rule(self) -> None:
+        """Whatever an optimiser of the user's own does in Python is refused before the training."""
+        try:
+            hyper = self._hyper([self.task.optimizer.lr] * 2)
+        except Exception as error:
+            error.add_note("in hyper(), which is given a whole training's steps as an array")
+            raise
+        none, previous = self._numpy.zeros(0, int), self._previous
+        arrays = self._params, self._state, previous, self._rows, none, 1, hyper[:0]
+        self._program.train(self._rule, autograd.Program.Steps(*arrays))
 
     @property
     def _updates(self) -> int:
@@ -286,7 +299,23 @@ def rule_of(task: Task, frozen: bool = False) -> Rule:
         mean = (average(others[0], changed[0], numbers[-1]),) if ema else ()
         return *changed, *mean, *others[bool(ema) :]
 
-    return rule
+    unbranched: Rule = autograd.no_branches()(rule)  # it chooses with `m.where`, never in Python
+    return unbranched
+
+
+def _refuse_other_steps(task: Task) -> None:
+    """TypeError where a step is more than a rule: a program repeats no method."""
+    optimizer, ema = task.optimizer, task.ema
+    for held, kind, names in (
+        (optimizer, Optimizer, ("step", "zero_grad")),
+        (ema, EMA, ("update", "averages", "applied")),
+    ):
+        for name in names if held else ():
+            if name in vars(held) or getattr(type(held), name) is not getattr(kind, name):
+                raise TypeError(
+                    f"{type(held).__name__} has its own {name}, which a program does not call: "
+                    'state it in the rule (see nn.optim), or use backend="eager"'
+                )
 
 
 def _widths(examples: Examples) -> tuple[int, int]:

@@ -112,7 +112,9 @@ def adapt_decoupled(
 class Optimizer:
     """What optimisers share: the parameters, the learning rate ``lr``, the state, and the step.
 
-    A subclass calls ``start`` with its rule, and defines ``hyper``.
+    A subclass calls ``start`` with its rule, and defines ``hyper``.  A rule chooses by
+    ``m.where``, ``hyper`` by ``numpy.where``: what Python decides cannot be compiled, and a
+    ``step`` that does more, such as clipping gradients, is no rule.  `fit` trains these eagerly.
     """
 
     rule: Rule

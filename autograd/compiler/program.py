@@ -161,8 +161,9 @@ class Program:
         """Take one optimiser step per batch inside the backend; the loss of each.
 
         ``rule(m, p, g, *state, *hyper)`` gives a parameter's new number and state, as in
-        `nn.optim`; it is recorded once.  ``params``, ``state`` and ``previous`` change in place.  A
-        loss that is not finite stops the training before its update: it is the last one returned.
+        `nn.optim`; it is recorded once, for no steps too.  ``params``, ``state`` and ``previous``
+        change in place.  A loss that is not finite stops the training before its update: it is the
+        last one returned.
         """
         size, epoch = _whole(steps.batch_size, 1, "batch_size"), _whole(steps.epoch, 0, "epoch")
         rows, order = self._rows(steps.rows), np.asarray(steps.order)
@@ -181,14 +182,13 @@ class Program:
         _check_changed(steps.state, (states, parameters), "state")
         _check_changed(steps.previous, (1 + states, parameters), "previous")
         update = self._update(rule, states, hyper.shape[1])
-        return self._executor.train(update, replace(steps, hyper=hyper))
+        steps = replace(steps, hyper=hyper)
+        return self._executor.train(update, steps) if len(hyper) else np.zeros(0)
 
     def _update(self, rule: Rule, states: int, numbers: int) -> ArrayProgram:
         """The rule over rows of one parameter, its gradient and its state, kept for next time."""
         if self._rule is None or self._rule[0] != (rule, states, numbers):
-            # any numbers: a rule chooses with `where`, never in Python
-            columns = [Value(1.0) for _ in range(2 + states)]
-            hyper = [Value(0.5) for _ in range(numbers)]
+            columns, hyper = ([Value(1.0) for _ in range(n)] for n in (2 + states, numbers))
             changed = list(rule(VALUES, *columns, *hyper))
             if len(changed) != 1 + states:
                 raise ValueError(

@@ -1,12 +1,13 @@
 """Optimisers against torch.optim, and against their formulas."""
 
+import re
 from math import sqrt
 from random import Random
 
 import pytest
 
 from autograd import Value
-from nn import SGD, Adam, AdamW, fit, mse_loss
+from nn import EMA, SGD, Adam, AdamW, fit, mse_loss
 from nn.optim import Optimizer, descend
 
 OPTIMIZERS = {
@@ -363,3 +364,88 @@ def test_a_setting_in_single_precision_rounds_only_itself(kind, setting):
             optimizer.step()
         learned.append(w.data)
     assert learned[0] == learned[1]
+
+
+def sign(m, p, g, lr, decay):
+    return (p - lr * (1.0 if g > 0 else -1.0),)
+
+
+def chosen_sign(m, p, g, lr, decay):
+    return (p - lr * m.where(m.less(0.0, g), 1.0, -1.0),)
+
+
+class Signs(Optimizer):
+    def __init__(self, params, rule):
+        super().__init__(params, 0.1, 0.0)
+        self.start(rule)
+
+
+class Clipped(SGD):
+    def step(self, lr=None):
+        for parameter in self.params:
+            parameter.grad = max(-0.1, min(0.1, parameter.grad))
+        super().step(lr)
+
+
+class Accumulating(SGD):
+    def zero_grad(self):
+        pass
+
+
+class Slow(SGD):
+    def hyper(self, step, lr):
+        return super().hyper(step, lr if step > 2 else 0.0)
+
+
+class Late(EMA):
+    def update(self):
+        if self.params[0].data < 0.9:
+            super().update()
+
+
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+@pytest.mark.parametrize(
+    ("make", "ema", "why"),
+    [
+        (lambda p: Signs(p, sign), None, r"test_optim.py:\d+: a > b compares"),
+        (lambda p: Clipped(p, 0.1), None, "Clipped has its own step"),
+        (lambda p: Accumulating(p, 0.1), None, "Accumulating has its own zero_grad"),
+        (lambda p: Slow(p, 0.1), None, "truth value .* as an array"),
+        (lambda p: SGD(p, 0.1), Late, "Late has its own update"),
+    ],
+)
+def test_what_a_step_of_ones_own_does_in_python_is_done(backend, make, ema, why):
+    pytest.importorskip("numpy")
+
+    def learned(backend):
+        w = Value(1.0)
+        averages = ema and ema([w], 0.5)
+        history = fit(
+            lambda x: w * x[0], [[1.0], [2.0]], [0.0, 0.5], loss=mse_loss, optimizer=make([w]),
+            ema=averages, epochs=4, batch_size=1, backend=backend, progress=False,
+        )  # fmt: skip
+        return history, w.data, averages and averages.state
+
+    history, *expected = learned("eager")
+    if backend == "auto":
+        compiled, *numbers = learned(backend)
+        assert (numbers, compiled.loss, compiled.backend) == (expected, history.loss, "eager")
+        assert re.search(why, compiled.note)
+    else:
+        with pytest.raises((TypeError, ValueError)) as raised:
+            learned(backend)
+        said = [str(raised.value), *getattr(raised.value, "__notes__", ())]
+        assert re.search(why, " ".join(said))
+
+
+def test_a_rule_that_chooses_by_where_is_compiled():
+    pytest.importorskip("numpy")
+    ends = []
+    for rule, backend in ((sign, "eager"), (chosen_sign, "eager"), (chosen_sign, "numpy")):
+        w = Value(1.0)
+        fit(
+            lambda x, w=w: w * x[0], [[1.0]], [0.75], loss=mse_loss, optimizer=Signs([w], rule),
+            epochs=5, backend=backend, progress=False,
+        )  # fmt: skip
+        ends.append(w.data)
+    assert ends == [pytest.approx(0.7, rel=1e-15)] * 3

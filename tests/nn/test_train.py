@@ -1154,7 +1154,7 @@ def test_calls_grow_until_they_take_a_tenth_of_a_second(monkeypatch, seconds_a_s
     monkeypatch.setattr(autograd.Program, "train", timed)
     monkeypatch.setattr(compiled, "perf_counter", lambda: now[0])
     train(mlp(), epochs=600, batch_size=None, backend="numpy")
-    assert seen == sizes
+    assert seen == [0, *sizes]  # the first takes no step: it records the rule
 
 
 @pytest.mark.parametrize("backend", ENGINES)
