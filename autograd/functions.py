@@ -52,7 +52,7 @@ def take(values: Iterable[Operand], index: Operand) -> Value:
     if not (0 <= place < len(xs) and place.is_integer()):
         known = f"the indices 0 to {len(xs) - 1}" if xs else "no indices"
         raise IndexError(f"{len(xs)} values have {known}, got {place:g}")
-    return apply(TABLE["take"], *xs, at) if at.requires_grad else xs[int(place)]
+    return apply(TABLE["take"], *xs, at) if at.requires_grad else xs[int(at)]
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Value:
@@ -72,7 +72,7 @@ def _holds(condition: Any) -> bool:
     """Whether it does; TypeError for what is no condition, such as a list, which is always true."""
     if isinstance(condition, bool) or getattr(getattr(condition, "dtype", ""), "kind", "") == "b":
         return bool(condition)
-    return as_value(condition, "the condition of where")._data != 0.0
+    return bool(as_value(condition, "the condition of where"))
 
 
 def shifted_logsumexp(xs: Sequence[Value]) -> tuple[Value, Value]:

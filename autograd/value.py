@@ -171,7 +171,7 @@ class Value(Methods):
     @property
     def data(self) -> float:
         """The number. Assigning changes this node alone, not what was computed from it."""
-        if current_mode() is not None and self.requires_grad:
+        if current_mode() is not None and _depends(self):
             refuse_branch(".data looks at", label=self.label)
         return self._data
 
@@ -194,7 +194,7 @@ class Value(Methods):
     @property
     def partials(self) -> tuple[float, ...]:
         """The local derivative of this node to each parent, captured in the forward pass."""
-        if current_mode() is not None and self.requires_grad:
+        if current_mode() is not None and _depends(self):
             refuse_branch(".partials looks at", _TRACED_GRADIENT, self.label)
         return tuple(captured_partials(self))
 
@@ -236,13 +236,13 @@ class Value(Methods):
 
     def item(self) -> float:
         """The number as a plain float; same as ``data``."""
-        if current_mode() is not None and self.requires_grad:
+        if current_mode() is not None and _depends(self):
             refuse_branch(".item() looks at", label=self.label)
         return self._data
 
     def detach(self) -> Value:
         """A constant with the same number: no gradient flows through it."""
-        if current_mode() is not None and self.requires_grad:
+        if current_mode() is not None and _depends(self):
             refuse_branch(
                 "detach() keeps",
                 "a parameter is left out of the gradient by requires_grad=False",
@@ -406,8 +406,8 @@ class Value(Methods):
         right = other if type(other) is Value else lift(other)
         if current_mode() is None or right is NotImplemented:
             return right
-        if self.requires_grad or right.requires_grad:
-            label = self.label if self.requires_grad else right.label
+        if _depends(self) or _depends(right):
+            label = self.label if _depends(self) else right.label
             refuse_branch(f"a {sign} b compares", f"choose with where({traced}, this, that)", label)
         return right
 
@@ -423,8 +423,9 @@ class Value(Methods):
         return int(self._number_of_constant("int"))
 
     def _number_of_constant(self, kind: str) -> float:
-        if self.requires_grad:
+        if _depends(self):
             refuse_branch(f"{kind}() looks at", label=self.label)
+        if self.requires_grad:
             hint = (
                 "`is not None` where there may be no Value"
                 if kind == "bool"
@@ -448,7 +449,7 @@ class Value(Methods):
         return format(self.data, spec) if spec else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.requires_grad:
+        if _depends(self):
             refuse_branch("copying keeps", label=self.label)
         if not self.is_leaf:
             raise TypeError(
@@ -629,6 +630,11 @@ def constant(
             node._left, node._right, node._made_by = left, right, operation
             raise AnomalyError(describe_anomaly(node))
     return node
+
+
+def _depends(node: Value) -> bool:
+    """Whether the number comes from others: that of a computed node that was frozen does too."""
+    return node.requires_grad or node._left is not None
 
 
 def _refuse_frozen(operands: Iterable[Value | None]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import autograd
 import nn
-from autograd import BranchError, Value, no_branches, no_grad
+from autograd import BranchError, Value, no_branches, no_grad, take, where
 
 DEEDS: dict[str, Callable[[Value], object]] = {
     "less": lambda x: x < 2,
@@ -63,7 +63,15 @@ def under_no_grad(x: Value, function: Callable[[Value], object] = lambda x: x * 
         return function(x)
 
 
-@pytest.mark.parametrize("made", [lambda x: x, lambda x: x * 1.0 + 0.5], ids=["leaf", "computed"])
+def frozen(x: Value) -> Value:
+    y = x * 1.0 + 0.5
+    y.requires_grad = False
+    return y
+
+
+@pytest.mark.parametrize(
+    "made", [lambda x: x, lambda x: x * 1.0 + 0.5, frozen], ids=["leaf", "computed", "frozen"]
+)
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
 def test_what_would_freeze_a_number_is_refused(
     deed: Callable[[Value], object], made: Callable[[Value], Value]
@@ -73,6 +81,17 @@ def test_what_would_freeze_a_number_is_refused(
     with no_branches(), pytest.raises(BranchError, match="keep it for all numbers to come"):
         deed(x)
     assert (x._data, x.grad) == (before, 0.0)
+
+
+def test_what_was_frozen_chooses_nothing_for_all_numbers_to_come() -> None:
+    x = Value(1.5)
+    for choice in (
+        lambda: where(frozen(x), x, 0.0),
+        lambda: take([x, x, x], frozen(x)),
+    ):
+        assert choice() is x
+        with no_branches(), pytest.raises(BranchError, match=r"test_branches\.py:\d+: (bool|int)"):
+            choice()
 
 
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
