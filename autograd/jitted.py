@@ -117,6 +117,10 @@ class Jitted(Compiled):
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # a copy records anew: programs that travel leave their parameters behind
+        return vars(self) | {"_recorded": {}, "_derivatives": {}}
+
     def __repr__(self) -> str:
         return f"jit({getattr(self._f, '__qualname__', self._f)})"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import threading
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
@@ -833,3 +835,35 @@ def test_an_index_is_an_input_like_any_other() -> None:
     assert [f([1.0, 2.0, 5.0], i) for i in (0, 2, 1)] == [2.0, 10.0, 4.0]
     assert jit(grad(lambda v, i: take(v, i) ** 2))([1.0, 2.0], 1) == [0.0, 4.0]
     assert math.isnan(f([1.0, 2.0, 5.0], 3))
+
+
+class Scaled:
+    """A model that runs a method of its own compiled."""
+
+    def __init__(self) -> None:
+        self.w = Value(2.0)
+        self.fast = jit(self.forward)
+
+    def forward(self, x: Any) -> Any:
+        return self.w * x
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_of_what_ran_already_goes_by_its_own_parameters(copied: Any) -> None:
+    model = Scaled()
+    assert model.fast(1.0) == 2.0
+    assert grad(model.fast)(1.0) == 2.0
+    other = copied(model)
+    model.w.data, other.w.data = 3.0, 7.0
+    assert [m.fast(1.0) for m in (model, other)] == [3.0, 7.0]
+    assert [grad(m.fast)(1.0) for m in (model, other)] == [3.0, 7.0]
+    assert other.fast.__name__ == "forward"
+
+
+def test_copies_of_a_function_read_the_same_parameters() -> None:
+    w = Value(2.0)
+    f = jit(lambda x: w * x)
+    f(1.0)
+    copies = [f, copy.copy(f), copy.deepcopy(f)]
+    w.data = 5.0
+    assert [g(1.0) for g in copies] == [5.0] * 3
