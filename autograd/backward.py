@@ -21,7 +21,7 @@ from threading import RLock
 from typing import Any, overload
 
 from autograd.functions import VALUES
-from autograd.modes import AnomalyError, current_mode, enable_grad, refuse_branch, unchecked
+from autograd.modes import AnomalyError, Mode, current_mode, enable_grad, refuse_branch, unchecked
 from autograd.validation import kind, named, number, plain, short
 from autograd.value import Operand, Value, captured_partials, constant, describe_anomaly
 
@@ -179,9 +179,12 @@ MANY = 64
 
 
 def _store(piles: Mapping[Value, Any], held: list[Any]) -> None:
+    mode = current_mode()
     with enable_grad():  # the sum of two gradients belongs to the graph of the gradient
         for (node, adjoint), before in zip(piles.items(), held):
             node.grad = adjoint if before is None or not node.is_leaf else before + adjoint
+            if mode is not None and not isinstance(node.grad, Value):
+                _refuse_sum(mode, node, node.grad)
 
 
 def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
@@ -308,10 +311,21 @@ def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
     for node in reverse_topological_order([root]):
         if node not in piles:  # below what was frozen since: it pays nothing
             continue
+        _refuse_sum(mode, node, piles[node])
         for parent, partial in zip(node.parents, node.partials):
             if parent.requires_grad and mode.refuses(piles[node] * partial):
-                to = plain(parent.label or parent.op) or "a leaf"
                 raise AnomalyError(
-                    f"the gradient paid to {to}, {piles[node]} × {partial}, is not finite: "
-                    + describe_anomaly(node)
+                    f"the gradient paid to {_called(parent)}, {piles[node]} × {partial}, is not "
+                    f"finite: {describe_anomaly(node)}"
                 )
+
+
+def _refuse_sum(mode: Mode, node: Value, total: float) -> None:
+    """AnomalyError for what the payments to a node add up to: inf and -inf are nan together."""
+    if mode.refuses(total):
+        paid = f"the gradients paid to {_called(node)} add up to {total}"
+        raise AnomalyError(f"{paid}: {describe_anomaly(node)}")
+
+
+def _called(node: Value) -> str:
+    return plain(node.label or node.op) or "a leaf"

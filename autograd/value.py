@@ -857,5 +857,5 @@ def describe_anomaly(node: Value) -> str:
     )
     more = ", …" if len(node.parents) > 8 else ""
     where = node.source or "a line unknown: build the graph inside detect_anomaly() to learn it"
-    call = f"{plain(node.op)}({operands}{more}){named(node.label)}"
-    return f"the value of {call} is {node._data}, made at {where}"
+    call = "a leaf" if node.is_leaf else f"{plain(node.op)}({operands}{more})"
+    return f"the value of {call}{named(node.label)} is {node._data}, made at {where}"

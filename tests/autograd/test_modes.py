@@ -28,6 +28,7 @@ from autograd import (
     affine,
     detect_anomaly,
     enable_grad,
+    gradients,
     modes,
     no_grad,
     scope,
@@ -231,6 +232,36 @@ def test_a_nan_of_the_backward_pass_names_the_line_and_stores_nothing() -> None:
             y.backward()
     assert caught.match(rf"sqrt\(x=0.0\).*{__file__}:\d+")
     assert (x.grad, root.grad, y.grad) == (0.0, 0.0, 0.0)
+
+
+def test_payments_that_are_no_number_together_are_found() -> None:
+    """Each is infinite, and no nan."""
+    with detect_anomaly():
+        x = Value(0.0, label="x")
+        told = rf"paid to x add up to nan: .* a leaf \(label 'x'\) is 0.0, made at {__file__}:\d+"
+        flat = x.sqrt() - x.sqrt()
+        for pay in (flat.backward, lambda: gradients(flat, x), lambda: x.backward(math.nan)):
+            with pytest.raises(AnomalyError, match=told):
+                pay()
+        x.sqrt().backward()
+        down = -x.sqrt()
+        with pytest.raises(AnomalyError, match=told):
+            down.backward()
+        assert (x.grad, down.grad) == (math.inf, 0.0)
+
+
+def test_a_program_stores_no_nan_under_the_mode() -> None:
+    compile = pytest.importorskip("autograd.compiler").compile  # noqa: A001
+    w, v, x = Value(0.0, label="w"), Value(2.0), Value(0.0)
+    program = compile(v * x + (w * x).sqrt(), inputs=[x], backend="numpy")
+    with detect_anomaly(), pytest.raises(AnomalyError, match=r"w add up to nan: .* detect_anomaly"):
+        program.backward([[0.0]])
+    assert (w.grad, v.grad) == (0.0, 0.0)
+    with detect_anomaly():
+        assert program.backward([[4.0]]) == 8.0
+    assert (w.grad, v.grad) == (math.inf, 4.0)
+    program.backward([[0.0]])
+    assert math.isnan(w.grad)
 
 
 def test_sources_are_known_under_the_mode_only() -> None:
