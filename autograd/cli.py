@@ -206,7 +206,7 @@ def _check(request: Request) -> int:
         shown = map(show, (one.leaf.data, one.analytic, one.numeric))
         table.add_row(one.leaf.label, *shown, f"{one.error:.1e}", words[one.verdict])
     _print(console, table)
-    console.print(words["evaluations"].format(2 * len(found)))
+    console.print(words["evaluations"].format(sum(one.evaluations for one in found)))
     for one in found:
         if one.verdict == "kink":
             console.print(_about_kink(one, words))

@@ -48,6 +48,8 @@ class Difference:
     verdict: Verdict
     sides: tuple[float, float]
     """The slopes to the left and to the right."""
+    evaluations: int
+    """How often the leaf was moved: twice, and more where the two disagree."""
     kinks: tuple[Value, ...] = ()
 
 
@@ -65,14 +67,15 @@ def differences(root: Value, leaves: Sequence[Value]) -> list[Difference]:
 
 
 def _compared(replay: _Replay, leaf: Value, analytic: float) -> Difference:
-    step = STEP * max(abs(leaf.data), 1.0)
+    step, replay.evaluations = STEP * max(abs(leaf.data), 1.0), 0
     found = replay.slopes(leaf, step)
     numeric, sides = found.across, (found.left, found.right)
     error = abs(analytic - numeric)
     same = analytic == numeric or (isnan(analytic) and isnan(numeric))
     # an infinite difference is within a share of itself of anything
     if same or error <= ABSOLUTE + RELATIVE * abs(numeric) < inf:
-        return Difference(leaf, analytic, numeric, 0.0 if same else error, "ok", sides)
+        error = 0.0 if same else error
+        return Difference(leaf, analytic, numeric, error, "ok", sides, replay.evaluations)
     size = abs(replay.values[-1])
 
     def across(step: float) -> tuple[float, float]:
@@ -83,7 +86,8 @@ def _compared(replay: _Replay, leaf: Value, analytic: float) -> Difference:
         step, numeric = nearer
         found = replay.slopes(leaf, step)
         sides = found.left, found.right
-        return Difference(leaf, analytic, numeric, abs(analytic - numeric), "ok", sides)
+        error = abs(analytic - numeric)
+        return Difference(leaf, analytic, numeric, error, "ok", sides, replay.evaluations)
     jumps = found.jumps()
     kinks = found.kinks() if not jumps and _between(analytic, sides) else ()
     told = all(map(isfinite, (numeric, *sides))) and not jumps
@@ -93,7 +97,7 @@ def _compared(replay: _Replay, leaf: Value, analytic: float) -> Difference:
         close = ABSOLUTE + RELATIVE * abs(numeric)
         told = not is_kink(sides, (within.left, within.right), MANY * close)
     verdict: Verdict = "kink" if kinks else "wrong" if told else "open"
-    return Difference(leaf, analytic, numeric, error, verdict, sides, kinks)
+    return Difference(leaf, analytic, numeric, error, verdict, sides, replay.evaluations, kinks)
 
 
 def _between(slope: float, sides: tuple[float, float]) -> bool:
@@ -159,11 +163,13 @@ class _Replay:
                 self.consumers[operand].append(i)
         self.far = max(FAR, len(self.order) // 500)  # waists may be that deep within waists
         self.known: dict[tuple[int, int], _Slopes] = {}
+        self.evaluations = 0
 
     def slopes(self, leaf: Value, step: float) -> _Slopes:
         """How the root moves when a leaf does, by a step to each side."""
         if leaf not in self.number:
             return _Slopes(0.0, 0.0, 0.0, tuple, bool)
+        self.evaluations += 2
         return self._slopes(self.number[leaf], step)
 
     def _slopes(self, start: int, step: float) -> _Slopes:
@@ -234,6 +240,7 @@ class _Replay:
 
     def _has_jump(self, sides: _Sides) -> bool:
         """Whether a node's values are as far apart when the leaf hardly moves."""
+        self.evaluations += 2
         nearest = self._both_sides(sides.start, NEAREST * sides.step, sides.end)
         reach = {i: (self._spread(i, sides), self._spread(i, nearest)) for i in sides.above}
         return any(

@@ -53,6 +53,32 @@ def test_finds_what_check_grads_finds(program):
         assert (ours.verdict == "ok") == theirs.ok
 
 
+@pytest.mark.parametrize(
+    ("name", "x", "verdict"),
+    [
+        ("tanh", 0.3, "ok"),
+        ("log", 0.001, "ok"),  # by shorter steps
+        ("relu", 0.0, "kink"),
+        ("arctan", math.nan, "ok"),
+        ("sign", 0.0, "open"),
+    ],
+)
+def test_tells_how_often_the_formula_was_evaluated(name, x, verdict):
+    row, calls = TABLE[name], []
+
+    def forward(m, x):
+        calls.append(x)
+        return row.forward(m, x)
+
+    leaves = [Value(x), Value(1.0)]
+    root = apply(replace(row, forward=forward), leaves[0])
+    calls.clear()
+    found = differences(root, leaves)
+    assert [one.verdict for one in found] == [verdict, "ok"]
+    assert [one.evaluations for one in found] == [len(calls), 0]
+    assert (len(calls) > 2) == (verdict != "ok" or name == "log")
+
+
 def test_a_wrong_rule_is_a_mistake_and_no_kink():
     x = Value(3.0)
     wrong = Value(9.0, (x,), (5.0,), op="square")
