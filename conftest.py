@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent
 
 OPTIONAL = {
     *("jax", "llvmlite", "matplotlib", "micrograd", "mpmath", "nbclient", "nbformat", "numpy"),
-    *("playwright", "resvg_py", "safetensors", "scipy", "sklearn", "torch", "typst"),
+    *("playwright", "safetensors", "scipy", "sklearn", "torch", "typst"),
 }
 
 

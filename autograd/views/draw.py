@@ -183,7 +183,8 @@ def save(root: Value, path: str | os.PathLike[str], **options: Any) -> None:
     """Write the picture to a .svg, .png, .pdf or .dot file, whole or not at all.
 
     PNG and PDF are the SVG in another form; ImportError, with what to install, where that needs a
-    package: `pip install "payback[pictures]"`.
+    package: `pip install "payback[pictures]"`.  Their letters are the machine's: Chinese needs a
+    font that has it (Debian: fonts-noto-cjk).
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:

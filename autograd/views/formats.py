@@ -1,8 +1,11 @@
-"""A picture in formats that are no SVG: drawn from that SVG, so that all of them look alike."""
+"""A picture in formats that are no SVG: drawn from that SVG, so that all of them look alike.
+
+Typst brings letters of its own and draws with those where the machine has none that fit.  It has
+none for Chinese: what no font has at all is an empty box.
+"""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from autograd.optional import require
@@ -20,21 +23,9 @@ PAGE = b"""
 def png(svg: str, theme: str, zoom: int = 2) -> bytes:
     """The picture on the paper of its theme, at two pixels for each of its own.
 
-    ImportError, with what to install, without `resvg-py` or a font: its text would be left out.
+    ImportError, with what to install, without `typst`.
     """
-    resvg = require("resvg_py", extra="pictures")
-    if not _has_font(resvg):
-        raise ImportError("a PNG is written in a font of this machine: install one, as DejaVu Sans")
-    return bytes(resvg.svg_to_bytes(svg, background=_paper(theme), zoom=zoom))
-
-
-@cache
-def _has_font(resvg: Any) -> bool:
-    """Whether a digit leaves a trace."""
-    family, frame = colours()["fonts"]["sans"], 'xmlns="http://www.w3.org/2000/svg" width="9"'
-    written = f'<svg {frame} height="9"><text y="9" font-family=\'{family}\'>{{}}</text></svg>'
-    blank, digit = (resvg.svg_to_bytes(written.format(text)) for text in " 0")
-    return bool(blank != digit)
+    return _printed(svg, "", _paper(theme), format="png", ppi=96.0 * zoom)
 
 
 def pdf(svg: str, theme: str, title: str) -> bytes:
@@ -42,9 +33,7 @@ def pdf(svg: str, theme: str, title: str) -> bytes:
 
     ImportError, with what to install, without `typst`.
     """
-    typst = require("typst", extra="pictures")
-    paper = _paper(theme) if theme == "dark" else ""
-    return bytes(typst.compile(PAGE, sys_inputs={"svg": svg, "title": title, "paper": paper}))
+    return _printed(svg, title, _paper(theme) if theme == "dark" else "")
 
 
 def scheme(theme: str) -> str:
@@ -54,3 +43,9 @@ def scheme(theme: str) -> str:
 
 def _paper(theme: str) -> str:
     return colours()[scheme(theme)]["paper"]
+
+
+def _printed(svg: str, title: str, paper: str, **options: Any) -> bytes:
+    typst = require("typst", extra="pictures")
+    inputs = {"svg": svg, "title": title, "paper": paper}
+    return bytes(typst.compile(PAGE, sys_inputs=inputs, **options))

@@ -1,6 +1,6 @@
 """Notebooks: what a Value and a Trace show there.
 
-A Value is a still picture, as SVG and, where `resvg-py` is installed, as PNG for viewers that show
+A Value is a still picture, as SVG and, where `typst` is installed, as PNG for viewers that show
 no SVG.  A Trace is the offline page in an ``<iframe srcdoc>``, a world of its own, so that no id or
 style can clash with another output; viewers that strip scripts find the still picture.
 

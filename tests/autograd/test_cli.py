@@ -204,7 +204,7 @@ def test_check_of_very_many_names_is_quick_enough_to_wait_for(capsys):
     ("name", "start", "needed"),
     [
         ("e.svg", b"<svg", "graphviz"),
-        ("e.png", b"\x89PNG", "resvg_py"),
+        ("e.png", b"\x89PNG", "typst"),
         ("e.pdf", b"%PDF", "typst"),
         ("e.dot", b"di", "graphviz"),
     ],
@@ -766,7 +766,7 @@ def test_output_that_cannot_show_every_sign():
 
 @pytest.mark.parametrize(("lang", "said"), [("en", "this needs "), ("zh", "这需要 ")])
 def test_a_missing_extra_is_named_in_either_language(capsys, tmp_path, monkeypatch, lang, said):
-    for suffix, package in ((".png", "resvg_py"), (".pdf", "typst")):
+    for suffix, package in ((".png", "typst"), (".pdf", "typst")):
         monkeypatch.setitem(sys.modules, package, None)
         path = tmp_path / f"e{suffix}"
         code, out, err = run(capsys, "draw", "a*2", "a=1", "-o", str(path), "--lang", lang)

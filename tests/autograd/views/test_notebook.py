@@ -68,7 +68,7 @@ def test_the_still_picture_is_there_without_frames_and_scripts():
 
 
 def test_a_png_stands_beside_the_svg():
-    pytest.importorskip("resvg_py")
+    pytest.importorskip("typst")
     for told in (value_bundle(Value(2.0) * 3), trace_bundle(trace(Value(2.0, label="x") * 3))):
         assert base64.b64decode(told["image/png"]).startswith(b"\x89PNG")
 
@@ -280,7 +280,7 @@ def test_a_frame_begins_as_high_as_its_page_may_be():
 
 
 def test_a_picture_fits_its_cell_and_a_large_one_is_less_sharp(monkeypatch):
-    pytest.importorskip("resvg_py")
+    pytest.importorskip("typst")
     root = Value(2.0, label="x") * 3
     told = value_bundle(root)
     assert told["image/svg+xml"].startswith('<svg style="max-width:100%;height:auto" xmlns=')
