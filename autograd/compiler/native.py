@@ -128,7 +128,8 @@ class Machine:
         each = [place + places_of((0, s, t), shape) for place, s, t, shape in self.plan.means]
         places = self._zero + np.concatenate([*each, np.arange(0)])
         means = (share * machine.memory[places] for share, machine in zip(shares, machines))
-        self.memory[places] = reduce(np.add, means)  # which leaves a -0 as it is
+        with np.errstate(all="ignore"):
+            self.memory[places] = reduce(np.add, means)  # which leaves a -0 as it is
 
 
 class Runner:

@@ -379,6 +379,18 @@ def test_slabs_of_a_formula_that_hardly_reads_its_rows(
     np.testing.assert_array_equal(np.signbit([value, *gradient]), np.signbit(expected))
 
 
+def test_slabs_that_hold_infinities_are_added_up_without_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native, "LARGE", 10)
+    x, w = Value(0.5), Value(2.0)
+    program, batch = compile(w * x, [x], backend="native"), np.ones((3000, 1))
+    batch[[0, -1], 0] = np.inf, -np.inf
+    with np.errstate(all="raise"):
+        value, gradient = program.value_and_grad([2.0], batch)
+    assert np.isnan([value, *gradient]).all()
+
+
 @pytest.mark.parametrize("batch_size", [None, 1400])
 def test_a_training_in_slabs_takes_the_same_steps(
     monkeypatch: pytest.MonkeyPatch, batch_size: int | None
