@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -143,7 +144,8 @@ def _user_cache() -> Path:
 
 
 def _key(lanes: int) -> str:
-    texts = [source.read_bytes() for source in sorted(Path(__file__).parent.glob("native_*.py"))]
+    sources = sorted(files(__package__).iterdir(), key=str)  # in a zip file, too
+    texts = [source.read_bytes() for source in sources if source.name.startswith("native_")]
     facts = str(lanes), llvmlite.__version__, *_processor(), sys.version
     texts.append(binding.get_default_triple().encode())
     return sha256(b"\0".join([*texts, *map(str.encode, facts)])).hexdigest()[:40]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -722,6 +723,19 @@ def test_a_damaged_file_is_made_anew(damage: str, tmp_path: Path) -> None:
         path.write_bytes({**ways, "text": b"not code", "another's": other}[damage])
     in_a_process(PAYBACK_CACHE=str(tmp_path))
     assert {path: path.read_bytes() for path in files} == whole
+
+
+def test_code_of_another_version_is_not_used_from_a_zip_file_either(tmp_path: Path) -> None:
+    package, libraries = tmp_path / "package.zip", []
+    code = f"import sys; sys.path.pop(0)\n{SCRIPT}"  # the folder that this runs in
+    for version in range(2):
+        with zipfile.ZipFile(package, "w") as archive:
+            for path in (ROOT / "autograd").rglob("*.*"):
+                text = f"# {version}\n".encode() if path.name == "native_math.py" else b""
+                archive.writestr(str(path.relative_to(ROOT)), text + path.read_bytes())
+        in_a_process(code=code, PAYBACK_CACHE=str(tmp_path), PYTHONPATH=str(package))
+        libraries.append(len([*(tmp_path / "native").glob("*-core.o")]))
+    assert libraries == [1, 2]
 
 
 def test_without_a_place_on_disk(tmp_path: Path) -> None:
