@@ -195,7 +195,10 @@ class Program:
                     f"the rule gives {len(changed)} numbers for a parameter with {states} of state"
                 )
             roots = [x if isinstance(x, Value) else constant(x) for x in changed]
-            self._rule = (rule, states, numbers), roll(roots, columns, hyper).program
+            rolled = roll(roots, columns, hyper)
+            for own in rolled.parameters[numbers:]:
+                raise ValueError(f"the rule is not given {own!r}, which it uses: take its .data")
+            self._rule = (rule, states, numbers), rolled.program
         return self._rule[1]
 
     def pack(self) -> Array:

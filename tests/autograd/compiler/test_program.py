@@ -354,6 +354,9 @@ def test_train_refuses_what_does_not_fit(line: tuple) -> None:
             program.train(descend, steps(program, **change))
     with pytest.raises(ValueError, match="gives 2 numbers for a parameter with 0 of state"):
         program.train(lambda m, p, g, *hyper: (p, g), steps(program))
+    own = Value(0.5, label="own")
+    with pytest.raises(ValueError, match=r"not given Value\(0\.5, label='own'"):
+        program.train(lambda m, p, g, *hyper: (p - own * g,), steps(program))
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
