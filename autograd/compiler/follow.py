@@ -123,7 +123,7 @@ def functions_of(xp: Any) -> dict[str, Callable[..., Any]]:
 
     def seen(tables: Tables, place: Place, shape: Shape, whole: Shape) -> Callable[[Any], Any]:
         places = places_of(place, shape, tables)
-        return lambda base: flat(base)[places].reshape(*shape, -1)
+        return lambda base: flat(base)[places].reshape(*shape, base.shape[2])
 
     def product(a: Any, b: Any, bias: Any = None) -> Any:
         result = xp.matmul(a[:, :, 0], b)
@@ -150,5 +150,5 @@ def sums_of_products(xp: Any, a: Any, b: Any) -> Any:
 
 
 def flat(block: Any) -> Any:
-    """The numbers of a block one behind the other, (n m, rows)."""
-    return block.reshape(-1, block.shape[2])
+    """The numbers of a block one behind the other, (n m, rows); there may be no rows."""
+    return block.reshape(block.shape[0] * block.shape[1], block.shape[2])

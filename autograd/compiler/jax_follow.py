@@ -90,7 +90,7 @@ def _collect(
     def collected(*blocks: Traced) -> Traced:
         if not blocks:
             return jnp.zeros((*shape, 1))
-        every, rows = np.concatenate(parts), max(block.shape[2] for block in blocks)
+        every, (rows,) = np.concatenate(parts), np.broadcast_shapes(*(x.shape[2:] for x in blocks))
         lines = [jnp.broadcast_to(flat(x), (x.shape[0] * x.shape[1], rows)) for x in blocks]
         whole = jnp.concatenate(lines)
         if once and len(every) == count:  # XLA gathers faster than it scatters

@@ -302,11 +302,12 @@ def test_programs_of_leaves_alone(backend: str) -> None:
 @backends
 def test_no_rows(backend: str) -> None:
     need(backend)
-    x, p = Value(1.0), Value(2.0)
-    program = compile([x * p, p], [x], backend=backend)
-    assert program([2.0], np.empty((0, 1))).shape == (0, 2)
+    x, y, p = Value(1.0), Value(0.0), Value(2.0)
+    chosen = autograd.take([p, x * y], y)
+    program = compile([x * p, p, autograd.dot([x, y], [y, p]), chosen], [x, y], backend=backend)
+    assert program([2.0], np.empty((0, 2))).shape == (0, 4)
     with pytest.raises(ValueError, match="no rows"):
-        program.value_and_grad([2.0], np.empty((0, 1)))
+        program.value_and_grad([2.0], np.empty((0, 2)))
 
 
 @backends
