@@ -7,6 +7,7 @@ without making a node again: the same numbers, from a list of operations on arra
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -393,7 +394,7 @@ def _leaves(given: Iterable[Value], what: str) -> list[Value]:
                 f"{what} with Value(0.0), which requires a gradient, before building the graph"
             )
     if len({*leaves}) < len(leaves):
-        twice = next(leaf for k, leaf in enumerate(leaves) if leaf in leaves[:k])
+        [(twice, _)] = Counter(leaves).most_common(1)
         raise ValueError(f"{twice!r} is listed twice as {what}")
     return leaves
 

@@ -6,6 +6,7 @@ import operator
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -270,6 +271,14 @@ def test_bad_inputs() -> None:
         compile(y, inputs=[x], parameters=[w, x])
     with pytest.raises(ValueError, match="parameters must be leaves"):
         compile(y, inputs=[x], parameters=[y])
+
+
+def test_one_of_many_that_is_listed_twice_is_found_at_once() -> None:
+    w = [Value(1.0) for _ in range(4000)]
+    start = time.process_time()
+    with pytest.raises(ValueError, match="is listed twice as parameter"):
+        compile(autograd.sum(w), parameters=[*w, w[-1]])
+    assert time.process_time() - start < 1.0
 
 
 def test_an_unused_input_is_fine() -> None:
