@@ -164,6 +164,20 @@ def places_of(place: Place, shape: Shape, tables: Tables = ()) -> Integers:
     return places
 
 
+def are_apart(parts: Iterable[tuple[Place, Shape]], count: int, tables: Tables) -> bool:
+    """Whether blocks of these shapes meet nowhere, at these places in one of so many numbers."""
+    taken, left = np.zeros(count, np.bool_), count
+    for (start, s, t), (n, m) in parts:
+        left -= n * m
+        if left < 0:
+            return False
+        if start < 0:
+            taken[tables[-1 - start]] = True
+        else:
+            np.ndarray((n, m), np.bool_, taken, start, (s, t))[...] = True
+    return left == count - np.count_nonzero(taken)
+
+
 def through(shape: Shape) -> tuple[int, int]:
     """The steps of a block from number to number."""
     n, m = shape

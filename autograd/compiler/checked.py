@@ -8,6 +8,7 @@ program that passed can trust every number in it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from autograd.compiler.arrays import (
     WORDS,
     ArrayProgram,
     Integers,
+    are_apart,
     pieces_of,
     readings,
     sums_over_rows,
@@ -79,7 +81,8 @@ def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     check((which >= least) & (which < where[:, None]), "an operand out of range")
     operands = [Blocks.of(program, each) for each in which.T]
     result = Blocks.of(program, where)
-    check((result.n * result.m > 0) | (word == "collect"), f"{word} without numbers")
+    # a gradient to no parameters is (0, 1): whatever reads it has no numbers either
+    check((result.m > 0) & ((result.n > 0) | (word == "collect")), f"{word} without numbers")
     varies = np.any([block.varies for block in operands], axis=0) & (word not in OVER_ROWS)
     if word == "collect":
         varies = _check_pieces(program, where)
@@ -123,6 +126,10 @@ def _check_pieces(program: ArrayProgram, where: Integers) -> Any:
     _check_places(program, program.pieces[which, 1:], block, owner, "a piece")
     apart = (program.pieces[which, 2:] != 0) | (program.shapes[block] == 1)
     check(apart.all(axis=1) | (program.pieces[which, 1] < 0), "a piece on itself")
+    parts = zip(program.pieces[which, 1:].tolist(), program.shapes[block].tolist())
+    for k, length, alone in zip(where, stop - first, once):
+        some, count = islice(parts, length), program.shapes[k].prod()
+        check(not alone or are_apart(some, count, program.tables), "pieces that meet")
     return np.isin(where, owner[program.varying[block]])
 
 

@@ -23,7 +23,7 @@ from autograd.compiler.backends import Executor, check_backend, check_shape, mak
 from autograd.compiler.backends import Steps as TrainingSteps
 from autograd.compiler.listing import Counts, Listing, Names, count, print_list, unrolled
 from autograd.compiler.roll import Rolled, roll
-from autograd.compiler.storage import Stored, from_bytes, read_file, to_bytes
+from autograd.compiler.storage import from_bytes, to_bytes
 from autograd.files import write_atomically
 from autograd.functions import VALUES
 from autograd.optional import require
@@ -255,12 +255,12 @@ class Program:
     def load(cls, path: str | os.PathLike[str], *, backend: str = "auto") -> Program:
         """The program in a file written by `save`; ValueError if it is no such file or damaged."""
         backend = check_backend(backend)
-        return cls._of(read_file(path), backend)
-
-    @classmethod
-    def _of(cls, stored: Stored, backend: str) -> Program:
-        program, names, numbers = stored
-        return cls(program, names, None, numbers=numbers, backend=backend)
+        with open(path, "rb") as stream:
+            data = stream.read()
+        try:
+            return _from_pickle(data, backend, cls)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_pickle, (self._to_bytes(), self._choice)
@@ -314,8 +314,9 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _from_pickle(data: bytes, backend: str) -> Program:
-    return Program._of(from_bytes(data), backend)
+def _from_pickle(data: bytes, backend: str, kind: type[Program] = Program) -> Program:
+    program, names, numbers = from_bytes(data)
+    return kind(program, names, None, numbers=numbers, backend=backend)
 
 
 def _real_array(given: Any, shape: tuple[int | None, ...], name: str) -> Array:

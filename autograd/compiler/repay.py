@@ -12,9 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from autograd.compiler.arrays import Place, Shape, places_of
+from autograd.compiler.arrays import Place, Shape, are_apart
 from autograd.compiler.blocks import ONE, Block, Column, Number, every_column
 from autograd.compiler.groups import FEW, TAKE
 from autograd.compiler.record import Recorder
@@ -104,8 +102,8 @@ class Tape:
             (recorder.reshaped(recorder.block(amount), shape), place or (0, shape[1], 1))
             for (place, shape, _), amount in pile.items()
         ]
-        places = [places_of(place, part.shape, recorder.tables) for part, place in parts]
-        once = bool(np.bincount(np.concatenate(places)).max() == 1)  # in linear time
+        places = [(place, part.shape) for part, place in parts]
+        once = are_apart(places, recorder.count(block.index), recorder.tables)
         return recorder.collect(parts, block.shape, once)
 
     def repay_row(

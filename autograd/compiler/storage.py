@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -63,16 +62,6 @@ def to_bytes(program: ArrayProgram, names: Names, numbers: Array) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, **arrays)
     return stream.getvalue()
-
-
-def read_file(path: str | os.PathLike[str]) -> Stored:
-    """The program in a file; ValueError if it is not a sound one, OSError if unreadable."""
-    with open(path, "rb") as stream:
-        data = stream.read()
-    try:
-        return from_bytes(data)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from error
 
 
 def from_bytes(data: bytes) -> Stored:

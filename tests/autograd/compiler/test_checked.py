@@ -1,6 +1,7 @@
 """Which programs are sound: each word with operands that fit it, and with such as just do not."""
 
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ B: Row = ("view", (0, 0, 0, 1), (1, 2), False)  # block 6: a bias for each
 V: Row = ("view", (1, 0, 0, 1), (1, 2), True)  # the same, varying
 U: Row = ("view", (0, 0, 0, 1), (1, 3), False)  # inputs that do not vary
 TABLES = [[0, 5, 5, 1], [3, 0]]
-PIECES = [(4, 0, 2, 1), (4, -1, 0, 0), (5, 0, 1, 1), (5, -2, 0, 0)]
+PIECES = [(4, 0, 3, 1), (4, -1, 0, 0), (5, 0, 1, 1), (5, -2, 0, 0)]
 
 
 def program(*rows: Row, tables: object = TABLES, pieces: object = PIECES) -> ArrayProgram:
@@ -69,7 +70,7 @@ def program(*rows: Row, tables: object = TABLES, pieces: object = PIECES) -> Arr
     [W, ("collect", (0, 1, 1), (2, 3), False)],
     [W, ("collect", (0, 0, 0), (0, 1), False)],
     [W, X, ("collect", (2, 3, 0), (3, 1), True)],
-    [("view", (0, -1, 0, 0), (2, 2), False), ("collect", (1, 2, 1), (6, 1), False)],
+    [("view", (0, -1, 0, 0), (2, 2), False), ("collect", (1, 2, 0), (6, 1), False)],
     [W, V, ("collect", (3, 4, 0), (4, 1), True)],
 ], ids=str)  # fmt: skip
 def test_sound_programs(rows: list[Row]) -> None:
@@ -150,10 +151,24 @@ def test_sound_programs(rows: list[Row]) -> None:
     ("collect of odd kind", [W, X, ("collect", (2, 3, 0), (3, 1), False)]),
     ("a table of odd length", [W, ("collect", (1, 2, 1), (6, 1), False)]),
     ("a piece out of range", [W, V, ("collect", (3, 4, 0), (3, 1), True)]),
+    ("collect without numbers", [W, ("collect", (0, 0, 0), (3, 0), False)]),
 ], ids=str)  # fmt: skip
 def test_unsound_programs(complaint: str, rows: list[Row]) -> None:
     with pytest.raises(ValueError, match=f"^{complaint}$"):
         check_program(program(*rows), P, Q, 1)
+
+
+@pytest.mark.parametrize("pieces", [
+    [(4, 0, 2, 1)], [(4, 1, -1, 1)], [(5, 0, 0, 1), (5, 2, 0, 1)], [(5, 0, 0, 4), (5, 0, 0, 5)],
+    [(6, -1, 0, 0)], [(6, -2, 0, 0), (3, 3, 0, 0)], [(4, 0, 3, 1), (4, 0, 3, 1), (4, 0, 3, 1)],
+])  # fmt: skip
+def test_pieces_that_are_put_in_once_may_not_meet(pieces: list[tuple[int, ...]]) -> None:
+    two: Row = ("view", (1, 0, 1, 0), (2, 1), True)
+    for once in (0, 1):
+        whole: Row = ("collect", (0, len(pieces), once), (12, 1), pieces[0][0] != 4)
+        one = program(W, X, two, whole, pieces=pieces, tables=[[7, 7], [3, 0]])
+        with pytest.raises(ValueError, match=r"^pieces that meet$") if once else nullcontext():
+            check_program(one, P, Q, 1)
 
 
 def test_pieces_may_not_lie_on_themselves_nor_tables_be_empty() -> None:
