@@ -7,7 +7,7 @@ A few steps that change nothing in IEEE arithmetic are left out: ``x * 1``, ``x 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import copysign, frexp
+from math import frexp
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from autograd.compiler.arrays import Shape
@@ -46,7 +46,7 @@ class Block:
         return bool(self.recorder.kinds[self.index] & LEADS)
 
     def __add__(self, other: Number) -> Number:
-        if not isinstance(other, Block) and _is_negative_zero(other):
+        if not isinstance(other, Block) and repr(other) == "-0.0":
             return self
         return self.recorder.emit("add", self, other)
 
@@ -60,7 +60,7 @@ class Block:
     __rmul__ = __mul__
 
     def __sub__(self, other: Number) -> Number:
-        if not isinstance(other, Block) and other == 0.0 and not _is_negative_zero(other):
+        if not isinstance(other, Block) and repr(other) == "0.0":
             return self
         return self.recorder.emit("sub", self, other)
 
@@ -139,7 +139,3 @@ SIMPLER: dict[str, Callable[..., Number | None]] = {
     "power": _simpler_power,
     "where": _simpler_choice,
 }
-
-
-def _is_negative_zero(number: float) -> bool:
-    return number == 0.0 and copysign(1.0, number) < 0.0

@@ -8,7 +8,7 @@ the last are done once per call, the middle once per stretch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial, reduce
+from functools import cache, cached_property, partial, reduce
 from operator import setitem
 from typing import Any
 
@@ -62,7 +62,7 @@ class NumpyExecutor:
 
     def __init__(self, program: ArrayProgram) -> None:
         self._program = program
-        self._rule: tuple[ArrayProgram, NumpyExecutor] | None = None
+        self._of_rule = cache(NumpyExecutor)
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
@@ -75,9 +75,7 @@ class NumpyExecutor:
 
     def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """Take one optimiser step per batch."""
-        if self._rule is None or self._rule[0] is not update:
-            self._rule = update, NumpyExecutor(update)
-        return train_step_by_step(self, self._rule[1], steps)
+        return train_step_by_step(self, self._of_rule(update), steps)
 
     @cached_property
     def _values(self) -> Follower:

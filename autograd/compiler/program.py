@@ -285,13 +285,9 @@ class Program:
 
     def _batch(self, batch: Any) -> Array:
         width = len(self.names.inputs)
-        if batch is None:
-            if width:
-                raise TypeError(
-                    f"this program has {width} inputs: pass a batch of shape (N, {width})"
-                )
-            return _NO_INPUTS
-        return _real_array(batch, (None, width), "batch")
+        if batch is None and width:
+            raise TypeError(f"this program has {width} inputs: pass a batch of shape (N, {width})")
+        return _real_array(_NO_INPUTS if batch is None else batch, (None, width), "batch")
 
     def _rows(self, batch: Any) -> Array:
         rows = self._batch(batch)

@@ -87,14 +87,14 @@ class Recorder:
         code, blocks = CODE[word], [self.index(x) for x in operands]
         n, m = map(max, ONE, *map(self.shape_of, blocks))
         kind = reduce(or_, [self.kinds[k] for k in blocks])
-        a, b, c, *_ = (*blocks, 0, 0)
-        return self._once((code, a, b, c, 0), (n, m), kind)
+        return self._once((code, *blocks), (n, m), kind)
 
     def _once(self, key: tuple[int, ...], shape: Shape, kind: int) -> Block:
         """The block of this operation, a new one unless it was recorded before."""
         index = self._known.get(key)
         if index is None:
-            index = self._known[key] = self.append(key[0], key[1:5], shape, kind)
+            operands = (*key[1:5], 0, 0, 0)[:4]
+            index = self._known[key] = self.append(key[0], operands, shape, kind)
         return Block(self, index)
 
     def append(self, code: int, operands: tuple[int, ...], shape: Shape, kind: int) -> int:
@@ -175,8 +175,7 @@ class Recorder:
         kind = reduce(or_, [self.kinds[k] for k in blocks if k >= 0])
         if word in OVER_ROWS:
             kind &= LEADS
-        a, b, c, *_ = (*blocks, 0, 0)
-        return self._once((CODE[word], a, b, c, 0), shape, kind)
+        return self._once((CODE[word], *blocks), shape, kind)
 
     def copy(self, block: Block, kind: int) -> Block:
         """The same numbers as a block of their own, of another kind as far as debts go."""

@@ -154,7 +154,5 @@ def _names_from_json(header: Mapping[str, Any], program: ArrayProgram) -> Names:
 
 
 def _digest(arrays: Arrays) -> str:
-    digest = sha256()
-    for name in sorted(arrays):
-        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
+    parts = [name.encode() + arrays[name].tobytes() for name in sorted(arrays)]
+    return sha256(b"".join(parts)).hexdigest()
