@@ -376,6 +376,10 @@ class Value(Methods):
             return _node(data, x, None, slope, _ABSENT, _RELU)
         return constant(data, _RELU, x)
 
+    def conjugate(self) -> Value:
+        """The number itself, as it is real; NumPy asks for it in ``var`` and ``std``."""
+        return self
+
     # -- comparisons look at the data; == and hash are identity ------------
 
     def __lt__(self, other: Operand) -> bool:

@@ -261,6 +261,16 @@ def test_functions_written_for_numpy() -> None:
     assert check_grads(f, [w, x]).ok
 
 
+def test_arrays_of_values_are_normalised_by_numpy() -> None:
+    def f(x: Any) -> Any:
+        x = (x - x.mean(axis=0)) / x.std(axis=0, ddof=1)
+        return (x * np.arange(8.0).reshape(4, 2)).sum() + np.var(x[:, 0]) * np.vdot(x, x)
+
+    x = np.random.default_rng(1).normal(size=(4, 2))
+    assert check_grads(f, [x]).ok
+    np.testing.assert_allclose(jit(grad(f))(x), grad(f)(x), rtol=1e-12)
+
+
 def test_the_jacobian_of_arrays_is_an_array() -> None:
     a = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(jacobian(lambda v: a @ v)(np.ones(3)), a)
