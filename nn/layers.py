@@ -51,6 +51,11 @@ class Neuron(Module):
     'tanh'
     """
 
+    # of a neuron that makes its weights in an __init__ of its own, as micrograd's may
+    activate: Activation = staticmethod(autograd.relu)
+    _activation = "relu"
+    box = scope("neuron")
+
     def __init__(
         self,
         nin: int,
@@ -98,7 +103,7 @@ class Neuron(Module):
             self.activation = "relu" if nonlin else "linear"
 
     def _line(self) -> str:
-        return f"Neuron({len(self.w)}, activation={self.activation!r})"
+        return f"{type(self).__name__}({len(self.w)}, activation={self.activation!r})"
 
 
 class Layer(Module):
@@ -106,6 +111,11 @@ class Layer(Module):
 
     Keywords go to each `Neuron`; ``name`` is the box in pictures.
     """
+
+    # of a layer that makes its neurons in an __init__ of its own: they look at their inputs
+    nin: int | None = None
+    name = "layer"
+    box = scope(name)
 
     def __init__(
         self,
@@ -140,7 +150,8 @@ class Layer(Module):
         if {*map(type, self.neurons)} == {Neuron}:
             return self.box.run(self._computed, x)[1]
         # a neuron of the user's own computes what it likes
-        return [self.box.run(neuron.box.run, neuron, x) for neuron in self.neurons]
+        boxes = [getattr(neuron, "box", Neuron.box) for neuron in self.neurons]
+        return [self.box.run(box.run, neuron, x) for box, neuron in zip(boxes, self.neurons)]
 
     def activations(self, x: Row) -> LayerActivations:
         """z and a of every neuron; TypeError where a class of the user's own computes a."""
@@ -163,7 +174,9 @@ class Layer(Module):
         return z, z if {*activations} == {linear} else scope.run_each(boxes, activations, z)
 
     def _line(self) -> str:
-        return f"Layer({self.nin}, {len(self.neurons)}, activation={self.neurons[0].activation!r})"
+        told = [] if self.nin is None else [f"{self.nin}"]
+        told += [f"{len(self.neurons)}", *(f"activation={name!r}" for name in _activations(self))]
+        return f"{type(self).__name__}({', '.join(told)})"
 
     __repr__ = _line
 
@@ -213,7 +226,8 @@ class MLP(Module):
     def __call__(self, x: Row) -> Any:
         """A Value, or with several outputs a list of Values."""
         first = self.layers[0]
-        a = inputs_of(x, first.nin, first.name)
+        # one of the user's own is given what the network is given
+        a: Any = inputs_of(x, first.nin, first.name) if isinstance(first, Layer) else x
         for layer in self.layers:
             if type(layer).__call__ is Layer.__call__:
                 a = layer.outputs(a)
@@ -245,11 +259,19 @@ class MLP(Module):
         """
         lines = [f"{'layer':<8}{'inputs':>8}{'neurons':>9}  {'activation':<10}{'parameters':>12}"]
         for layer in self.layers:
-            activation, size = layer.neurons[0].activation, len(layer.parameters())
+            name, nin = getattr(layer, "name", type(layer).__name__), getattr(layer, "nin", None)
+            neurons, activation = len(getattr(layer, "neurons", ())), "".join(_activations(layer))
             lines.append(
-                f"{layer.name:<8}{layer.nin:>8}{len(layer.neurons):>9}  {activation:<10}{size:>12}"
+                f"{name:<8}{nin or '':>8}{neurons or '':>9}  {activation:<10}"
+                f"{len(layer.parameters()):>12}"
             )
         return "\n".join([*lines, f"{'total':<8}{len(self.parameters()):>41}"])
+
+
+def _activations(layer: Module) -> list[str]:
+    """What the activation of the first neuron is called, if it says so."""
+    first = getattr(layer, "neurons", [])[:1]
+    return [neuron.activation for neuron in first if hasattr(neuron, "activation")]
 
 
 def alone(outputs: list[Value]) -> Value | list[Value]:
@@ -257,11 +279,14 @@ def alone(outputs: list[Value]) -> Value | list[Value]:
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def inputs_of(x: Row, nin: int, taker: str) -> list[Value]:
-    """A row of inputs as Values: numbers become constants, once for all neurons of a layer."""
+def inputs_of(x: Row, nin: int | None, taker: str) -> list[Value]:
+    """A row of inputs as Values: numbers become constants, once for all neurons of a layer.
+
+    Where nobody has said how many there are, ``nin`` is None.
+    """
     row = x.tolist() if hasattr(x, "tolist") else x
     row = [row] if isinstance(row, Value) or not isinstance(row, Iterable) else list(row)
-    if len(row) != nin or (row and isinstance(row[0], list)):
+    if (nin is not None and len(row) != nin) or (row and isinstance(row[0], list)):
         raise ValueError(f"{taker} takes {nin} inputs, got {_shape(row)}")
     return [v if type(v) is Value else _input(v) for v in row]
 

@@ -125,3 +125,77 @@ def test_what_a_network_lists_otherwise_is_left_as_it_is():
 
     assert len(Arrays().parameters()) == 2
     assert [*Lazy().parameters()] == []
+
+
+class OwnNeuron(nn.Neuron):
+    """Weights drawn in another way, and nothing else, as one writes it for micrograd."""
+
+    def __init__(self, nin, nonlin=True):
+        self.w = [Value(0.5 - i) for i in range(nin)]
+        self.b = Value(0.25)
+        self.nonlin = nonlin
+
+
+class OwnLayer(nn.Layer):
+    def __init__(self, nin, nout, **options):
+        self.neurons = [OwnNeuron(nin, **options) for _ in range(nout)]
+
+
+class Scaled(nn.Module):
+    """No layer at all."""
+
+    def __init__(self):
+        self.scale = Value(2.0)
+
+    def __call__(self, x):
+        return [self.scale * each for each in x]
+
+    def parameters(self):
+        return [self.scale]
+
+
+@pytest.mark.parametrize("nonlin", [True, False])
+def test_neurons_and_layers_with_an_init_of_their_own(nonlin):
+    z = 0.5 * 3.0 - 0.5 * 4.0 + 0.25
+    expected = max(z, 0.0) if nonlin else z
+    neuron = OwnNeuron(2, nonlin=nonlin)
+    assert (neuron.nonlin, neuron([3.0, 4.0]).data) == (nonlin, expected)
+    layer = OwnLayer(2, 3, nonlin=nonlin)
+    assert [a.data for a in layer([3.0, 4.0])] == [expected] * 3
+    assert len(layer.parameters()) == 9
+    model = nn.MLP(2, [3, 1], seed=0)
+    model.layers[0] = layer
+    hidden = [Value(expected)] * 3
+    assert model([3.0, 4.0]).data == model.layers[1](hidden).data
+    activation = "relu" if nonlin else "linear"
+    assert repr(layer) == f"OwnLayer(3, activation={activation!r})"
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_module_that_is_no_layer_stands_anywhere_in_a_network(place):
+    model = nn.MLP(2, [3, 2], seed=0)
+    expected = [1.0, -2.0]
+    model.layers.insert(place, Scaled())
+    for layer in model.layers:
+        expected = layer(expected)
+    outputs = model([1.0, -2.0])
+    assert [a.data for a in outputs] == [a.data for a in expected]
+    sum(outputs).backward()
+    assert model.layers[place].scale.grad != 0.0
+    assert model.layers[place].scale in model.parameters()
+    assert f"(layers.{place}): Scaled(1 parameters)" in repr(model)
+    assert model.summary().count("\n") == 4
+
+
+def test_a_neuron_that_is_none_of_ours():
+    class Product(nn.Module):
+        def __init__(self):
+            self.gain = Value(3.0)
+
+        def __call__(self, x):
+            return self.gain * x[0] * x[1]
+
+    layer = nn.Layer(2, 2, seed=0)
+    layer.neurons[0] = Product()
+    assert layer([2.0, 5.0])[0].data == 30.0
+    assert repr(layer) == "Layer(2, 2)"
