@@ -27,7 +27,7 @@ from nn.engines import (
     EagerEngine,
     Metric,
     Model,
-    NotAsEagerError,
+    NoLongerAsEagerError,
     NotFiniteError,
     Output,
     Task,
@@ -143,11 +143,11 @@ class CompiledEngine:
         if not agrees(self.task, self._program, *numbers, self._steps):
             try:
                 self._program, self._outputs = compiled_loss(self.task, self._backend), None
+                hold_against_eager(self.task, self._program, *numbers)
             except Exception as error:  # whatever they make of Values for numbers by now
-                refused = NotAsEagerError(f"not after what a callback has changed: {error}")
+                refused = NoLongerAsEagerError(f"not after what a callback has changed: {error}")
                 refused.__notes__ = [*getattr(error, "__notes__", ())]  # on branches
                 raise refused from error
-            hold_against_eager(self.task, self._program, *numbers)
         self._known = True
 
     def _checkpoint(self, params: Array, state: Array, steps: int) -> Checkpoint:

@@ -97,6 +97,10 @@ class NotAsEagerError(ValueError):
     """A compiled program gives other numbers than the model and the loss it was recorded from."""
 
 
+class NoLongerAsEagerError(NotAsEagerError):
+    """It does so since a callback changed something: what was learned until then is right."""
+
+
 class Engine(Protocol):
     """Trains, measures, and keeps the model up to date."""
 
@@ -126,7 +130,7 @@ class Engine(Protocol):
         """Take up what these hold now."""
 
     def renew(self) -> None:
-        """Take up what else may have changed; NotAsEagerError where that cannot be compiled."""
+        """Take up what else may have changed; NoLongerAsEagerError where it cannot be compiled."""
 
 
 class EagerEngine:

@@ -23,6 +23,7 @@ from nn.engines import (
     Engine,
     Metric,
     Model,
+    NoLongerAsEagerError,
     NotAsEagerError,
     NotFiniteError,
     Task,
@@ -98,7 +99,8 @@ def fit(
       is eager, too.
     * ``callbacks`` are called with an `Epoch` after each epoch; one that returns True ends the
       training. What they change, be it the weight of a loss, counts from the next epoch on: where
-      the eager loss of a row is no longer the compiled one, the program is recorded anew.
+      the eager loss of a row is no longer the compiled one, the program is recorded anew; where
+      that cannot be done "auto" goes on eagerly.
 
     Ctrl-C ends the training and keeps what was learned. A loss that is nan or infinite raises
     DivergedError, and leaves the weights of the last loss that was neither.
@@ -134,7 +136,12 @@ def fit(
     learning = [parameter.requires_grad for parameter in optimizer.params]
     try:
         return training.run(progress)
-    except NotAsEagerError as error:  # what was learned is worth nothing
+    except NotAsEagerError as error:
+        if backend == "auto" and isinstance(error, NoLongerAsEagerError):
+            history.backend = "eager"
+            history.note = f"compiled up to epoch {len(history)}, then {_note(error)}"
+            return replace(training, engine=EagerEngine(task)).run(progress)
+        # what was learned is worth nothing
         optimizer.load_state_dict(settings)
         for parameter, learns in zip(optimizer.params, learning):  # a callback may have frozen it
             parameter.requires_grad = learns
@@ -195,7 +202,7 @@ class TrainingRun:
             history.stopped, diverged = _divergence(error, self.task), True
         finally:
             self.engine.save()
-            history.seconds = perf_counter() - began
+            history.seconds += perf_counter() - began
         self.engine.check()
         if diverged:
             raise DivergedError(history.stopped, history)
