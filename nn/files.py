@@ -56,7 +56,10 @@ def load(path: str | os.PathLike[str], *, names: Collection[str]) -> dict[str, f
                 numbers |= _unpacked(name, [name], tensors.pop(name))
     # tensors left over are another model's: the caller says which names do not fit
     if not tensors and metadata.get("sha256") not in (None, _checksum(numbers)):
-        raise ValueError("it is damaged: its numbers are not those that were saved")
+        raise ValueError(
+            "it is damaged, or another model's: its numbers are not those that were saved by these "
+            "names"
+        )
     if strange := sorted(tensors.keys() & {*names}):
         raise ValueError(f"it has two tensors for {strange[0]}")
     return numbers | dict.fromkeys(tensors, 0.0)

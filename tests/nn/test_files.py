@@ -147,6 +147,16 @@ def test_saving_where_it_cannot_be_keeps_the_old_file(model, path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("keys", [[1, 0], [0, 5]])
+def test_a_model_that_numbers_its_parts_otherwise_is_no_damage(tmp_path, keys):
+    one, other = Module(), Module()
+    one.parts, other.parts = ({k: Value(2.0 + k) for k in each} for each in ([0, 1], keys))
+    path = other.save(tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="damaged, or another model's"):
+        one.load(path)
+    assert one.state_dict() == {"parts.0": 2.0, "parts.1": 3.0}
+
+
 def test_numbers_that_changed_places_are_damage(path):
     """All of them are still there."""
     tensors = safetensors.load_file(path)
