@@ -188,7 +188,7 @@ def _rows(table: list[Any], name: str) -> list[Row]:
 def _numbers(row: list[Any], name: str) -> Row:
     """The row as finite floats."""
     for i, number in enumerate(row):
-        if not isinstance(number, Real):
+        if not isinstance(number, Real) and not isinstance(plain(number), Real):
             raise TypeError(f"{name}[{i}] should be a number, got {_shown(number)}")
         try:
             finite = isfinite(number)

@@ -21,6 +21,16 @@ def test_lists_tuples_and_numbers_of_any_real_kind_become_floats():
     assert {type(number) for row, _ in got.rows() for number in row} == {float}
 
 
+def test_truths_of_numpys_and_arrays_without_axes_are_numbers_in_rows_too():
+    row = [numpy.float64(2.0) > 1.0, numpy.array(0.5), numpy.array(3)]
+    assert examples([row], [0]).row(0) == ([1.0, 0.5, 3.0], 0.0)
+    for wrong in (numpy.array([1.0]), numpy.array(1j), numpy.array("1"), numpy.datetime64(0, "D")):
+        with pytest.raises(TypeError, match=r"X\[0\]\[1\] should be a number"):
+            examples([[1.0, wrong]], [0])
+    with pytest.raises(ValueError, match=r"X\[0\]\[0\] is nan"):
+        examples([[numpy.array(numpy.nan)]], [0])
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "bool", "object"])
 def test_arrays_give_the_same_rows(dtype):
     X, y = numpy.array([[1, 0], [1, 1], [0, 1]], dtype), numpy.array([1, 0, 1], dtype)
