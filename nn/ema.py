@@ -51,11 +51,12 @@ class EMA:
 
     def update(self) -> None:
         """Take in the parameters as they are now."""
-        self.state = [
+        state = [
             average(mean, parameter.data, self.decay)
             for mean, parameter in zip(self.state, self.params)
         ]
-        self.updates += 1
+        with undisturbed():
+            self.state, self.updates = state, self.updates + 1
 
     @property
     def averages(self) -> list[float]:

@@ -196,9 +196,10 @@ class Optimizer:
             raise ValueError(
                 f"this state is another optimiser's: its shape is {given}, not {shape}"
             )
-        self.steps, self.state = steps, memory
-        for name, setting in taken.items():
-            setattr(self, name, setting)
+        with undisturbed():
+            self.steps, self.state = steps, memory
+            for name, setting in taken.items():
+                setattr(self, name, setting)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in self._settings().items())

@@ -187,6 +187,36 @@ def test_a_step_by_hand_is_whole():
     assert (optimizer.steps, optimizer.state) == (1, reference[1].state)
 
 
+class PressingAdam(nn.Adam):
+    def __setattr__(self, name, given):
+        super().__setattr__(name, given)
+        if name == "state" and self.steps:
+            press()
+
+
+class PressingEMA(nn.EMA):
+    def __setattr__(self, name, given):
+        super().__setattr__(name, given)
+        if name == "state" and any(given):
+            press()
+
+
+def test_a_state_is_loaded_whole():
+    optimizer, trained = PressingAdam([Value(1.0)], lr=0.3), nn.Adam([Value(1.0)], lr=0.1)
+    trained.params[0].grad = 1.0
+    trained.step()
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.load_state_dict(trained.state_dict())
+    assert optimizer.state_dict() == trained.state_dict()
+
+
+def test_an_average_is_updated_whole():
+    ema = PressingEMA([Value(3.0)], decay=0.9)
+    with pytest.raises(KeyboardInterrupt):
+        ema.update()
+    assert ema.averages == [pytest.approx(3.0, rel=1e-15)]
+
+
 def test_averages_are_put_in_and_taken_out_whole():
     weights, _, ema = pieces(1)
     ema.update()
