@@ -1267,6 +1267,29 @@ def test_a_weight_of_the_loss_may_change_between_epochs(backend, epochs):
     assert learned[1] == pytest.approx(learned[0], rel=1e-10)
 
 
+def test_a_loss_with_gradients_in_it_is_recorded_once(monkeypatch):
+    """As for an equation that the slope of the model has to fulfil."""
+    from nn import compiled
+
+    def sloped(row):
+        x = row[0] if isinstance(row[0], Value) else Value(row[0])
+        output = net([x, row[1]])
+        return [output, *autograd.gradients(output, [x], create_graph=True)]
+
+    recorded, compiled_loss = [], compiled.compiled_loss
+    monkeypatch.setattr(
+        compiled, "compiled_loss", lambda *given: recorded.append(1) or compiled_loss(*given)
+    )
+    learned = []
+    for backend in ("eager", "numpy"):
+        net = mlp()
+        options = {"optimizer": nn.SGD(net.parameters(), lr=0.1), "callbacks": [lambda epoch: None]}
+        history = train(sloped, SMOOTH, loss=nn.mse_loss, backend=backend, **options)
+        learned.append([*history.loss, *net.state_dict().values()])
+    assert learned[1] == pytest.approx(learned[0], rel=1e-10)
+    assert len(recorded) == 1
+
+
 def by_turns(backend):
     """Layers learn by turns, by two optimisers, while a frozen weight is moved by hand."""
     model = mlp()
