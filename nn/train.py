@@ -96,7 +96,7 @@ def fit(
       ``.data``) cannot be compiled: the note names the line and what to write instead. A random
       draw or a counter shows only when the program is compared with the eager engine, before and
       after the training; "auto" then trains anew, eagerly. Under `autograd.detect_anomaly` "auto"
-      is eager, too.
+      is eager, too. Only the eager engine leaves gradients in the ``grad`` of parameters.
     * ``callbacks`` are called with an `Epoch` after each epoch; one that returns True ends the
       training. What they change, be it the weight of a loss, counts from the next epoch on: where
       the eager loss of a row is no longer the compiled one, the program is recorded anew; where
