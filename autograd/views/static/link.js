@@ -1,6 +1,9 @@
 // The link: all of the viewer's state that differs from what it begins with, as `#step=7&mode=naive&lang=zh…`.
 import { plain, readNumber } from "./panels.js";
 
+/** More than anyone presses: what a crafted link asks beyond that is left out. */
+const MOST_ACTS = 300;
+
 /** `kept` are the numbers of the user's own graph while the example is shown. */
 export function writeLink(state, first, kept = new Map()) {
   const { taken, mode, lang, given, acts, leaf, delta } = state;
@@ -41,7 +44,7 @@ export function readLink(hash, { own, data, depth }) {
   take("kept", new Map(kept), example && kept.length);
   const movable = own.leaves.every(({ id }) => own.canRetell(id));
   const acts = listed("passes").map(readAct).filter((act) => act !== undefined && (movable || typeof act !== "number"));
-  take("acts", acts.slice(0, 50), acts.length);
+  take("acts", acts.slice(0, MOST_ACTS), acts.length);
   const [id, delta] = readPair(link.get("nudge") ?? "");
   if (delta !== undefined && leaf(id) && !own.nodes[id].constant) Object.assign(state, { leaf: id, delta });
   return state;

@@ -723,6 +723,20 @@ class TestEdits:
             *(["backprop 17/17", True], ["backprop 17/17", "rate"]),
         ]
 
+    def test_a_link_restores_a_descent_of_many_steps(self, tab):
+        told = hands(
+            tab,
+            """for (let turn = 0; turn < 20; turn++) for (const key of "zas") press(key);
+            const look = () => [place(), some(".log").textContent];
+            const found = [look()];
+            viewer.go(3);
+            go(given[0]);
+            return [...found, look()];""",
+            "step=999&passes=" + ",".join(["zero,again,step:0.1"] * 20),
+        )
+        assert told[0] == told[1]
+        assert told[0][0] == "backprop 357/357"
+
     def test_a_link_is_copied_or_shown(self, tab):
         told = tab.evaluate(
             f"""async () => {{ {HANDS}

@@ -518,7 +518,7 @@ BACK = "#step=4&mode=backprop&lang=zh"
         (small, f"{BACK}&ask=4&set=0:-0,3:inf&passes=step:-0,again", None),
         (small, f"{BACK}&set=a0:1,0:2:3,1", f"{BACK}&set=0:2"),
         (small, f"{BACK}&set=a3:1,0:2", f"{BACK}&set=0:2"),
-        (small, BACK + "&passes=zero" + ",again" * 59, BACK + "&passes=zero" + ",again" * 49),
+        (small, BACK + "&passes=zero" + ",again" * 309, BACK + "&passes=zero" + ",again" * 299),
         (small, f"{BACK}&passes=,step,step:1e999,0.1,zero", f"{BACK}&passes=zero"),
         (small, "#step=2&mode=nudge&lang=zh&nudge=3:1", "#step=2&mode=nudge&lang=zh&nudge=0:0.3"),
         (small, "#step=2&mode=nudge&lang=zh&nudge=1:x", "#step=2&mode=nudge&lang=zh&nudge=0:0.3"),
