@@ -132,7 +132,7 @@ export function question(now) {
 /** What to say to an answer: the key of a sentence and its words; `right` when it may go on. */
 export function judge(asked, answer, now) {
   if (asked.kind === "amount") {
-    const right = Object.is(answer, asked.right) || Math.abs(answer - asked.right) < 5e-3 * Math.max(Math.abs(asked.right), 1e-9);
+    const right = Object.is(answer, asked.right) || answer === asked.right || Math.abs(answer - asked.right) < 5e-3 * Math.abs(asked.right);
     const near = answer === -asked.right ? "predict_sign" : "predict_not";
     return { right, key: right ? "predict_yes" : near, words: asked.words };
   }

@@ -562,6 +562,23 @@ class TestLessons:
         assert {taken for _, taken in told[len(right) :]} == {0}
         assert ui["predict_yes"] not in {said for said, _ in told[len(right) :]}
 
+    def test_a_small_amount_is_not_any_small_amount(self, opened):
+        """Beside a saturated tanh, whose slope is 5e-14 and not 0."""
+        story = trace(Value(16.0, label="x").tanh())
+        told = hands(
+            opened(story, "#by=edge&predict=1&step=4"),
+            """return given[0].map((text) => {
+                press("ArrowRight");
+                some(".predict input").value = text;
+                some(".predict").requestSubmit(some(".predict button"));
+                return [some(".answered").textContent.split(".")[0], place()];
+            });""",
+            ["0", "1e-13", "-5.065666e-14", "5.07e-14"],
+        )
+        said = ["Not quite", "Not quite", "Not quite", "Yes"]
+        places = [*["backprop 4/6"] * 3, "backprop 5/6"]
+        assert told == [list(pair) for pair in zip(said, places, strict=True)]
+
     def test_a_long_tree_is_unfolded_on_demand(self, opened):
         told = hands(
             opened(trace(ladder(6)), "#step=999&ask=0"),

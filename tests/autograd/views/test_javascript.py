@@ -591,7 +591,7 @@ class TestQuestions:
         right = move.amount
         for answer, accepted, key, said in told["judged"]:
             x = float(answer)
-            close = abs(x - right) < 5e-3 * max(abs(right), 1e-9)
+            close = abs(x - right) < 5e-3 * abs(right)
             assert accepted == (close or x == right or (math.isnan(x) and math.isnan(right)))
             wrong = "predict_sign" if x == -right else "predict_not"
             assert key == ("predict_yes" if accepted else wrong)
