@@ -1,6 +1,5 @@
 // The board in words: to a screen reader it is a list of nodes, edges and boxes, to a mouse each says the same as its tooltip.
-import { minus } from "./narrator.js";
-import { show, sumOf } from "./numbers.js";
+import { show, sumOf, typeset } from "./numbers.js";
 import { counted } from "./paint.js";
 
 /** Give everything in a picture its words at a moment; `folding` knows which boxes open and close. */
@@ -53,7 +52,7 @@ function nodeWords(id, now, say) {
   if (grad !== undefined) parts.push(say("said_grad", { grad: show(grad) }));
   else if (pile.length) parts.push(say("said_pile", { pile: sumOf(pile.map((x) => show(x))) }));
   if (heard && grad === undefined) parts.push(say("said_heard", { heard, of }));
-  return minus(say("node_said", { name: formula ? `${name} = ${formula}` : name, state: parts.join(", ") }));
+  return typeset(say("node_said", { name: formula ? `${name} = ${formula}` : name, state: parts.join(", ") }));
 }
 
 function edgeWords(id, now, narrator, say) {

@@ -1,8 +1,8 @@
 // The lessons: what a learner does by herself. Passes, the impatient node, a nudge, asking a number, predicting.
 import { make, write } from "./elements.js";
 import { mathml } from "./mathml.js";
-import { grouped, show } from "./numbers.js";
-import { minus, payWords, totalOf } from "./narrator.js";
+import { payWords, totalOf } from "./narrator.js";
+import { grouped, show, typeset } from "./numbers.js";
 import { readNumber } from "./panels.js";
 import { differs, gauge, stepped } from "./plays.js";
 
@@ -31,7 +31,7 @@ function logRow(act, now, say, i) {
   const leaves = story.leaves.slice(0, LEAVES_SHOWN).filter(({ id }) => now.total(id) !== undefined);
   const parts = leaves.map((leaf) => `${leaf.name}.grad = ${show(now.total(leaf.id), 5)}`);
   if (now.known(story.root.id)) parts.unshift(`${story.root.name} = ${show(story.values[story.root.id], 6)}`);
-  item.append(make("span", {}, ` ${minus(parts.join(", "))}`));
+  item.append(make("span", {}, ` ${typeset(parts.join(", "))}`));
   return item;
 }
 
@@ -46,7 +46,7 @@ export function paintCompare(section, columns, say) {
 /** What a leaf holds, and once all is paid whether that is right. */
 function held(now, id, say) {
   const total = now.total(id);
-  const text = total === undefined ? "" : minus(show(total, 4));
+  const text = total === undefined ? "" : typeset(show(total, 4));
   if (!now.done) return text;
   return `${text} ${differs(total ?? 0, now.story.totals[id]) ? `≠ ${say("wrong")}` : "✓"}`;
 }
@@ -57,7 +57,7 @@ export function paintGauge(section, story, leaf, delta, say) {
   const rows = (delta ? [delta, delta / 2, delta / 4] : []).map((by) => {
     const after = story.retold(new Map([[leaf, story.values[leaf] + by]]));
     const told = gauge(story, after, leaf, by);
-    return [by, told.measured, told.predicted, told.error, told.error / by ** 2].map((x) => minus(show(x, 4)));
+    return [by, told.measured, told.predicted, told.error, told.error / by ** 2].map((x) => typeset(show(x, 4)));
   });
   fillTable(section, head, rows);
 }
@@ -80,7 +80,7 @@ export class Asked {
 
   paint(story, id, narrator, say) {
     Object.assign(this, { story, narrator, told: 0 });
-    const words = { node: story.nodes[id].name, root: story.root.name, grad: minus(show(story.totals[id])), change: minus(show(0.01 * story.totals[id], 5)) };
+    const words = { node: story.nodes[id].name, root: story.root.name, grad: typeset(show(story.totals[id])), change: typeset(show(0.01 * story.totals[id], 5)) };
     this.section.querySelector("h2").textContent = say("asked", words);
     this.section.querySelector(".meaning").textContent = say("means", words);
     this.section.querySelector(".tree").replaceChildren(make("ul", {}, this.#sum(id, say)));

@@ -1,11 +1,9 @@
 // The narrator: fills the sentences and formulas that every move names with the numbers at hand.
-import { enclosed, show, sumOf } from "./numbers.js";
+import { enclosed, show, sumOf, typeset } from "./numbers.js";
 
 const DELTAS_SHOWN = 6;
 const NAMES_SHOWN = 4;
 
-/** Text with true minus signs. */
-export const minus = (text) => text.replaceAll("-", "−");
 export const fill = (template, words) => template.replace(/\{(\w+)\}/g, (hole, key) => words[key] ?? hole);
 
 /** Says what happened at a moment, in one language. */
@@ -43,7 +41,7 @@ export class Narrator {
   /** The same on one line of plain text. */
   slopeText(story, edge) {
     const [template, words] = this.slope(story, edge);
-    return minus(fill(template, words));
+    return typeset(fill(template, words));
   }
 
   words(move) {

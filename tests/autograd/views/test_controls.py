@@ -1051,6 +1051,18 @@ class TestNumbersOfOneMoment:
         )
         assert [first < second for first, second in told] == [True, True]
 
+    def test_a_hyphen_in_a_label_is_no_minus(self, opened):
+        x = Value(-2.0, label="pre-bias")
+        tab = opened(trace(x * -3.0), "#step=99&by=edge")
+        log, node, edge = hands(
+            tab,
+            """return [some(".log").textContent, some("g.node[data-node='0']").ariaLabel,
+                some("g.edge").ariaLabel];""",
+        )
+        assert "pre-bias.grad = −3" in log
+        assert node.startswith("pre-bias: value −2")
+        assert "∂a/∂pre-bias = −3" in edge
+
     def test_a_label_with_braces(self, opened):
         a = Value(2.0, label="{n}")
         tab = opened(trace(a * a + a))

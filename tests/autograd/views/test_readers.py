@@ -11,6 +11,7 @@ from autograd.views.folding import levels, scopes
 from autograd.views.page import MODULES, joined_modules
 from autograd.views.painter import picture_words
 from autograd.views.plays import impatient, path_by_path, paying_back
+from autograd.views.text import typeset
 from autograd.views.trace import sentences
 from autograd.views.words import show, sum_of
 from tests.strategies import nested, shared
@@ -43,10 +44,6 @@ ITEMS = """(link) => {
 }"""
 
 
-def minus(text):
-    return text.replace("-", "−")
-
-
 def counted(what, n, lang):
     words = picture_words(lang)
     return words[what if n == 1 else f"{what}s"].format(n)
@@ -73,11 +70,11 @@ class _Told:
         if now.heard[i] and total is None:
             parts.append(ui["said_heard"].format(heard=now.heard[i], of=now.hears.get(i, 0)))
         name = f"{node.name} = {node.formula}" if node.formula else node.name
-        return minus(ui["node_said"].format(name=name, state=", ".join(parts)))
+        return typeset(ui["node_said"].format(name=name, state=", ".join(parts)))
 
     def edge(self, i):
         edge, nodes = self.story.edges[i], self.story.nodes
-        text = minus(edge.text)
+        text = typeset(edge.text)
         if edge.consumer not in self.now.values:
             text = f"∂{nodes[edge.consumer].name}/∂{nodes[edge.parent].name}"
         return f"{text}, {self.ui['said_paid']}" if self.now.uses[i] else text
