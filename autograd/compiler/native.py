@@ -17,9 +17,10 @@ from __future__ import annotations
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial, reduce
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -226,8 +227,7 @@ class Runner:
             kept = None if outputs is None else outputs[start:stop]
             machine.run(params, batch[start:stop], kept)
 
-        with ThreadPoolExecutor(min(count, _processors())) as pool:
-            list(pool.map(run, machines, cuts, cuts[1:]))
+        _in_threads(run, [*zip(machines, cuts, cuts[1:])])
         if outputs is None:
             machines[0].average(machines, np.diff(cuts) / rows)
             machines[0].run(params, batch[:0], None)  # what comes after the rows
@@ -261,6 +261,28 @@ class Runner:
     def _give_back(self, machines: Iterable[Machine]) -> None:
         for machine in machines:
             self._free[machine.plan.length].append(machine)
+
+
+def _in_threads(run: Callable[..., None], each: Sequence[tuple[Any, ...]]) -> None:
+    """Run it with each of these, here and in other threads where there are some to be had."""
+    left, errors = iter(each), list[BaseException]()
+
+    def share() -> None:
+        try:
+            for given in left:
+                run(*given)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [Thread(target=share) for _ in range(1, min(len(each), _processors()))]
+    with suppress(RuntimeError):  # there are none left, or Python is coming to its end
+        for thread in threads:
+            thread.start()
+    share()
+    for thread in filter(Thread.is_alive, threads):
+        thread.join()
+    for error in errors:
+        raise error
 
 
 def _address(numbers: npt.NDArray[Any]) -> int:

@@ -446,6 +446,42 @@ def test_threads_run_the_same_program_at_once() -> None:
     assert len(found) == 200
 
 
+LASTS = """
+import atexit, threading
+import numpy as np
+from autograd.compiler import native
+from tests.autograd.compiler.test_native import network, rows_of
+native.LARGE, native._processors = 1000, lambda: 3
+program, batch, end = network(), rows_of(3000), threading.main_thread()
+expected = program.value_and_grad(program.pack(), batch)[0]
+def run():
+    if threading.current_thread() is not end:
+        end.join()
+    print(program.value_and_grad(program.pack(), batch)[0] == expected)
+threading.Thread(target=run).start()
+atexit.register(run)
+"""
+
+
+def test_slabs_run_on_where_the_main_thread_has_come_to_its_end() -> None:
+    assert in_a_process(code=LASTS).split() == ["True", "True"]
+
+
+def test_what_goes_wrong_in_a_thread_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "_processors", lambda: 2)
+    both, threads = threading.Barrier(2), []
+
+    def run(number: int) -> None:
+        both.wait()  # one here, and one in the other thread
+        threads.append(threading.current_thread())
+        if threads[-1] is not threading.main_thread():
+            raise MemoryError("none is left")
+
+    with pytest.raises(MemoryError, match="none is left"):
+        native._in_threads(run, [(1,), (2,)])
+    assert len(threads) == 2
+
+
 FORKS = """
 import multiprocessing, sys, threading
 import numpy as np
