@@ -82,7 +82,7 @@ def train_step_by_step(program: Executor, update: Executor, steps: Steps) -> Arr
         losses.append(loss)
         if not isfinite(loss):
             break
-        changed = update.outputs(steps.hyper[step], now.T).T
+        changed = update.outputs(steps.hyper[step], np.ascontiguousarray(now.T)).T
         # only after a finite loss: what is kept is where that was
         steps.previous[0], steps.previous[1:] = now[0], now[2:]
         now[0], now[2:] = changed[0], changed[1:]

@@ -173,14 +173,8 @@ def _filled(array: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
 def _loop(function: JaxFunction, update: JaxFunction) -> Callable[..., Any]:
     """Optimiser steps in order, until one has no rows or a loss that is not finite."""
 
-    def epoch(
-        params: Traced,
-        state: Traced,
-        previous: Traced,
-        hyper: Traced,
-        batches: Traced,
-        real: Traced,
-    ) -> tuple[Traced, ...]:
+    def epoch(*given: Traced) -> tuple[Traced, ...]:
+        *standing, hyper, batches, real = given
         steps = real.any(axis=1).sum()
 
         def goes_on(carried: Any) -> Traced:
@@ -199,9 +193,7 @@ def _loop(function: JaxFunction, update: JaxFunction) -> Callable[..., Any]:
             return k + 1, is_good, losses.at[k].set(loss), *kept
 
         start = jnp.zeros((), int), jnp.array(True), jnp.zeros(len(hyper))
-        taken, _, losses, *standing = lax.while_loop(
-            goes_on, step, (*start, params, state, previous)
-        )
+        taken, _, losses, *standing = lax.while_loop(goes_on, step, (*start, *standing))
         return *standing, losses, taken
 
     return epoch

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial, reduce
@@ -63,11 +63,14 @@ class NativeExecutor:
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
-        return self._runner(for_values, len(batch)).outputs(params, batch)
+        outputs = np.zeros((len(batch), len(self._program.roots)))
+        if len(batch):
+            self._runner(for_values, len(batch)).run(params, batch, outputs)
+        return outputs
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
-        return self._runner(for_gradient, len(batch)).value_and_grad(params, batch)
+        return self._runner(for_gradient, len(batch)).run(params, batch, None)
 
     def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """A step per batch, in one native loop where a batch is small."""
@@ -111,7 +114,8 @@ class Machine:
         self.params = self.at(planned.params, count)
         lines = self.at(planned.state, states * padded(count)).reshape(states, padded(count))
         self.state = lines[:, :count]
-        self.loss, self.gradient = self.at(planned.loss, 1), self.at(planned.gradient, count)
+        self.loss = self.at(planned.loss, 1)
+        self.gradient = self.at(planned.gradient, count if planned.gradient else 0)
 
     def at(self, place: int, count: int) -> Array:
         """Uniform numbers of the memory."""
@@ -175,25 +179,28 @@ class Runner:
             self._updated = update, is_whole, runner
         return self._updated[2]
 
-    def outputs(self, params: Array, batch: Array) -> Array:
-        """The roots for every row, (N, O)."""
-        outputs = np.zeros((len(batch), len(self._plan.roots)))
-        if len(batch):
-            self._give_back(self._run(params, np.ascontiguousarray(batch), outputs))
-        return outputs
-
-    def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
-        """The mean over the rows, and its gradient."""
-        machines = self._run(params, np.ascontiguousarray(batch), None)
+    def run(self, params: Array, batch: Array, outputs: Array | None) -> tuple[float, Array]:
+        """Run all rows, in one go or a slab at a time; the mean and its gradient, if any."""
+        rows = len(batch)
+        count = self.slabs(rows)
+        if count == 1:
+            machines = [self._machine(rows)]
+            machines[0].run(params, batch, outputs)
+        else:
+            machines = self._run_in_slabs(count, params, batch, outputs)
         ends = machines[0].loss.item(), machines[0].gradient.copy()
-        self._give_back(machines)
+        self._free[machines[0].plan.length].extend(machines)
         return ends
 
     def train(self, t: Steps) -> Array:
         """Steps until a loss is not finite."""
         machine, losses = self._machine(min(t.batch_size, len(t.order))), np.zeros(len(t.hyper))
-        given = [np.ascontiguousarray(each) for each in (t.rows, t.order, t.cuts(), t.hyper)]
-        numbers = *map(_address, given), t.hyper.shape[1], _address(losses)
+        cuts = t.cuts()  # held here, for as long as somebody looks where it is
+        numbers = (
+            *map(_address, (t.rows, t.order, cuts, t.hyper)),
+            t.hyper.shape[1],
+            _address(losses),
+        )
         steps = partial(library().train, machine.address, *numbers)
         machine.params[:], machine.state[:] = t.params, t.state
         count = steps(0, len(losses) - 1)
@@ -203,22 +210,17 @@ class Runner:
         is_finite = np.isfinite(losses[:count]).all()
         if is_finite and count:
             t.params[:], t.state[:], t.previous[:] = machine.params, machine.state, before
-        self._give_back([machine])
+        self._free[machine.plan.length].append(machine)
         if not is_finite and count > 1:
             # nobody has kept what was before the last update: take the sound steps once more
             self.train(replace(t, hyper=t.hyper[: count - 1]))
         return losses[:count]
 
-    def _run(self, params: Array, batch: Array, outputs: Array | None) -> list[Machine]:
-        """Run all rows, in one go or a slab at a time; the machines, of which the first has the
-        ends."""
-        rows = len(batch)
-        count = self.slabs(rows)
-        if count == 1:
-            machine = self._machine(rows)
-            machine.run(params, batch, outputs)
-            return [machine]
-        longest = self._plan.longest
+    def _run_in_slabs(
+        self, count: int, params: Array, batch: Array, outputs: Array | None
+    ) -> list[Machine]:
+        """Run all rows; the machines, of which the first has the ends."""
+        rows, longest = len(batch), self._plan.longest
         blocks = -(-rows // longest)
         cuts = [min(rows, k * blocks // count * longest) for k in range(count + 1)]
         machines = [self._machine(rows) for _ in range(count)]
@@ -257,10 +259,6 @@ class Runner:
             if len(self._free) > MOST_LENGTHS:
                 self._free.clear()
             return Machine(planned)
-
-    def _give_back(self, machines: Iterable[Machine]) -> None:
-        for machine in machines:
-            self._free[machine.plan.length].append(machine)
 
 
 def _in_threads(run: Callable[..., None], each: Sequence[tuple[Any, ...]]) -> None:
