@@ -183,8 +183,8 @@ def _store(piles: Mapping[Value, Any], held: list[Any]) -> None:
     with enable_grad():  # the sum of two gradients belongs to the graph of the gradient
         for (node, adjoint), before in zip(piles.items(), held):
             node.grad = adjoint if before is None or not node.is_leaf else before + adjoint
-            if mode is not None and not isinstance(node.grad, Value):
-                _refuse_sum(mode, node, node.grad)
+            if mode is not None:
+                refuse_anomaly(mode, node, node.grad, PAID)
 
 
 def _repay_in_place(order: list[Value], held: list[Any], seed: float) -> None:
@@ -311,7 +311,7 @@ def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
     for node in reverse_topological_order([root]):
         if node not in piles:  # below what was frozen since: it pays nothing
             continue
-        _refuse_sum(mode, node, piles[node])
+        refuse_anomaly(mode, node, piles[node], PAID)
         for parent, partial in zip(node.parents, node.partials):
             if parent.requires_grad and mode.refuses(piles[node] * partial):
                 raise AnomalyError(
@@ -320,11 +320,15 @@ def _raise_at_first_anomaly(root: Value, piles: Mapping[Value, float]) -> None:
                 )
 
 
-def _refuse_sum(mode: Mode, node: Value, total: float) -> None:
-    """AnomalyError for what the payments to a node add up to: inf and -inf are nan together."""
-    if mode.refuses(total):
-        paid = f"the gradients paid to {_called(node)} add up to {total}"
-        raise AnomalyError(f"{paid}: {describe_anomaly(node)}")
+PAID = "the gradients paid to {} add up to"
+"""And inf and -inf add up to nan."""
+
+
+def refuse_anomaly(mode: Mode, node: Value, derivative: Any, said: str) -> None:
+    """AnomalyError if the mode refuses a derivative that was no node itself."""
+    if not isinstance(derivative, Value) and mode.refuses(derivative):
+        told = f"{said.format(_called(node))} {derivative}"
+        raise AnomalyError(f"{told}: {describe_anomaly(node)}")
 
 
 def _called(node: Value) -> str:

@@ -22,9 +22,9 @@ from functools import reduce, wraps
 from operator import add, index
 from typing import Any, NamedTuple, Protocol, SupportsIndex
 
-from autograd.backward import gradients, topological_order, traced_partials
+from autograd.backward import gradients, refuse_anomaly, topological_order, traced_partials
 from autograd.functions import VALUES
-from autograd.modes import enable_grad
+from autograd.modes import current_mode, enable_grad, unchecked
 from autograd.trees import (
     Rebuild,
     Tree,
@@ -183,8 +183,9 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
     def pullback(cotangent: Tree) -> tuple[Any, ...]:
         weights = _matching(cotangent, call.output, "the cotangent", "the output")
         with enable_grad():
-            # the outputs as one number, whose gradient is the product that is asked for
-            total = VALUES.dot(*[as_value(w, "vjp") for w in weights], *ys, 0.0)
+            # the outputs as one number, whose gradient is the product that is asked for, and
+            # which itself nobody asked for: 0 times an infinite output is no anomaly
+            total = unchecked(VALUES.dot, *[as_value(w, "vjp") for w in weights], *ys, 0.0)
         derivatives = call.with_values_for(weights).derivatives(total)
         return tuple(call.rebuild(derivatives))
 
@@ -260,6 +261,7 @@ class _Call(NamedTuple):
         """The slopes of ys along the directions: each node sums partial × tangent over parents."""
         partials_of = traced_partials if self.as_values else captured_partials
         tangents: dict[Value, Any] = dict(zip(self.variables, directions))
+        mode = current_mode()
         with enable_grad():  # f was recorded, whatever mode its caller is in
             for node in topological_order(ys):
                 # what f froze is a constant, as `gradients` takes it
@@ -267,6 +269,8 @@ class _Call(NamedTuple):
                     slopes = zip(node.parents, partials_of(node))
                     terms = [partial * tangents[p] for p, partial in slopes if p in tangents]
                     tangents[node] = reduce(add, terms)  # `sum` rounds as its Python does
+                    if mode is not None:
+                        refuse_anomaly(mode, node, tangents[node], "the tangent of {} is")
             moved = [tangents.get(y, 0.0) for y in ys]
             return [as_value(x, "jvp") for x in moved] if self.as_values else moved
 

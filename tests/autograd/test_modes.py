@@ -250,6 +250,19 @@ def test_payments_that_are_no_number_together_are_found() -> None:
         assert (x.grad, down.grad) == (math.inf, 0.0)
 
 
+def test_a_nan_on_the_way_forward_is_found_and_none_in_what_nobody_asked_for() -> None:
+    slope = partial(autograd.jvp, lambda x: x.sqrt() * 2.0, (0.0,))
+    assert math.isnan(slope((0.0,))[1])
+    masked: Any = lambda x: [x * 2.0, x - math.inf]  # noqa: E731
+    with detect_anomaly():
+        with pytest.raises(
+            AnomalyError, match=r"tangent of sqrt is nan: .*sqrt\(0.0\) is 0.0, made"
+        ):
+            slope((0.0,))
+        assert slope((1.0,)) == (0.0, math.inf)
+        assert autograd.vjp(masked, 1.0)[1]([1.0, 0.0]) == (2.0,)
+
+
 def test_a_program_stores_no_nan_under_the_mode() -> None:
     compile = pytest.importorskip("autograd.compiler").compile  # noqa: A001
     w, v, x = Value(0.0, label="w"), Value(2.0), Value(0.0)
