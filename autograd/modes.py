@@ -9,7 +9,8 @@ usual and fast case.
 Each mode knows the one around it and the *block* that set it.  Blocks need not end in the order in
 which they began: a generator may hold one open and be closed within another, by another thread or
 by the garbage collector.  What holds is what the blocks that are still open say.  (While such a
-generator waits, its block is open for its caller too, as in PyTorch.)
+generator waits, its block is open for its caller too, as in PyTorch.  A task that asyncio makes
+within a block is in it, until the block ends.)
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class Block:
         now, ours = current_mode(), self._mode
         if self in [mode.block for mode in _modes_around(now)]:
             MODE.set(still_open(now))
-        elif ours is not None:  # it was set in another thread: what that one sees must change
+        if ours is not None:  # set in another thread or task, perhaps, whose mode must change
             mode = still_open(ours.outer) or Mode()
             for name in ("recording", "anomalies", "note", "branches"):
                 object.__setattr__(ours, name, getattr(mode, name))  # frozen for all but us
@@ -116,6 +117,10 @@ def still_open(mode: Mode | None) -> Mode | None:
     if outer is mode.outer:
         return mode
     return block.inside(outer) if block else _boxed(outer, mode.note.scope[-1])  # type: ignore[union-attr]
+
+
+def _still_open_here() -> Mode | None:
+    return None if (mode := current_mode()) is None else still_open(mode)
 
 
 def _modes_around(mode: Mode | None) -> list[Mode]:
@@ -355,7 +360,7 @@ class scope(_Blocks):
         >>> scope("layer 1").run(Value, 1.0).scope
         ('layer 1',)
         """
-        outer = current_mode()
+        outer = _still_open_here()
         try:
             MODE.set(self.inside(outer))
             return function(*args)
@@ -375,7 +380,7 @@ class scope(_Blocks):
         >>> [v.scope for v in values]
         [('a',), ('b',)]
         """
-        outer, results = current_mode(), []
+        outer, results = _still_open_here(), []
         try:
             for box, function, argument in zip(scopes, functions, arguments):
                 known = box._known  # what `inside` does, without the call

@@ -179,6 +179,32 @@ def test_modes_belong_to_their_coroutine() -> None:
         assert thread.submit(asyncio.run, both()).result() == [False, True]
 
 
+def test_a_task_is_in_the_block_it_was_made_in_until_that_ends() -> None:
+    model, row = nn.MLP(2, [3, 3, 1], activation="tanh", seed=0), [1.0, 2.0]
+
+    async def work(ready: asyncio.Event, gate: asyncio.Event) -> list[bool]:
+        within = model(row), Value(1.0) * 2
+        ready.set()
+        await gate.wait()
+        beyond = Value(1.0) * 2, model(row)
+        beyond[-1].backward()
+        return [node.requires_grad for node in (*within, *beyond)]
+
+    async def outlived() -> list[bool]:
+        ready, gate = asyncio.Event(), asyncio.Event()
+        with no_grad():
+            task = asyncio.create_task(work(ready, gate))
+            await ready.wait()
+        gate.set()
+        return await task
+
+    with ThreadPoolExecutor(1) as thread:  # in this one, a browser's loop may be running
+        assert thread.submit(asyncio.run, outlived()).result() == [False, False, True, True]
+    paid = [parameter.grad for parameter in model.parameters()]
+    assert paid == gradients(model(row), model.parameters())
+    assert 0.0 not in paid
+
+
 # -- detect_anomaly --------------------------------------------------------------------------------
 
 NANS: list[Callable[[Value], Value]] = [
