@@ -299,8 +299,7 @@ def rule_of(task: Task, frozen: bool = False) -> Rule:
         mean = (average(others[0], changed[0], numbers[-1]),) if ema else ()
         return *changed, *mean, *others[bool(ema) :]
 
-    unbranched: Rule = autograd.no_branches()(rule)  # it chooses with `m.where`, never in Python
-    return unbranched
+    return rule
 
 
 def _refuse_other_steps(task: Task) -> None:

@@ -26,6 +26,7 @@ from autograd.compiler.roll import Rolled, roll
 from autograd.compiler.storage import from_bytes, to_bytes
 from autograd.files import write_atomically
 from autograd.functions import VALUES
+from autograd.modes import changed_mode, no_branches
 from autograd.optional import require
 from autograd.value import Value, constant
 
@@ -190,7 +191,8 @@ class Program:
         """The rule over rows of one parameter, its gradient and its state, kept for next time."""
         if self._rule is None or self._rule[0] != (rule, states, numbers):
             columns, hyper = ([Value(1.0) for _ in range(n)] for n in (2 + states, numbers))
-            changed = list(rule(VALUES, *columns, *hyper))
+            with changed_mode(recording=True, anomalies=""), no_branches():  # whatever holds here
+                changed = list(rule(VALUES, *columns, *hyper))
             if len(changed) != 1 + states:
                 raise ValueError(
                     f"the rule gives {len(changed)} numbers for a parameter with {states} of state"

@@ -51,7 +51,6 @@ from autograd.compiler.blocks import (
 from autograd.rules import BASIS, namespace
 
 _VIEW, _COLLECT = CODE["view"], CODE["collect"]
-_NEG = CODE["neg"]
 
 
 class Recorder:

@@ -43,7 +43,6 @@ _LISTS = ("inputs", "parameters", "roots")
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
-
 Stored: TypeAlias = tuple[ArrayProgram, Names, Array]
 """What a file holds: the program, its names, and the numbers in the parameters."""
 

@@ -336,6 +336,24 @@ def test_a_rule_is_recorded_once(line: tuple) -> None:
     assert recorded == [2, 1]
 
 
+@pytest.mark.parametrize("mode", [no_grad, autograd.detect_anomaly])
+def test_a_rule_is_recorded_whatever_holds_where_that_is(line: tuple, mode: Callable) -> None:
+    def trained(rule: Callable) -> list[float]:
+        given = steps(line[0])
+        line[0].train(rule, given)
+        return given.params.tolist()
+
+    rules = [lambda m, p, g, lr, decay: (p - lr * g * m.sqrt(0.3 - decay),) for _ in range(2)]
+    with mode():
+        inside = trained(rules[0])
+    assert inside == trained(rules[1]) != line[0].pack().tolist()
+
+
+def test_a_rule_that_decides_in_python_is_refused(line: tuple) -> None:
+    with pytest.raises(autograd.BranchError, match="a > b compares a number"):
+        line[0].train(lambda m, p, g, *hyper: (p - g if g > 0 else p,), steps(line[0]))
+
+
 def test_train_refuses_rows_that_are_not_there(line: tuple) -> None:
     with pytest.raises(IndexError, match="outside the 2 rows"):
         line[0].train(descend, steps(line[0], order=[0, 2]))
