@@ -781,6 +781,23 @@ class TestEdits:
         link = tab.url.partition("#")[0] + "#step=17&mode=backprop&lang=en"
         assert told == [link, ui["copied"], *[ui["copy"]] * 5, [link, ui["link"]]]
 
+    @pytest.mark.parametrize(("of", "by"), [(graph, "edge"), (deep, "inner")])
+    def test_on_paper_formulas_stand_apart_and_within_their_frames(self, opened, of, by):
+        """`d = 2 ∂e/∂e` would be another equation than `d = 2` and, below, `∂e/∂e · …`."""
+        tab = opened(trace(of()), f"#by={by}&level=2")
+        tab.emulate_media(media="print")
+        read = """dispatchEvent(new Event("beforeprint"));
+            const edges = (element) => element.getBoundingClientRect();
+            return all(".strip li", (li) => {
+                const ends = [...li.querySelectorAll("math *")].map((part) => edges(part).right);
+                const lines = [...li.querySelectorAll("math")].map(edges);
+                return [Math.max(0, ...ends) - edges(li).right,
+                    lines.slice(1).every((line, i) => line.top >= lines[i].bottom)];
+            });"""
+        told = hands(tab, read)
+        assert max(over for over, _ in told) <= 0
+        assert all(apart for _, apart in told)
+
     def test_paper_has_every_stride_with_its_sentence(self, opened):
         for of, by in ((graph, "edge"), (deep, "outer")):
             story = trace(of())
