@@ -44,7 +44,7 @@ SUFFIXES = (".svg", ".png", ".pdf", ".dot")
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawing:
+class Drawing:
     """A scene at a moment, told in a language and coloured for a theme."""
 
     told: Scene
@@ -74,7 +74,7 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]
     Once its source is changed by hand, and in other formats, it is Graphviz's own drawing.
     """
 
-    _drawing: _Drawing | None = None
+    _drawing: Drawing | None = None
     _told: str | None = None
 
     def pipe(self, format: str | None = None, *, encoding: str | None = None, **_: Any) -> Any:  # noqa: A002
@@ -150,6 +150,27 @@ def draw(
     >>> picture.source.count("->")
     2
     """
+    drawn = drawing(
+        root, max_nodes=max_nodes, fold=fold, rankdir=rankdir, lang=lang,
+        gradients=gradients, names=names, theme=theme,
+    )  # fmt: skip
+    picture = _digraph(drawn.told, drawn.now, picture_words(lang), output=format)
+    picture._drawing, picture._told = drawn, picture.source
+    return picture
+
+
+def drawing(
+    root: Value,
+    *,
+    max_nodes: int = MAX_NODES,
+    fold: Fold = None,
+    rankdir: str = "LR",
+    lang: str = "en",
+    gradients: bool | None = None,
+    names: Sequence[str] | None = None,
+    theme: str = "auto",
+) -> Drawing:
+    """The same, without a line of DOT, to be painted in one theme after another."""
     if not isinstance(root, Value):
         raise TypeError(f"a picture starts at a Value, not at {type(root).__name__}")
     for name, given, known in (("rankdir", rankdir, DIRECTIONS), ("theme", theme, THEMES)):
@@ -161,9 +182,7 @@ def draw(
     graph = graph_of(order, names)
     told = scene(graph, fold, max_nodes=max_nodes, gradients=shown, rankdir=rankdir)
     now = standing([node.data for node in order], owed if shown else {})
-    picture = _digraph(told, now, picture_words(lang), output=format)
-    picture._drawing, picture._told = _Drawing(told, now, lang, theme), picture.source
-    return picture
+    return Drawing(told, now, lang, theme)
 
 
 def _gradient(node: Value) -> float:

@@ -35,11 +35,12 @@ AROUND_THE_BOARD, LOWEST_BOARD, HIGHEST_BOARD, ROW = 700, 260, 620, 34
 
 def value_bundle(value: Value) -> dict[str, str]:
     """Plain text, and the graph as a picture; of one that is too large, why there is none."""
-    from autograd.views.draw import to_svg
+    from autograd.views.draw import drawing
 
     told = {"text/plain": repr(value)}
     try:
-        return told | _pictures(to_svg(value), lambda: to_svg(value, theme="light"))
+        drawn = drawing(value)
+        return told | _pictures(drawn.svg("auto"), lambda: drawn.svg("light"))
     except (ImportError, ValueError) as error:
         return told | {"text/html": f"<pre>{escape(repr(value))}</pre><p>{escape(str(error))}</p>"}
 

@@ -284,9 +284,8 @@ class _Painter:
     def _card_title(self, card: Card) -> str:
         if not card.folded:
             return tooltip(self.graph.nodes[card.nodes[0]], self.words, self.now)
-        inside = sum(
-            debt.consumer in card.nodes and debt.parent in card.nodes for debt in self.graph.edges
-        )
+        held = {*card.nodes}
+        inside = sum(debt.consumer in held and debt.parent in held for debt in self.graph.edges)
         size = f"{self._count('node', len(card.nodes))} · {self._count('edge', inside)}"
         whole = " / ".join(folded_scope(card, self.graph)) or card.title
         return f"{self.words['folded']} {shorten(whole, 200)}\n{size}"

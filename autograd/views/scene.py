@@ -133,16 +133,17 @@ def _check(graph: Graph, count: int, what: str, most: int, max_nodes: int, fold:
         raised, slowly = count // LINES_PER_NODE + 1, ", slowly"
     raise ValueError(
         f"this picture would have {count:,} {what}, more than {limit}; "
-        f"{_way_to_fold(graph, fold)}max_nodes={raised} draws it all the same{slowly}"
+        f"{_way_to_fold(graph, max_nodes, fold)}max_nodes={raised} draws it all the same{slowly}"
     )
 
 
-def _way_to_fold(graph: Graph, fold: Fold) -> str:
+def _way_to_fold(graph: Graph, max_nodes: int, fold: Fold) -> str:
     if fold is not None and fold != 0:
         return ""
-    if not any(node.scope for node in graph.nodes):
+    folded = len(set(groups_of(graph, 1)))
+    if folded > max_nodes or not any(node.scope for node in graph.nodes):
         return 'nodes made inside `with scope("…"):` can be folded with fold=1, and '
-    return f"fold=1 shows its scopes folded into {len(set(groups_of(graph, 1)))} nodes, and "
+    return f"fold=1 shows its scopes folded into {folded} nodes, and "
 
 
 # --- wires ----------------------------------------------------------------------------------------

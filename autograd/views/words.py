@@ -15,9 +15,11 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache, lru_cache
 from math import isfinite, isnan, pi
 from typing import Any
 
+from autograd.primitive import Primitive
 from autograd.rules import TABLE
 from autograd.value import FLOATS
 
@@ -237,11 +239,20 @@ def taught(m: Any, op: str, operands: Sequence[Any], result: Any, circle: Any) -
     """The derivatives as taught, in a namespace: of words, of floats or of scripts."""
     row, count = TABLE[op], len(operands)
     for slot in range(count):
-        text, slots = row.derivative(slot, count)
+        text, slots = _derivative(row, slot, count)
         place = slots[row.arguments[0]] if row.roles else 0
         names = {"y": result, "pi": circle, "n": float(count), "k": float(place)}
         names |= {name: operands[k] for name, k in slots.items() if k < count}
-        yield _run(ast.parse(text, mode="eval").body, names, m)
+        yield _run(_parsed(text), names, m)
+
+
+_derivative = lru_cache(4096)(Primitive.derivative)
+
+
+@cache
+def _parsed(text: str) -> ast.expr:
+    """A formula of the table, which has a few dozen."""
+    return ast.parse(text, mode="eval").body
 
 
 _SIGNS: dict[type[ast.AST], Callable[[Any, Any, Any], Any]] = {

@@ -411,6 +411,10 @@ def test_over_the_limit_says_how_to_raise_it_or_fold():
     with pytest.raises(ValueError, match=r"fold=1 shows its scopes folded into 1 node"):
         draw(long, fold=0)
     assert len(groups(parsed(to_svg(long, fold=1)), "data-nodes")) == 1
+    for _ in range(300):  # as many outside: folding is no way out
+        long = long + long
+    with pytest.raises(ValueError, match=r"301 nodes.*; nodes made inside .*max_nodes=301 draws"):
+        to_svg(long)
 
 
 @pytest.mark.parametrize(("nodes", "level"), [(60, 0), (61, 1)])

@@ -287,5 +287,17 @@ def test_a_picture_fits_its_cell_and_a_large_one_is_less_sharp(monkeypatch):
     light = root.to_svg(theme="light")
     assert base64.b64decode(told["image/png"]) == png(light, "light", 2)
     for length, zoom in ((59_999, 2), (60_000, 1)):
-        monkeypatch.setattr(draw_module, "to_svg", lambda *_, theme="", n=length: light.ljust(n))
+        monkeypatch.setattr(draw_module.Drawing, "svg", lambda *_, n=length: light.ljust(n))
         assert base64.b64decode(value_bundle(root)["image/png"]) == png(light, "light", zoom)
+
+
+def test_a_picture_is_laid_out_once_for_all_its_types(monkeypatch):
+    pytest.importorskip("typst")
+    laid = []
+    real = draw_module.scene
+    monkeypatch.setattr(
+        draw_module, "scene", lambda *given, **options: laid.append(1) or real(*given, **options)
+    )
+    told = value_bundle(Value(2.0, label="x") * 3)
+    assert {*told} == {"text/plain", "image/svg+xml", "image/png"}
+    assert laid == [1]
