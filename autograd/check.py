@@ -265,7 +265,8 @@ def confirmed(
     tolerances: tuple[float, float],
 ) -> tuple[float, float] | None:
     """A shorter step and the difference across it that confirm a derivative, where shorter ones
-    come to it as they do along a curve: a kink, a jump and a mistake stay as far.
+    come to it as they do along a curve: a kink, a jump and a mistake stay as far.  Of a wave with
+    many periods within a step nothing is known before the steps are shorter than one.
 
     ``across`` gives the difference for a step, and by how much rounding may have moved it.
     """
@@ -277,10 +278,12 @@ def confirmed(
         numeric, rounding = across(step)
         before, error = error, abs(slope - numeric)
         close = atol + rtol * abs(numeric)
-        if error > before / 4 or rounding > close:
+        if rounding > close:
             return None
-        if error <= close < inf:
+        if error <= min(close, before / 4) < inf:
             return step, numeric
+        if abs(error - before) <= close:
+            return None
     return None
 
 

@@ -224,6 +224,9 @@ def off_by(share: float, f: Callable[[Any], Value], x: Value) -> Value:
     (autograd.log, 1e-5), (autograd.log, 3e-6), (autograd.sqrt, 1e-7),
     (lambda x: autograd.sin(1.0 / x), 1e-3), (lambda x: autograd.sin(1e6 * x), 1.0),
     (lambda x: x**-3, -2e-4),
+    # waves of which many lie within the first step
+    (autograd.sin, 1e7), (lambda x: autograd.cos(1.26e7 * x), 0.01),
+    (lambda x: autograd.sin(81.1 * x), 1.6e5), (lambda x: autograd.tanh(autograd.sin(x)), 3e7),
 ])  # fmt: skip
 def test_shorter_steps_confirm_a_derivative_near_a_pole_and_no_mistake(
     f: Callable[[Any], Value], x: float, method: str
