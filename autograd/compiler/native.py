@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial, reduce
+from itertools import pairwise
 from threading import Thread
 from typing import Any
 
@@ -75,10 +76,9 @@ class NativeExecutor:
     def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """A step per batch, in one native loop where a batch is small."""
         runner = self._runner(for_gradient, steps.batch_size * len(steps.hyper))
-        rows = min(steps.batch_size, len(steps.order))
-        if runner.slabs(rows) > 1:
+        if runner.slabs(steps.batch_size) > 1:
             return train_step_by_step(self, NativeExecutor(update), steps)
-        return runner.updated(update, rows).train(steps)
+        return runner.updated(update, steps.batch_size).train(steps)
 
     def _runner(self, part: Callable[[ArrayProgram], ArrayProgram], rows: int) -> Runner:
         """Of a part of the program, for about so many rows."""
@@ -194,14 +194,10 @@ class Runner:
 
     def train(self, t: Steps) -> Array:
         """Steps until a loss is not finite."""
-        machine, losses = self._machine(min(t.batch_size, len(t.order))), np.zeros(len(t.hyper))
+        machine, losses = self._machine(t.batch_size), np.zeros(len(t.hyper))
         cuts = t.cuts()  # held here, for as long as somebody looks where it is
-        numbers = (
-            *map(_address, (t.rows, t.order, cuts, t.hyper)),
-            t.hyper.shape[1],
-            _address(losses),
-        )
-        steps = partial(library().train, machine.address, *numbers)
+        given = *map(_address, (t.rows, t.order, cuts, t.hyper)), t.hyper.shape[1]
+        steps = partial(library().train, machine.address, *given, _address(losses))
         machine.params[:], machine.state[:] = t.params, t.state
         count = steps(0, len(losses) - 1)
         before = np.concatenate([machine.params[None], machine.state])
@@ -224,12 +220,10 @@ class Runner:
         blocks = -(-rows // longest)
         cuts = [min(rows, k * blocks // count * longest) for k in range(count + 1)]
         machines = [self._machine(rows) for _ in range(count)]
-
-        def run(machine: Machine, start: int, stop: int) -> None:
-            kept = None if outputs is None else outputs[start:stop]
-            machine.run(params, batch[start:stop], kept)
-
-        _in_threads(run, [*zip(machines, cuts, cuts[1:])])
+        slabs = [slice(*pair) for pair in pairwise(cuts)]
+        kept = [None if outputs is None else outputs[slab] for slab in slabs]
+        each = zip(machines, slabs, kept)
+        _in_threads([partial(m.run, params, batch[slab], part) for m, slab, part in each])
         if outputs is None:
             machines[0].average(machines, np.diff(cuts) / rows)
             machines[0].run(params, batch[:0], None)  # what comes after the rows
@@ -261,18 +255,18 @@ class Runner:
             return Machine(planned)
 
 
-def _in_threads(run: Callable[..., None], each: Sequence[tuple[Any, ...]]) -> None:
-    """Run it with each of these, here and in other threads where there are some to be had."""
-    left, errors = iter(each), list[BaseException]()
+def _in_threads(runs: Sequence[Callable[[], None]]) -> None:
+    """Do all of these, here and in other threads where there are some to be had."""
+    left, errors = iter(runs), list[BaseException]()
 
     def share() -> None:
         try:
-            for given in left:
-                run(*given)
+            for run in left:
+                run()
         except BaseException as error:
             errors.append(error)
 
-    threads = [Thread(target=share) for _ in range(1, min(len(each), _processors()))]
+    threads = [Thread(target=share) for _ in range(1, min(len(runs), _processors()))]
     with suppress(RuntimeError):  # there are none left, or Python is coming to its end
         for thread in threads:
             thread.start()

@@ -57,13 +57,6 @@ class Regions:
     """Members that nobody else reads: they have no place in the memory."""
 
 
-def fused(program: ArrayProgram) -> Regions:
-    """The program in regions."""
-    if len(program) > MOST_OPERATIONS:
-        return Regions(program)
-    return _Fusing(program).fused()
-
-
 class Body:
     """The name of a kernel behind its kinds, as operations are added to it, and what it reads."""
 
@@ -108,7 +101,7 @@ def read_at(place: Sequence[int], shape: Shape) -> Read:
     return Read(base, start, s if shape[0] > 1 else 0, t if shape[1] > 1 else 0)
 
 
-class _Fusing:
+class Fusing:
     """Goes through a program once; operations wait in regions until somebody else needs them."""
 
     def __init__(self, program: ArrayProgram) -> None:
@@ -126,6 +119,7 @@ class _Fusing:
         self.order: list[int] = []
 
     def fused(self) -> Regions:
+        """The program in regions."""
         for k, one in enumerate(self.program):
             if one.word in ELEMENTWISE and one.varying:
                 self._join(k, one.shape)

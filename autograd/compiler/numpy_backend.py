@@ -8,7 +8,7 @@ the last are done once per call, the middle once per stretch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property, partial, reduce
+from functools import cache, partial, reduce
 from operator import setitem
 from typing import Any
 
@@ -61,29 +61,21 @@ class NumpyExecutor:
     note = ""
 
     def __init__(self, program: ArrayProgram) -> None:
-        self._program = program
+        self._follower = cache(lambda part: Follower(part(program)))
         self._of_rule = cache(NumpyExecutor)
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""
-        return self._values.run(params, batch.T)[0].T
+        return self._follower(for_values).run(params, batch.T)[0].T
 
     def value_and_grad(self, params: Array, batch: Array) -> tuple[float, Array]:
         """The mean over the rows, and its gradient."""
-        _, (loss, gradient) = self._gradient.run(params, batch.T)
+        _, (loss, gradient) = self._follower(for_gradient).run(params, batch.T)
         return float(loss[0, 0, 0]), np.array(gradient).ravel()
 
     def train(self, update: ArrayProgram, steps: Steps) -> Array:
         """Take one optimiser step per batch."""
         return train_step_by_step(self, self._of_rule(update), steps)
-
-    @cached_property
-    def _values(self) -> Follower:
-        return Follower(for_values(self._program))
-
-    @cached_property
-    def _gradient(self) -> Follower:
-        return Follower(for_gradient(self._program))
 
 
 class Follower:

@@ -471,14 +471,14 @@ def test_what_goes_wrong_in_a_thread_is_heard_of(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(native, "_processors", lambda: 2)
     both, threads = threading.Barrier(2), []
 
-    def run(number: int) -> None:
+    def run() -> None:
         both.wait()  # one here, and one in the other thread
         threads.append(threading.current_thread())
         if threads[-1] is not threading.main_thread():
             raise MemoryError("none is left")
 
     with pytest.raises(MemoryError, match="none is left"):
-        native._in_threads(run, [(1,), (2,)])
+        native._in_threads([run, run])
     assert len(threads) == 2
 
 
