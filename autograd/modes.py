@@ -109,7 +109,10 @@ class Block:
 
 def still_open(mode: Mode | None) -> Mode | None:
     """The mode that the open blocks make: itself, unless one of them ended out of turn."""
-    if mode is None or not [m for m in _modes_around(mode) if m.block and m.block.over]:
+    around = mode
+    while around is not None and not (around.block and around.block.over):
+        around = around.outer
+    if around is None or mode is None:
         return mode  # as nearly always, and without a frame for each mode around it
     outer, block = still_open(mode.outer), mode.block
     if block is not None and block.over:
@@ -117,10 +120,6 @@ def still_open(mode: Mode | None) -> Mode | None:
     if outer is mode.outer:
         return mode
     return block.inside(outer) if block else _boxed(outer, mode.note.scope[-1])  # type: ignore[union-attr]
-
-
-def _still_open_here() -> Mode | None:
-    return None if (mode := current_mode()) is None else still_open(mode)
 
 
 def _modes_around(mode: Mode | None) -> list[Mode]:
@@ -360,7 +359,7 @@ class scope(_Blocks):
         >>> scope("layer 1").run(Value, 1.0).scope
         ('layer 1',)
         """
-        outer = _still_open_here()
+        outer = still_open(current_mode())
         try:
             MODE.set(self.inside(outer))
             return function(*args)
@@ -380,7 +379,7 @@ class scope(_Blocks):
         >>> [v.scope for v in values]
         [('a',), ('b',)]
         """
-        outer, results = _still_open_here(), []
+        outer, results = still_open(current_mode()), []
         try:
             for box, function, argument in zip(scopes, functions, arguments):
                 known = box._known  # what `inside` does, without the call
