@@ -6,6 +6,8 @@ none for Chinese: what no font has at all is an empty box.
 
 from __future__ import annotations
 
+import re
+from math import sqrt
 from typing import Any
 
 from autograd.optional import require
@@ -20,11 +22,18 @@ PAGE = b"""
 """The picture on a page of its size; what comes from outside comes as data."""
 
 
-def png(svg: str, theme: str, zoom: int = 2) -> bytes:
-    """The picture on the paper of its theme, at two pixels for each of its own.
+MOST_PIXELS = 50_000_000
+"""Each takes ten bytes while it is drawn; those of a chain of 300 nodes would take 10 GB."""
+
+
+def png(svg: str, theme: str, zoom: float = 2.0, most: int = MOST_PIXELS) -> bytes:
+    """The picture on the paper of its theme, at two pixels for each of its own, or fewer where
+    these would be more than ``most`` in all.
 
     ImportError, with what to install, without `typst`.
     """
+    width, height = (float(x) for x in re.findall(r' (?:width|height)="([\d.]+)"', svg)[:2])
+    zoom = min(zoom, sqrt(most / (width * height)))
     return _printed(svg, "", _paper(theme), format="png", ppi=96.0 * zoom)
 
 

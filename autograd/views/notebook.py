@@ -29,6 +29,8 @@ NARROW = 640
 JupyterLab shows it as an image, which no style inside it can hold, and cuts off what is over."""
 SHARP_UP_TO = 60_000
 """Characters of SVG up to which its PNG has two pixels per point: more would fill the notebook."""
+MOST_PIXELS = 10_000_000
+"""Of a PNG, which is drawn each time that a cell shows its value."""
 AROUND_THE_BOARD, LOWEST_BOARD, HIGHEST_BOARD, ROW = 700, 260, 620, 34
 """Pixels: what a page has besides its board, its board, and each row of its table."""
 
@@ -86,7 +88,7 @@ def _pictures(svg: str, in_light: Callable[[], str]) -> dict[str, str]:
         svg = svg.replace(sizes[0], "", 1)
     told = {"image/svg+xml": svg.replace("<svg ", f'<svg style="{FITTING}" ', 1)}
     with suppress(ImportError):
-        image = png(in_light(), "light", zoom=2 if len(svg) < SHARP_UP_TO else 1)
+        image = png(in_light(), "light", 2 if len(svg) < SHARP_UP_TO else 1, MOST_PIXELS)
         told["image/png"] = base64.b64encode(image).decode()
     return told
 

@@ -22,6 +22,7 @@ import nn
 from autograd import Value, scope, trace
 from autograd.graph import edges, topological_order
 from autograd.views import draw as draw_module
+from autograd.views import formats
 from autograd.views.draw import draw, save, to_svg
 from autograd.views.folding import groups_of, levels, suiting
 from autograd.views.layout import graphviz_output
@@ -767,6 +768,22 @@ def test_a_png_shows_its_numbers_whatever_fonts_there_are(tmp_path):
     for x in (2.0, 3.0):
         save(Value(x, label="x"), tmp_path / f"{x}.png")
     assert (tmp_path / "2.0.png").read_bytes() != (tmp_path / "3.0.png").read_bytes()
+
+
+def test_a_png_of_a_long_chain_does_not_fill_the_memory(tmp_path):
+    """At two pixels per point it would have 130 million."""
+    pytest.importorskip("typst")
+    x = Value(0.5, label="x")
+    root = x
+    for _ in range(60):
+        root = root.sin() + x
+    svg = to_svg(root, theme="light")
+    sides = [float(side) for side in re.findall(r' (?:width|height)="([\d.]+)"', svg)[:2]]
+    assert 4 * sides[0] * sides[1] > 2 * formats.MOST_PIXELS
+    save(root, tmp_path / "long.png")
+    width, height = size_of((tmp_path / "long.png").read_bytes())
+    assert 0.99 < width * height / formats.MOST_PIXELS < 1.01
+    assert width / height == pytest.approx(sides[0] / sides[1], rel=0.01)
 
 
 def test_a_png_is_the_pdf(tmp_path):
