@@ -128,7 +128,7 @@ def _check_pieces(program: ArrayProgram, where: Integers) -> Any:
     check(apart.all(axis=1) | (program.pieces[which, 1] < 0), "a piece on itself")
     parts = zip(program.pieces[which, 1:].tolist(), program.shapes[block].tolist())
     for k, length, alone in zip(where, stop - first, once):
-        some, count = islice(parts, length), program.shapes[k].prod()
+        some, count = [*islice(parts, length)], program.shapes[k].prod()
         check(not alone or are_apart(some, count, program.tables), "pieces that meet")
     return np.isin(where, owner[program.varying[block]])
 

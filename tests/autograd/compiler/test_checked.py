@@ -171,6 +171,11 @@ def test_pieces_that_are_put_in_once_may_not_meet(pieces: list[tuple[int, ...]])
             check_program(one, P, Q, 1)
 
 
+def test_pieces_that_meet_may_be_added_beside_others_that_are_put_in_once() -> None:
+    rows: list[Row] = [W, *[("collect", (k, k + 1, k), (6, 1), False) for k in (0, 1)]]
+    check_program(program(*rows, pieces=[(4, 0, 2, 1), (4, 0, 3, 1)]), P, Q, 1)
+
+
 def test_pieces_may_not_lie_on_themselves_nor_tables_be_empty() -> None:
     whole: Row = ("collect", (0, 1, 0), (9, 1), False)
     for piece, sound in [((4, 0, 3, 1), True), ((4, 0, 0, 1), False), ((4, 0, 3, 0), False)]:
