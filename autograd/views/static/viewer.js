@@ -109,6 +109,7 @@ class Viewer {
 
   /** Take over what is new, and show all that follows from it. */
   #change(changed) {
+    const focused = document.activeElement;
     Object.assign(this.state, changed);
     this.made.clear();
     this.predict.drop();
@@ -117,17 +118,24 @@ class Viewer {
     this.#translate();
     this.#show();
     this.#ask();
+    this.#keepFocus(focused);
     this.#writeLink();
+  }
+
+  /** Keys go on acting when what had the focus is gone: an answered question, a button with no more to do. */
+  #keepFocus(focused) {
+    if (!focused.isConnected || focused.matches(":disabled, [hidden], [hidden] *")) this.section.focus({ preventScroll: true });
   }
 
   // -- moving ----------------------------------------------------------------------------------------
 
   /** Go to a step; `from` tells where an advance over several steps began. */
   go(taken, from) {
-    const before = this.state.taken;
+    const [before, focused] = [this.state.taken, document.activeElement];
     this.state.taken = Math.min(Math.max(0, taken), this.steps.length);
     if (this.state.taken !== before) this.#show(from, this.state.taken > before);
     this.predict.drop();
+    this.#keepFocus(focused);
     this.#writeLink();
   }
 

@@ -142,6 +142,28 @@ class TestKeys:
             **{"letter": [True, "naive 0/6"], "unknown": [False, "naive 0/6"]},
         }
 
+    @pytest.mark.parametrize(
+        ("link", "focused", "keys", "reached"),
+        [
+            (
+                "step=8&predict=1",
+                "[data-action=forward]",
+                "Enter 2 Enter ArrowLeft",
+                "backprop 8/17",
+            ),
+            ("step=3&set=0:5", "[data-action=reset]", "Enter ArrowRight", "backprop 4/17"),
+            ("step=3&passes=again", "[data-action=undo]", "Enter ArrowLeft", "backprop 16/17"),
+            ("step=17", "tr[data-node='1'] [data-ask]", "ArrowLeft ArrowLeft", "backprop 15/17"),
+            ("step=17", "tr[data-node='0'] [data-ask]", "i ArrowRight", "impatient 1/8"),
+        ],
+    )
+    def test_act_on_when_what_had_the_focus_is_gone(self, tab, link, focused, keys, reached):
+        """An answered question, a button with no more to do, a gradient that is not settled yet."""
+        hands(tab, "go(given[0] + '&by=edge'); some(given[1]).focus();", link, focused)
+        for key in keys.split():
+            tab.keyboard.press(key)
+        assert hands(tab, "return place();") == reached
+
     def test_help_names_every_key_once(self, tab):
         told = hands(
             tab,
