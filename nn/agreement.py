@@ -1,5 +1,5 @@
 """Whether a program gives the numbers of the eager engine: asked before a training and after it,
-and of a row whenever callbacks may have changed something.
+and when it was recorded anew.
 
 A random draw or a counter in Python is no branch that the recording could refuse: it shows on other
 rows.  The larger the model, the fewer rows: 256 where there is little to compute, 4 where there are
@@ -15,7 +15,7 @@ from math import isfinite
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from autograd import Value, gradients, no_grad, topological_order
+from autograd import Value, gradients, topological_order
 from nn.engines import NotAsEagerError, Output, Task, listed, plain_number
 from nn.graphs import edges, learns
 
@@ -32,8 +32,6 @@ ROWS_WITHIN_EDGES = {256: 100_000, 16: 2_000_000}
 of a second's work for the small, some tenths for the large."""
 FEWEST_ROWS = 4
 """How many in any case."""
-ROWS_TO_CHOOSE_FROM = 16
-"""After callbacks, in every epoch, one row is compared: of so many, that with the largest loss."""
 
 ATOL = RTOL = 1e-9
 """How far two numbers may be apart that are the same."""
@@ -55,22 +53,6 @@ def hold_against_eager(
         compiled=lambda chosen: program(params, rows[chosen]).tolist(),
         eager=partial(_loss, task),
     )
-
-
-def agrees(task: Task, program: Program, params: Array, rows: Array, seed: int) -> bool:
-    """Whether the loss of one row is the eager engine's still: each seed looks at other rows."""
-    some = Random(seed).sample(range(len(rows)), min(ROWS_TO_CHOOSE_FROM, len(rows)))
-    losses = program(params, rows[some]).ravel()
-    # where the loss is 0, far on the right side, its weight could be anything
-    place = int(abs(losses).argmax())
-    compiled, row = losses[place], some[place]
-    with no_grad():  # which is sooner done
-        eager = plain_number(_loss(task, row))
-    if _close(compiled, eager):
-        return True
-    # is it more than rounding, and than gradients in the loss, which no_grad leaves none of?
-    loss = _loss(task, row)
-    return bool(_close(compiled, plain_number(loss), _rounding(loss)))
 
 
 def hold_slopes_against_eager(

@@ -12,14 +12,16 @@ engine on other rows (`nn.agreement`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from math import isfinite
+from sys import getrefcount
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import autograd
 from autograd.collector import uncollected
 from autograd.optional import require
-from nn.agreement import agrees, compare, hold_against_eager, hold_slopes_against_eager
+from nn.agreement import compare, hold_against_eager, hold_slopes_against_eager
 from nn.data import Examples, Table, order_array, plain
 from nn.ema import EMA, average
 from nn.engines import (
@@ -35,7 +37,7 @@ from nn.engines import (
     score_of,
 )
 from nn.optim import Changed, Functions, Number, Optimizer, Rule
-from nn.recorded import compiled_loss, compiled_outputs
+from nn.recorded import compiled_loss, compiled_outputs, recorded_loss
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +59,9 @@ class CompiledEngine:
         _refuse_other_steps(task)
         self.task, self._backend = task, backend
         self._rows = table(task.examples)
-        self._program = compiled_loss(task, backend)
+        self._places = dict(zip(task.optimizer.params, count()))
+        recording = recorded_loss(task, self._places)
+        self._program, self._sketch = compiled_loss(task, recording, backend), recording.sketch
         self._stated: tuple[Rule, bool] | None = None
         self.start = self._good = Checkpoint.of(task)
         """Where the training began, and where the last finite loss was before the last `_take`."""
@@ -139,15 +143,22 @@ class CompiledEngine:
     @uncollected()
     def renew(self) -> None:
         """Record anew where a callback has changed what is a constant in the program."""
-        numbers = self._params, self._rows
-        if not agrees(self.task, self._program, *numbers, self._steps):
-            try:
-                self._program, self._outputs = compiled_loss(self.task, self._backend), None
-                hold_against_eager(self.task, self._program, *numbers)
-            except Exception as error:  # whatever they make of Values for numbers by now
-                refused = NoLongerAsEagerError(f"not after what a callback has changed: {error}")
-                refused.__notes__ = [*getattr(error, "__notes__", ())]  # on branches
-                raise refused from error
+        task = self.task
+        try:
+            recording = recorded_loss(task, self._places)
+            if recording.sketch == self._sketch:
+                inputs = recording.inputs
+                del recording
+                if _is_kept(inputs):  # as parameters, perhaps, till it is called with numbers
+                    task.model(task.examples.row(0)[0])
+            else:
+                self._program = compiled_loss(task, recording, self._backend)
+                self._sketch, self._outputs = recording.sketch, None
+                hold_against_eager(task, self._program, self._params, self._rows)
+        except Exception as error:  # whatever they make of Values for numbers by now
+            refused = NoLongerAsEagerError(f"not after what a callback has changed: {error}")
+            refused.__notes__ = [*getattr(error, "__notes__", ())]  # on branches
+            raise refused from error
         self._known = True
 
     def _checkpoint(self, params: Array, state: Array, steps: int) -> Checkpoint:
@@ -315,6 +326,11 @@ def _refuse_other_steps(task: Task) -> None:
                     f"{type(held).__name__} has its own {name}, which a program does not call: "
                     'state it in the rule (see nn.optim), or use backend="eager"'
                 )
+
+
+def _is_kept(held: Sequence[object]) -> bool:
+    """Whether anyone, the user's model, say, holds anything of what is in this list."""
+    return max(map(getrefcount, held)) > max(map(getrefcount, [object()]))
 
 
 def _widths(examples: Examples) -> tuple[int, int]:

@@ -6,9 +6,10 @@ refuses to show Python a number that depends on anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import autograd
 from autograd import BranchError, Placeholder, Value, no_branches, topological_order
@@ -22,9 +23,21 @@ if TYPE_CHECKING:
 Recorded = Callable[[], tuple[list[Value], list[Value]]]
 """Records an example anew: the roots of its graph, and the inputs."""
 
+Sketch: TypeAlias = list[tuple[Any, ...]]
+"""A graph without its Values: the operations, and what each takes."""
 
-def compiled_loss(task: Task, backend: str) -> Program:
-    """The program of one example's loss: its inputs are a row and its target."""
+
+class Recording(NamedTuple):
+    """The loss of one example: its inputs are a row and its target."""
+
+    roots: list[Value]
+    inputs: list[Value]
+    sketch: Sketch
+
+
+def recorded_loss(task: Task, places: Mapping[Value, int]) -> Recording:
+    """The loss of the first example, for all rows; ``places`` are those of the parameters."""
+    params = task.optimizer.params
 
     def recorded() -> tuple[list[Value], list[Value]]:
         row, target = task.examples.row(0)
@@ -33,7 +46,15 @@ def compiled_loss(task: Task, backend: str) -> Program:
         loss = task.loss(task.model([*x]), y)
         return [loss], _recorded([*x, *(y if isinstance(y, list) else [y])])
 
-    return _compiled(recorded, task.optimizer.params, backend)
+    with _learning(params):
+        roots, inputs = _without_branches(recorded, params)
+        return Recording(roots, inputs, _sketch(roots[0], inputs, places))
+
+
+def compiled_loss(task: Task, recording: Recording, backend: str) -> Program:
+    """The program of a recording."""
+    with _learning(task.optimizer.params):
+        return _compiled(recording.roots, recording.inputs, task.optimizer.params, backend)
 
 
 def compiled_outputs(
@@ -51,23 +72,48 @@ def compiled_outputs(
         roots = [*map(_value, listed(given))]
         return roots, _recorded(x)
 
-    return _compiled(recorded, params, backend), given[0]
+    with _learning(params or []):
+        return _compiled(*_without_branches(recorded, params or []), params, backend), given[0]
 
 
-def _compiled(recorded: Recorded, params: list[Value] | None, backend: str) -> Program:
+def _sketch(root: Value, inputs: list[Value], params: Mapping[Value, int]) -> Sketch:
+    """What two graphs of one program have in common: operations, constants, and who takes what."""
+    places: dict[Value, Any] = {**params, **dict(zip([*inputs, root], count(len(params))))}
+    nodes, sketch = [root], []
+    for node in nodes:  # which grow on the way, by operands and theirs
+        operands = node.parents
+        try:
+            taken = [*map(places.__getitem__, operands)]
+        except KeyError:
+            for operand in operands:
+                if operand.is_leaf:
+                    places.setdefault(operand, (operand.data,))
+                elif operand not in places:
+                    places[operand] = len(places)
+                    nodes.append(operand)
+            taken = [*map(places.__getitem__, operands)]
+        sketch.append((node.op, *taken))
+    return sketch
+
+
+def _compiled(
+    roots: list[Value], inputs: list[Value], params: list[Value] | None, backend: str
+) -> Program:
     """The program of a graph in which only these parameters learn; other leaves are constants.
 
-    Those frozen for the time being are parameters too: a callback may free them.  Without
-    ``params`` nothing is to be learned, and all leaves are what they are.
+    Without ``params`` nothing is to be learned, and all leaves are what they are.
     """
-    with _requiring_gradient(True, [p for p in params or () if not p.requires_grad]):
-        roots, inputs = _without_branches(recorded, params or [])
-        program = autograd.compile(roots, inputs=inputs, parameters=params or (), backend=backend)
-        # other leaves are rare: looking for them beforehand would walk through the whole graph
-        if params is None or len(program.names.parameters) == len(params):
-            return program
-        with _requiring_gradient(False, program.parameters[len(params) :]):
-            return autograd.compile(roots, inputs=inputs, parameters=params, backend=backend)
+    program = autograd.compile(roots, inputs=inputs, parameters=params or (), backend=backend)
+    # other leaves are rare: looking for them beforehand would walk through the whole graph
+    if params is None or len(program.names.parameters) == len(params):
+        return program
+    with _requiring_gradient(False, program.parameters[len(params) :]):
+        return autograd.compile(roots, inputs=inputs, parameters=params, backend=backend)
+
+
+def _learning(params: list[Value]) -> AbstractContextManager[None]:
+    """Inside, parameters frozen for the time being learn too: a callback may free them."""
+    return _requiring_gradient(True, [p for p in params if not p.requires_grad])
 
 
 def _without_branches(recorded: Recorded, params: list[Value]) -> tuple[list[Value], list[Value]]:

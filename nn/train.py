@@ -98,9 +98,9 @@ def fit(
       after the training; "auto" then trains anew, eagerly. Under `autograd.detect_anomaly` "auto"
       is eager, too. Only the eager engine leaves gradients in the ``grad`` of parameters.
     * ``callbacks`` are called with an `Epoch` after each epoch; one that returns True ends the
-      training. What they change, be it the weight of a loss, counts from the next epoch on: where
-      the eager loss of a row is no longer the compiled one, the program is recorded anew; where
-      that cannot be done "auto" goes on eagerly.
+      training. What they change, be it the weight of a loss, counts from the next epoch on: the
+      loss is recorded anew, and compiled anew if that gives another graph; where that cannot be
+      done "auto" goes on eagerly.
 
     Ctrl-C ends the training and keeps what was learned. A loss that is nan or infinite raises
     DivergedError, and leaves the weights of the last loss that was neither.

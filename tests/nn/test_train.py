@@ -436,12 +436,13 @@ def test_a_backend_asked_for_says_what_it_lacks(monkeypatch):
 def test_what_is_recorded_has_names(y, names):
     from nn.data import examples
     from nn.engines import Task
-    from nn.recorded import compiled_loss, compiled_outputs
+    from nn.recorded import compiled_loss, compiled_outputs, recorded_loss
 
     model = mlp(len(names))
     optimizer = nn.SGD(model.parameters(), lr=0.1)
     task = Task(model, examples(X, y), nn.mse_loss, optimizer, None, 8, None, lambda step: 0.1)
-    assert compiled_loss(task, "numpy").names.inputs == ("x0", "x1", *names)
+    program = compiled_loss(task, recorded_loss(task, {}), "numpy")
+    assert program.names.inputs == ("x0", "x1", *names)
     assert compiled_outputs(model, X[0], None, "numpy")[0].names.inputs == ("x0", "x1")
 
 
@@ -1398,7 +1399,7 @@ def test_ctrl_c_while_a_change_is_recorded_keeps_what_was_learned(monkeypatch):
     model, expected = mlp(), mlp()
     train(expected, loss=weighted({})[0], epochs=2)
 
-    def interrupted(task, backend):
+    def interrupted(*_):
         monkeypatch.undo()
         raise KeyboardInterrupt
 
@@ -1537,3 +1538,24 @@ def test_a_weight_may_change_where_most_rows_have_no_loss(backend):
         learned.append([*history.loss, *(parameter.data for parameter in w)])
         assert history.backend == engine
     assert learned[1] == pytest.approx(learned[0], rel=1e-10)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_a_weight_of_some_rows_may_change_for_a_while(backend):
+    """Whatever row is looked at: the others have larger losses."""
+    installed(backend)
+    learned = []
+    for engine in ("eager", backend):
+        model, weight = mlp(seed=3), [1.0]
+
+        def loss(output, target, weight=weight):
+            error = nn.mse_loss(output, target)
+            return autograd.where(autograd.less(target, 0.0), error + 100.0, error * weight[0])
+
+        def callback(epoch, weight=weight):
+            weight[0] = 1.0 if epoch.number > 3 else 4.0
+
+        history = train(model, loss=loss, callbacks=[callback], epochs=5, backend=engine)
+        learned.append([*history.loss, *model.state_dict().values()])
+        assert history.backend == engine
+    assert learned[1] == pytest.approx(learned[0], rel=1e-9)
