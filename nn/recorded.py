@@ -6,9 +6,10 @@ refuses to show Python a number that depends on anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import autograd
@@ -24,7 +25,7 @@ Recorded = Callable[[], tuple[list[Value], list[Value]]]
 """Records an example anew: the roots of its graph, and the inputs."""
 
 Sketch: TypeAlias = list[tuple[Any, ...]]
-"""A graph without its Values: the operations, and what each takes."""
+"""A graph without its Values: the roots, and what each operation takes."""
 
 
 class Recording(NamedTuple):
@@ -37,18 +38,23 @@ class Recording(NamedTuple):
 
 def recorded_loss(task: Task, places: Mapping[Value, int]) -> Recording:
     """The loss of the first example, for all rows; ``places`` are those of the parameters."""
-    params = task.optimizer.params
+    params, shown = task.optimizer.params, list[Value]()
 
     def recorded() -> tuple[list[Value], list[Value]]:
         row, target = task.examples.row(0)
         x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
         y = _target_values(target)
-        loss = task.loss(task.model([*x]), y)
+        outputs = task.model([*x])
+        loss = task.loss(outputs, y)
+        # metrics may look at outputs that the loss does not depend on
+        shown[:] = [
+            _value(number) for number in listed(outputs) if isinstance(number, Value | Real)
+        ]
         return [loss], _recorded([*x, *(y if isinstance(y, list) else [y])])
 
     with _learning(params):
         roots, inputs = _without_branches(recorded, params)
-        return Recording(roots, inputs, _sketch(roots[0], inputs, places))
+        return Recording(roots, inputs, _sketch([*roots, *shown], inputs, places))
 
 
 def compiled_loss(task: Task, recording: Recording, backend: str) -> Program:
@@ -76,12 +82,12 @@ def compiled_outputs(
         return _compiled(*_without_branches(recorded, params or []), params, backend), given[0]
 
 
-def _sketch(root: Value, inputs: list[Value], params: Mapping[Value, int]) -> Sketch:
+def _sketch(roots: list[Value], inputs: list[Value], params: Mapping[Value, int]) -> Sketch:
     """What two graphs of one program have in common: operations, constants, and who takes what."""
-    places: dict[Value, Any] = {**params, **dict(zip([*inputs, root], count(len(params))))}
-    nodes, sketch = [root], []
-    for node in nodes:  # which grow on the way, by operands and theirs
-        operands = node.parents
+    places: dict[Value, Any] = {**params, **dict(zip(inputs, count(len(params))))}
+    nodes: list[tuple[str, Sequence[Value]]] = [("", roots)]
+    sketch = []
+    for op, operands in nodes:  # which grow on the way, by operands and theirs
         try:
             taken = [*map(places.__getitem__, operands)]
         except KeyError:
@@ -90,9 +96,9 @@ def _sketch(root: Value, inputs: list[Value], params: Mapping[Value, int]) -> Sk
                     places.setdefault(operand, (operand.data,))
                 elif operand not in places:
                     places[operand] = len(places)
-                    nodes.append(operand)
+                    nodes.append((operand.op, operand.parents))
             taken = [*map(places.__getitem__, operands)]
-        sketch.append((node.op, *taken))
+        sketch.append((op, *taken))
     return sketch
 
 

@@ -1559,3 +1559,28 @@ def test_a_weight_of_some_rows_may_change_for_a_while(backend):
         learned.append([*history.loss, *model.state_dict().values()])
         assert history.backend == engine
     assert learned[1] == pytest.approx(learned[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@pytest.mark.parametrize("validation", [None, (X[:9], SIGNS[:9])])
+def test_metrics_hear_of_what_only_they_look_at(backend, validation):
+    installed(backend)
+    measured = []
+    for engine in ("eager", backend):
+        model, threshold = mlp(), [0.0]
+
+        def outputs(x, model=model, threshold=threshold):
+            return [model(x), threshold[0]]
+
+        def callback(epoch, threshold=threshold):
+            threshold[0] = -0.3 * epoch.number
+
+        history = train(
+            outputs, loss=lambda o, t: nn.hinge_loss(o[0], t), callbacks=[callback], backend=engine,
+            epochs=4, validation=validation, metrics=[lambda o, t: (o[0] > o[1]) == (t > 0)],
+            optimizer=nn.SGD(model.parameters(), lr=0.1),
+        )  # fmt: skip
+        assert history.backend == engine
+        measured.append(history.metrics["<lambda>"])
+    assert measured[1] == measured[0]
+    assert len({*measured[0]}) > 1
