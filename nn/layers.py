@@ -170,8 +170,10 @@ class Layer(Module):
         # all dots of a layer in one call: inputs are looked at once, not once per neuron
         z = affine([neuron.w for neuron in neurons], x, [neuron.b for neuron in neurons], boxes)
         activations = [neuron.activate for neuron in neurons]
-        # the identity makes no node, so that a linear layer's a is its z
-        return z, z if {*activations} == {linear} else scope.run_each(boxes, activations, z)
+        # the identity makes no node, so that a linear layer's a is its z; counted, since
+        # an activation that is a dataclass has no hash
+        is_linear = activations.count(linear) == len(activations)
+        return z, z if is_linear else scope.run_each(boxes, activations, z)
 
     def _line(self) -> str:
         told = [] if self.nin is None else [f"{self.nin}"]

@@ -1,6 +1,7 @@
 """Neurons, layers and networks: their shapes, their draws, their pictures, their complaints."""
 
 import random
+from dataclasses import dataclass
 from functools import partial
 from math import sqrt, tanh
 from random import Random
@@ -163,6 +164,19 @@ def test_a_neuron_alone_is_a_layer_of_one():
     assert {*told} == {(3, 1)}
     Layer(3, 2, init=lambda *given: told.append(given[1:]) or 0.5, seed=0)
     assert {*told} == {(3, 1), (3, 2)}
+
+
+def test_an_activation_may_be_a_dataclass():
+    @dataclass
+    class Swish:  # which has no hash
+        beta: float
+
+        def __call__(self, z):
+            return z * autograd.sigmoid(self.beta * z)
+
+    model, silu = (MLP(2, [3, 1], each, seed=0) for each in (Swish(1.0), "silu"))
+    model.load_state_dict(silu.state_dict())
+    assert model([0.3, -0.7]).data == pytest.approx(silu([0.3, -0.7]).data, rel=1e-15)
 
 
 def test_an_initialiser_of_ones_own():
