@@ -173,7 +173,8 @@ def _check_required(asked: Asked) -> None:
 def _command(word: str) -> str:
     if word in COMMANDS:
         return word
-    close = get_close_matches(word, COMMANDS, n=1)
+    options = [option.name for option in OPTIONS if option.name == f"--{word}"]
+    close = options or get_close_matches(word, COMMANDS, n=1)
     words = {"word": repr(short(word, 24)), "guess": close[0] if close else ""}
     key = "did you mean" if close else "commands are"
     raise UserError("no command", key, **words, commands=COMMANDS)

@@ -236,8 +236,8 @@ def _paths(request: Request) -> int:
     root.backward()
     for leaf in leaves.values():
         _list_paths(request, root, leaf)
-    console.print(words["naive"].format(count_edge_uses(root)))
-    console.print(words["repaid"].format(len(edges(root))))
+    for key, count in (("naive", count_edge_uses(root)), ("repaid", len(edges(root)))):
+        console.print(words[f"{key} once" if count == 1 else key].format(count))
     return OK
 
 

@@ -122,7 +122,8 @@ class Module:
 
     def _line(self) -> str:
         """What repr says of a module without modules in it."""
-        return f"{type(self).__name__}({len(self.parameters())} parameters)"
+        count = len(self.parameters())
+        return f"{type(self).__name__}({count} parameter{'s' * (count != 1)})"
 
 
 def _each_once(parameters: Callable[..., Any]) -> Callable[..., Any]:

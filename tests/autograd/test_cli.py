@@ -106,6 +106,17 @@ def test_paths_lists_and_counts(capsys):
     assert "6 次" in run(capsys, "paths", *SEED, "--lang", "zh")[1]
 
 
+def test_one_edge_is_one_edge(capsys):
+    assert run(capsys, "paths", "-a", "a=1")[1].endswith(
+        "Walking every path uses an edge once.\nPaying back uses the only edge once.\n"
+    )
+
+
+@pytest.mark.parametrize("word", ["help", "version"])
+def test_an_option_that_is_meant_is_named(capsys, word):
+    assert f"did you mean --{word}?" in run(capsys, word)[2]
+
+
 @pytest.mark.parametrize("formula", ["a", "[a, b][0]", "take([a, b], 0)"])
 def test_the_path_from_a_name_to_itself_uses_no_edge(capsys, formula):
     code, out, _ = run(capsys, "paths", formula, "a=-3", *["b=2"] * ("b" in formula))

@@ -183,7 +183,7 @@ def test_a_module_that_is_no_layer_stands_anywhere_in_a_network(place):
     sum(outputs).backward()
     assert model.layers[place].scale.grad != 0.0
     assert model.layers[place].scale in model.parameters()
-    assert f"(layers.{place}): Scaled(1 parameters)" in repr(model)
+    assert f"(layers.{place}): Scaled(1 parameter)" in repr(model)
     assert model.summary().count("\n") == 4
 
 
