@@ -69,7 +69,8 @@ class Library:
 
     def _load(self, module: str, make: Callable[[], bytes], names: Sequence[str]) -> list[int]:
         """The addresses of functions in object code, which is kept under the module's name."""
-        self._linked.append(Linked(kept(f"{self._key}-{module}", make), names))
+        key = self._key and f"{self._key}-{module}"
+        self._linked.append(Linked(kept(key, make), names))
         return self._linked[-1].addresses
 
 
@@ -97,16 +98,16 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def kept(key: str, make: Any) -> bytes:
-    """The object code under a key: read, or made and written."""
-    folder = cache_folder()
-    path = folder and folder / f"{key}.o"
-    code = _read(path) if path else None
+def kept(key: str, make: Callable[[], bytes]) -> bytes:
+    """The object code under a key: read, or made and written; only made for ""."""
+    if not (key and (folder := cache_folder())):
+        return make()
+    path = folder / f"{key}.o"
+    code = _read(path)
     if code is None:
         code = make()
-        if path:
-            with suppress(OSError):
-                write_atomically(path, sha256(key.encode() + code).digest() + code)
+        with suppress(OSError):
+            write_atomically(path, sha256(key.encode() + code).digest() + code)
     return code
 
 
@@ -144,7 +145,11 @@ def _user_cache() -> Path:
 
 
 def _key(lanes: int) -> str:
-    sources = sorted(files(__package__).iterdir(), key=str)  # in a zip file, too
+    """What code that is kept depends on; "" where the text is not there, as in a frozen program."""
+    folder = files(__package__)  # in a zip file, too
+    if not folder.is_dir():
+        return ""
+    sources = sorted(folder.iterdir(), key=str)
     texts = [source.read_bytes() for source in sources if source.name.startswith("native_")]
     facts = str(lanes), llvmlite.__version__, *_processor(), sys.version
     texts.append(binding.get_default_triple().encode())

@@ -774,6 +774,14 @@ def test_code_of_another_version_is_not_used_from_a_zip_file_either(tmp_path: Pa
     assert libraries == [1, 2]
 
 
+def test_code_of_a_frozen_program_is_not_kept(tmp_path: Path) -> None:
+    """Its text is not there, and so nothing says of what version the code is."""
+    frozen = "from pathlib import Path\nfrom autograd.compiler import native_library\n"
+    frozen += "native_library.files = lambda _: Path('there is none')\n"
+    assert in_a_process(code=frozen + SCRIPT, PAYBACK_CACHE=str(tmp_path)).split()[0] == "native"
+    assert not (tmp_path / "native").exists()
+
+
 def test_without_a_place_on_disk(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
