@@ -17,7 +17,7 @@ whose meaning its *word* decides (`-`: 0):
     sum, max                               a - - -            (n, m) to (n, 1)
     matmul                                 a b bias -         (i, k) times (w, k), + bias: (w, i)
     take                                   a index - -        (n, m), (n, 1): a[i, index[i]], or nan
-    mean                                   a - - -            the mean over the rows of the batch
+    mean                                   a - - -            the mean over the rows; a varies
     outer                                  a b - -            mean over rows, sum over w, of
                                                               a[w, i] b[w, k]: (i, k); one varies
     collect                                first stop once -  zeros, with pieces[first:stop] put in
@@ -260,12 +260,8 @@ def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.boo
 
 
 def sums_over_rows(program: ArrayProgram) -> npt.NDArray[np.bool_]:
-    """Per block whether it adds up what varies: what is uniform is its own mean."""
-    sums = np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
-    readers, blocks = readings(program, np.flatnonzero(sums))
-    varies = np.zeros(len(program), np.bool_)
-    varies[readers[program.varying[blocks]]] = True
-    return varies
+    """Per block whether it adds up what varies."""
+    return np.isin(program.codes, [CODE[word] for word in OVER_ROWS])
 
 
 def waiting(program: ArrayProgram, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

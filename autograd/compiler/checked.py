@@ -102,6 +102,7 @@ def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
 _TAKES: dict[str, Callable[..., Any]] = {
     "take": lambda a, index: (index.n == a.n) & (index.m == 1),
     "matmul": lambda a, b, bias: (a.m == b.m) & ~a.varies & bias.fit(b.n, a.n),
+    "mean": lambda a: a.varies,
     "outer": lambda a, b: (a.n == b.n) & (a.varies | b.varies),
 }
 """Whether operands are such as a word takes, where not all are."""

@@ -152,8 +152,6 @@ def _counted(block: Traced, real: Traced | None) -> Traced:
 
 
 def _mean(a: Traced, real: Traced | None) -> Traced:
-    if a.shape[2] == 1:
-        return a
     rows = a.shape[2] if real is None else real.sum()
     return _counted(a, real).sum(axis=2, keepdims=True) / rows
 

@@ -147,12 +147,8 @@ class Planner:
             operands = [Operand(True, place, 0, length), shift.along((windows, width))]
             self.out.apply(table, "add a0 a1|r0", windows * width, [place], operands)
 
-    def _mean(self, k: int, table: int, a: int) -> None:
-        if not self.varying[a]:  # what is the same for all rows is its own mean
-            operand = self._line(read_of(self.program, a), self._shape(a), table)
-            self.out.apply(table, "|a0", self._count(k), [self.places.room(k)], [operand])
-            return
-        operand = self._as_varying(self._operand(a, ROWS), self._shape(a))
+    def _mean(self, k: int, _: int, a: int) -> None:
+        operand = self._operand(a, ROWS)
         self._emit(ROWS, "mean", *self._shape(a), *self._sums_of(k), *operand[1:4])
 
     def _outer(self, k: int, _: int, a: int, b: int) -> None:

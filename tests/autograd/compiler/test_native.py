@@ -213,28 +213,6 @@ def test_what_is_summed_over_the_rows(rows: int, height: int, width: int) -> Non
     check(listed.program([], loss, gradient), rows)
 
 
-@pytest.mark.parametrize("rows", [1, 8, 600])
-@pytest.mark.parametrize("large", [native.LARGE, 10])
-def test_what_is_the_same_for_all_rows_is_its_own_mean(
-    rows: int, large: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also what waits for the rows, and what is too large to be added up."""
-    monkeypatch.setattr(native, "LARGE", large)
-    listed = Listed(6, 1)
-    mean = listed.add("mean", (listed.each("mul", 1, 1),), (1, 1), False)
-    again = listed.add("mean", (listed.each("sqrt", mean),), (1, 1), False)
-    turned = listed.add("mean", (listed.view(0, 0, 1, 2, (2, 3)),), (2, 3), False)
-    gradient = listed.each("mul", again, listed.view(turned, 0, 1, 0, (6, 1)))
-    program = listed.program([], listed.add("mean", (again,), (1, 1), False), gradient)
-    executor, params = NativeExecutor(program), np.array([1.0, -2.0, 3.0, 1e307, 0.0, 6.0])
-    for factor in (1.0, 3.0):  # nothing is left of the call before
-        batch = factor * np.linspace(0.5, 1.0, rows)[:, None]
-        root = np.sqrt(np.mean(batch**2))
-        value, found = executor.value_and_grad(params, batch)
-        expected = root * np.array([params[i + 2 * j] for i in range(2) for j in range(3)])
-        np.testing.assert_allclose([value, *found], [root, *expected], rtol=1e-12)
-
-
 @pytest.mark.parametrize("rows", ROWS)
 def test_collecting_by_strides_and_by_tables(rows: int) -> None:
     for base, once in ((0, 0), (1, 0), (0, 1), (1, 1)):
