@@ -14,7 +14,7 @@ from operator import add
 from typing import Literal
 
 from autograd.rules import TABLE
-from autograd.views.folding import Group, Scope, made_of_sums
+from autograd.views.folding import Group, Scope, between_layers, made_of_sums
 from autograd.views.moment import Moment
 from autograd.views.network import Layer, Unit, subscribed
 from autograd.views.records import Graph, TraceNode
@@ -177,20 +177,28 @@ def _bend(graph: Graph, unit: Unit) -> str:
     return "linear" if a.id == z else symbol(a) if named else "f"
 
 
+def _given(graph: Graph, layer: Layer) -> str:
+    """What a layer reads: the a of another one, what lies between layers, or x."""
+    read, between = layer.inputs, between_layers(graph)
+    whose = (other for other in graph.layers if read and read <= other.outputs)
+    if other := next(whose, None):
+        return subscribed("a", str(other.number))
+    if not read & made_of_sums(graph):
+        return "x"
+    names = {between.get(i, "h") for i in read}
+    return names.pop() if len(names) == 1 else "h"
+
+
 def equations(graph: Graph, layer: Layer) -> tuple[str, str]:
     """What a layer computes, and what it pays back, with the layers around it named."""
 
     def at(letter: str, layer: Layer = layer) -> str:
         return subscribed(letter, str(layer.number))
 
-    read, made, bent = layer.inputs, layer.outputs, _activation(graph, layer)
-    other_than_a = "h" if read & made_of_sums(graph) else "x"
-    given = next(
-        (at("a", other) for other in graph.layers if read and read <= other.outputs), other_than_a
-    )
+    made, bent = layer.outputs, _activation(graph, layer)
     users = {node.id for node in graph.nodes if any(p.id in made for p in node.parents)}
     after = [other for other in graph.layers if users & other.sums]
-    forward = f"{at('z')} = {at('W')} {given} + {at('b')}"
+    forward = f"{at('z')} = {at('W')} {_given(graph, layer)} + {at('b')}"
     came = f"∂{graph.root.name}/∂{at('z' if bent == 'linear' else 'a')}"
     if len(after) == 1 and users <= after[0].sums and after[0].inputs <= made:
         came = f"{at('W', after[0])}ᵀ {at('δ', after[0])}"

@@ -6,8 +6,10 @@ units are folded, what computes the loss is one card too, and at layers so are t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from autograd.views.network import subscribed
 from autograd.views.records import Graph
 
 Scope = tuple[str, ...]
@@ -35,7 +37,10 @@ def suiting(graph: Graph, most: int = SCREEN) -> int:
 
 
 def groups_of(graph: Graph, fold: int | str | Sequence[str]) -> list[Group]:
-    """For each node what it is drawn in: itself, a folded scope, the inputs, or the loss."""
+    """For each node what it is drawn in: itself, a folded scope, the inputs, or the loss.
+
+    And what lies between layers, as the sum of a residual does.
+    """
     folded = _folded(graph, fold)
     groups: list[Group] = [
         ("fold", scope, 0) if scope else ("node", (), i) for i, scope in enumerate(folded)
@@ -46,6 +51,8 @@ def groups_of(graph: Graph, fold: int | str | Sequence[str]) -> list[Group]:
         for kind, found in (("inputs", inputs), ("loss", _loss(graph))):
             for i in found:
                 groups[i] = groups[i] if folded[i] else (kind, (), 0)
+        for i, name in between_layers(graph).items():
+            groups[i] = groups[i] if folded[i] else ("between", (name,), 0)
     return groups
 
 
@@ -62,7 +69,7 @@ def _loss(graph: Graph) -> set[int]:
         for operand in node.parents:
             users[operand.id].add(node.id)
     outside = {node.id for node in graph.nodes if not node.scope}
-    made = outside & made_of_sums(graph)
+    made = outside & made_of_sums(graph) - _read_by_units(graph)
     if graph.root.id not in made or len(made) < 2:
         return set()
     return made | {i for i in outside if graph.nodes[i].leaf and users[i] <= made}
@@ -74,6 +81,29 @@ def made_of_sums(graph: Graph) -> set[int]:
     for node in graph.nodes:
         behind |= {node.id} if any(operand.id in behind for operand in node.parents) else set()
     return behind
+
+
+def _read_by_units(graph: Graph) -> set[int]:
+    """Whatever the sums of units are made of, and these."""
+    read = {i for layer in graph.layers for i in layer.sums}
+    for node in reversed(graph.nodes):
+        read |= {operand.id for operand in node.parents} if node.id in read else set()
+    return read
+
+
+def between_layers(graph: Graph) -> dict[int, str]:
+    """What is made of layers outside of all scopes and read by later ones, as a residual is.
+
+    Told by the last layer that it is made of: ``h₂`` comes after layer 2.
+    """
+    last = {i: k for k, layer in enumerate(graph.layers) for i in layer.sums}
+    for node in graph.nodes:
+        made_of = [last[operand.id] for operand in node.parents if operand.id in last]
+        last |= {node.id: max(made_of)} if made_of and node.id not in last else {}
+    found = {i for i in _read_by_units(graph) if i in last and not graph.nodes[i].scope}
+    count = Counter(last[i] for i in found)
+    numbers = [subscribed("h", str(layer.number)) for layer in graph.layers]
+    return {i: numbers[last[i]] for i in found if count[last[i]] > 1}
 
 
 def _folded(graph: Graph, fold: int | str | Sequence[str]) -> list[Scope]:

@@ -167,7 +167,7 @@ def added(model, x):
     [
         (swish, nn.MLP.__call__, ["z₂ = W₂ a₁ + b₂,  a₂ = f(z₂)", "δ₁ = (W₂ᵀ δ₂) ⊙ f′(z₁)"]),
         (abs, nn.MLP.__call__, ["z₁ = W₁ x + b₁,  a₁ = f(z₁)", "δ₂ = (W₃ᵀ δ₃) ⊙ f′(z₂)"]),
-        ("elu", added, ["z₁ = W₁ x + b₁,  a₁ = elu(z₁)", "z₃ = W₃ h + b₃"]),
+        ("elu", added, ["z₁ = W₁ x + b₁,  a₁ = elu(z₁)", "z₃ = W₃ h₂ + b₃"]),
         ("elu", beside, ["z₃ = W₃ h + b₃", "δ₂ = ∂L/∂a₂ ⊙ elu′(z₂)"]),
     ],
 )
@@ -178,6 +178,22 @@ def test_no_layer_says_an_equation_that_does_not_hold(activation, through, said)
     root = nn.squared_error(through(model, [Value(0.5), 2 * Value(-1.0)]), [1.0])
     told = paint(scene(trace(root), 1), moment(trace(root), 0))
     assert [equation for equation in said if f">{equation}<" not in told] == []
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_what_lies_between_layers_stands_between_them(level):
+    """A residual is no loss, whatever it is made of."""
+    model = nn.MLP(2, [2, 2, 1], seed=1)
+    told = scene(trace(nn.squared_error(added(model, [Value(0.5), Value(-1.0)]), [1.0])), level)
+    places, units = told.places.nodes, [card for card in told.cards if card.units]
+    [between] = [card for card in told.cards if card.title == "h₂"]
+    [loss] = [card for card in told.cards if card.root]
+    assert [told.graph.nodes[i].op for i in between.nodes] == ["add", "add"]
+    columns = [[places[card.key][0] for card in units if card.units[0].scope[0] == f"layer {k}"]
+               for k in (1, 2, 3)]  # fmt: skip
+    here = places[between.key][0]
+    assert max(columns[0]) < min(columns[1]) <= max(columns[1]) < here < min(columns[2])
+    assert max(columns[2]) < places[loss.key][0]
 
 
 def test_a_layer_of_several_activations_says_none_for_all():
