@@ -135,7 +135,8 @@ class Optimizer:
     def hyper(self, step: Any, lr: Number) -> tuple[Any, ...]:
         """The numbers that all parameters share in step 1, 2, …, at this learning rate.
 
-        Arrays of steps and rates give arrays: a whole training at once.
+        Arrays of steps and rates give arrays, for a whole training at once: ``self.steps``, numbers
+        and gradients of parameters do not move meanwhile, and have no place here.
         """
         return lr, self.weight_decay
 
