@@ -52,9 +52,9 @@ class Executor(Protocol):
     """Runs one array program: P parameters, I inputs, O outputs."""
 
     name: str
-    steps_per_call: int | None
+    steps_per_call: int | None = None
     """How many steps of training to ask for at a time; None: any number."""
-    note: str
+    note: str = ""
     """Why this is not the backend that was hoped for; "" where it is."""
 
     def outputs(self, params: Array, batch: Array) -> Array:

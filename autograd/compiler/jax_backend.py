@@ -22,7 +22,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from autograd.compiler.arrays import Array, ArrayProgram, Integers, for_gradient, for_values
-from autograd.compiler.backends import Steps, check_shape
+from autograd.compiler.backends import Executor, Steps, check_shape
 from autograd.compiler.jax_follow import Run, Traced, runner
 
 Real: TypeAlias = npt.NDArray[np.bool_]
@@ -72,12 +72,11 @@ class JaxFunction:
         return runner(for_gradient(self._program))
 
 
-class JaxExecutor:
+class JaxExecutor(Executor):
     """Runs an array program by XLA on all devices."""
 
     name = "jax"
-    steps_per_call: int | None = MOST_STEPS
-    note = ""
+    steps_per_call = MOST_STEPS
 
     def __init__(self, program: ArrayProgram) -> None:
         self._function = JaxFunction(program)

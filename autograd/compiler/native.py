@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, Array, ArrayProgram, for_gradient, for_values, places_of
-from autograd.compiler.backends import Steps, train_step_by_step
+from autograd.compiler.backends import Executor, Steps, train_step_by_step
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import MACHINE, PARTS
 from autograd.compiler.native_plan import plan
@@ -50,12 +50,10 @@ MOST_LENGTHS = 8
 """Block lengths whose machines are kept."""
 
 
-class NativeExecutor:
+class NativeExecutor(Executor):
     """Runs an array program natively.  ImportError where this machine cannot."""
 
     name = "native"
-    steps_per_call: int | None = None
-    note = ""
 
     def __init__(self, program: ArrayProgram) -> None:
         library()
@@ -181,13 +179,11 @@ class Runner:
 
     def run(self, params: Array, batch: Array, outputs: Array | None) -> tuple[float, Array]:
         """Run all rows, in one go or a slab at a time; the mean and its gradient, if any."""
-        rows = len(batch)
-        count = self.slabs(rows)
-        if count == 1:
-            machines = [self._machine(rows)]
+        if self.slabs(len(batch)) == 1:
+            machines = [self._machine(len(batch))]
             machines[0].run(params, batch, outputs)
         else:
-            machines = self._run_in_slabs(count, params, batch, outputs)
+            machines = self._run_in_slabs(params, batch, outputs)
         ends = machines[0].loss.item(), machines[0].gradient.copy()
         self._free[machines[0].plan.length].extend(machines)
         return ends
@@ -212,12 +208,10 @@ class Runner:
             self.train(replace(t, hyper=t.hyper[: count - 1]))
         return losses[:count]
 
-    def _run_in_slabs(
-        self, count: int, params: Array, batch: Array, outputs: Array | None
-    ) -> list[Machine]:
+    def _run_in_slabs(self, params: Array, batch: Array, outputs: Array | None) -> list[Machine]:
         """Run all rows; the machines, of which the first has the ends."""
         rows, longest = len(batch), self._plan.longest
-        blocks = -(-rows // longest)
+        count, blocks = self.slabs(rows), -(-rows // longest)
         cuts = [min(rows, k * blocks // count * longest) for k in range(count + 1)]
         machines = [self._machine(rows) for _ in range(count)]
         slabs = [slice(*pair) for pair in pairwise(cuts)]

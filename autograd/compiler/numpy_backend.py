@@ -33,7 +33,7 @@ from autograd.compiler.arrays import (
     through,
     waiting,
 )
-from autograd.compiler.backends import Steps, train_step_by_step
+from autograd.compiler.backends import Executor, Steps, train_step_by_step
 from autograd.compiler.follow import (
     Functions,
     flat,
@@ -53,12 +53,10 @@ SMALL_STRETCH, LARGEST_STRETCH = 2**17, 2**23
 million blocks gets short stretches."""
 
 
-class NumpyExecutor:
+class NumpyExecutor(Executor):
     """Runs an array program with NumPy alone."""
 
     name = "numpy"
-    steps_per_call: int | None = None
-    note = ""
 
     def __init__(self, program: ArrayProgram) -> None:
         self._follower = cache(lambda part: Follower(part(program)))
