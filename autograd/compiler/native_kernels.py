@@ -42,7 +42,8 @@ Turn: TypeAlias = Callable[[Whole], None]
 """What is done for one number of a loop."""
 
 TILE = 4
-"""A matrix product keeps TILE x TILE vectors of sums in registers."""
+"""A matrix product keeps TILE x TILE vectors of sums in registers, half as many where they are four
+numbers each: AVX has 16 registers, all others have 32."""
 
 
 def symbol(name: str) -> str:
@@ -204,12 +205,16 @@ def _take(k: Kernel) -> None:
 
 
 def _tiles(e: Emitter, count: Whole, step: int, tile: Callable[[int, Whole], None]) -> None:
-    """Along a side of a result, TILE steps at a time, two if they are numbers, and one by one."""
+    """Along a side of a result, of numbers or of vectors: by the largest tiles, then by smaller."""
     start = e.whole(0)
-    for size in (TILE, 2, 1) if step == 1 else (TILE, 1):
+    for size in (TILE, 2, 1) if step == 1 else (_width(e), 1):
         stop = e.builder.and_(count, e.whole(-size * step)) if size > 1 else count
         e.loop(start, stop, size * step, partial(tile, size))
         start = stop
+
+
+def _width(e: Emitter) -> int:
+    return TILE // 2 if e.lanes == 4 else TILE
 
 
 def _products(
@@ -269,7 +274,7 @@ def _outer(k: Kernel, turns: Callable[[Whole], Turn] | None = None) -> None:
     share = k.load_all(k.memory, SHARE)
 
     def tile(height: int, i: Whole, width: int, c: Whole) -> None:
-        turn = turns(b.mul(i, k["d"])) if turns and height == width == TILE else None
+        turn = turns(b.mul(i, k["d"])) if turns and (height, width) == (TILE, _width(k)) else None
 
         def window(w: Whole, *sums: Vector) -> list[Vector]:
             rows = [k.line(k["a"], (w, k["aw"]), (k.sum(i, r), k["as"])) for r in range(height)]
