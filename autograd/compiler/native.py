@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, Array, ArrayProgram, for_gradient, for_values, places_of
 from autograd.compiler.backends import Executor, Steps, train_step_by_step
+from autograd.compiler.native_emit import FEW_REGISTERS
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import MACHINE, PARTS
 from autograd.compiler.native_plan import plan
@@ -167,7 +168,8 @@ class Runner:
 
     def updated(self, update: ArrayProgram, batch_size: int) -> Runner:
         """One that takes steps of an optimiser's rule."""
-        is_whole = batch_size <= self._plan.longest
+        # a step while a product goes on needs registers for both
+        is_whole = batch_size <= self._plan.longest and library().lanes != FEW_REGISTERS
         if self._updated is None or self._updated[:2] != (update, is_whole):
 
             def planning(rows: int) -> Plan:

@@ -23,6 +23,7 @@ from llvmlite import ir
 
 from autograd.compiler.native_emit import (
     DOUBLE,
+    FEW_REGISTERS,
     POINTER,
     WHOLE,
     WORD,
@@ -42,8 +43,7 @@ Turn: TypeAlias = Callable[[Whole], None]
 """What is done for one number of a loop."""
 
 TILE = 4
-"""A matrix product keeps TILE x TILE vectors of sums in registers, half as many where they are four
-numbers each: AVX has 16 registers, all others have 32."""
+"""A matrix product keeps TILE x TILE vectors of sums in registers; half as many in few of these."""
 
 
 def symbol(name: str) -> str:
@@ -214,7 +214,7 @@ def _tiles(e: Emitter, count: Whole, step: int, tile: Callable[[int, Whole], Non
 
 
 def _width(e: Emitter) -> int:
-    return TILE // 2 if e.lanes == 4 else TILE
+    return TILE // 2 if e.lanes == FEW_REGISTERS else TILE
 
 
 def _products(

@@ -6,9 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef double V __attribute__((vector_size(64), aligned(8)));
+/* Numbers of a register, and so many of those by four rows in a tile: what registers there are. */
+#if defined(__AVX512F__)
 #define LANES 8
-#define PAD(n) (((n) + LANES - 1) / LANES * LANES)
+#define WIDTH 4
+#elif defined(__AVX__)
+#define LANES 4
+#define WIDTH 2
+#else
+#define LANES 2
+#define WIDTH 4
+#endif
+
+typedef double V __attribute__((vector_size(8 * LANES), aligned(8)));
+#define PAD(n) (((n) + 7) / 8 * 8)
 #define MOST 8
 
 static V load(const double *p) { return *(const V *)p; }
@@ -32,10 +43,10 @@ static void store(double *p, V v) { *(V *)p = v; }
 static void product(int I, int K, int R, const double *A, int ra, int ca, const double *B, int rb,
                     double *restrict C, int rc, const double *bias) {
     int r = 0;
-    for (; r + 4 * LANES <= R; r += 4 * LANES) {
+    for (; r + WIDTH * LANES <= R; r += WIDTH * LANES) {
         int i = 0;
-        for (; i + 4 <= I; i += 4) TILE(4, 4)
-        for (; i < I; i++) TILE(1, 4)
+        for (; i + 4 <= I; i += 4) TILE(4, WIDTH)
+        for (; i < I; i++) TILE(1, WIDTH)
     }
     for (; r < R; r += LANES) {
         int i = 0;

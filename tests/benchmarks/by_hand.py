@@ -13,7 +13,7 @@ import numpy as np
 from tests.benchmarks.ours import Train
 from tests.benchmarks.workloads import Array, Workload
 
-LANES = 8
+PAD = 8
 FLAGS = (
     "-O3 -march=native -fno-math-errno -fno-trapping-math -fno-signed-zeros -fassociative-math "
     "-freciprocal-math -ffinite-math-only -shared -fPIC"
@@ -32,7 +32,7 @@ def _library() -> Any:
 
 
 def train_in_c(workload: Workload) -> Train:
-    """All passes of a call in C, with vectors of eight numbers and tiles of sums in registers."""
+    """All passes of a call in C, with the widest vectors and tiles of sums in registers."""
     numbers = np.concatenate([_packed(*layer) for layer in workload.weights])
     count = len(numbers)
     memory = np.concatenate([numbers, np.zeros(3 * count)])
@@ -56,9 +56,9 @@ def train_in_c(workload: Workload) -> Train:
 def _packed(weights: Array, biases: Array) -> Array:
     """A layer's weights with padded rows, then its biases."""
     out, deep = weights.shape
-    padded = np.zeros((out, -(-deep // LANES) * LANES))
+    padded = np.zeros((out, -(-deep // PAD) * PAD))
     padded[:, :deep] = weights
-    return np.concatenate([padded.ravel(), biases, np.zeros(-out % LANES)])
+    return np.concatenate([padded.ravel(), biases, np.zeros(-out % PAD)])
 
 
 def _pointer(array: Any) -> ctypes.c_void_p:
