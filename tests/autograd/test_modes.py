@@ -179,7 +179,7 @@ def test_modes_belong_to_their_coroutine() -> None:
         assert thread.submit(asyncio.run, both()).result() == [False, True]
 
 
-def test_a_task_is_in_the_block_it_was_made_in_until_that_ends() -> None:
+def test_a_task_of_a_coroutine_is_in_the_block_it_was_made_in_until_that_ends() -> None:
     model, row = nn.MLP(2, [3, 3, 1], activation="tanh", seed=0), [1.0, 2.0]
 
     async def work(ready: asyncio.Event, gate: asyncio.Event) -> list[bool]:
