@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import count
 from math import isfinite
-from sys import getrefcount
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -147,10 +146,8 @@ class CompiledEngine:
         try:
             recording = recorded_loss(task, self._places)
             if recording.sketch == self._sketch:
-                inputs = recording.inputs
-                del recording
-                if _is_kept(inputs):  # as parameters, perhaps, till it is called with numbers
-                    task.model(task.examples.row(0)[0])
+                # a model that keeps its inputs would list them as parameters till it gets numbers
+                task.model(task.examples.row(0)[0])
             else:
                 self._program = compiled_loss(task, recording, self._backend)
                 self._sketch, self._outputs = recording.sketch, None
@@ -326,11 +323,6 @@ def _refuse_other_steps(task: Task) -> None:
                     f"{type(held).__name__} has its own {name}, which a program does not call: "
                     'state it in the rule (see nn.optim), or use backend="eager"'
                 )
-
-
-def _is_kept(held: Sequence[object]) -> bool:
-    """Whether anyone, the user's model, say, holds anything of what is in this list."""
-    return max(map(getrefcount, held)) > max(map(getrefcount, [object()]))
 
 
 def _widths(examples: Examples) -> tuple[int, int]:

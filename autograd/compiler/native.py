@@ -33,7 +33,6 @@ from autograd.compiler.native_emit import FEW_REGISTERS
 from autograd.compiler.native_library import library
 from autograd.compiler.native_loops import MACHINE, PARTS
 from autograd.compiler.native_plan import plan
-from autograd.compiler.native_regions import MOST_OPERATIONS
 from autograd.compiler.native_tables import FIRST_REGISTER, MOST_MEMORY, PAD, Plan, padded
 from autograd.compiler.native_update import with_update
 
@@ -46,6 +45,9 @@ MUCH = 20_000_000
 
 MOST_COMPILED = 500
 """Operations in these: some seconds of compiling, once per machine."""
+
+MOST_OPERATIONS = 4000
+"""A longer program stays as it is: compiling what does not repeat takes longer than to run it."""
 
 MOST_LENGTHS = 8
 """Block lengths whose machines are kept."""
@@ -168,15 +170,14 @@ class Runner:
 
     def updated(self, update: ArrayProgram, batch_size: int) -> Runner:
         """One that takes steps of an optimiser's rule."""
-        # a step while a product goes on needs registers for both
-        is_whole = batch_size <= self._plan.longest and library().lanes != FEW_REGISTERS
-        if self._updated is None or self._updated[:2] != (update, is_whole):
+        in_product = batch_size <= self._plan.longest and library().lanes != FEW_REGISTERS
+        if self._updated is None or self._updated[:2] != (update, in_product):
 
             def planning(rows: int) -> Plan:
-                return with_update(self._plan_for(rows), update, is_whole=is_whole)
+                return with_update(self._plan_for(rows), update, in_product=in_product)
 
             runner = Runner(self._program, planning(batch_size), planning)
-            self._updated = update, is_whole, runner
+            self._updated = update, in_product, runner
         return self._updated[2]
 
     def run(self, params: Array, batch: Array, outputs: Array | None) -> tuple[float, Array]:

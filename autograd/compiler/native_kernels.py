@@ -43,7 +43,7 @@ Turn: TypeAlias = Callable[[Whole], None]
 """What is done for one number of a loop."""
 
 TILE = 4
-"""A matrix product keeps TILE x TILE vectors of sums in registers; half as many in few of these."""
+"""A matrix product keeps TILE x TILE vectors of sums in registers; half where these are few."""
 
 
 def symbol(name: str) -> str:

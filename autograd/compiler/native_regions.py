@@ -29,9 +29,6 @@ from autograd.compiler.arrays import (
     through,
 )  # fmt: skip
 
-MOST_OPERATIONS = 4000
-"""A longer program stays as it is: compiling what does not repeat takes longer than to run it."""
-
 MOST_MEMBERS = 32
 """Operations of a region: what passes between them should be in registers at once."""
 

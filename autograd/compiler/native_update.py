@@ -2,8 +2,9 @@
 
 The rule says what becomes of one parameter.  Natively the parameters, their gradient and what the
 optimiser remembers of each lie in lines, which one element-wise kernel goes through, and puts the
-new numbers where the old ones were.  Where a batch is one block of rows, that is done while the
-last outer product of the gradient is computed, which waits until the loss is known.
+new numbers where the old ones were.  Where a batch is one block of rows, and there are registers
+for both, that is done *in* the last outer product of the gradient, which waits until the loss is
+known.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from autograd.compiler.native_tables import ROWS, UPDATE, WITH, Operand, Plan, p
 ONE = (1, 1)
 
 
-def with_update(plan: Plan, rule: ArrayProgram, *, is_whole: bool = False) -> Plan:
-    """The plan, with a table that takes a step of the rule; for whole batches at once or not."""
+def with_update(plan: Plan, rule: ArrayProgram, *, in_product: bool = False) -> Plan:
+    """The plan, with a table that takes a step of the rule; in the last product or behind it."""
     program = for_values(unrolled(for_values(rule), {}).program)
     tables = tuple(table[:] for table in plan.tables)
     plan = replace(plan, tables=tables, constants=[*plan.constants], kernels={**plan.kernels})
-    _Update(plan, program).add(is_whole)
+    _Update(plan, program).add(in_product)
     return plan
 
 
@@ -52,7 +53,7 @@ class _Update:
         self.results = [plan.params, *lines]
         self.columns = [plan.params, plan.gradient, *lines]
 
-    def add(self, is_whole: bool) -> None:
+    def add(self, in_product: bool) -> None:
         body, program = self.body, self.program
         for k in np.flatnonzero(program.codes >= FIRST_COMPUTED).tolist():
             if program.varying[k]:
@@ -64,7 +65,7 @@ class _Update:
         step = replace(self.plan, tables=(array("i"),) * 4, kernels={})
         step.apply(UPDATE, body.storing(stored), self.width, self.results, reads)
         (name,), (_, *sizes) = step.kernels, step.tables[UPDATE]
-        product = self._product() if is_whole else []
+        product = self._product() if in_product else []
         if product:
             name, sizes = WITH + name, [*product, product[3] - self.plan.gradient, *sizes[1:]]
         self.plan.tables[UPDATE].extend((self.plan.number(name), *sizes))

@@ -8,7 +8,7 @@ the last are done once per call, the middle once per stretch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial, reduce
+from functools import cache, lru_cache, partial, reduce
 from operator import setitem
 from typing import Any
 
@@ -60,7 +60,7 @@ class NumpyExecutor(Executor):
 
     def __init__(self, program: ArrayProgram) -> None:
         self._follower = cache(lambda part: Follower(part(program)))
-        self._of_rule = cache(NumpyExecutor)
+        self._of_rule = lru_cache(1)(NumpyExecutor)
 
     def outputs(self, params: Array, batch: Array) -> Array:
         """The roots for every row, (N, O)."""

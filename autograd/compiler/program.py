@@ -199,8 +199,8 @@ class Program:
                 )
             roots = [x if isinstance(x, Value) else constant(x) for x in changed]
             rolled = roll(roots, columns, hyper)
-            for own in rolled.parameters[numbers:]:
-                raise ValueError(f"the rule is not given {own!r}, which it uses: take its .data")
+            if own := rolled.parameters[numbers:]:
+                raise ValueError(f"the rule is not given {own[0]!r}, which it uses: take its .data")
             self._rule = (rule, states, numbers), rolled.program
         return self._rule[1]
 
@@ -260,12 +260,12 @@ class Program:
         with open(path, "rb") as stream:
             data = stream.read()
         try:
-            return _from_pickle(data, backend, cls)
+            return _restored(data, backend, cls)
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _from_pickle, (self._to_bytes(), self._choice)
+        return _restored, (self._to_bytes(), self._choice)
 
     def __repr__(self) -> str:
         names = self.names
@@ -312,7 +312,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _from_pickle(data: bytes, backend: str, kind: type[Program] = Program) -> Program:
+def _restored(data: bytes, backend: str, kind: type[Program] = Program) -> Program:
     program, names, numbers = from_bytes(data)
     return kind(program, names, None, numbers=numbers, backend=backend)
 

@@ -14,7 +14,7 @@ from operator import add
 from typing import Literal
 
 from autograd.rules import TABLE
-from autograd.views.folding import Group, Scope, between_layers, made_of_sums
+from autograd.views.folding import Group, Scope, between_layers, made_of_layers
 from autograd.views.moment import Moment
 from autograd.views.network import Layer, Unit, subscribed
 from autograd.views.records import Graph, TraceNode
@@ -183,7 +183,7 @@ def _given(graph: Graph, layer: Layer) -> str:
     whose = (other for other in graph.layers if read and read <= other.outputs)
     if other := next(whose, None):
         return subscribed("a", str(other.number))
-    if not read & made_of_sums(graph):
+    if not read & made_of_layers(graph).keys():
         return "x"
     names = {between.get(i, "h") for i in read}
     return names.pop() if len(names) == 1 else "h"

@@ -74,7 +74,7 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]
     Once its source is changed by hand, and in other formats, it is Graphviz's own drawing.
     """
 
-    _drawing: Drawing | None = None
+    drawing: Drawing
     _told: str | None = None
 
     def pipe(self, format: str | None = None, *, encoding: str | None = None, **_: Any) -> Any:  # noqa: A002
@@ -117,8 +117,8 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]
     def _rendered(self, output: str) -> bytes:
         if output not in graphviz.FORMATS:
             raise ValueError(f"unknown format {output!r}: svg, png, pdf or another of Graphviz's")
-        if self._drawing and output in OURS and self.source == self._told:
-            return self._drawing.rendered(output)
+        if output in OURS and self.source == self._told:
+            return self.drawing.rendered(output)
         return graphviz_output(self.source, output)
 
 
@@ -150,27 +150,6 @@ def draw(
     >>> picture.source.count("->")
     2
     """
-    drawn = drawing(
-        root, max_nodes=max_nodes, fold=fold, rankdir=rankdir, lang=lang,
-        gradients=gradients, names=names, theme=theme,
-    )  # fmt: skip
-    picture = _digraph(drawn.told, drawn.now, picture_words(lang), output=format)
-    picture._drawing, picture._told = drawn, picture.source
-    return picture
-
-
-def drawing(
-    root: Value,
-    *,
-    max_nodes: int = MAX_NODES,
-    fold: Fold = None,
-    rankdir: str = "LR",
-    lang: str = "en",
-    gradients: bool | None = None,
-    names: Sequence[str] | None = None,
-    theme: str = "auto",
-) -> Drawing:
-    """The same, without a line of DOT, to be painted in one theme after another."""
     if not isinstance(root, Value):
         raise TypeError(f"a picture starts at a Value, not at {type(root).__name__}")
     for name, given, known in (("rankdir", rankdir, DIRECTIONS), ("theme", theme, THEMES)):
@@ -182,7 +161,9 @@ def drawing(
     graph = graph_of(order, names)
     told = scene(graph, fold, max_nodes=max_nodes, gradients=shown, rankdir=rankdir)
     now = standing([node.data for node in order], owed if shown else {})
-    return Drawing(told, now, lang, theme)
+    picture = _digraph(told, now, picture_words(lang), output=format)
+    picture.drawing, picture._told = Drawing(told, now, lang, theme), picture.source
+    return picture
 
 
 def _gradient(node: Value) -> float:

@@ -69,18 +69,19 @@ def _loss(graph: Graph) -> set[int]:
         for operand in node.parents:
             users[operand.id].add(node.id)
     outside = {node.id for node in graph.nodes if not node.scope}
-    made = outside & made_of_sums(graph) - _read_by_units(graph)
+    made = outside & made_of_layers(graph).keys() - _read_by_units(graph)
     if graph.root.id not in made or len(made) < 2:
         return set()
     return made | {i for i in outside if graph.nodes[i].leaf and users[i] <= made}
 
 
-def made_of_sums(graph: Graph) -> set[int]:
-    """The sums of all units, and whatever is made of them."""
-    behind = {i for layer in graph.layers for i in layer.sums}
+def made_of_layers(graph: Graph) -> dict[int, int]:
+    """The sums of all units, and whatever is made of them: the place of the last layer in each."""
+    last = {i: k for k, layer in enumerate(graph.layers) for i in layer.sums}
     for node in graph.nodes:
-        behind |= {node.id} if any(operand.id in behind for operand in node.parents) else set()
-    return behind
+        made_of = [last[operand.id] for operand in node.parents if operand.id in last]
+        last |= {node.id: max(made_of)} if made_of and node.id not in last else {}
+    return last
 
 
 def _read_by_units(graph: Graph) -> set[int]:
@@ -96,10 +97,7 @@ def between_layers(graph: Graph) -> dict[int, str]:
 
     Told by the last layer that it is made of: ``h₂`` comes after layer 2.
     """
-    last = {i: k for k, layer in enumerate(graph.layers) for i in layer.sums}
-    for node in graph.nodes:
-        made_of = [last[operand.id] for operand in node.parents if operand.id in last]
-        last |= {node.id: max(made_of)} if made_of and node.id not in last else {}
+    last = made_of_layers(graph)
     found = {i for i in _read_by_units(graph) if i in last and not graph.nodes[i].scope}
     count = Counter(last[i] for i in found)
     numbers = [subscribed("h", str(layer.number)) for layer in graph.layers]

@@ -37,11 +37,11 @@ AROUND_THE_BOARD, LOWEST_BOARD, HIGHEST_BOARD, ROW = 700, 260, 620, 34
 
 def value_bundle(value: Value) -> dict[str, str]:
     """Plain text, and the graph as a picture; of one that is too large, why there is none."""
-    from autograd.views.draw import drawing
+    from autograd.views.draw import draw
 
     told = {"text/plain": repr(value)}
     try:
-        drawn = drawing(value)
+        drawn = draw(value).drawing  # painted twice, laid out once
         return told | _pictures(drawn.svg("auto"), lambda: drawn.svg("light"))
     except (ImportError, ValueError) as error:
         return told | {"text/html": f"<pre>{escape(repr(value))}</pre><p>{escape(str(error))}</p>"}
