@@ -5,11 +5,12 @@ themselves, which is all it takes to differentiate again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from autograd.primitive import Primitive
-from autograd.rules import TABLE
+from autograd.rules import TABLE, count, total
 from autograd.value import Operand, Value, apply, as_value, as_values, operation_of
 from autograd.value import affine as affine
 from autograd.value import dot as dot
@@ -117,6 +118,9 @@ VALUES: Any = SimpleNamespace(
     divide=operation_of(TABLE["div"]),
     power=operation_of(TABLE["pow"]),
     where=where,
+    total=total,
+    count=count,
+    largest=partial(reduce, Value.maximum),
 )
 
 WRITTEN_OUT = {"affine", "dot", "log_softmax", "softmax", "take", "where"}

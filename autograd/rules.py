@@ -6,11 +6,14 @@ kinks and poles, a word on stability.  Nothing about a function is said anywhere
 function of its name and the word in formulas, eager evaluation, derivatives of any order, the compiled
 backends, the labels on edges, the kernels in the page and the tests all follow from this table.
 
-``namespace(basis)`` turns a handful of elementary functions into a namespace with all of them.
+``namespace(basis)`` turns a handful of elementary functions into a namespace with all of them.  A
+row of many operands asks for ``m.total(xs)``, ``m.largest(xs)`` and ``m.count(xs)`` of those of a
+role: where a graph is compiled, one of these may be a block that stands for several.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial, reduce
+from itertools import chain
 from math import inf, log, nan, pi, sqrt
 from operator import add, mul
 from types import SimpleNamespace
@@ -27,6 +30,9 @@ BASIS = (
 )  # fmt: skip
 """What a namespace supplies itself, besides numbers with ``+ - *`` and unary ``-``."""
 
+total = partial(reduce, add)
+"""The sum of the operands, in order."""
+
 
 def named(name: str) -> Primitive:
     """The primitive of that name; KeyError when there is none."""
@@ -38,35 +44,37 @@ def namespace(basis: Mapping[str, Any]) -> Namespace:
 
     ``basis`` maps each name in BASIS to a function; the rest is composed from these by the rows.
     """
-    functions = SimpleNamespace(**{name: basis[name] for name in BASIS})
+    functions = SimpleNamespace(**{name: basis[name] for name in BASIS}, total=total, count=count)
+    functions.largest = partial(reduce, functions.maximum)
     for row in TABLE.values():
         if not hasattr(functions, row.name):
             setattr(functions, row.name, partial(row.forward, functions))
     return functions
 
 
-def _sum(xs: tuple[Number, ...]) -> Number:
-    return reduce(add, xs) if xs else 0.0
+def count(xs: Sequence[Number]) -> float:
+    """How many operands there are."""
+    return float(len(xs))
 
 
-def _dot(terms: tuple[Number, ...]) -> Number:
+def _dot(m: Namespace, terms: tuple[Number, ...]) -> Number:
     """Terms are w1 … wn, x1 … xn, bias: the bias comes first in the sum, then the products in order."""
     n = len(terms) // 2
-    return reduce(add, map(mul, terms[:n], terms[n:-1]), terms[-1])
+    return m.total(chain(terms[-1:], map(mul, terms[:n], terms[n:-1])))
 
 
 def _logsumexp(m: Namespace, xs: tuple[Number, ...]) -> Number:
     """Shifted by the largest term, so that exp cannot overflow (an infinite one is no shift)."""
-    largest = reduce(m.maximum, xs)
+    largest = m.largest(xs)
     shift = m.where(m.equal(m.absolute(largest), inf), 0.0, largest)
-    return m.log(_sum(tuple(m.exp(x - shift) for x in xs))) + shift
+    return m.log(m.total(tuple(m.exp(x - shift) for x in xs))) + shift
 
 
 def _softmax(m: Namespace, xs: tuple[Number, ...]) -> tuple[Number, ...]:
     """From the exponentials that logsumexp adds up: exp(x - y) loses the digits that a large y lost."""
     largest = m._largest(*xs)
     powers = tuple(m.exp(x - largest) for x in xs)
-    total = m.where(m.equal(m.absolute(largest), inf), 1.0, _sum(powers))
+    total = m.where(m.equal(m.absolute(largest), inf), 1.0, m.total(powers))
     return tuple(m.divide(power, total) for power in powers)
 
 
@@ -270,20 +278,20 @@ _ROWS = (
               ("0", "0"), (REAL, REAL)),
     Primitive("where",       "?:",    lambda m, c, a, b: m.where(c, a, b),                 lambda m, c, a, b, y: (0.0, m.where(c, 1.0, 0.0), m.where(c, 0.0, 1.0)),
               ("0", "where(c, 1, 0)", "where(c, 0, 1)"), (REAL, REAL, REAL)),
-    Primitive("sum",         "Σ",     lambda m, *xs: _sum(xs),                             lambda m, *xs_y: (1.0,) * (len(xs_y) - 1),
+    Primitive("sum",         "Σ",     lambda m, *xs: m.total(xs or (0.0,)),                lambda m, *xs_y: (1.0,) * (len(xs_y) - 1),
               ("1",), (REAL,), roles=("x*",), fewest=0),
-    Primitive("mean",        "mean",  lambda m, *xs: m.divide(_sum(xs), float(len(xs))),   lambda m, *xs_y: (m.divide(1.0, len(xs_y) - 1.0),) * (len(xs_y) - 1),
+    Primitive("mean",        "mean",  lambda m, *xs: m.divide(m.total(xs), m.count(xs)),   lambda m, *xs_y: (m.divide(1.0, m.count(xs_y[:-1])),) * (len(xs_y) - 1),
               ("1/n",), (REAL,), roles=("x*",)),
     Primitive("take",        "take",  lambda m, *xs: _take(m, xs),                         lambda m, *xs_y: _take_partials(m, xs_y[:-2], xs_y[-2]),
               ("where(equal(i, k), 1, 0)", "0"), (REAL,), (), "the value at a whole index, counted from 0; nan where there is none", roles=("x*", "i"), fewest=2),
-    Primitive("dot",         "w·x+b", lambda m, *terms: _dot(terms),                       lambda m, *terms_y: (*terms_y[len(terms_y) // 2 - 1:-2], *terms_y[:len(terms_y) // 2 - 1], 1.0),
+    Primitive("dot",         "w·x+b", lambda m, *terms: _dot(m, terms),                    lambda m, *terms_y: (*terms_y[len(terms_y) // 2 - 1:-2], *terms_y[:len(terms_y) // 2 - 1], 1.0),
               ("x", "w", "1"), (REAL,), roles=("w*", "x*", "b")),
     Primitive("logsumexp",   "lse",   lambda m, *xs: _logsumexp(m, xs),                    lambda m, *xs_y: _softmax(m, xs_y[:-1]),
               ("exp(x - y)",), (REAL,), (), "shifted by the largest term; the partials are the softmax", roles=("x*",)),
     # The parts of a softmax.
-    Primitive("_largest",    "max",   lambda m, *xs: reduce(m.maximum, xs),                lambda m, *xs_y: (0.0,) * (len(xs_y) - 1),
+    Primitive("_largest",    "max",   lambda m, *xs: m.largest(xs),                        lambda m, *xs_y: (0.0,) * (len(xs_y) - 1),
               ("0",), (REAL,), (), "a shift that is taken off and put back changes nothing: nothing is paid for it", roles=("x*",)),
-    Primitive("_log_total",  "ln Σ exp", lambda m, *xs: m.log(_sum(tuple(m.exp(x - xs[-1]) for x in xs[:-1]))), _log_total_partials,
+    Primitive("_log_total",  "ln Σ exp", lambda m, *xs: m.log(m.total(tuple(m.exp(x - xs[-1]) for x in xs[:-1]))), _log_total_partials,
               ("exp(x - s - y)", "-1"), (REAL,), (), "logsumexp less the shift s, which keeps the digits of a sum beside 1e15", roles=("x*", "s"), fewest=2),
     # Slopes with a row of their own, since composing them from the others loses digits one order higher.
     Primitive("_sigmoid_slope", "σ′",  _sigmoid_slope,                                     lambda m, x, y: (-y * m.tanh(0.5 * x),),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import frexp
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autograd.compiler.arrays import Shape
 
@@ -75,34 +75,9 @@ Number: TypeAlias = Block | float
 """What rows work on while recording: a float is known already."""
 
 
-@final
-class Column(Block):
-    """One column of a block, as whose index it has: what is done to it is done to all of them."""
-
-    __slots__ = ("place",)
-
-    def __init__(self, whole: Block, place: int) -> None:
-        super().__init__(whole.recorder, whole.index)
-        self.place = place
-
-
-@final
-class Fold(Block):
-    """The first columns of a block added up, or the largest of them: no block before the last."""
-
-    __slots__ = ("count", "start")
-
-    def __init__(self, recorder: Recorder, count: int, start: Number | None) -> None:
-        self.recorder, self.count, self.start = recorder, count, start
-
-
-def every_column(number: Number) -> Number:
-    """What stands for one column as what it stands for: all of them."""
-    return Block(number.recorder, number.index) if isinstance(number, Column) else number
-
-
-FOLDS = {"add": "sum", "maximum": "max"}
-"""What it is to do this with one column after the other."""
+def width_of(operand: Number) -> int:
+    """How many operands of a row it stands for."""
+    return operand.shape[1] if isinstance(operand, Block) else 1
 
 
 def _simpler_quotient(m: Any, a: Number, b: Number) -> Number | None:

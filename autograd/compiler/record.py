@@ -4,9 +4,9 @@ A row's functions do not say what kind of number they work on.  Here they work o
 the result of an operation of an `ArrayProgram` in the making.  An operation seen before is not
 recorded again, and what is known already is computed at once.
 
-A row of many operands gets the *columns* of one block.  What it does to each of them is recorded
-once, for the whole block; when it has added up all of them, or has looked for the largest, that is
-one `sum` or `max`.
+An operand of a row of many may be a block of several columns, which stand for as many operands.
+What the row does to each of them is recorded once, for the whole block; adding them up, or looking
+for the largest, is one `sum` or `max`.
 """
 
 from __future__ import annotations
@@ -36,19 +36,8 @@ from autograd.compiler.arrays import (
     places_of,
     through,
 )
-from autograd.compiler.blocks import (
-    FOLDS,
-    LEADS,
-    ONE,
-    SIMPLER,
-    VARIES,
-    Block,
-    Column,
-    Fold,
-    Number,
-    every_column,
-)
-from autograd.rules import BASIS, namespace
+from autograd.compiler.blocks import LEADS, ONE, SIMPLER, VARIES, Block, Number, width_of
+from autograd.rules import BASIS, namespace, total
 
 _VIEW, _COLLECT = CODE["view"], CODE["collect"]
 
@@ -69,7 +58,10 @@ class Recorder:
         self._known: dict[tuple[int, ...], int] = {}
         self._numbers: dict[Any, int] = {}
         self._known_tables: dict[bytes, int] = {}
-        self.namespace = namespace({name: self._function(name) for name in BASIS})
+        self.namespace = m = namespace({name: self._function(name) for name in BASIS})
+        m.total = lambda xs: total(self._in_one("sum", x) for x in xs)
+        m.largest = lambda xs: reduce(m.maximum, [self._in_one("max", x) for x in xs])
+        m.count = lambda xs: float(sum(map(width_of, xs)))
         for word, count, kind in zip(LEAVES, (parameters, inputs, 0), (LEADS, VARIES, 0)):
             self.append(CODE[word], (0, 0, 0, 0), (count, 1), kind)
         self.parameters, self.inputs = Block(self, PARAMETERS), Block(self, INPUTS)
@@ -78,11 +70,8 @@ class Recorder:
 
     def emit(self, word: str, *operands: Number) -> Number:
         """The result of an element-wise operation."""
-        types = {*map(type, operands)}
-        if types == {float}:
+        if {*map(type, operands)} == {float}:
             return float(_COMPUTE[word](*operands))
-        if Column in types:
-            return self._in_columns(word, operands)
         code, blocks = CODE[word], [self.index(x) for x in operands]
         n, m = map(max, ONE, *map(self.shape_of, blocks))
         kind = reduce(or_, [self.kinds[k] for k in blocks])
@@ -116,31 +105,13 @@ class Recorder:
         codes, kinds = (np.frombuffer(x, np.uint8) for x in (self.codes, self.kinds))
         return codes, kinds, np.frombuffer(self.operands, np.int64).reshape(-1, 4)
 
-    def _in_columns(self, word: str, operands: Sequence[Number]) -> Number:
-        """The same done to all columns; or, to add them up, one taken in after the other."""
-        if word in FOLDS:
-            return self._folded(word, *operands)
-        (place,) = {x.place for x in operands if isinstance(x, Column)}
-        return Column(self.block(self.emit(word, *map(every_column, operands))), place)
-
-    def _folded(self, word: str, before: Number, column: Number) -> Number:
-        """The next column taken in: the last makes it one operation."""
-        if not isinstance(column, Column):
-            before, column = column, before
-        assert isinstance(column, Column)
-        if isinstance(before, Column):
-            before = Fold(self, 1, None)
-        elif not isinstance(before, Fold):
-            before = Fold(self, 0, before)
-        assert before.count == column.place, "columns are taken in in order"
-        if column.place + 1 < column.shape[1]:
-            return Fold(self, column.place + 1, before.start)
-        total = self.reduce(FOLDS[word], column)
-        return total if before.start is None else self.emit(word, before.start, total)
-
     def reduce(self, word: str, a: Block) -> Block:
         """The sum or the largest along the rows of a block (n, m): (n, 1)."""
         return a if a.shape[1] == 1 else self._made(word, a.index)
+
+    def _in_one(self, word: str, operand: Number) -> Number:
+        """The sum or the largest of all that an operand stands for."""
+        return self.reduce(word, operand) if isinstance(operand, Block) else operand
 
     def product(self, a: Block, b: Block, bias: Number | None = None) -> Block:
         """(i, k) times (w, k): (w, i), added up from the bias on, or from 0."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from autograd.compiler.arrays import Place, Shape, are_apart
-from autograd.compiler.blocks import ONE, Block, Column, Number, every_column
+from autograd.compiler.blocks import ONE, Block, Number, width_of
 from autograd.compiler.groups import FEW, TAKE
 from autograd.compiler.record import Recorder
 from autograd.primitive import Primitive
@@ -114,16 +114,13 @@ class Tape:
         A block of several columns stands for as many operands of the row.
         """
         if is_chosen(row, operands):
-            partials: Sequence[Number] = self._slopes_of_taken(*operands)
+            values, index = operands
+            partials: Sequence[Number] = self._chosen(index, width_of(values)), 0.0
         else:
-            partials = row.partials(self.recorder.namespace, *spread(operands), result)
-        place = 0
-        for operand in operands:
-            width = width_of(operand)
+            partials = row.partials(self.recorder.namespace, *operands, result)
+        for operand, slope in zip(operands, partials, strict=True):
             if isinstance(operand, Block) and operand.leads:
-                amount = debt * every_column(partials[place])
-                self.pay(operand, amount, (result.shape[0], width))
-            place += width
+                self.pay(operand, debt * slope, (result.shape[0], width_of(operand)))
 
     def repay_product(self, a: Block, b: Block, bias: Number, debt: Number) -> None:
         """Pay the factors (i, k) and (w, k) of a matrix product, and its bias."""
@@ -155,11 +152,6 @@ class Tape:
         self.pay(rows, recorder.outer(owed, self._chosen(index, k)), (i, k))
         self.pay(index, owed * 0.0, owed.shape)
 
-    def _slopes_of_taken(self, values: Number, index: Number) -> list[Number]:
-        """The partials of ``take`` for all values at once: 1 where the index is their place."""
-        count = width_of(values)
-        return [*[self._chosen(index, count)] * count, 0.0]
-
     def _chosen(self, index: Number, count: int) -> Block:
         """Per index a row of zeros, with a one in its place."""
         recorder, m = self.recorder, self.recorder.namespace
@@ -171,19 +163,3 @@ class Tape:
 def is_chosen(row: Primitive, operands: Sequence[Number]) -> bool:
     """Whether one of several numbers is, by an operation of its own."""
     return row is TAKE and width_of(operands[0]) > 1
-
-
-def width_of(operand: Number) -> int:
-    """How many operands of a row it stands for."""
-    return operand.shape[1] if isinstance(operand, Block) else 1
-
-
-def spread(operands: Sequence[Number]) -> list[Number]:
-    """The operands of a row: a block of several columns is as many."""
-    every: list[Number] = []
-    for x in operands:
-        if isinstance(x, Block) and x.shape[1] > 1:
-            every += [Column(x, k) for k in range(x.shape[1])]
-        else:
-            every.append(x)
-    return every

@@ -3,8 +3,8 @@
 A group's value is its row's ``forward`` on blocks, recorded once.  Operands are views of earlier
 blocks wherever nodes lie in equal steps; nodes of several groups are joined first.  ``dot`` nodes
 that share their inputs, or their weights, are one matrix product; other nodes of many operands get
-the columns of one block.  What was computed from what is noted on a tape, which is then read
-backwards (`repay`).  Everything is linear in the size of the graph, and nothing recurses.
+these as the columns of one block.  What was computed from what is noted on a tape, which is then
+read backwards (`repay`).  Everything is linear in the size of the graph, and nothing recurses.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from autograd.compiler.groups import (
     unpaid_in,
 )  # fmt: skip
 from autograd.compiler.record import Recorder
-from autograd.compiler.repay import Tape, is_chosen, spread
+from autograd.compiler.repay import Tape, is_chosen
 from autograd.compiler.stretches import Singles
 from autograd.rules import TABLE
 from autograd.value import Value
@@ -126,7 +126,7 @@ class Roller:
         if is_chosen(group.row, operands):
             y: Number = self.recorder.take(self.recorder.block(operands[0]), operands[1])
         else:
-            y = group.row.forward(self.recorder.namespace, *spread(operands))
+            y = group.row.forward(self.recorder.namespace, *operands)
         result = self._settle(number, group.members, self._stored(group, y, operands, known))
         if group.row in EARLY and result.leads:
             group.row.partials(self.recorder.namespace, *operands, result)

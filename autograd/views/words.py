@@ -20,7 +20,7 @@ from math import isfinite, isnan, pi
 from typing import Any
 
 from autograd.primitive import Primitive
-from autograd.rules import TABLE
+from autograd.rules import TABLE, total
 from autograd.value import FLOATS
 
 CHOICE, COMPARISON, SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(7)
@@ -93,6 +93,8 @@ class Words:
 
     def __getattr__(self, name: str) -> Callable[..., Term]:
         return lambda *terms: Term(f"{name}({', '.join(term(x).text for x in terms)})")
+
+    total = staticmethod(total)
 
     def divide(self, a: Any, b: Any) -> Term:
         """a / b; of two numbers, their quotient."""

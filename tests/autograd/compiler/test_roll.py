@@ -16,7 +16,6 @@ import nn
 from autograd import Value, no_grad, relu, sigmoid
 from autograd.compiler.arrays import (
     ARITIES,
-    CODE,
     ELEMENTWISE,
     LEAVES,
     PARAMETERS,
@@ -27,7 +26,7 @@ from autograd.compiler.arrays import (
     placed,
     places_of,
 )
-from autograd.compiler.blocks import Block, Column
+from autograd.compiler.blocks import Block
 from autograd.compiler.listing import Listing, Names, unrolled
 from autograd.compiler.record import Recorder
 from autograd.compiler.roll import Rolled, roll
@@ -204,16 +203,15 @@ def test_the_same_constants_are_stored_once_by_their_bits() -> None:
     assert str(recorder.constants) == "[0.0, -0.0, nan, 1.0]"
 
 
-def test_columns_are_added_up_all_and_in_order() -> None:
-    """What a row does with some columns only is no number that anybody could use."""
-    recorder = Recorder(6, 0)
-    columns = [Column(recorder.reshaped(recorder.parameters, (2, 3)), k) for k in range(3)]
-    total = columns[0] + columns[1] + columns[2]
-    assert (recorder.codes[total.index], total.shape) == (CODE["sum"], (2, 1))
-    with pytest.raises(AssertionError, match="in order"):
-        columns[0] + columns[2]
-    with pytest.raises(AttributeError):
-        (columns[0] + columns[1]) * 2.0
+def test_an_operand_of_several_columns_stands_for_as_many() -> None:
+    recorder = Recorder(8, 0)
+    m, p = recorder.namespace, recorder.parameters
+    three, one = recorder.view(p, (0, 3, 1), (2, 3)), recorder.view(p, (6, 1, 0), (2, 1))
+    made = [m.total([three]), m.total([0.5, three, one]), m.largest([one, three])]
+    assert [block.shape for block in made] == [(2, 1)] * 3
+    assert (m.count([three, one, 0.5]), m.total([0.5])) == (5.0, 0.5)
+    words = [WORDS[code] for code in recorder.codes if WORDS[code] not in (*LEAVES, "view")]
+    assert words == ["sum", "add", "add", "max", "maximum"]
 
 
 def test_common_subexpressions_are_recorded_once() -> None:
