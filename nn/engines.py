@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 
 import autograd
 from autograd import Value
+from autograd.transforms import transforming
 from nn.data import Examples, order_of
 from nn.ema import EMA
 from nn.interrupts import undisturbed
@@ -50,6 +51,16 @@ class Task:
     def batches(self) -> int:
         """Batches per epoch, the last one perhaps smaller."""
         return -(-len(self.examples) // self.batch_size)
+
+    def tried(self, x: list[Any], y: Any) -> tuple[Output, Value]:
+        """The model's output for an example, and its loss.
+
+        A derivative in either, `autograd.grad` of the model, say, can be differentiated like all
+        the rest, though the row it is taken at is one of plain numbers.
+        """
+        with transforming():
+            output = self.model(x)
+            return output, self.loss(output, y)
 
     @property
     def reshuffles(self) -> Random | None:
@@ -201,7 +212,8 @@ class EagerEngine:
         for start in range(0, len(batch), ROWS_AT_ONCE):
             chunk = task.examples.rows(batch[start : start + ROWS_AT_ONCE])
             # one root per chunk: what rows share, such as a weight, is walked once for all of them
-            part = autograd.sum([task.loss(task.model(x), y) for x, y in chunk])
+            with transforming():  # what `tried` does, once for all of them
+                part = autograd.sum([task.loss(task.model(x), y) for x, y in chunk])
             if part.requires_grad:  # else all of them are constants, far on the right side, say
                 part.backward(1.0 / len(batch))
             loss += part.data
@@ -210,12 +222,9 @@ class EagerEngine:
     def _measure(self, examples: Examples, metrics: Sequence[Metric]) -> list[float]:
         totals = [0.0] * (1 + len(metrics))
         for x, y in examples.rows():
-            output = self.task.model(x)
+            output, loss = self.task.tried(x, y)
             numbers = numbers_of(output)
-            scores = [
-                self.task.loss(output, y).data,
-                *(score_of(metric, numbers, y) for metric in metrics),
-            ]
+            scores = [loss.data, *(score_of(metric, numbers, y) for metric in metrics)]
             totals = [total + score for total, score in zip(totals, scores)]
         return [total / len(examples) for total in totals]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import autograd
 from autograd import BranchError, Placeholder, Value, no_branches, topological_order
+from autograd.transforms import transforming
 from nn.data import Row, Target
 from nn.engines import Model, Output, Task, listed
 from nn.graphs import learns
@@ -44,8 +45,7 @@ def recorded_loss(task: Task, places: Mapping[Value, int]) -> Recording:
         row, target = task.examples.row(0)
         x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
         y = _target_values(target)
-        outputs = task.model([*x])
-        loss = task.loss(outputs, y)
+        outputs, loss = task.tried([*x], y)
         # metrics may look at outputs that the loss does not depend on
         shown[:] = [
             _value(number) for number in listed(outputs) if isinstance(number, Value | Real)
@@ -74,7 +74,8 @@ def compiled_outputs(
 
     def recorded() -> tuple[list[Value], list[Value]]:
         x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
-        given[:] = [model([*x])]
+        with transforming():
+            given[:] = [model([*x])]
         roots = [*map(_value, listed(given))]
         return roots, _recorded(x)
 

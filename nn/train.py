@@ -15,6 +15,7 @@ from typing import Any, SupportsIndex
 
 from autograd import Value, is_anomaly_enabled
 from autograd.collector import uncollected
+from autograd.transforms import transforming
 from nn.callbacks import Callback, Epoch
 from nn.data import ArrayLike, Examples, Table, examples, is_array, orders, plain, rows
 from nn.ema import EMA
@@ -383,7 +384,8 @@ def _pair(validation: object) -> tuple[ArrayLike, ArrayLike]:
 def _try_out(task: Task, data: Examples, name: str, metrics: Sequence[Metric] = ()) -> Value:
     """The loss of one example, after a look at its metrics and every target that occurs."""
     x, y = data.row(0)
-    outputs = task.model(x)
+    with transforming():
+        outputs = task.model(x)
     parts = parts_of(outputs)
     size = 1 if parts is None else len(parts)
     # a bad label in the last row should not wait for the last batch to be found
@@ -392,7 +394,8 @@ def _try_out(task: Task, data: Examples, name: str, metrics: Sequence[Metric] = 
             check_target(task.loss, target, size)
         except ValueError as error:
             raise ValueError(f"{name} cannot be learned: {error}") from None
-    loss = task.loss(outputs, y)
+    with transforming():
+        loss = task.loss(outputs, y)
     if not isinstance(loss, Value):
         raise TypeError(f"the loss should return a Value, {_name(task.loss)} did not")
     for metric in metrics:
@@ -404,7 +407,7 @@ def _check_dependence(task: Task, first_loss: Value) -> None:
     """ValueError where no parameter changes the loss of the first row, nor that of the next few."""
     others = task.examples.rows(range(1, min(len(task.examples), ROWS_LOOKED_AT)))
     # of one row alone all units may be on their flat side
-    losses = chain([first_loss], (task.loss(task.model(x), y) for x, y in others))
+    losses = chain([first_loss], (task.tried(*example)[1] for example in others))
     if any(depends(loss, task.optimizer.params) for loss in losses):
         return
     model = task.model

@@ -490,6 +490,28 @@ def test_a_model_may_return_a_tuple():
     assert slope.data == 1.0
 
 
+@pytest.mark.parametrize("backend", [*ENGINES, "jax", "auto"])
+def test_a_derivative_in_the_model_and_in_the_loss_is_learned_from(backend):
+    """u = w x³ in u'(x) + u'(½) and in a penalty u''(1): the eager engine took numbers of them."""
+    installed("eager" if backend == "auto" else backend)
+    w, xs, ys = Value(1.5), [0.0, 0.5, 2.0], [1.0, 2.0, -1.0]
+    slope = autograd.grad(lambda x: w * x**3)
+    history = nn.fit(
+        lambda x: slope(x[0]) + slope(0.5), [[x] for x in xs], ys,
+        loss=lambda o, y: (o - y) ** 2 + autograd.grad(slope)(1.0) ** 2,
+        optimizer=nn.SGD([w], lr=0.01), epochs=1, progress=False, backend=backend,
+        validation=([[1.0]], [0.0]),
+    )  # fmt: skip
+    factors = [3 * x**2 + 0.75 for x in xs]
+    steps = [2 * (1.5 * f - y) * f + 2 * (6 * 1.5) * 6 for f, y in zip(factors, ys)]
+    learned = 1.5 - 0.01 * sum(steps) / 3
+    assert w.data == pytest.approx(learned, rel=1e-12)
+    assert history.validation_loss == [pytest.approx(learned**2 * (3.75**2 + 36), rel=1e-12)]
+    predicted = nn.predict(lambda x: slope(x[0]) + slope(0.5), [[x] for x in xs], backend=backend)
+    assert predicted == pytest.approx([learned * f for f in factors], rel=1e-12)
+    assert not history.note
+
+
 def test_the_average_follows_every_step_and_validation_uses_it():
     model = mlp()
     ema = nn.EMA(model.parameters(), 0.8)
