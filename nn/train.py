@@ -162,7 +162,8 @@ def fit(
 def predict(model: Model, X: ArrayLike, *, backend: str = "auto") -> Any:
     """The model's outputs for every row of X: an array for an array, else a list.
 
-    A model with one output gives one number per row, others a list of numbers per row.
+    A model with one output gives one number per row, others a list of numbers per row.  Where a
+    list holds lists of several lengths, there is no array of them: they come as lists.
     ``backend="auto"`` compiles the model for many rows; see `fit` for what cannot be compiled.
     """
     _check_backend(backend)
@@ -171,7 +172,10 @@ def predict(model: Model, X: ArrayLike, *, backend: str = "auto") -> Any:
         return outputs
     import numpy
 
-    return numpy.array(outputs)
+    try:
+        return numpy.array(outputs)
+    except ValueError:  # [means, [weights]], say
+        return outputs
 
 
 @dataclass(frozen=True, slots=True)

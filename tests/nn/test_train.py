@@ -856,6 +856,14 @@ def test_predict_gives_an_array_for_an_array():
     assert nn.predict(mlp(), numpy.array(X)).shape == (50,)
 
 
+@pytest.mark.parametrize("backend", ["eager", "numpy"])
+def test_predict_gives_lists_of_several_lengths_for_an_array_too(backend):
+    """A mean and the weights beside it, as an autoencoder gives them."""
+    numpy = pytest.importorskip("numpy")
+    given = nn.predict(lambda x: [x[0] * 2, [x[0], x[1]]], numpy.eye(2), backend=backend)
+    assert given == [[2.0, [1.0, 0.0]], [0.0, [0.0, 1.0]]]
+
+
 def test_predict_follows_a_model_that_decides_in_python():
     model = branching(mlp())
     assert nn.predict(model, X * 8) == [model(row).data for row in X * 8]
