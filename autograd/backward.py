@@ -259,7 +259,7 @@ def adjoints(root: Value, gradient: Operand, create_graph: bool) -> dict[Value, 
     if not root.requires_grad:
         raise ValueError(
             f"{root!r} does not depend on anything that requires a gradient: nothing to pay back. "
-            "Was it computed under no_grad(), detached, or made of numbers alone?"
+            "Was it computed under no_grad(), detached, frozen, or made of numbers alone?"
         )
     if create_graph:
         seed = gradient if isinstance(gradient, Value) else constant(_number_of(gradient))

@@ -3,6 +3,19 @@
 Its *parameters* are the leaves that learn.  They are found where they lie: in the attributes of the
 module, in order, and inside lists, tuples, dicts and further modules, so that a subclass only has
 to assign them.  A parameter's *name* is the way to it: ``layers.0.neurons.3.w.1``.
+
+One that is frozen, by ``requires_grad = False``, is none while it is, unlike in PyTorch: to free it
+again keep it, for ``parameters()`` leaves it out.
+
+>>> from nn import MLP
+>>> model = MLP(2, [4, 1])
+>>> first = model.layers[0].parameters()
+>>> for p in first: p.requires_grad = False
+>>> len(model.parameters())
+5
+>>> for p in first: p.requires_grad = True
+>>> len(model.parameters())
+17
 """
 
 from __future__ import annotations

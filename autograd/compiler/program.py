@@ -377,7 +377,7 @@ def _roots(given: Value | Iterable[Value]) -> list[Value]:
     if not any(root.requires_grad for root in roots):
         raise ValueError(
             f"{roots[0]!r} depends on nothing that requires a gradient, so there is no graph to "
-            "compile: was it computed under no_grad(), detached, or made of numbers alone?"
+            "compile: was it computed under no_grad(), detached, frozen, or made of numbers alone?"
         )
     return roots
 

@@ -190,7 +190,7 @@ def a_wrong_partial(v: Value) -> Value:
         (lambda: gradients(3.0, [x]), TypeError, "gradients are taken of one Value, got float 3.0"),
         (lambda: gradients(y, [3.0]), TypeError, "gradients are taken to Values, got float 3.0"),
         (lambda: gradients(y, c), ValueError, "Value(1.0, label='c', constant) is a constant: nothing is paid to it, it has no gradient"),
-        (lambda: c.backward(), ValueError, "Value(1.0, label='c', constant) does not depend on anything that requires a gradient: nothing to pay back. Was it computed under no_grad(), detached, or made of numbers alone?"),
+        (lambda: c.backward(), ValueError, "Value(1.0, label='c', constant) does not depend on anything that requires a gradient: nothing to pay back. Was it computed under no_grad(), detached, frozen, or made of numbers alone?"),
         (lambda: y.backward("a"), TypeError, f"gradient takes {NO_NUMBER}"),
         (lambda: gradients(mine, x, create_graph=True), TypeError, "the operation 'mine' was given its partials as numbers (label 'm'), so it cannot be differentiated twice or compiled; write it with the functions of autograd instead"),
         (with_new_data, RuntimeError, "an operand of Value(4.0, op='mul', grad=0.0) was given new data after the graph was built: its derivatives would mix old and new numbers; compute the graph again first"),
