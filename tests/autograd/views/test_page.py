@@ -383,6 +383,10 @@ class TestSteps:
         assert step_of(tab) == len(story.steps)
         press(tab, "Home")
         assert step_of(tab) == 0
+        press(tab, "Shift+ArrowLeft")  # there is no earlier node: nothing goes forward
+        assert step_of(tab) == 0
+        press(tab, "Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowLeft", "Shift+ArrowLeft")
+        assert step_of(tab) == 0
         press(tab, "?")
         assert tab.locator("dialog").is_visible()
         press(tab, "Escape")
