@@ -295,7 +295,7 @@ def traced_partials(node: Value) -> tuple[Any, ...]:
 
 
 def _same(traced: Operand, captured: float) -> bool:
-    now = traced._data if isinstance(traced, Value) else traced
+    now = traced._number if isinstance(traced, Value) else traced
     return bool(now == captured or (now != now and captured != captured))
 
 

@@ -49,7 +49,7 @@ def take(values: Iterable[Operand], index: Operand) -> Value:
     True
     """
     xs, at = as_values(values, "take"), as_value(index, "take")
-    place = at._data  # which one now: a recorded program decides anew
+    place = at._number  # which one now: a recorded program decides anew
     if not (0 <= place < len(xs) and place.is_integer()):
         known = f"the indices 0 to {len(xs) - 1}" if xs else "no indices"
         raise IndexError(f"{len(xs)} values have {known}, got {place:g}")

@@ -104,17 +104,17 @@ class Value(Methods):
         "__weakref__",
         "_by_left",
         "_by_right",
-        "_data",
         "_left",
         "_made_by",
         "_note",
+        "_number",  # not _data: NumPy's masked arrays take that of whatever they meet
         "_right",
         "grad",
         "requires_grad",
     )
 
     requires_grad: bool
-    _data: float
+    _number: float
     _left: Any  # a Value, a tuple of Values, or None for a leaf
     _right: Value | None
     _by_left: Any  # a float, or a tuple of them where _left is one
@@ -135,7 +135,7 @@ class Value(Methods):
         _op: str = "",
     ) -> None:
         mode = current_mode()
-        self._data = data if type(data) is float else number(data, "Value takes")
+        self._number = data if type(data) is float else number(data, "Value takes")
         self.grad: Any = 0.0
         self._left = self._right = None
         self._made_by = ""
@@ -165,7 +165,7 @@ class Value(Methods):
             slopes = tuple(number(partial, "a partial is") for partial in partials)
             self._left, self._right, self._by_left, self._by_right = _edges_of(parents, slopes)
         self._made_by = op
-        if mode is not None and mode.refuses(self._data):
+        if mode is not None and mode.refuses(self._number):
             raise AnomalyError(describe_anomaly(self))
 
     @property
@@ -173,7 +173,7 @@ class Value(Methods):
         """The number. Assigning changes this node alone, not what was computed from it."""
         if current_mode() is not None and _depends(self):
             refuse_branch(".data looks at", label=self.label)
-        return self._data
+        return self._number
 
     @data.setter
     def data(self, data: SupportsFloat) -> None:
@@ -181,7 +181,7 @@ class Value(Methods):
             refuse_branch(
                 "assigning .data changes", "assign it before or after recording", self.label
             )
-        self._data = data if type(data) is float else number(data, "data takes")
+        self._number = data if type(data) is float else number(data, "data takes")
 
     @property
     def parents(self) -> tuple[Value, ...]:
@@ -238,7 +238,7 @@ class Value(Methods):
         """The number as a plain float; same as ``data``."""
         if current_mode() is not None and _depends(self):
             refuse_branch(".item() looks at", label=self.label)
-        return self._data
+        return self._number
 
     def detach(self) -> Value:
         """A constant with the same number: no gradient flows through it."""
@@ -248,7 +248,7 @@ class Value(Methods):
                 "a parameter is left out of the gradient by requires_grad=False",
                 self.label,
             )
-        return constant(self._data)
+        return constant(self._number)
 
     def backward(self, gradient: Operand = 1.0, create_graph: bool = False) -> None:
         """Pay back: see `autograd.backward.backward`."""
@@ -312,7 +312,7 @@ class Value(Methods):
     def __add__(self, other: Operand) -> Value:
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        data = self._data + other._data
+        data = self._number + other._number
         if self.requires_grad or other.requires_grad:
             return _node(data, self, other, 1.0, 1.0, _ADD)
         return constant(data, _ADD, self, other)
@@ -320,7 +320,7 @@ class Value(Methods):
     def __sub__(self, other: Operand) -> Value:
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        data = self._data - other._data
+        data = self._number - other._number
         if self.requires_grad or other.requires_grad:
             return _node(data, self, other, 1.0, -1.0, _SUB)
         return constant(data, _SUB, self, other)
@@ -328,7 +328,7 @@ class Value(Methods):
     def __mul__(self, other: Operand) -> Value:
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        a, b = self._data, other._data
+        a, b = self._number, other._number
         if self.requires_grad or other.requires_grad:
             return _node(a * b, self, other, b, a, _MUL)
         return constant(a * b, _MUL, self, other)
@@ -357,7 +357,7 @@ class Value(Methods):
         return left if (left := lift(other)) is NotImplemented else left**self
 
     def __neg__(self) -> Value:
-        return record(-self._data, (self,), (-1.0,), _NEG)
+        return record(-self._number, (self,), (-1.0,), _NEG)
 
     def __pos__(self) -> Value:
         return apply(_POS, self)
@@ -371,7 +371,7 @@ class Value(Methods):
         """max(0, x), with slope 0 at 0."""
         x = self if type(self) is Value else as_value(self, "relu")
         # asked this way round, nan is no number at most 0 and goes through
-        data, slope = (0.0, 0.0) if x._data <= 0.0 else (x._data, 1.0)
+        data, slope = (0.0, 0.0) if x._number <= 0.0 else (x._number, 1.0)
         if x.requires_grad:
             return _node(data, x, None, slope, _ABSENT, _RELU)
         return constant(data, _RELU, x)
@@ -384,19 +384,19 @@ class Value(Methods):
 
     def __lt__(self, other: Operand) -> bool:
         right = self._compared(other, "<", "less(a, b)")
-        return right if right is NotImplemented else self._data < right._data
+        return right if right is NotImplemented else self._number < right._number
 
     def __le__(self, other: Operand) -> bool:
         right = self._compared(other, "<=", "less_equal(a, b)")
-        return right if right is NotImplemented else self._data <= right._data
+        return right if right is NotImplemented else self._number <= right._number
 
     def __gt__(self, other: Operand) -> bool:
         right = self._compared(other, ">", "less(b, a)")
-        return right if right is NotImplemented else self._data > right._data
+        return right if right is NotImplemented else self._number > right._number
 
     def __ge__(self, other: Operand) -> bool:
         right = self._compared(other, ">=", "less_equal(b, a)")
-        return right if right is NotImplemented else self._data >= right._data
+        return right if right is NotImplemented else self._number >= right._number
 
     def __eq__(self, other: object) -> bool:
         if self is not other and current_mode() is not None:
@@ -439,15 +439,15 @@ class Value(Methods):
                 f"{kind}() of a Value{named(self.label)} that requires a gradient would lose the "
                 f"gradient; use .data or .item() for the number, and {hint}"
             )
-        return self._data
+        return self._number
 
     # -- how it shows, copies and travels -------------------------------------------------------
 
     def __repr__(self) -> str:
         label = f", label={short(self.label)!r}" if self.label else ""
         op = f", op={short(self.op)!r}" if self.op else ""
-        grad = f", grad={self.grad._data if isinstance(self.grad, Value) else self.grad}"
-        return f"Value({self._data}{label}{op}{grad if self.requires_grad else ', constant'})"
+        grad = f", grad={self.grad._number if isinstance(self.grad, Value) else self.grad}"
+        return f"Value({self._number}{label}{op}{grad if self.requires_grad else ', constant'})"
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
@@ -460,7 +460,7 @@ class Value(Methods):
                 f"{self!r} is part of a graph and cannot be copied or pickled alone; "
                 "detach() gives its number as a constant, autograd.compile a program to carry"
             )
-        state = (type(self), self._data, self.grad, self.requires_grad, self._note)
+        state = (type(self), self._number, self.grad, self.requires_grad, self._note)
         return _restored, state, attributes_of(self)
 
     def to_svg(self, **options: Any) -> str:
@@ -563,7 +563,7 @@ def _node(
         refuse_branch("no_grad() keeps", "compute it outside of no_grad()")
         return constant(data, operation, left, right)
     node = _new(Value)  # past __init__, which looks at what users give
-    node._data = data
+    node._number = data
     node.grad = 0.0
     node._left = left
     node._right = right
@@ -604,7 +604,7 @@ def _edges_of(
 def _checked_note(mode: Mode, node: Value) -> Note | None:
     """The note of a node made in this mode; AnomalyError when the mode refuses its number."""
     node._note = mode.note_here()  # first: the message names the line that it holds
-    if mode.refuses(node._data):
+    if mode.refuses(node._number):
         raise AnomalyError(describe_anomaly(node))
     return node._note
 
@@ -617,7 +617,7 @@ def constant(
 ) -> Value:
     """A leaf that requires no gradient: a number, or what an operation gives unrecorded."""
     node = _new(Value)
-    node._data = data
+    node._number = data
     node.grad = 0.0
     node._left = node._right = None
     node._made_by = ""
@@ -651,7 +651,7 @@ def _refuse_frozen(operands: Iterable[Value | None]) -> None:
 def apply(row: Primitive, *operands: Operand) -> Value:
     """Evaluate one primitive and record its node; numbers among the operands become constants."""
     parents = tuple([x if type(x) is Value else as_value(x, row.name) for x in operands])
-    arguments = [parent._data for parent in parents]
+    arguments = [parent._number for parent in parents]
     y = row.forward(FLOATS, *arguments)
     return record(y, parents, row.partials(FLOATS, *arguments, y), row)
 
@@ -664,7 +664,8 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value
     if type(weights) is not list or type(inputs) is not list:  # both are read twice below
         weights, inputs = _sequence(weights), _sequence(inputs)
     try:
-        w_data, x_data, b_data = [w._data for w in weights], [x._data for x in inputs], bias._data
+        w_data, x_data = [w._number for w in weights], [x._number for x in inputs]
+        b_data = bias._number
     except AttributeError:  # not all of them are Values
         return dot(as_values(weights, "dot"), as_values(inputs, "dot"), as_value(bias, "dot"))
     if len(w_data) != len(x_data):
@@ -697,7 +698,7 @@ def affine(
             f"affine takes a bias for each row, got {len(weights)} rows and {len(biases)} biases"
         )
     xs, outer = as_values(inputs, "affine"), current_mode()
-    x_data = [x._data for x in xs]
+    x_data = [x._number for x in xs]
     usual = outer is None or (outer.recording and not outer.anomalies)
     nodes = []
     for row, bias, box in zip(weights, biases, repeat(None) if scopes is None else scopes):
@@ -705,13 +706,13 @@ def affine(
             nodes.append(dot(row, xs, bias) if box is None else box.run(dot, row, xs, bias))
             continue
         try:
-            w_data = [w._data for w in row]
+            w_data = [w._number for w in row]
         except AttributeError:  # not all of them are Values
             row = as_values(row, "affine")
-            w_data = [w._data for w in row]
+            w_data = [w._number for w in row]
         mode = outer if box is None else box.inside(outer)
         node = _new(Value)  # as in _node, which would look up the mode for each
-        node._data = _add_up(map(mul, w_data, x_data), bias._data)
+        node._number = _add_up(map(mul, w_data, x_data), bias._number)
         node.grad, node._by_right = 0.0, _ABSENT
         node._left = (*row, *xs, bias)
         node._right = None
@@ -839,7 +840,7 @@ def _restored(
     kind: type[Value], data: float, grad: float, requires_grad: bool, note: Note | None
 ) -> Value:
     node = _new(kind)  # the __init__ of a subclass may want what only its caller knew
-    node._data, node._left, node._right, node._made_by = data, None, None, ""
+    node._number, node._left, node._right, node._made_by = data, None, None, ""
     node.grad, node.requires_grad, node._note = grad, requires_grad, note
     return node
 
@@ -856,10 +857,10 @@ def attributes_of(node: Value) -> tuple[dict[str, Any] | None, dict[str, Any]] |
 def describe_anomaly(node: Value) -> str:
     """What went wrong at a node: the operation, its operands, the line that made it."""
     operands = ", ".join(
-        f"{plain(parent.label)}={parent._data}" if parent.label else f"{parent._data}"
+        f"{plain(parent.label)}={parent._number}" if parent.label else f"{parent._number}"
         for parent in node.parents[:8]
     )
     more = ", …" if len(node.parents) > 8 else ""
     where = node.source or "a line unknown: build the graph inside detect_anomaly() to learn it"
     call = "a leaf" if node.is_leaf else f"{plain(node.op)}({operands}{more})"
-    return f"the value of {call}{named(node.label)} is {node._data}, made at {where}"
+    return f"the value of {call}{named(node.label)} is {node._number}, made at {where}"

@@ -115,7 +115,7 @@ def _key(
     if len(parents) > FEW:
         return row, len(parents), *sorted({kinds[group] for group in {*sources}})
     is_known = row is POW and group_of[parents[1]] == CONSTANTS
-    return row, parents[1]._data if is_known else None, *[kinds[group] for group in sources]
+    return row, parents[1]._number if is_known else None, *[kinds[group] for group in sources]
 
 
 def _join(found: list[Found], place: int, node: Value, sums: Rewritten) -> None:

@@ -77,10 +77,10 @@ def test_what_would_freeze_a_number_is_refused(
     deed: Callable[[Value], object], made: Callable[[Value], Value]
 ) -> None:
     x = made(Value(1.5))
-    before = x._data
+    before = x._number
     with no_branches(), pytest.raises(BranchError, match="keep it for all numbers to come"):
         deed(x)
-    assert (x._data, x.grad) == (before, 0.0)
+    assert (x._number, x.grad) == (before, 0.0)
 
 
 def test_what_was_frozen_chooses_nothing_for_all_numbers_to_come() -> None:

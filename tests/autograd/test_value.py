@@ -432,6 +432,17 @@ def test_numpy_cannot_silently_take_the_number_out() -> None:
         np.array([Value(1.0)], dtype=float)
 
 
+@pytest.mark.parametrize("op", [operator.add, operator.sub, operator.mul])
+def test_masked_arrays_keep_the_gradient(op: Callable[[Any, Any], Any]) -> None:
+    masked = np.ma.array([3.0, 2.0], mask=[False, True])
+    for left, right in [(masked, x := Value(5.0)), (x, masked), (masked, np.array([x, x]))]:
+        result = op(left, right)
+        assert result.mask.tolist() == [False, True]
+        plain = op(*(Value(3.0) if each is masked else x for each in (left, right)))
+        assert result[0].data == plain.data
+        assert autograd.gradients(result[0], [x]) == autograd.gradients(plain, [x])
+
+
 # -- comparisons and conversions -------------------------------------------------------------------
 
 
