@@ -98,15 +98,15 @@ def accuracy(outputs: Numbers, target: Numbers) -> float:
     if _is_list(target) and len(target) == 1:
         target = target[0]
     if _is_list(target):
-        _one_each(target, len(numbers))
+        _one_each(target, numbers)
         return float(_largest(numbers) == _largest(target))
     if len(numbers) == 1:
         return float((numbers[0] > 0) == (target > 0.5))
     return float(_largest(numbers) == _class_index(float(target), len(numbers)))
 
 
-def check_target(loss: Loss, target: Numbers, outputs: int) -> None:
-    """ValueError unless this can be the loss's target for a row of so many outputs."""
+def check_target(loss: Loss, target: Numbers, outputs: Numbers) -> None:
+    """ValueError unless this can be the loss's target for such outputs of one row."""
     for known, expect in _EXPECTED:
         if loss is known:
             expect(target, outputs)
@@ -185,16 +185,22 @@ ROUNDING = 1e-3
 """How far from 1 probabilities may add up to: what float16 makes of them."""
 
 
-def _expect_class(target: Any, outputs: int) -> None:
+def _expect_class(target: Any, outputs: Any) -> None:
+    outputs = _listed(outputs)
+    if len(outputs) and _is_list(outputs[0]):
+        _one_each(target, outputs)
+        for each, logits in zip(_listed(target), outputs):
+            _expect_class(each, logits)
+        return
     if _is_list(target):
-        return _expect_probabilities(target, outputs)
+        return _expect_probabilities(target, len(outputs))
     try:
-        _class_index(target, outputs)
+        _class_index(target, len(outputs))
     except (TypeError, IndexError) as error:
         raise ValueError(str(error)) from None
 
 
-def _expect_probability(target: Any, outputs: int) -> None:
+def _expect_probability(target: Any, outputs: Any) -> None:
     _one_each(target, outputs)
     for t in _listed(target):
         if not 0 <= t <= 1:
@@ -204,7 +210,7 @@ def _expect_probability(target: Any, outputs: int) -> None:
             )
 
 
-def _expect_sign(target: Any, outputs: int) -> None:
+def _expect_sign(target: Any, outputs: Any) -> None:
     _one_each(target, outputs)
     for t in _listed(target):
         if t not in (-1, 1):
@@ -213,15 +219,14 @@ def _expect_sign(target: Any, outputs: int) -> None:
             )
 
 
-def _one_each(target: Any, outputs: int) -> None:
-    if len(_listed(target)) != outputs:
-        raise ValueError(
-            f"as many targets as outputs: got {outputs} outputs, {len(_listed(target))} targets"
-        )
+def _one_each(target: Any, outputs: Any) -> None:
+    ours, theirs = len(_listed(outputs)), len(_listed(target))
+    if ours != theirs:
+        raise ValueError(f"as many targets as outputs: got {ours} outputs, {theirs} targets")
 
 
 # pairs, not a dict: a loss of the user's own may have no hash, as a dataclass has none
-_EXPECTED: Sequence[tuple[Loss, Callable[[Any, int], None]]] = [
+_EXPECTED: Sequence[tuple[Loss, Callable[[Any, Any], None]]] = [
     (squared_error, _one_each),
     (mse_loss, _one_each),
     (cross_entropy, _expect_class),

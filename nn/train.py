@@ -29,7 +29,6 @@ from nn.engines import (
     NotFiniteError,
     Task,
     numbers_of,
-    parts_of,
     score_of,
 )
 from nn.graphs import depends
@@ -390,12 +389,10 @@ def _try_out(task: Task, data: Examples, name: str, metrics: Sequence[Metric] = 
     x, y = data.row(0)
     with transforming():
         outputs = task.model(x)
-    parts = parts_of(outputs)
-    size = 1 if parts is None else len(parts)
     # a bad label in the last row should not wait for the last batch to be found
     for target in data.distinct_targets():
         try:
-            check_target(task.loss, target, size)
+            check_target(task.loss, target, outputs)
         except ValueError as error:
             raise ValueError(f"{name} cannot be learned: {error}") from None
     with transforming():

@@ -222,7 +222,17 @@ def test_outputs_and_targets_that_do_not_match_are_refused(call, error, message)
 )
 def test_a_target_can_be_checked_before_training(loss, target, outputs, message):
     with pytest.raises(ValueError, match=message):
-        check_target(loss, target, outputs)
+        check_target(loss, target, [0.0] * outputs)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [([0.0, 2.0], "class 2 is out of range"), ([1.0], "2 outputs, 1 targets")],
+)
+def test_the_classes_of_rows_of_logits_can_be_checked_before_training(target, message):
+    check_target(nn.cross_entropy, [0.0, 1.0], [[0.0, 0.0], [0.0, 0.0]])
+    with pytest.raises(ValueError, match=message):
+        check_target(nn.cross_entropy, target, [[0.0, 0.0], [0.0, 0.0]])
 
 
 def test_good_targets_pass_the_check():
@@ -233,7 +243,7 @@ def test_good_targets_pass_the_check():
         (nn.cross_entropy, [0.5, 0.5], 2), (nn.binary_cross_entropy, 0.3, 1), (nn.mse_loss, 7.0, 1),
         (lambda o, t: o, "anything", 1),
     ):  # fmt: skip
-        check_target(loss, target, outputs)
+        check_target(loss, target, [0.0] * outputs)
 
 
 # -- accuracy --------------------------------------------------------------------------------------

@@ -512,6 +512,25 @@ def test_a_derivative_in_the_model_and_in_the_loss_is_learned_from(backend):
     assert not history.note
 
 
+@pytest.mark.parametrize("backend", [*ENGINES, "jax"])
+def test_a_model_may_give_logits_for_each_word_of_a_row(backend):
+    """As a language model does: the mean over a row's words is learned from, as by PyTorch."""
+    installed(backend)
+    torch = pytest.importorskip("torch")
+    model, words, following = mlp(3), [[0.0, 1.0, 2.0], [2.0, 2.0, 1.0]], [[1, 2, 0], [0, 1, 1]]
+    theirs = torch.tensor([p.data for p in model.parameters()], dtype=torch.float64)
+    theirs.requires_grad = True
+    hidden, last = theirs[:18].reshape(6, 3), theirs[18:].reshape(3, 7)
+    x = torch.tensor([[[w, 1.0] for w in row] for row in words], dtype=torch.float64)
+    logits = torch.tanh(x @ hidden[:, :2].T + hidden[:, 2]) @ last[:, :6].T + last[:, 6]
+    loss = torch.nn.functional.cross_entropy(logits.reshape(6, 3), torch.tensor(following).ravel())
+    loss.backward()
+    learned = (theirs - 0.1 * theirs.grad).tolist()
+    train(lambda row: [model([w, 1.0]) for w in row], X=words, y=following, loss=nn.cross_entropy,
+          optimizer=nn.SGD(model.parameters(), lr=0.1), epochs=1, backend=backend)  # fmt: skip
+    assert [p.data for p in model.parameters()] == pytest.approx(learned, rel=1e-10)
+
+
 def test_the_average_follows_every_step_and_validation_uses_it():
     model = mlp()
     ema = nn.EMA(model.parameters(), 0.8)
