@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, count, total
+from autograd.value import FLOATS as FLOATS
 from autograd.value import Operand, Value, apply, as_value, as_values, operation_of
 from autograd.value import affine as affine
 from autograd.value import dot as dot

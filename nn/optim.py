@@ -19,7 +19,8 @@ from math import isfinite
 from numbers import Real
 from typing import Any, Protocol
 
-from autograd import Value, scalar_math
+from autograd import Value
+from autograd.functions import FLOATS
 from nn.interrupts import undisturbed
 
 Rule = Callable[..., tuple[Any, ...]]
@@ -37,7 +38,7 @@ class Number(Protocol):
 
 
 class Functions(Protocol):
-    """The functions for such numbers that a rule may use."""
+    """The functions for such numbers that a rule may use: these, and `autograd`'s of one or two."""
 
     def sqrt(self, x: Any, /) -> Any:
         """The square root."""
@@ -162,7 +163,7 @@ class Optimizer:
         grads = [p.grad if p.requires_grad else None for p in self.params]
         slopes = [grad if type(grad) is float else _slope(grad) for grad in grads]
         now = [p.data for p in self.params], *self.state
-        moved = map(self.rule, repeat(scalar_math), now[0], slopes, *now[1:], *map(repeat, hyper))
+        moved = map(self.rule, repeat(FLOATS), now[0], slopes, *now[1:], *map(repeat, hyper))
         if None not in grads:
             return list(moved)
         return [old if grad is None else new for grad, new, old in zip(grads, moved, zip(*now))]

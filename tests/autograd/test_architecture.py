@@ -53,7 +53,7 @@ DOORS = {
 }
 # Open to nn beside `autograd.__all__`: the namespaces that update rules are written over, tools.
 TOOLS = {
-    "autograd.functions", "autograd.scalar_math", "autograd.collector", "autograd.optional",
+    "autograd.functions", "autograd.collector", "autograd.optional",
     "autograd.files", "autograd.transforms",
 }  # fmt: skip
 

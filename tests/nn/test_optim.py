@@ -449,3 +449,30 @@ def test_a_rule_that_chooses_by_where_is_compiled():
         )  # fmt: skip
         ends.append(w.data)
     assert ends == [pytest.approx(0.7, rel=1e-15)] * 3
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy", "native"])
+def test_a_rule_has_the_functions_of_the_table(backend):
+    """Lion's sign, say (Chen & al. 2023), and a slope that is clipped."""
+    pytest.importorskip({"native": "llvmlite"}.get(backend, "numpy"))
+
+    class Lion(Optimizer):
+        def __init__(self, params):
+            super().__init__(params, 0.1, 0.5)
+            self.start(lion, "mean")
+
+    def lion(m, p, g, mean, lr, decay):
+        g = m.clip(g, -1.0, 1.0)
+        return p - lr * (m.sign(0.9 * mean + 0.1 * g) + decay * p), 0.99 * mean + 0.01 * g
+
+    w, expected, mean = Value(1.0), 1.0, 0.0
+    fit(lambda x: w * x[0], [[1.0]], [0.75], loss=mse_loss, optimizer=Lion([w]), epochs=5,
+        backend=backend, progress=False)  # fmt: skip
+    for _ in range(5):
+        slope = max(-1.0, min(1.0, 2 * (expected - 0.75)))
+        way = 0.9 * mean + 0.1 * slope
+        expected, mean = (
+            expected - 0.1 * ((way > 0) - (way < 0) + 0.5 * expected),
+            (0.99 * mean + 0.01 * slope),
+        )
+    assert w.data == pytest.approx(expected, rel=1e-14)
