@@ -20,8 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, CONSTANTS, Integers, needed_for
-from autograd.compiler.blocks import LEADS, ONE, VARIES, Block
-from autograd.compiler.record import Recorder
+from autograd.compiler.record import LEADS, ONE, VARIES, Block, Recorder
 from autograd.primitive import Primitive
 
 FIXED, OPERAND, VALUE, DEBT, REPAID = range(5)

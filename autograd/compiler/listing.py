@@ -31,9 +31,8 @@ from autograd.compiler.arrays import (
     places_of,
     readings,
 )
-from autograd.compiler.blocks import Block
 from autograd.compiler.follow import Functions, flat, followed, functions_of, sums_of_products
-from autograd.compiler.record import Recorder
+from autograd.compiler.record import Block, Recorder
 from autograd.rules import BASIS, TABLE
 from autograd.validation import short
 

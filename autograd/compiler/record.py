@@ -2,7 +2,9 @@
 
 A row's functions do not say what kind of number they work on.  Here they work on *blocks*, each
 the result of an operation of an `ArrayProgram` in the making.  An operation seen before is not
-recorded again, and what is known already is computed at once.
+recorded again, and what is known already is computed at once.  A few steps that change nothing in
+IEEE arithmetic are left out: ``x * 1``, ``x - 0``, ``x / 1``, ``x ** 1``.  ``x + 0`` and ``0 * x``
+stay, because -0 + 0 is 0 and 0 * inf is nan.
 
 An operand of a row of many may be a block of several columns, which stand for as many operands.
 What the row does to each of them is recorded once, for the whole block; adding them up, or looking
@@ -14,9 +16,10 @@ from __future__ import annotations
 import operator
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from functools import partial, reduce
+from math import frexp
 from operator import or_
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -36,10 +39,73 @@ from autograd.compiler.arrays import (
     places_of,
     through,
 )
-from autograd.compiler.blocks import LEADS, ONE, SIMPLER, VARIES, Block, Number, width_of
 from autograd.rules import BASIS, namespace, total
 
 _VIEW, _COLLECT = CODE["view"], CODE["collect"]
+
+ONE: Shape = (1, 1)
+
+VARIES, LEADS = 1, 2
+"""The kind of a block: whether it varies, and whether it is owed what parameters behind it are."""
+
+
+class Block:
+    """A block that is not known yet: the result of one operation."""
+
+    __slots__ = ("index", "recorder")
+
+    def __init__(self, recorder: Recorder, index: int) -> None:
+        self.recorder = recorder
+        self.index = index
+
+    @property
+    def shape(self) -> Shape:
+        """Its (n, m)."""
+        return self.recorder.shape_of(self.index)
+
+    @property
+    def varying(self) -> bool:
+        """Whether it has a number per row."""
+        return bool(self.recorder.kinds[self.index] & VARIES)
+
+    @property
+    def leads(self) -> bool:
+        """Whether there are parameters behind it: all others are not paid."""
+        return bool(self.recorder.kinds[self.index] & LEADS)
+
+    def __add__(self, other: Number) -> Number:
+        if not isinstance(other, Block) and repr(other) == "-0.0":
+            return self
+        return self.recorder.emit("add", self, other)
+
+    __radd__ = __add__
+
+    def __mul__(self, other: Number) -> Number:
+        if not isinstance(other, Block) and other == 1.0:
+            return self
+        return self.recorder.emit("mul", self, other)
+
+    __rmul__ = __mul__
+
+    def __sub__(self, other: Number) -> Number:
+        if not isinstance(other, Block) and repr(other) == "0.0":
+            return self
+        return self.recorder.emit("sub", self, other)
+
+    def __rsub__(self, other: float) -> Number:
+        return self.recorder.emit("sub", other, self)
+
+    def __neg__(self) -> Number:
+        return self.recorder.emit("neg", self)
+
+
+Number: TypeAlias = Block | float
+"""What rows work on while recording: a float is known already."""
+
+
+def width_of(operand: Number) -> int:
+    """How many operands of a row it stands for."""
+    return operand.shape[1] if isinstance(operand, Block) else 1
 
 
 class Recorder:
@@ -58,7 +124,9 @@ class Recorder:
         self._known: dict[tuple[int, ...], int] = {}
         self._numbers: dict[Any, int] = {}
         self._known_tables: dict[bytes, int] = {}
-        self.namespace = m = namespace({name: self._function(name) for name in BASIS})
+        simpler = {"divide": self._divide, "power": self._power, "where": self._where}
+        recorded: dict[str, Any] = {name: partial(self.emit, name) for name in BASIS}
+        self.namespace = m = namespace(recorded | simpler)
         m.total = lambda xs: total(self._in_one("sum", x) for x in xs)
         m.largest = lambda xs: reduce(m.maximum, [self._in_one("max", x) for x in xs])
         m.count = lambda xs: float(sum(map(width_of, xs)))
@@ -69,13 +137,31 @@ class Recorder:
     # -- operations -----------------------------------------------------------------------------
 
     def emit(self, word: str, *operands: Number) -> Number:
-        """The result of an element-wise operation."""
+        """The result of an element-wise operation: computed when all is known."""
         if {*map(type, operands)} == {float}:
             return float(_COMPUTE[word](*operands))
         code, blocks = CODE[word], [self.index(x) for x in operands]
         n, m = map(max, ONE, *map(self.shape_of, blocks))
         kind = reduce(or_, [self.kinds[k] for k in blocks])
         return self._once((code, *blocks), (n, m), kind)
+
+    def _divide(self, a: Number, b: Number) -> Number:
+        """Dividing by 1, or another power of two, is multiplying by its exact inverse."""
+        if isinstance(b, Block) or abs(frexp(b)[0]) != 0.5 or not 1e-300 < abs(b) < 1e300:
+            return self.emit("divide", a, b)
+        return a * (1.0 / b)
+
+    def _power(self, a: Number, b: Number) -> Number:
+        """Small whole powers are products."""
+        if isinstance(a, float) or isinstance(b, Block) or b not in _POWERS:
+            return self.emit("power", a, b)
+        return _POWERS[b](a)
+
+    def _where(self, condition: Number, a: Number, b: Number) -> Number:
+        """A condition that is known has chosen already."""
+        if isinstance(condition, Block):
+            return self.emit("where", condition, a, b)
+        return a if condition else b
 
     def _once(self, key: tuple[int, ...], shape: Shape, kind: int) -> Block:
         """The block of this operation, a new one unless it was recorded before."""
@@ -262,19 +348,6 @@ class Recorder:
         count = len(numbers)
         return self._seen(CONSTANTS, (start, int(count > 1), 0), (count, 1))
 
-    def _function(self, name: str) -> Callable[..., Number]:
-        """A function of the basis on blocks: computed when all is known, recorded otherwise."""
-        simplify = SIMPLER.get(name)
-
-        def function(*given: Number) -> Number:
-            operands = [x if isinstance(x, Block) else float(x) for x in given]
-            simpler = None
-            if simplify and any(isinstance(x, Block) for x in operands):
-                simpler = simplify(self.namespace, *operands)
-            return self.emit(name, *operands) if simpler is None else simpler
-
-        return function
-
     def finish(self, roots: Sequence[Number], loss: Number, gradient: Block) -> ArrayProgram:
         """The program so far."""
         ends = [self.index(end) for end in (*roots, loss)]
@@ -299,6 +372,14 @@ class Recorder:
         """Blocks and recorder hold one another: do not leave them to the collector."""
         vars(self).clear()
 
+
+_POWERS: dict[float, Callable[[Block], Number]] = {
+    -1.0: lambda x: x.recorder.emit("divide", 1.0, x),
+    0.0: lambda x: 1.0,
+    1.0: lambda x: x,
+    2.0: lambda x: x * x,
+    3.0: lambda x: x * x * x,
+}
 
 _COMPUTE: dict[str, Callable[..., float]] = {
     **{name: getattr(scalar_math, name) for name in BASIS},

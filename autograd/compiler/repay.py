@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any
 
 from autograd.compiler.arrays import Place, Shape, are_apart
-from autograd.compiler.blocks import ONE, Block, Number, width_of
 from autograd.compiler.groups import FEW, TAKE
-from autograd.compiler.record import Recorder
+from autograd.compiler.record import ONE, Block, Number, Recorder, width_of
 from autograd.primitive import Primitive
 
 

@@ -27,7 +27,6 @@ from autograd.compiler.arrays import (
     Shape,
     placed,
 )
-from autograd.compiler.blocks import ONE, VARIES, Block, Number
 from autograd.compiler.groups import (
     FEW,
     TAKE,
@@ -39,7 +38,7 @@ from autograd.compiler.groups import (
     sides_of,
     unpaid_in,
 )  # fmt: skip
-from autograd.compiler.record import Recorder
+from autograd.compiler.record import ONE, VARIES, Block, Number, Recorder
 from autograd.compiler.repay import Tape, is_chosen
 from autograd.compiler.stretches import Singles
 from autograd.rules import TABLE

@@ -24,10 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, Integers
-from autograd.compiler.blocks import LEADS, ONE, VARIES, Block
 from autograd.compiler.forms import DEBT, OPERAND, REPAID, VALUE, Columns, Forms
 from autograd.compiler.groups import FEW, TAKE, Found
-from autograd.compiler.record import Recorder
+from autograd.compiler.record import LEADS, ONE, VARIES, Block, Recorder
 from autograd.compiler.repay import Tape
 from autograd.value import Value
 

@@ -26,9 +26,8 @@ from autograd.compiler.arrays import (
     placed,
     places_of,
 )
-from autograd.compiler.blocks import Block
 from autograd.compiler.listing import Listing, Names, unrolled
-from autograd.compiler.record import Recorder
+from autograd.compiler.record import Block, Recorder
 from autograd.compiler.roll import Rolled, roll
 from autograd.rules import BASIS
 from tests.autograd.compiler.reference import follow
