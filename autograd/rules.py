@@ -31,7 +31,7 @@ BASIS = (
 """What a namespace supplies itself, besides numbers with ``+ - *`` and unary ``-``."""
 
 total = partial(reduce, add)
-"""The sum of the operands, in order."""
+"""The sum of the operands, of which there are some, in order."""
 
 
 def named(name: str) -> Primitive:
@@ -55,6 +55,10 @@ def namespace(basis: Mapping[str, Any]) -> Namespace:
 def count(xs: Sequence[Number]) -> float:
     """How many operands there are."""
     return float(len(xs))
+
+
+def _sum(m: Namespace, xs: tuple[Number, ...]) -> Number:
+    return m.total(xs) if xs else 0.0
 
 
 def _dot(m: Namespace, terms: tuple[Number, ...]) -> Number:
@@ -278,7 +282,7 @@ _ROWS = (
               ("0", "0"), (REAL, REAL)),
     Primitive("where",       "?:",    lambda m, c, a, b: m.where(c, a, b),                 lambda m, c, a, b, y: (0.0, m.where(c, 1.0, 0.0), m.where(c, 0.0, 1.0)),
               ("0", "where(c, 1, 0)", "where(c, 0, 1)"), (REAL, REAL, REAL)),
-    Primitive("sum",         "Σ",     lambda m, *xs: m.total(xs or (0.0,)),                lambda m, *xs_y: (1.0,) * (len(xs_y) - 1),
+    Primitive("sum",         "Σ",     lambda m, *xs: _sum(m, xs),                          lambda m, *xs_y: (1.0,) * (len(xs_y) - 1),
               ("1",), (REAL,), roles=("x*",), fewest=0),
     Primitive("mean",        "mean",  lambda m, *xs: m.divide(m.total(xs), m.count(xs)),   lambda m, *xs_y: (m.divide(1.0, m.count(xs_y[:-1])),) * (len(xs_y) - 1),
               ("1/n",), (REAL,), roles=("x*",)),
@@ -291,7 +295,7 @@ _ROWS = (
     # The parts of a softmax.
     Primitive("_largest",    "max",   lambda m, *xs: m.largest(xs),                        lambda m, *xs_y: (0.0,) * (len(xs_y) - 1),
               ("0",), (REAL,), (), "a shift that is taken off and put back changes nothing: nothing is paid for it", roles=("x*",)),
-    Primitive("_log_total",  "ln Σ exp", lambda m, *xs: m.log(m.total(tuple(m.exp(x - xs[-1]) for x in xs[:-1]))), _log_total_partials,
+    Primitive("_log_total",  "ln Σ exp", lambda m, *xs: m.log(_sum(m, tuple(m.exp(x - xs[-1]) for x in xs[:-1]))), _log_total_partials,
               ("exp(x - s - y)", "-1"), (REAL,), (), "logsumexp less the shift s, which keeps the digits of a sum beside 1e15", roles=("x*", "s"), fewest=2),
     # Slopes with a row of their own, since composing them from the others loses digits one order higher.
     Primitive("_sigmoid_slope", "σ′",  _sigmoid_slope,                                     lambda m, x, y: (-y * m.tanh(0.5 * x),),
