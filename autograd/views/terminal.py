@@ -77,7 +77,7 @@ def print_all(story: Trace, lang: Lang, console: Console, mode: Mode = "backprop
             line = Text.assemble((f"{i:>{wide}}  ", "dim"), typeset(getattr(move.text, lang)))
             console.print(line, soft_wrap=not console.is_terminal)
         room = len(told.story.nodes) + 1
-        console.print(*_code(told, told.moment(len(told.moves)), lang, room))
+        console.print(*_code(told, told.moment(len(told.moves)), lang, room, console.width))
 
 
 def _all_plays(story: Trace, mode: Mode) -> Iterator[Play]:

@@ -270,6 +270,17 @@ trace(y).play()
     assert not re.search(r"= v2 / 3e-9.* \S*\d…", told)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_without_a_terminal_no_number_is_cut(columns):
+    x = Value(-0.7123456, label="x")
+    root = x.sin() * x.cos() * x.tanh() * x.exp() * x * x.sigmoid() - x * 1e-7
+    console = Console(file=io.StringIO(), width=columns)
+    play(trace(root), console=console)
+    table = console.file.getvalue().rpartition("code")[2]
+    assert re.search(r"= sin\(x\) +−0\.6536 +(0\.05327 +)?0\.05327 ✓", table)
+    assert table.count(" ✓") == 13
+
+
 def test_without_a_terminal_no_line_of_a_large_graph_is_left_out(capsys):
     x = Value(1.0, label="x")
     for _ in range(120):
