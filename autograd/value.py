@@ -657,7 +657,7 @@ def apply(row: Primitive, *operands: Operand) -> Value:
 
 
 def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value:
-    """The sum of products w1*x1 + … + wn*xn + bias, as one node with an edge per operand.
+    """The sum of products w1 x1 + … + wn xn + bias, as one node with an edge per operand.
 
     Raises ValueError when the lengths differ.
     """

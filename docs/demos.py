@@ -42,7 +42,7 @@ def words(demo: Path) -> list[str]:
 
 def told(demo: Path, folder: Path) -> list[str]:
     """Execute the demo with ``folder`` in the place of its own; its code cells as Markdown, with
-    what they print and make, and "" for each cell of words.
+    what they print and make (frames in folders aside), and "" for each cell of words.
     """
     names: dict[str, Any] = {"__name__": "__main__", "__file__": str(folder / demo.name)}
     pages, seen = [], set[Path]()
@@ -51,11 +51,12 @@ def told(demo: Path, folder: Path) -> list[str]:
             pages.append("")
             continue
         printed = run(text, names, f"{demo.name}, cell {number}")
+        printed = printed.replace(f"{folder.as_uri()}/", "")  # which is nowhere for a reader
         parts = [f"```python\n{text.strip()}\n```"]
         if printed.strip():
             parts.append(f'```text title="prints"\n{printed.rstrip()}\n```')
-        made = {path for path in (folder / "output").rglob("*") if path.suffix in SHOWN}
-        parts += [shown(path, folder) for path in sorted(made - seen)][:6]
+        made = {path for path in (folder / "output").glob("*") if path.suffix in SHOWN}
+        parts += [shown(path, folder) for path in sorted(made - seen)]
         seen |= made
         pages.append("\n\n".join(parts))
     return pages
@@ -68,7 +69,7 @@ def page(texts: list[str], code: list[str]) -> str:
 
 
 def run(text: str, names: dict[str, Any], where: str) -> str:
-    """What a cell prints; its last line, where it is an expression, is shown as in a notebook."""
+    """What a cell prints."""
     tree = ast.parse(text)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):

@@ -55,6 +55,29 @@ def test_reads_as_a_notebook(demo):
     assert "assert " in cells[-1][1] or "assert " in cells[-2][1]
 
 
+MAKES = """# %% [markdown]
+# # Words
+# %%
+from pathlib import Path
+frames = Path(__file__).parent / "output" / "frames"
+frames.mkdir(parents=True)
+for name in "012345678":
+    (frames / f"{name}.svg").write_text("<svg/>")
+(frames.parent / "moving.svg").write_text("<svg/>")
+print(f"Open {(frames.parent / 'moving.svg').as_uri()}.")
+"""
+
+
+def test_a_page_of_the_site_shows_what_a_demo_makes_and_where_it_lies_there(tmp_path):
+    demo, folder = tmp_path / "demo.py", tmp_path / "made"
+    demo.write_text(MAKES)
+    folder.mkdir()
+    subprocess.run([sys.executable, ROOT / "docs/demos.py", demo, folder], check=True, timeout=60)
+    page = (folder / "page.md").read_text("utf-8")
+    assert re.findall(r"!\[.*\]\((.*)\)", page) == ["output/moving.svg"]
+    assert "Open output/moving.svg." in page
+
+
 def cells_of(text):
     """(kind, text) of each percent cell; nothing may stand before the first."""
     first, *rest = re.split(r"^# %%(.*)\n", text, flags=re.MULTILINE)
