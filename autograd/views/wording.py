@@ -75,4 +75,4 @@ def _why_wait(story: Trace, speaks: dict[str, str]) -> str:
 
 
 def _grouped(count: int) -> str:
-    return f"{Decimal(count):,}".replace(",", "\u2009")
+    return f"{Decimal(count):,}".replace(",", "\u202f")

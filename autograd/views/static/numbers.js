@@ -43,4 +43,4 @@ function chained(numbers, sign) {
 }
 
 /** Digits in groups of three, for counts that may be very long. */
-export const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+export const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");

@@ -1430,4 +1430,4 @@ class _State:
 
 def plain(text):
     """A sentence without the separators of digits, which each viewer writes in its own way."""
-    return re.sub(r"(?<=\d)[,\u2009](?=\d{3})", "", text)
+    return re.sub(r"(?<=\d)[,\u202f](?=\d{3})", "", text)

@@ -134,7 +134,7 @@ def network():
 
 def plain(text):
     """A sentence without the separators of digits, which each viewer writes in its own way."""
-    return re.sub(r"(?<=\d)[,\u2009](?=\d{3})", "", text)
+    return re.sub(r"(?<=\d)[,\u202f](?=\d{3})", "", text)
 
 
 def agree(told, play):
@@ -654,7 +654,7 @@ def test_numbers_are_written_as_python_writes_them(ask, drawn):
     assert told["enclosed"] == [enclosed(text) for text in TEXTS]
     assert told["sums"] == [sum_of(pile) for pile in piles]
     assert told["products"] == [sum_of(pile).replace(" + ", " × ") for pile in piles]
-    assert told["grouped"] == [f"{count:,}".replace(",", "\u2009") for count in counts]
+    assert told["grouped"] == [f"{count:,}".replace(",", "\u202f") for count in counts]
 
 
 def _spelled(x):

@@ -41,7 +41,7 @@ def several():
 
 
 def counted(n):
-    return f"{n:,}".replace(",", "\u2009")
+    return f"{n:,}".replace(",", "\u202f")
 
 
 def shown_in(play, taken, lang):
