@@ -163,6 +163,14 @@ def test_check_tells_a_kink_from_a_mistake(capsys, formula, slope):
     assert "折点" in run(capsys, "check", formula, "x=0", "--lang", "zh")[1]
 
 
+def test_check_takes_no_difference_for_a_slope(capsys):
+    # the slope of √x at 0 is infinite to the right, that of √|x| on both sides
+    for formula in ("sqrt(x)", "sqrt(abs(x))"):
+        out = run(capsys, "check", formula, "x=0")[1]
+        assert "406.3747 to the right" in out
+        assert "slope" not in out
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("width", [20, 24, 30, 40, 60, 80])
 def test_a_number_is_never_broken_in_two(capsys, monkeypatch, width, lang):

@@ -164,7 +164,7 @@ def test_the_other_modes(terminal):
         ("f", "step 0 of 17"),
         ("a", "backward() once more, pass 2"),
         ("\x1b[F", "5 + 5 = 10"),
-        ("s", "e goes from 6 to 1.6"),
+        ("s", "step() moves a, b by −0.1"),
         ("z", "is set back to 0"),
         ("l", "清零"),
         ("l?", "Any key closes this"),
