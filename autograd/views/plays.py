@@ -340,7 +340,8 @@ class Passes(Play):
         before = self.now.root.value
         self.now = retold(self.now, moved)
         words = {
-            **{"rate": show(rate), "leaves": _names(parameters), "root": self.now.root.name},
+            **{"rate": enclosed(show(rate)), "leaves": _names(parameters)},
+            **{"leaf": parameters[0].name, "root": self.now.root.name},
             **{"before": show(before), "after": show(self.now.root.value)},
         }
         still = not any(now.total(node) for node in moved)

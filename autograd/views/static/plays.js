@@ -172,7 +172,7 @@ export function payingBack(first, acts = []) {
       story = story.retold(new Map(moved.map(({ id }) => [id, story.values[id] - act * kept.get(id)])));
       const still = moved.every(({ id }) => kept.get(id) === 0);
       const [was, is] = [before.values[before.root.id], story.values[story.root.id]];
-      const words = { rate: show(act), leaves: namesOf(moved), root, before: show(was), after: show(is) };
+      const words = { rate: enclosed(show(act)), leaves: namesOf(moved), leaf: moved[0].name, root, before: show(was), after: show(is) };
       moves.push({ ...marker("step", story, kept, words), text: ["passes_step", still ? "passes_still" : is < was ? "passes_down" : "passes_not_down"] });
       moves.push(...replayed(story).filter((move) => move.kind === "eval" && !story.nodes[move.actor].leaf));
     }

@@ -277,12 +277,12 @@ def leaves(count):
 
 @pytest.mark.parametrize("graph", [network, lambda: leaves(6), lambda: leaves(7), shared])
 def test_steps_are_told_as_python_tells_them(ask, graph):
-    told = ask("play", trace(graph()), mode="backprop", acts=["zero", 0.1, "again", 0.1])
+    told = ask("play", trace(graph()), mode="backprop", acts=["zero", 0.1, "again", -0.1])
     play = Passes(trace(graph()))
     play.zero_grad()
     play.step(0.1)
     play.again()
-    play.step(0.1)
+    play.step(-0.1)
     assert told["en"][1:] == [move.text.en for move in play.moves]
 
 

@@ -198,6 +198,17 @@ class TestPasses:
         told = [move.text.en for move in passes.moves if move.kind == "step"]
         assert "nothing moves" in told[0]
 
+    def test_a_step_says_what_moves_and_which_way(self):
+        w = Value(1.0, label="w")
+        passes = Passes(trace(w * w))  # x is what the root is called
+        for rate in (0.1, -0.5):
+            passes.step(rate)
+        down, up = (move for move in passes.moves if move.kind == "step")
+        assert (down.math, up.math) == ("w ← w − 0.1 · w.grad", "w ← w − (-0.5) · w.grad")
+        assert "moves w by −0.1 times" in down.text.en
+        assert "Not down" in up.text.en
+        assert up.text.en.endswith("too large, too small or negative.")
+
     def test_a_leaf_that_is_the_root_is_paid_its_1_again(self):
         passes = Passes(trace(Value(3.0, label="x")))
         passes.again()
