@@ -193,7 +193,7 @@ def _written(order: Sequence[Value], names: Sequence[str], spelled_out: set[Valu
     """The root as a formula in which these nodes are spelled out where that stays short."""
     told: dict[Value, Term] = {}
     for node, name in zip(order, names, strict=True):
-        written = Term(name)
+        written = term(name)
         if node in spelled_out:
             spelled = spell(node.op, [told[parent] for parent in node.parents])
             written = spelled if len(spelled.text) <= LONGEST_FORMULA else written

@@ -12,6 +12,7 @@ told here a second time.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -229,7 +230,7 @@ def local_derivatives(op: str, operands: Sequence[str | float], result: str) -> 
     (['1 - y²'], ['1 / b', '-a / b²'])
     """
     given = [term(operand) for operand in operands]
-    return [term(x).text for x in taught(WORDS, op, given, Term(result), Term("π"))]
+    return [term(x).text for x in taught(WORDS, op, given, term(result), Term("π"))]
 
 
 def taught_slopes(op: str, operands: Sequence[float], result: float) -> list[float]:
@@ -289,9 +290,17 @@ def term(x: Any) -> Term:
     if isinstance(x, Term):
         return x
     if isinstance(x, str):
-        return Term(x)
+        return Term(x, _strength(x))
     text = show(float(x))
     return Term(text, PRODUCT if text.startswith("-") else ATOM, float(x))
+
+
+def _strength(name: str) -> int:
+    """How strongly a name holds together: it may be a formula, as ``x1*w1 + x2*w2``."""
+    while name != (name := re.sub(r"\([^()]*\)", "", name)):
+        pass
+    by_sign = {"+-−": SUM, "/÷": QUOTIENT, "*·×": PRODUCT, "^⁻⁰¹²³⁴⁵⁶⁷⁸⁹": POWER}
+    return next((found for signs, found in by_sign.items() if {*signs} & {*name}), ATOM)
 
 
 _EXACT = 1e12

@@ -51,6 +51,11 @@ def test_every_row_can_be_read(name):
         ("absolute", ["x"], "|x|", ["sign(x)"]),
         ("sum", ["a", "b", "c"], "a + b + c", ["1", "1", "1"]),
         ("dot", ["w", "x", "b"], "b + w · x", ["x", "w", "1"]),
+        # labels that are formulas themselves, as in the lectures on micrograd
+        ("mul", ["x1*w1 + x2*w2", "k"], "(x1*w1 + x2*w2) · k", ["k", "x1*w1 + x2*w2"]),
+        ("mul", ["x1*w1", "f(a + g(b))"], "x1*w1 · f(a + g(b))", ["f(a + g(b))", "x1*w1"]),
+        ("div", ["a-b", "dL/dw"], "(a-b) / (dL/dw)", ["1 / (dL/dw)", "-(a-b) / (dL/dw)²"]),
+        ("pow", ["x²", 2.0], "(x²)²", ["2 · x²", "y · log(x²)"]),
     ],
 )
 def test_reads_as_one_would_write_it(op, operands, text, locals_):
