@@ -51,8 +51,8 @@ print(f"\nmean of e over three rows: {value}, its slope to b: {grads}")
 
 # %% [markdown]
 # A network is such a list too, only longer, and the gradient costs no more than a few times the
-# value. A backend runs each instruction for a block of rows at a time, so the price of looking at
-# it is shared, and not a single node is made.
+# value. What runs is that list rolled up: instructions that are alike are one operation on arrays,
+# for a block of rows at a time. The price of looking at it is shared, and not a node is made.
 
 # %%
 inputs, digit = [Value(0.0) for _ in range(64)], [Value(0.0) for _ in range(10)]

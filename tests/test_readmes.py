@@ -11,6 +11,7 @@ import pytest
 
 import autograd
 import nn
+from autograd import Value, affine, compile  # noqa: A004
 from autograd.rules import TABLE
 
 ROOT = Path(__file__).parents[1]
@@ -73,3 +74,16 @@ def test_demos_in_chinese_have_a_text_for_each_cell_of_words() -> None:
         demo = (ROOT / "demos" / f"{path.stem}.py").read_text("utf-8")
         cells = demo.count("# %% [markdown]")
         assert len(path.read_text("utf-8").split("%%\n")) == cells, path.stem
+
+
+def test_the_array_program_in_the_docs_is_the_one_that_is_made() -> None:
+    pytest.importorskip("numpy")
+    weights, biases = [[Value(0.1) for _ in range(3)] for _ in range(2)], [Value(0.5), Value(0.5)]
+    inputs = [Value(1.0) for _ in range(3)]
+    layer = [z.tanh() for z in affine(weights, inputs, biases)]
+    made = compile(autograd.sum([a * a for a in layer]), inputs).arrays
+    text = (ROOT / "docs/compiler.md").read_text("utf-8")
+    told = re.findall(r"^\d+ .*?(\(\d+, \d+\))(  varying)?", text, re.MULTILINE)
+    assert len(told) == 10
+    shapes = [str(tuple(shape)) for shape in made.shapes.tolist()]
+    assert told == [*zip(shapes, ["  varying" * v for v in made.varying.tolist()])][:10]
