@@ -24,7 +24,7 @@ from autograd.compiler.arrays import (
 )  # fmt: skip
 from autograd.compiler.checked import check_views
 from autograd.compiler.native_places import Places
-from autograd.compiler.native_regions import Body, Fusing, Read, Regions, read_at, read_of
+from autograd.compiler.native_regions import Body, Read, Regions, fused, read_at, read_of
 from autograd.compiler.native_tables import AFTER, NOTHING, PAD, ROWS, ZERO, Operand, Plan, padded
 
 
@@ -32,7 +32,7 @@ def plan(program: ArrayProgram, rows: int, longest: int = 0, *, fuse: bool = Fal
     """The tables of a program for blocks of so many rows, or of the longest, in linear time."""
     _check_reach(program)
     try:
-        regions = Fusing(program).fused() if fuse else Regions(program)
+        regions = fused(program) if fuse else Regions(program)
         return Planner(regions, rows, longest).planned()
     except OverflowError:  # 32 bits are too few for a place
         raise OverflowError(

@@ -98,72 +98,48 @@ def read_at(place: Sequence[int], shape: Shape) -> Read:
     return Read(base, start, s if shape[0] > 1 else 0, t if shape[1] > 1 else 0)
 
 
-class Fusing:
-    """Goes through a program once; operations wait in regions until somebody else needs them."""
+def fused(program: ArrayProgram) -> Regions:
+    """The program in regions: operations wait in one until somebody else needs any of them."""
+    computed, counts = program.codes != CODE["view"], program.shapes.prod(axis=1).tolist()
+    reads = {k: list[Read]() for k in range(len(program))}
+    for k, block in in_turn(*readings(program, np.flatnonzero(computed))):
+        reads[k].append(read_of(program, block))
+    region_of, waiting = dict[int, list[int]](), defaultdict[int, list[int]](list)
+    for k, one in enumerate(program):
+        joins = one.varying and one.word in ELEMENTWISE
+        for read in reads[k]:
+            inside = joins and _is_whole(program, read, one.shape)
+            if not inside and read.base in waiting[counts[read.base]]:
+                del waiting[counts[read.base]]
+        if joins:
+            region = region_of[k] = waiting[counts[k]]
+            region.append(k)
+            if len(region) == MOST_MEMBERS:
+                del waiting[counts[k]]
+    return _in_order(program, region_of, reads)
 
-    def __init__(self, program: ArrayProgram) -> None:
-        self.program = program
-        self.views = program.codes == CODE["view"]
-        self.bases = np.where(self.views, program.operands[:, 0], np.arange(len(program)))
-        self.reads = defaultdict[int, list[int]](list)
-        """The blocks that each operation reads."""
-        for k, block in in_turn(*readings(program, np.flatnonzero(~self.views))):
-            self.reads[k].append(block)
-        self.counts = program.shapes.prod(axis=1).tolist()
-        self.waiting = defaultdict[int, list[int]](list)
-        """A region for each count of numbers, until somebody else needs one of its members."""
-        self.region_of: dict[int, list[int]] = {}
-        self.order: list[int] = []
 
-    def fused(self) -> Regions:
-        """The program in regions."""
-        for k, one in enumerate(self.program):
-            if one.word in ELEMENTWISE and one.varying:
-                self._join(k, one.shape)
-            elif one.word != "view":
-                for block in self.reads[k]:
-                    self._flush(int(self.bases[block]))
-                self.order.append(k)
-        for region in [*self.waiting.values()]:
-            self._flush(region[0])
-        return self._regions()
+def _is_whole(program: ArrayProgram, read: Read, shape: Shape) -> bool:
+    """Whether an operand is all of a block in its own order."""
+    (n, m), steps = program[read.base].shape, (read.start, read.s, read.t)
+    return n * m == shape[0] * shape[1] and steps == (0, *through(shape))
 
-    def _join(self, k: int, shape: Shape) -> None:
-        """Let an operation wait with those of as many numbers."""
-        for block in self.reads[k]:
-            read = read_of(self.program, block)
-            if not self._is_whole(read, shape):
-                self._flush(read.base)
-        region = self.region_of[k] = self.waiting[self.counts[k]]
-        region.append(k)
-        if len(region) == MOST_MEMBERS:
-            self._flush(k)
 
-    def _flush(self, base: int) -> None:
-        """Compute the region of a block now, if it waits."""
-        if base in self.waiting.get(self.counts[base], ()):
-            self.order += self.waiting.pop(self.counts[base])
-
-    def _is_whole(self, read: Read, shape: Shape) -> bool:
-        """Whether an operand is all of a block in its own order."""
-        (n, m), steps = self.program[read.base].shape, (read.start, read.s, read.t)
-        return n * m == shape[0] * shape[1] and steps == (0, *through(shape))
-
-    def _regions(self) -> Regions:
-        """The program in the new order, each view behind its base."""
-        program, rank = self.program, np.zeros(len(self.program))
-        rank[self.order] = np.arange(len(self.order))
-        rank[self.views] = np.maximum(rank[self.bases[self.views]], len(LEAVES) - 1) + 0.5
-        order = np.argsort(rank, kind="stable")
-        place = np.append(np.argsort(order), -1)
-        inner = place[[*(self.region_of.keys() - self._read_elsewhere())]]
-        members = {int(place[k]): place[region].tolist() for k, region in self.region_of.items()}
-        return Regions(reordered(program, order, place), members, frozenset(inner.tolist()))
-
-    def _read_elsewhere(self) -> set[int]:
-        """What is not only read within its region."""
-        found = {*self.bases[ends_of(self.program)].tolist()}
-        for k, blocks in self.reads.items():
-            here, bases = self.region_of.get(k), self.bases[blocks].tolist()
-            found.update(base for base in bases if self.region_of.get(base) is not here)
-        return found
+def _in_order(
+    program: ArrayProgram, region_of: Mapping[int, list[int]], reads: Mapping[int, list[Read]]
+) -> Regions:
+    """A region where the last of its members was, each view behind its base."""
+    elsewhere = {read_of(program, k).base for k in ends_of(program)}
+    for k, each in reads.items():
+        here = region_of.get(k)
+        elsewhere.update(read.base for read in each if region_of.get(read.base) is not here)
+    turns = np.arange(len(program), dtype=float)
+    for k, region in region_of.items():
+        turns[k] = region[-1]
+    views = program.codes == CODE["view"]
+    turns[views] = np.maximum(turns[program.operands[views, 0]], len(LEAVES) - 1) + 0.5
+    order = np.argsort(turns, kind="stable")
+    place = np.append(np.argsort(order), -1)
+    members = {int(place[k]): place[region].tolist() for k, region in region_of.items()}
+    inner = place[[*(region_of.keys() - elsewhere)]]
+    return Regions(reordered(program, order, place), members, frozenset(inner.tolist()))
