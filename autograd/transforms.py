@@ -97,6 +97,8 @@ def grad(
     {'w': 5.0, 'x': 2.0}
 
     Where any argument holds a Value the answer is one too, so that it can be differentiated to it.
+    Parameters that f finds by itself make it none: to learn from ``grad(model)(x)`` in a loop of
+    one's own, call it with ``Value(x)``; in `nn.fit` either will do.
     With ``has_aux`` f returns (its value, anything else), and the gradient comes as (gradient,
     anything else).
     """

@@ -35,7 +35,8 @@ from nn.interrupts import undisturbed
 
 
 class Module:
-    """Holds parameters, in attributes of any nesting; subclass it and define ``__call__``.
+    """Holds parameters, in attributes, and in lists, tuples, dicts, arrays and modules in these;
+    subclass it and define ``__call__``.
 
     >>> class Line(Module):
     ...     def __init__(self):
