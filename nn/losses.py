@@ -91,7 +91,11 @@ def accuracy(outputs: Numbers, target: Numbers) -> float:
 
     Of a list of logits the largest must be the target class (or the most probable one); a single
     score must be above 0 just where its target is above ½: for 0 or 1, -1 or 1, or a probability.
+    Of rows of logits, the words of a sentence, say, it is the part that is classified rightly.
     """
+    if _is_list(outputs) and len(outputs) and _is_list(outputs[0]):
+        _one_each(target, outputs)
+        return sum(map(accuracy, outputs, _listed(target))) / len(outputs)
     numbers = [o.data if isinstance(o, Value) else float(o) for o in _listed(outputs)]
     if not numbers:
         raise ValueError("accuracy takes one logit per class or a single score, got none")

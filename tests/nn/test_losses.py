@@ -260,6 +260,9 @@ def test_good_targets_pass_the_check():
         # a class in a list of its own, labels that are smoothed
         ([0.1, 0.7, 0.2], [1], 1.0), ([0.1, 0.7, 0.2], [2], 0.0), ([0.1, 0.7], True, 1.0),
         (-3.0, 0.05, 1.0), (3.0, 0.05, 0.0), (3.0, 0.95, 1.0), (-3.0, [0.95], 0.0),
+        # the part of some rows
+        ([[0.1, 0.7], [0.1, 0.7], [0.9, 0.7], [0.1, 0.7]], [1, 0, 0.0, 1], 0.75),
+        ([[0.1, 0.7]], [1], 1.0), ([[0.1, 0.7]], 0, 0.0),
     ],
 )  # fmt: skip
 def test_accuracy_counts_right_answers(output, target, right):
@@ -366,6 +369,7 @@ def test_no_outputs_have_no_accuracy():
         ([0.1, 0.9], -1, IndexError, "class -1 is out of range"),
         ([1.0, 2.0, 3.0], [0, 1], ValueError, "got 3 outputs, 2 targets"),
         (0.5, [1, 0], ValueError, "got 1 outputs, 2 targets"),
+        ([[0.1, 0.9], [0.1, 0.9]], [1], ValueError, "got 2 outputs, 1 targets"),
     ],
 )
 def test_what_no_row_can_be_right_about_is_refused(outputs, target, error, message):

@@ -526,8 +526,17 @@ def test_a_model_may_give_logits_for_each_word_of_a_row(backend):
     loss = torch.nn.functional.cross_entropy(logits.reshape(6, 3), torch.tensor(following).ravel())
     loss.backward()
     learned = (theirs - 0.1 * theirs.grad).tolist()
-    train(lambda row: [model([w, 1.0]) for w in row], X=words, y=following, loss=nn.cross_entropy,
-          optimizer=nn.SGD(model.parameters(), lr=0.1), epochs=1, backend=backend)  # fmt: skip
+    history = train(
+        lambda row: [model([w, 1.0]) for w in row], X=words, y=following, loss=nn.cross_entropy,
+        optimizer=nn.SGD(model.parameters(), lr=0.1), epochs=1, backend=backend,
+        metrics=[nn.accuracy],
+    )  # fmt: skip
+    told = [
+        max(range(3), key=[o.data for o in model([w, 1.0])].__getitem__) == target
+        for row, targets in zip(words, following)
+        for w, target in zip(row, targets)
+    ]
+    assert history.metrics == {"accuracy": [pytest.approx(sum(told) / 6, rel=1e-12)]}
     assert [p.data for p in model.parameters()] == pytest.approx(learned, rel=1e-10)
 
 
