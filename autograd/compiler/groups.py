@@ -112,8 +112,8 @@ def _key(
 ) -> tuple[Any, ...]:
     """What nodes of a group have in common; of many sources the order is none of it."""
     sources = map(group_of.__getitem__, parents)
-    if len(parents) > FEW:
-        return row, len(parents), *sorted({kinds[group] for group in {*sources}})
+    if len(parents) > FEW:  # a count below 0, for it stands where two operands have a group
+        return row, -len(parents), *sorted({kinds[group] for group in {*sources}})
     is_known = row is POW and group_of[parents[1]] == CONSTANTS
     return row, parents[1]._number if is_known else None, *[kinds[group] for group in sources]
 

@@ -331,6 +331,19 @@ def test_one_term_softmaxes_and_products_of_sums(backend: str) -> None:
     check(root, [], w, np.zeros((1, 0)), backend)
 
 
+@pytest.mark.parametrize("function", [autograd.sum, autograd.mean, autograd.logsumexp])
+def test_two_terms_are_not_taken_for_as_many_as_the_number_of_a_group(
+    function: Callable[..., Value],
+) -> None:
+    w = Value(0.5)
+    nodes = [*accumulate(range(20), lambda node, k: node.cos() if k % 2 else node.exp(), initial=w)]
+    for last in nodes:  # one of 9 to 20 terms has as many as the number of a group before the last
+        roots = [function([last] * count) for count in range(9, 21)]
+        roots += [function([node, last]) for node in nodes]
+        outputs = compile(roots, [], backend="numpy")([w.data])
+        np.testing.assert_allclose(outputs[0], [root.data for root in roots], 1e-12)
+
+
 @pytest.mark.parametrize("backend", ["numpy", "native", "jax"])
 def test_a_matrix_that_is_one_for_all_rows_though_computed_from_them(backend: str) -> None:
     need(backend)
