@@ -215,6 +215,8 @@ class MLP(Module):
         rng: Generator | None = None,
     ) -> None:
         sizes = [count("nin", nin), *sizes_of(nouts)]
+        activation = chosen(activation, nonlin=True)
+        activation_of(activation)  # which a network without hidden layers does not use
         activations = [activation] * (len(sizes) - 2) + [output]
         inits = [initialiser_for(init, seed, rng, name_of(each)) for each in activations]
         rng = generator(seed, rng)

@@ -242,6 +242,7 @@ def test_nodes_and_parameters_lie_in_the_boxes_of_their_layer_and_neuron():
             ValueError,
             "activation should be one of linear, relu",
         ),
+        (lambda: MLP(2, [3], "rleu"), ValueError, "got 'rleu'"),
         (lambda: MLP(2, [3], output="softmax"), ValueError, r"nn\.cross_entropy"),
         (lambda: MLP(2, [3], init="normal"), ValueError, "init should be one of uniform, he"),
         (lambda: MLP(2, [3], seed=1, rng=Random(1)), ValueError, "not both"),
