@@ -952,7 +952,7 @@ PANELS = (
 """A link and a width for each of the panels, the languages in turn."""
 
 CUT_OFF = """() =>
-    [...document.querySelectorAll("button, label, h1, h2, p, output, dt, dd, td, th")]
+    [...document.querySelectorAll("button, label, label span, h1, h2, p, output, dt, dd, td, th")]
     .filter((e) => e.checkVisibility() && !e.closest(".ground, .sr, .tree, .math, .side .scroll"))
     .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline")
     .map((e) => e.outerHTML.slice(0, 80))"""
@@ -1077,6 +1077,13 @@ class TestReaders:
             show_link(tab, link)
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
             assert tab.evaluate(CUT_OFF) == [], link
+
+    @pytest.mark.parametrize("width", [360, 1280])
+    def test_names_beside_their_fields_are_whole(self, opened, width):
+        root = long_names() * sum(Value(k, label=f"query of s {k}") for k in range(4))
+        tab = opened(trace(root), viewport={"width": width, "height": 700})
+        assert tab.locator(".leaves label").count() == 6
+        assert tab.evaluate(CUT_OFF) == []
 
     @pytest.mark.parametrize("lang", ["en", "zh"])
     @pytest.mark.parametrize("graph", ["shared", "network", "scopes", "long", "wide"])
