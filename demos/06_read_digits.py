@@ -53,8 +53,8 @@ history = nn.fit(
 print(history)
 
 # %% [markdown]
-# What does it still get wrong? The pictures with the largest loss, with what was read and what it
-# should have been.
+# Which does it find hardest? The pictures with the largest loss, with what was read and what each
+# is: the last ones are read rightly, though hardly.
 
 # %%
 logits = nn.predict(model, test[0])
