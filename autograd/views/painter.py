@@ -42,6 +42,8 @@ CELL_DIGITS = 3
 PILE_FROM = 34.0
 STRONGEST = 0.4
 """The ground of a number at its darkest: ink on it keeps a contrast of 4.5, in both schemes."""
+REST = 0.91
+"""How far a coin has come when it rests: as near the card as leaves the wire's label readable."""
 THEMES = ("auto", "light", "dark")
 
 
@@ -487,7 +489,7 @@ class _Painter:
             yield coin(number(move.amount), x, y - card.height / 2 - 5)
         for wire in self.told.wires:
             if move.edge in wire.edges:
-                x, y = point_on(backwards(self.places.curves[wire.key]), 0.82)
+                x, y = point_on(backwards(self.places.curves[wire.key]), REST)
                 yield coin(number(move.amount), x, y)
 
 

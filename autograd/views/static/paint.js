@@ -3,7 +3,7 @@ import { classed, drawn, marked, sizes, write } from "./elements.js";
 import { number, parse, sumOf } from "./numbers.js";
 
 const COINS_AT_MOST = 60;
-const REST = 0.82;
+const REST = 0.91;
 const PILE_FROM = 34;
 const STRONGEST = 0.4;
 const DOTS_AT_MOST = 3;

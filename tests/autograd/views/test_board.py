@@ -15,7 +15,7 @@ from autograd import Value, scope, trace
 from autograd.views.folding import levels
 from autograd.views.layout import point_on
 from autograd.views.moment import moment
-from autograd.views.painter import backwards, paint
+from autograd.views.painter import REST, backwards, paint
 from autograd.views.plays import impatient, path_by_path, paying_back
 from autograd.views.scene import scene
 from autograd.views.text import number
@@ -245,7 +245,7 @@ def test_walkers_leave_their_traces(opened, mode):
             assert [coin[3] for coin in told["coins"]] == [number(x) for x in right]
             for edge, coin in zip(told["edges"], told["coins"], strict=True):
                 curve = backwards(laid.places.curves[wires[edge].key])
-                place = point_on(curve, 0.18 if up else 0.82)
+                place = point_on(curve, 1 - REST if up else REST)
                 assert numbers(coin[0]) == pytest.approx(place, abs=0.11)
 
 
@@ -346,7 +346,7 @@ def test_nothing_travels_in_a_hurry_or_backwards(opened, waited, by, motion, eas
     laid = scene(story, 0)
     [wire] = [wire for wire in laid.wires if paying_back(story).moves[8].edge in wire.edges]
     [[[place], goes_on]] = told
-    right = point_on(backwards(laid.places.curves[wire.key]), 0.82 * eased)
+    right = point_on(backwards(laid.places.curves[wire.key]), REST * eased)
     assert numbers(place) == pytest.approx(right, abs=0.11)
     assert goes_on == (not eased)
 
@@ -383,7 +383,7 @@ def test_an_amount_travels_along_its_wire(opened, link, speed, milliseconds):
             move = (path_by_path if naive else paying_back)(story).moves[2 if naive else 8]
             [wire] = [wire for wire in laid.wires if move.edge in wire.edges]
             curve = backwards(laid.places.curves[wire.key])
-            right = point_on(curve, 1 - 0.82 * eased if naive else 0.82 * eased)
+            right = point_on(curve, 1 - REST * eased if naive else REST * eased)
         assert numbers(place) == pytest.approx(right, abs=0.11)
         assert re.fullmatch(r"translate\(-?\d+\.\d -?\d+\.\d\)", place)
 
