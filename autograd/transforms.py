@@ -8,8 +8,8 @@ A function that returns a pair, its result and something else to look at, is tra
 ``has_aux=True``, and its transform returns that too.
 
 Results are floats.  They are Values, with a graph, where an argument was a Value or where f is
-itself being differentiated, by another transform or by `nn.fit`: that is why transforms nest to any
-order.
+itself being differentiated, by another transform or as a model of `nn`: that is why transforms nest
+to any order.
 
 A function that runs *compiled* (`autograd.jit`) takes a transform inside: its derivative runs
 compiled too.

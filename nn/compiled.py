@@ -32,6 +32,7 @@ from nn.engines import (
     NotFiniteError,
     Output,
     Task,
+    called,
     refilled,
     score_of,
 )
@@ -147,7 +148,7 @@ class CompiledEngine:
             recording = recorded_loss(task, self._places)
             if recording.sketch == self._sketch:
                 # a model that keeps its inputs would list them as parameters till it gets numbers
-                task.model(task.examples.row(0)[0])
+                called(task.model, task.examples.row(0)[0])
             else:
                 self._program = compiled_loss(task, recording, self._backend)
                 self._sketch, self._outputs = recording.sketch, None
@@ -260,7 +261,7 @@ class CompiledEngine:
             self._outputs = compiled_outputs(
                 self.task.model, row, self.task.optimizer.params, self._backend
             )
-            self.task.model(row)  # which may keep what it was last called with
+            called(self.task.model, row)  # which may keep what it was last called with
         program, template = self._outputs
         return per_row(program(params, self._numpy.asarray(examples.X)), template)
 
@@ -284,7 +285,7 @@ def predicted(model: Model, rows: Table, backend: str) -> list[Any]:
         "output for",
         numbers,
         compiled=lambda chosen: outputs[chosen].tolist(),
-        eager=lambda i: model(numbers[i].tolist()),
+        eager=lambda i: called(model, numbers[i].tolist()),
     )
     return per_row(outputs, template)
 

@@ -53,11 +53,7 @@ class Task:
         return -(-len(self.examples) // self.batch_size)
 
     def tried(self, x: list[Any], y: Any) -> tuple[Output, Value]:
-        """The model's output for an example, and its loss.
-
-        A derivative in either, `autograd.grad` of the model, say, can be differentiated like all
-        the rest, though the row it is taken at is one of plain numbers.
-        """
+        """The model's output for an example, and its loss, which are called as `called` does."""
         with transforming():
             output = self.model(x)
             return output, self.loss(output, y)
@@ -227,6 +223,16 @@ class EagerEngine:
             scores = [loss.data, *(score_of(metric, numbers, y) for metric in metrics)]
             totals = [total + score for total, score in zip(totals, scores)]
         return [total / len(examples) for total in totals]
+
+
+def called(model: Model, x: list[Any]) -> Output:
+    """The model's output for a row.
+
+    A derivative in it, `autograd.grad` of a network, say, is a Value that can be differentiated
+    like all the rest, though the row it is taken at is one of plain numbers.
+    """
+    with transforming():
+        return model(x)
 
 
 def score_of(metric: Metric, output: Any, target: Any) -> float:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import autograd
 from autograd import BranchError, Placeholder, Value, no_branches, topological_order
-from autograd.transforms import transforming
 from nn.data import Row, Target
-from nn.engines import Model, Output, Task, listed
+from nn.engines import Model, Output, Task, called, listed
 from nn.graphs import learns
 
 if TYPE_CHECKING:
@@ -74,8 +73,7 @@ def compiled_outputs(
 
     def recorded() -> tuple[list[Value], list[Value]]:
         x = [Placeholder(number, label=f"x{i}") for i, number in enumerate(row)]
-        with transforming():
-            given[:] = [model([*x])]
+        given[:] = [called(model, [*x])]
         roots = [*map(_value, listed(given))]
         return roots, _recorded(x)
 

@@ -28,6 +28,7 @@ from nn.engines import (
     NotAsEagerError,
     NotFiniteError,
     Task,
+    called,
     numbers_of,
     score_of,
 )
@@ -323,7 +324,7 @@ def _predicted(model: Model, table: Table, backend: str) -> list[Any]:
 
 
 def _predicted_eagerly(model: Model, table: Table) -> list[Any]:
-    return [numbers_of(model(plain(row))) for row in table]
+    return [numbers_of(called(model, plain(row))) for row in table]
 
 
 def _rates(
@@ -387,8 +388,7 @@ def _pair(validation: object) -> tuple[ArrayLike, ArrayLike]:
 def _try_out(task: Task, data: Examples, name: str, metrics: Sequence[Metric] = ()) -> Value:
     """The loss of one example, after a look at its metrics and every target that occurs."""
     x, y = data.row(0)
-    with transforming():
-        outputs = task.model(x)
+    outputs = called(task.model, x)
     # a bad label in the last row should not wait for the last batch to be found
     for target in data.distinct_targets():
         try:

@@ -540,6 +540,28 @@ def test_a_model_may_give_logits_for_each_word_of_a_row(backend):
     assert [p.data for p in model.parameters()] == pytest.approx(learned, rel=1e-10)
 
 
+@pytest.mark.parametrize("backend", [*ENGINES, "jax", "auto"])
+@pytest.mark.parametrize("rows", [1, 200])
+def test_a_derivative_in_the_model_is_a_value_wherever_the_model_is_called(backend, rows):
+    """Its methods are there, too: with callbacks, for metrics, and in predict it was a float."""
+    installed("eager" if backend == "auto" else backend)
+    w = Value(1.5)
+    slope = autograd.grad(lambda x: w * x**3)
+
+    def model(x):
+        return slope(0.5).tanh() * x[0]
+
+    history = nn.fit(
+        model, [[1.0]] * rows, [2.0] * rows, loss=nn.mse_loss, optimizer=nn.SGD([w], lr=0.0),
+        epochs=2, progress=False, backend=backend, callbacks=[lambda epoch: None],
+        metrics=[lambda output, y: output],
+    )  # fmt: skip
+    expected = pytest.approx(autograd.tanh(1.125).data, rel=1e-12)
+    assert history.metrics == {"<lambda>": [expected] * 2}
+    assert nn.predict(model, [[1.0]] * rows, backend=backend) == [expected] * rows
+    assert not history.note
+
+
 def test_the_average_follows_every_step_and_validation_uses_it():
     model = mlp()
     ema = nn.EMA(model.parameters(), 0.8)
