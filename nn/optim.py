@@ -38,7 +38,9 @@ class Number(Protocol):
 
 
 class Functions(Protocol):
-    """The functions for such numbers that a rule may use: these, and `autograd`'s of one or two."""
+    """The functions for such numbers that a rule may use: these, and `autograd`'s of one to three
+    numbers, ``clip`` among them, where all of them are given.
+    """
 
     def sqrt(self, x: Any, /) -> Any:
         """The square root."""
