@@ -9,7 +9,7 @@ A function that returns a pair, its result and something else to look at, is tra
 
 Results are floats.  They are Values, with a graph, where an argument was a Value or where f is
 itself being differentiated, by another transform or as a model of `nn`: that is why transforms nest
-to any order.
+to any order.  ``with no_grad():`` in between makes floats of the latter.
 
 A function that runs *compiled* (`autograd.jit`) takes a transform inside: its derivative runs
 compiled too.
@@ -296,8 +296,9 @@ def _run(
     with enable_grad(), transforming(), quiet_arrays():
         output = f(*[given.get(i, arg) for i, arg in enumerate(args)], **kwargs)
     others = ([arg for i, arg in enumerate(args) if i not in given], kwargs)
+    mode = current_mode()
     as_values = (
-        inside_a_transform()
+        (inside_a_transform() and (mode is None or mode.recording))
         or any(isinstance(leaf, Value) for leaf in leaves)
         or any_leaf(others, _is_variable)
     )

@@ -335,6 +335,18 @@ def test_forward_over_reverse_on_mpmath_s_word() -> None:
 # -- no_grad, Values as factors, odd arguments -----------------------------------------------------
 
 
+def test_nothing_is_paid_through_a_derivative_taken_under_no_grad() -> None:
+    """As in torch.func: y · d/dt y t³ at ½, of which the second y is a number."""
+
+    def product(y: Any) -> Any:
+        with no_grad():
+            slope = grad(lambda t: y * t**3)(0.5)
+        assert type(slope) is float
+        return slope * y
+
+    assert grad(product)(1.5) == 1.5 * 0.75
+
+
 def test_a_pullback_pays_under_no_grad_too() -> None:
     _, outside = vjp(lambda x: x * x, 3.0)
     with no_grad():

@@ -540,6 +540,20 @@ def test_a_model_may_give_logits_for_each_word_of_a_row(backend):
     assert [p.data for p in model.parameters()] == pytest.approx(learned, rel=1e-10)
 
 
+@pytest.mark.parametrize("backend", ["eager", "auto"])
+def test_nothing_is_learned_from_a_derivative_under_no_grad(backend):
+    w = Value(1.5)
+
+    def model(x):
+        with autograd.no_grad():
+            slope = autograd.grad(lambda t: w * t**3)(0.5)
+        return slope * w * x[0]
+
+    nn.fit(model, [[1.0]], [2.0], loss=nn.mse_loss, optimizer=nn.SGD([w], lr=0.1), epochs=1,
+           progress=False, backend=backend)  # fmt: skip
+    assert w.data == pytest.approx(1.5 - 0.1 * 2 * (1.125 * 1.5 - 2) * 1.125, rel=1e-12)
+
+
 @pytest.mark.parametrize("backend", [*ENGINES, "jax", "auto"])
 @pytest.mark.parametrize("rows", [1, 200])
 def test_a_derivative_in_the_model_is_a_value_wherever_the_model_is_called(backend, rows):
