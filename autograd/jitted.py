@@ -51,8 +51,8 @@ def jit(f: Callable[..., Any], *, backend: str = "auto") -> Jitted:
 
     It composes: ``grad(jit(f))`` is ``jit(grad(f))``, and so with `value_and_grad`, `jacobian` and
     `hessian`.  Where somebody else differentiates (a jitted function called on Values, or inside a
-    function that is transformed, or by `jvp` and `vjp`) f itself is called, and derivatives of any
-    order are right.
+    function that is transformed or a model of `nn`, or by `jvp` and `vjp`) f itself is called, and
+    derivatives of any order are right.
 
     A branch on a number of the arguments (``if x > 0``, ``.data``, ``float``) is a TypeError with
     its file and line, and what to write.  The module `autograd.jitted` says what is fixed when f is
