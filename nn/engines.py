@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from random import Random
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import autograd
 from autograd import Value
@@ -28,6 +28,8 @@ Model: TypeAlias = Callable[[list[Any]], Output]
 """Called with a row of numbers; with a row of Values while it is recorded."""
 
 Metric: TypeAlias = Callable[[Any, Any], float]
+
+Made = TypeVar("Made")
 
 ROWS_AT_ONCE = 64
 """How many rows of a batch the eager engine holds graphs of: few enough for the cache."""
@@ -53,10 +55,9 @@ class Task:
         return -(-len(self.examples) // self.batch_size)
 
     def tried(self, x: list[Any], y: Any) -> tuple[Output, Value]:
-        """The model's output for an example, and its loss, which are called as `called` does."""
-        with transforming():
-            output = self.model(x)
-            return output, self.loss(output, y)
+        """The model's output for an example, and its loss."""
+        output = called(self.model, x)
+        return output, called(self.loss, output, y)
 
     @property
     def reshuffles(self) -> Random | None:
@@ -208,7 +209,7 @@ class EagerEngine:
         for start in range(0, len(batch), ROWS_AT_ONCE):
             chunk = task.examples.rows(batch[start : start + ROWS_AT_ONCE])
             # one root per chunk: what rows share, such as a weight, is walked once for all of them
-            with transforming():  # what `tried` does, once for all of them
+            with transforming():  # as `called` does, once for all of them
                 part = autograd.sum([task.loss(task.model(x), y) for x, y in chunk])
             if part.requires_grad:  # else all of them are constants, far on the right side, say
                 part.backward(1.0 / len(batch))
@@ -225,14 +226,14 @@ class EagerEngine:
         return [total / len(examples) for total in totals]
 
 
-def called(model: Model, x: list[Any]) -> Output:
-    """The model's output for a row.
+def called(function: Callable[..., Made], *given: Any) -> Made:
+    """What the model makes of a row, or the loss of outputs and their target.
 
     A derivative in it, `autograd.grad` of a network, say, is a Value that can be differentiated
-    like all the rest, though the row it is taken at is one of plain numbers.
+    like all the rest, though it is taken at plain numbers.
     """
     with transforming():
-        return model(x)
+        return function(*given)
 
 
 def score_of(metric: Metric, output: Any, target: Any) -> float:

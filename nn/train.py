@@ -15,7 +15,6 @@ from typing import Any, SupportsIndex
 
 from autograd import Value, is_anomaly_enabled
 from autograd.collector import uncollected
-from autograd.transforms import transforming
 from nn.callbacks import Callback, Epoch
 from nn.data import ArrayLike, Examples, Table, examples, is_array, orders, plain, rows
 from nn.ema import EMA
@@ -395,8 +394,7 @@ def _try_out(task: Task, data: Examples, name: str, metrics: Sequence[Metric] = 
             check_target(task.loss, target, outputs)
         except ValueError as error:
             raise ValueError(f"{name} cannot be learned: {error}") from None
-    with transforming():
-        loss = task.loss(outputs, y)
+    loss = called(task.loss, outputs, y)
     if not isinstance(loss, Value):
         raise TypeError(f"the loss should return a Value, {_name(task.loss)} did not")
     for metric in metrics:

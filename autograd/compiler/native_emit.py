@@ -21,7 +21,7 @@ WIDEST = 8
 """Lanes of AVX-512, which has instructions of its own."""
 
 FEW_REGISTERS = 4
-"""Lanes of AVX, which has 16 registers where all others have 32."""
+"""Lanes of AVX, which has 16 registers; AVX-512 and ARM have 32."""
 
 DOUBLE, WHOLE, WORD = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 POINTER, NOTHING = ir.PointerType(), ir.VoidType()

@@ -153,9 +153,9 @@ class Recorder:
 
     def _power(self, a: Number, b: Number) -> Number:
         """Small whole powers are products."""
-        if isinstance(a, float) or isinstance(b, Block) or b not in _POWERS:
-            return self.emit("power", a, b)
-        return _POWERS[b](a)
+        if isinstance(a, Block) and not isinstance(b, Block) and b in _POWERS:
+            return _POWERS[b](a)
+        return self.emit("power", a, b)
 
     def _where(self, condition: Number, a: Number, b: Number) -> Number:
         """A condition that is known has chosen already."""

@@ -43,7 +43,7 @@ PILE_FROM = 34.0
 STRONGEST = 0.4
 """The ground of a number at its darkest: ink on it keeps a contrast of 4.5, in both schemes."""
 REST = 0.91
-"""How far a coin has come when it rests: as near the card as leaves the wire's label readable."""
+"""How far a coin has come when it rests: so near the card that the wire's label can be read."""
 THEMES = ("auto", "light", "dark")
 
 

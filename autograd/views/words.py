@@ -26,6 +26,7 @@ from autograd.value import FLOATS
 
 CHOICE, COMPARISON, SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(7)
 """How strongly a formula holds together; a quotient less than a product: (a / b) · c."""
+_INNERMOST = re.compile(r"\([^()]*\)")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -297,8 +298,8 @@ def term(x: Any) -> Term:
 
 def _strength(name: str) -> int:
     """How strongly a name holds together: it may be a formula, as ``x1*w1 + x2*w2``."""
-    while name != (name := re.sub(r"\([^()]*\)", "", name)):
-        pass
+    while _INNERMOST.search(name):
+        name = _INNERMOST.sub("", name)
     by_sign = {"+-−": SUM, "/÷": QUOTIENT, "*·×": PRODUCT, "^⁻⁰¹²³⁴⁵⁶⁷⁸⁹": POWER}
     return next((found for signs, found in by_sign.items() if {*signs} & {*name}), ATOM)
 

@@ -162,7 +162,7 @@ class Viewer {
 
   previousNode() {
     const start = this.play.strideStart(this.state.taken, "node") + 1;
-    this.go(start < this.state.taken ? start : start - 1 && this.play.strideStart(start - 1, "node") + 1);
+    this.go(start < this.state.taken ? start : start > 1 ? this.play.strideStart(start - 1, "node") + 1 : 0);
   }
 
   toggle(on = !this.section.classList.contains("playing")) {
