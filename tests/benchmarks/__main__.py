@@ -18,6 +18,7 @@ from tests.benchmarks import _one_core
 if __name__ == "__main__":
     _one_core.settle()  # before the libraries read it
 
+from nn.layers import ACTIVATIONS
 from tests.benchmarks import (
     _one_core,
     by_hand,
@@ -74,7 +75,8 @@ CONTESTS: dict[str, tuple[Callable[[], Workload], Sequence[Contender]]] = {
     "wide": (wide, [*BATCHED, FUSED]),
     **{
         name: (partial(with_activation, name), FEW)
-        for name in ("tanh", "sigmoid", "gelu", "silu", "softplus")
+        for name in ACTIVATIONS
+        if name not in ("linear", "relu")
     },
     **{f"depth-{n}": (partial(with_depth, n), [*FEW, BATCHED[4]]) for n in (2, 4)},
     **{f"batch-{n}": (partial(with_batches, n), [*FEW, BATCHED[4]]) for n in (1, 256)},

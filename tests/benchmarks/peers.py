@@ -171,8 +171,14 @@ def torch_eager(workload: Workload, *, compiled: bool = False, **options: Any) -
 def _torch_activation(name: str) -> Any:
     import torch
 
-    names = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU"}
-    return getattr(torch.nn, names.get(name, name.capitalize()))()
+    rooms = {**vars(torch.nn.functional), **vars(torch)}  # some are in one alone
+    function = rooms[{"log_sigmoid": "logsigmoid"}.get(name, name)]
+
+    class Activation(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, z: Any) -> Any:
+            return function(z)
+
+    return Activation()
 
 
 def torch_compiled(workload: Workload) -> Train:
@@ -248,7 +254,8 @@ def _jax_step(workload: Workload) -> tuple[Any, Any]:
 
     activation = {
         **vars(jax.nn),
-        "tanh": jnp.tanh,
+        **{name: getattr(jnp, name) for name in ("tanh", "sin", "arctan")},
+        "erf": jax.scipy.special.erf,
         "gelu": partial(jax.nn.gelu, approximate=False),
     }[workload.activation]
 
