@@ -13,7 +13,7 @@ from math import isfinite
 from time import perf_counter
 from typing import Any, SupportsIndex
 
-from autograd import Value, is_anomaly_enabled
+from autograd import Value, enable_grad, is_anomaly_enabled
 from autograd.collector import uncollected
 from nn.callbacks import Callback, Epoch
 from nn.data import ArrayLike, Examples, Table, examples, is_array, orders, plain, rows
@@ -315,7 +315,8 @@ def _predicted(model: Model, table: Table, backend: str) -> list[Any]:
     try:
         from nn.compiled import predicted
 
-        return predicted(model, table, backend)
+        with enable_grad():  # a program is recorded from a graph, whoever wants none
+            return predicted(model, table, backend)
     except Exception:  # whatever the model makes of Values for numbers
         if backend != "auto":
             raise

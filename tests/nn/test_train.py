@@ -885,6 +885,20 @@ def test_predict_compiles_for_many_rows(rows, compiled):
     assert any(seen) == compiled
 
 
+@pytest.mark.parametrize("backend", ["auto", "numpy", "native"])
+def test_predict_compiles_where_nobody_wants_a_gradient_too(backend):
+    neuron, seen = nn.Neuron(2, "tanh", seed=1), []
+
+    def model(x):
+        seen.append(x)
+        return neuron(x)
+
+    with autograd.no_grad():
+        got = nn.predict(model, X * 64, backend=backend)
+    assert len(seen) < len(got)
+    assert got == pytest.approx([neuron(row).data for row in X * 64], rel=1e-12)
+
+
 @pytest.mark.parametrize("rows", [200, 2001])
 def test_an_anomaly_is_detected_whatever_the_number_of_rows(rows):
     weight = Value(1.0)
