@@ -37,7 +37,7 @@ from nn.engines import (
     score_of,
 )
 from nn.optim import Changed, Functions, Number, Optimizer, Rule
-from nn.recorded import compiled_loss, compiled_outputs, recorded_loss
+from nn.recorded import Sketch, compiled_loss, compiled_outputs, recorded_loss, sketched_rule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ class CompiledEngine:
         self._places = dict(zip(task.optimizer.params, count()))
         recording = recorded_loss(task, self._places)
         self._program, self._sketch = compiled_loss(task, recording, backend), recording.sketch
-        self._stated: tuple[Rule, bool] | None = None
+        self._stated: tuple[Rule, bool, Sketch] | None = None
         self.start = self._good = Checkpoint.of(task)
         """Where the training began, and where the last finite loss was before the last `_take`."""
         self._take(self.start)
@@ -145,6 +145,7 @@ class CompiledEngine:
         """Record anew where a callback has changed what is a constant in the program."""
         task = self.task
         try:
+            self._state_rule()
             recording = recorded_loss(task, self._places)
             if recording.sketch == self._sketch:
                 # a model that keeps its inputs would list them as parameters till it gets numbers
@@ -167,14 +168,10 @@ class CompiledEngine:
 
     def _take(self, checkpoint: Checkpoint) -> None:
         moves = [parameter.requires_grad for parameter in self.task.optimizer.params]
-        frozen = not all(moves)
         state: list[Sequence[float]] = [*checkpoint.state]
         state += [checkpoint.averages] if self.task.ema else []
-        state += [moves] if frozen else []
         # parameters that rest are not left out: a callback may free them, and numbers stay in place
-        stated = self.task.optimizer.rule, frozen
-        if stated != self._stated:  # to a program another rule is one to record
-            self._stated, self._rule = stated, rule_of(self.task, frozen)
+        state += [] if all(moves) else [moves]
         self._params: Array = self._numpy.array(checkpoint.params)
         self._state: Array = self._numpy.array(state, dtype=float).reshape(
             len(state), len(checkpoint.params)
@@ -185,14 +182,42 @@ class CompiledEngine:
 
     def _record_rule(self) -> None:
         """Whatever an optimiser of the user's own does in Python is refused before the training."""
+        self._state_rule()
+        hyper, none, previous = self._hyper_of_two(), self._numpy.zeros(0, int), self._previous
+        arrays = self._params, self._state, previous, self._rows, none, 1, hyper[:0]
+        self._program.train(self._rule, autograd.Program.Steps(*arrays))
+        optimizer = self.task.optimizer
+        steps, seen = optimizer.steps, (self._sketched_rule(), hyper.tobytes())
         try:
-            hyper = self._hyper([self.task.optimizer.lr] * 2)
+            optimizer.steps += 1
+            if seen != (self._sketched_rule(), self._hyper_of_two().tobytes()):
+                raise TypeError(
+                    f"the rule or hyper() of {type(optimizer).__name__} looks at self.steps, or at "
+                    "what else changes by itself, and a program would keep what it saw: hyper() is "
+                    "given the step"
+                )
+        finally:
+            optimizer.steps = steps
+
+    def _state_rule(self) -> None:
+        """To a program another rule is one to record, and so is one that sees other things."""
+        optimizer = self.task.optimizer
+        frozen = not all(parameter.requires_grad for parameter in optimizer.params)
+        stated = optimizer.rule, frozen, self._sketched_rule()
+        if stated != self._stated:
+            self._stated, self._rule = stated, rule_of(self.task, frozen)
+
+    def _sketched_rule(self) -> Sketch:
+        numbers = self._hyper_of_two().shape[1] - bool(self.task.ema)
+        return sketched_rule(self.task.optimizer, numbers)
+
+    def _hyper_of_two(self) -> Array:
+        """The numbers of two steps, to see what they are."""
+        try:
+            return self._hyper([self.task.optimizer.lr] * 2)
         except Exception as error:
             error.add_note("in hyper(), which is given a whole training's steps as an array")
             raise
-        none, previous = self._numpy.zeros(0, int), self._previous
-        arrays = self._params, self._state, previous, self._rows, none, 1, hyper[:0]
-        self._program.train(self._rule, autograd.Program.Steps(*arrays))
 
     @property
     def _updates(self) -> int:

@@ -13,10 +13,12 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import autograd
-from autograd import BranchError, Placeholder, Value, no_branches, topological_order
+from autograd import BranchError, Placeholder, Value, enable_grad, no_branches, topological_order
+from autograd.functions import VALUES
 from nn.data import Row, Target
 from nn.engines import Model, Output, Task, called, listed
 from nn.graphs import learns
+from nn.optim import Optimizer
 
 if TYPE_CHECKING:
     from autograd import Program
@@ -79,6 +81,14 @@ def compiled_outputs(
 
     with _learning(params or []):
         return _compiled(*_without_branches(recorded, params or []), params, backend), given[0]
+
+
+def sketched_rule(optimizer: Optimizer, hyper: int) -> Sketch:
+    """What the optimiser's rule does by all that it sees now beside what it is given."""
+    columns = [Value(1.0) for _ in range(2 + len(optimizer.state_names) + hyper)]
+    with enable_grad(), no_branches():
+        changed = optimizer.rule(VALUES, *columns)
+    return _sketch([*map(_value, changed)], columns, {})
 
 
 def _sketch(roots: list[Value], inputs: list[Value], params: Mapping[Value, int]) -> Sketch:

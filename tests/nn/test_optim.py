@@ -380,6 +380,20 @@ class Signs(Optimizer):
         self.start(rule)
 
 
+class Fading(Optimizer):
+    def __init__(self, params):
+        super().__init__(params, 0.1, 0.0)
+        self.start(self.fade)
+
+    def fade(self, m, p, g, lr, decay):
+        return (p - lr / (1 + self.steps) * g,)
+
+
+class Waning(SGD):
+    def hyper(self, step, lr):
+        return super().hyper(step, lr / (1 + self.steps))
+
+
 class Clipped(SGD):
     def step(self, lr=None):
         for parameter in self.params:
@@ -411,6 +425,8 @@ class Late(EMA):
         (lambda p: Clipped(p, 0.1), None, "Clipped has its own step"),
         (lambda p: Accumulating(p, 0.1), None, "Accumulating has its own zero_grad"),
         (lambda p: Slow(p, 0.1), None, "truth value .* as an array"),
+        (Fading, None, "of Fading looks at self.steps"),
+        (lambda p: Waning(p, 0.1), None, "of Waning looks at self.steps"),
         (lambda p: SGD(p, 0.1), Late, "Late has its own update"),
     ],
 )
@@ -436,6 +452,29 @@ def test_what_a_step_of_ones_own_does_in_python_is_done(backend, make, ema, why)
             learned(backend)
         said = [str(raised.value), *getattr(raised.value, "__notes__", ())]
         assert re.search(why, " ".join(said))
+
+
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+def test_what_a_rule_sees_of_its_optimizer_may_change_between_epochs(backend):
+    pytest.importorskip("numpy")
+
+    class Held(Optimizer):
+        def __init__(self, params):
+            super().__init__(params, 0.1, 0.0)
+            self.most = 0.5
+            self.start(self.hold)
+
+        def hold(self, m, p, g, lr, decay):
+            return (p - lr * m.clip(g, -self.most, self.most),)
+
+    w = Value(1.0)
+    optimizer = Held([w])
+    fit(
+        lambda x: w * x[0], [[1.0]], [-9.0], loss=mse_loss, optimizer=optimizer, epochs=3,
+        ema=EMA([w]), backend=backend, progress=False,
+        callbacks=[lambda epoch: setattr(optimizer, "most", 0.1 * epoch.number)],
+    )  # fmt: skip
+    assert w.data == pytest.approx(1.0 - 0.1 * (0.5 + 0.1 + 0.2), rel=1e-15)
 
 
 def test_a_rule_that_chooses_by_where_is_compiled():
