@@ -81,7 +81,10 @@ def _replace(target: Path, data: bytes, old: os.stat_result | None) -> None:
         os.replace(temporary, target)
     except FileExistsError:  # a file that is not ours to remove
         raise
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno:  # told by the name that the caller knows
+            error.filename = str(target)
+            del error.filename2
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise

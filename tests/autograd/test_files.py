@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and missing packages say what to install."""
 
+import errno
 import io
 import os
 import secrets
@@ -71,6 +72,29 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     monkeypatch.undo()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="may write anywhere")
+def test_a_folder_that_is_read_only_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    with pytest.raises(PermissionError) as caught:
+        write_atomically(tmp_path / "a.txt", "text")
+    assert str(caught.value).endswith(f": {str(tmp_path / 'a.txt')!r}")
+
+
+@pytest.mark.parametrize("failing", ["open", "replace"])
+def test_a_failure_is_told_by_the_name_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fail(*names: object, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "no", str(names[0]), None, *names[1:2])
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(PermissionError) as caught:
+        write_atomically(tmp_path / "a.txt", "text")
+    monkeypatch.undo()
+    assert str(caught.value) == f"[Errno {errno.EACCES}] no: {str(tmp_path / 'a.txt')!r}"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_text_that_is_no_text_changes_nothing(tmp_path: Path) -> None:
