@@ -103,7 +103,7 @@ def _run(argv: list[str]) -> int:
 
 def _about(asked: Asked) -> int:
     """The version, a completion script or the help, after which the command is over."""
-    if asked.words:
+    if asked.words and not asked.command:
         raise UserError("no command", "commands are", word=repr(asked.words[0]), commands=COMMANDS)
     if "--version" in asked.given:
         print(f"payback {autograd.__version__}")

@@ -316,6 +316,10 @@ def test_version_and_help(capsys):
             cli.main([command, "--help"])
         assert ended.value.code == 0
         assert f"payback {command} " in capsys.readouterr().out
+        with pytest.raises(SystemExit) as ended:
+            cli.main([command, *SEED, "--help"])
+        assert ended.value.code == 0
+        assert f"payback {command} " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
