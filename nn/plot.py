@@ -143,7 +143,7 @@ def _shown() -> Any:
 def _finished(figure: Any, path: str | Path | None) -> Any:
     if path is not None:
         stream, path = BytesIO(), Path(path)
-        path = path if path.suffix else path.with_suffix(".png")
-        figure.savefig(stream, format=path.suffix[1:], dpi=150)
+        path = path if path.suffix or path.is_dir() else path.with_suffix(".png")
+        figure.savefig(stream, format=path.suffix[1:] or "png", dpi=150)
         write_atomically(path, stream.getvalue())
     return figure

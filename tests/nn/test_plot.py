@@ -247,6 +247,9 @@ def test_a_plot_is_written_wholly_or_not_at_all(tmp_path):
     (tmp_path / "kept.txt").write_text("mine")
     with pytest.raises(ValueError, match="txt"):
         course.plot(path=tmp_path / "kept.txt")
+    with pytest.raises(IsADirectoryError, match="is a folder, a file name is needed"):
+        course.plot(path=tmp_path)
+    assert not tmp_path.with_suffix(".png").exists()
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         course.plot(path=tmp_path / "nowhere" / "curves.png")
     assert (tmp_path / "kept.txt").read_text() == "mine"
