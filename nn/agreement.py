@@ -16,8 +16,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from autograd import Value, gradients, topological_order
-from nn.engines import NotAsEagerError, Output, Task, listed, plain_number
+from nn.engines import NotAsEagerError, Output, Task, listed
 from nn.graphs import edges, learns
+from nn.losses import plain_number
 
 if TYPE_CHECKING:
     import numpy as np

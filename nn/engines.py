@@ -19,6 +19,7 @@ from autograd.transforms import transforming
 from nn.data import Examples, order_of
 from nn.ema import EMA
 from nn.interrupts import undisturbed
+from nn.losses import plain_number
 from nn.optim import Optimizer
 
 Output: TypeAlias = Value | Sequence["Output"]
@@ -268,8 +269,3 @@ def parts_of(output: Any) -> Sequence[Any] | None:
     if getattr(output, "ndim", 0):
         output = output.tolist()
     return output if isinstance(output, list | tuple) else None
-
-
-def plain_number(number: Any) -> float:
-    """The number of a Value, or of anything that is one."""
-    return number.data if isinstance(number, Value) else float(number)

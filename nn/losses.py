@@ -20,7 +20,7 @@ A *logit* is a score before softmax or sigmoid, which the losses contain in a fo
 overflows nor loses digits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from autograd import Value, dot, log_softmax, mean, relu, softplus, take
@@ -73,7 +73,8 @@ def binary_cross_entropy(logits: Numbers, targets: Numbers) -> Value:
     As PyTorch's ``binary_cross_entropy_with_logits``.
     """
     # softplus(∓z) is -log of sigmoid(±z), and finite where sigmoid itself rounds to 0
-    terms = [t * softplus(-z) + (1.0 - t) * softplus(z) for z, t in pairs(logits, targets)]
+    found = _not_swapped(pairs(logits, targets))
+    terms = [t * softplus(-z) + (1.0 - t) * softplus(z) for z, t in found]
     return _over(mean, terms)
 
 
@@ -83,7 +84,7 @@ def hinge_loss(scores: Numbers, targets: Numbers) -> Value:
     >>> hinge_loss([2.0, 0.5], [1, -1]).data
     0.75
     """
-    return _over(mean, [relu(1.0 - t * s) for s, t in pairs(scores, targets)])
+    return _over(mean, [relu(1.0 - t * s) for s, t in _not_swapped(pairs(scores, targets))])
 
 
 def accuracy(outputs: Numbers, target: Numbers) -> float:
@@ -96,7 +97,7 @@ def accuracy(outputs: Numbers, target: Numbers) -> float:
     if _is_list(outputs) and len(outputs) and _is_list(outputs[0]):
         _one_each(target, outputs)
         return sum(map(accuracy, outputs, _listed(target))) / len(outputs)
-    numbers = [o.data if isinstance(o, Value) else float(o) for o in _listed(outputs)]
+    numbers = [plain_number(o) for o in _listed(outputs)]
     if not numbers:
         raise ValueError("accuracy takes one logit per class or a single score, got none")
     if _is_list(target) and len(target) == 1:
@@ -116,6 +117,12 @@ def check_target(loss: Loss, target: Numbers, outputs: Numbers) -> None:
             expect(target, outputs)
 
 
+def plain_number(given: Any) -> float:
+    """The number of a Value, or of anything that is one."""
+    number = _number(given)
+    return float(number.data if isinstance(number, Value) else number)
+
+
 def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
     """Each output with its target; ValueError where the shapes differ.
 
@@ -132,6 +139,18 @@ def pairs(outputs: Numbers, targets: Numbers) -> Iterator[tuple[Any, Any]]:
         )
     for o, t in zip(ours, theirs):
         yield from pairs(o, t)
+
+
+def _not_swapped(found: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Outputs with their targets; TypeError where only targets have a gradient."""
+    found = [*found]
+    computed = [t for _, t in found if isinstance(t, Value) and t.requires_grad]
+    if computed and not any(isinstance(o, Value) for o, _ in found):
+        raise TypeError(
+            "a loss takes the outputs, then the targets: all outputs are plain numbers here, and "
+            f"a target is {computed[0]!r:.60}"
+        )
+    return found
 
 
 def _squared_differences(outputs: Numbers, targets: Numbers) -> list[Any]:
@@ -248,7 +267,13 @@ def _value(z: Any) -> Value:
 
 
 def _number(z: Any) -> Any:
-    return z if isinstance(z, Value) else float(z)
+    """A Value or float; TypeError for what is no number, as a str that could be read as one."""
+    if isinstance(z, Value):
+        return z
+    if hasattr(z, "__float__") and not isinstance(z, str):  # NumPy's str has one
+        return float(z)
+    hint = "; did a model forget to return?" if z is None else ""
+    raise TypeError(f"outputs and targets are numbers, or lists of them, got {z!r:.60}{hint}")
 
 
 def _listed(held: Any) -> Sequence[Any]:

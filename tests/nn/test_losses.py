@@ -192,6 +192,16 @@ def test_every_loss_compiles_to_its_own_numbers(loss, outputs, rows):
         (lambda: nn.cross_entropy([[0.0, 1.0]], [0, 1]), ValueError, "one target per row"),
         (lambda: nn.squared_error([1.0, 2.0], [1.0]), ValueError, "2 outputs, 1 targets"),
         (lambda: nn.mse_loss([1.0, 2.0], 1.0), ValueError, "as many targets as outputs"),
+        (
+            lambda: nn.squared_error(Value(1.0), "2"),
+            TypeError,
+            "numbers, or lists of them, got '2'$",
+        ),
+        (lambda: nn.mse_loss(None, 1.0), TypeError, r"got None; did a model forget to return\?"),
+        (lambda: nn.hinge_loss([1.0], {1}), TypeError, r"lists of them, got \{1\}$"),
+        (lambda: nn.accuracy("1", 1), TypeError, "lists of them, got '1'$"),
+        (lambda: nn.hinge_loss(1.0, Value(5.0)), TypeError, r"takes the outputs, then the targets"),
+        (lambda: nn.binary_cross_entropy([1, 0], [Value(2.0)] * 2), TypeError, r"is Value\(2\.0"),
     ],
 )
 def test_outputs_and_targets_that_do_not_match_are_refused(call, error, message):
