@@ -7,6 +7,7 @@ of examples; an *epoch* is as many steps as it takes to use every example once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import isfinite
@@ -312,15 +313,13 @@ def _predicted(model: Model, table: Table, backend: str) -> list[Any]:
     eager = len(table) < COMPILE_FROM or is_anomaly_enabled()
     if backend == "eager" or (backend == "auto" and eager):
         return _predicted_eagerly(model, table)
-    try:
+    # whatever the model makes of Values for numbers
+    with suppress(*[Exception] if backend == "auto" else []):
         from nn.compiled import predicted
 
         with enable_grad():  # a program is recorded from a graph, whoever wants none
             return predicted(model, table, backend)
-    except Exception:  # whatever the model makes of Values for numbers
-        if backend != "auto":
-            raise
-        return _predicted_eagerly(model, table)
+    return _predicted_eagerly(model, table)
 
 
 def _predicted_eagerly(model: Model, table: Table) -> list[Any]:

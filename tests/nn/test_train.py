@@ -942,6 +942,14 @@ def test_predict_gives_lists_of_several_lengths_for_an_array_too(backend):
     assert given == [[2.0, [1.0, 0.0]], [0.0, [0.0, 1.0]]]
 
 
+def test_what_predict_cannot_do_is_told_once():
+    with pytest.raises(ValueError, match="takes 3 inputs, got 2") as caught:
+        nn.predict(nn.MLP(3, [1]), [[1.0, 2.0]] * 256)
+    assert caught.value.__context__ is None
+    with pytest.raises(TypeError, match="got None; did a model forget to return"):
+        nn.predict(lambda x: None, [[1.0, 2.0]])
+
+
 def test_predict_follows_a_model_that_decides_in_python():
     model = branching(mlp())
     assert nn.predict(model, X * 8) == [model(row).data for row in X * 8]
