@@ -289,6 +289,8 @@ def inputs_of(x: Row, nin: int | None, taker: str) -> list[Value]:
     Where nobody has said how many there are, ``nin`` is None.
     """
     row = x.tolist() if hasattr(x, "tolist") else x
+    if isinstance(row, set | frozenset | dict):
+        raise TypeError(f"{taker} takes inputs in a list, in their order, got {row!r:.60}")
     row = [row] if isinstance(row, Value) or not isinstance(row, Iterable) else list(row)
     if (nin is not None and len(row) != nin) or (row and isinstance(row[0], list)):
         raise ValueError(f"{taker} takes {nin} inputs, got {_shape(row)}")

@@ -340,9 +340,10 @@ class AdamW(Adam):
 
 def parameters_of(params: Iterable[Value]) -> list[Value]:
     """The parameters as a list, checked."""
-    if isinstance(params, Value) or not isinstance(params, Iterable):
+    # a set has an order of its own in each process: a state would come back to other parameters
+    if not isinstance(params, Iterable) or isinstance(params, Value | set | frozenset):
         raise TypeError(
-            f"params are a list of Values, got {params!r}; did you mean model.parameters()?"
+            f"params are a list of Values, got {params!r:.60}; did you mean model.parameters()?"
         )
     parameters = list(params)
     if not parameters:
@@ -350,7 +351,7 @@ def parameters_of(params: Iterable[Value]) -> list[Value]:
     for parameter in parameters:
         if not isinstance(parameter, Value):
             raise TypeError(
-                f"params are Values, got {parameter!r}; did you mean model.parameters()?"
+                f"params are Values, got {parameter!r:.60}; did you mean model.parameters()?"
             )
         if not (parameter.is_leaf and parameter.requires_grad):
             raise ValueError(

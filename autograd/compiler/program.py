@@ -334,9 +334,9 @@ def _converted(given: Any, name: str) -> Array:
     rows = given if isinstance(given, list | tuple) else [given]
     if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
         raise ValueError(f"{name} has masked numbers: fill them in, or leave those rows out")
-    kind = array.dtype.kind
-    if kind not in "fiub":
-        hint = ": pass the numbers, .data of each Value" if kind == "O" else ""
+    if (kind := array.dtype.kind) not in "fiub":
+        values = kind == "O" and any(isinstance(number, Value) for number in array.flat)
+        hint = ": pass the numbers, .data of each Value" if values else ""
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
     # unlike ascontiguousarray, this leaves a number what it is
     return np.asarray(array, np.float64, order="C")
@@ -361,7 +361,7 @@ def _check_changed(array: Array, shape: tuple[int, ...], name: str) -> None:
 
 
 def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:
-    if isinstance(given, Value) or not isinstance(given, Iterable):
+    if isinstance(given, Value | set | frozenset) or not isinstance(given, Iterable):
         raise TypeError(f"{what}s are a sequence of Values, got {type(given).__name__}")
     values = list(given)
     for value in values:

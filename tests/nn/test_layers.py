@@ -235,6 +235,16 @@ def test_nodes_and_parameters_lie_in_the_boxes_of_their_layer_and_neuron():
         (lambda: Layer(3, 0), ValueError, "^nout is 1 or more"),
         (lambda: Layer(3, True), TypeError, "^nout is a whole number, got True"),
         (lambda: Neuron(2)([]), ValueError, "takes 2 inputs, got 0$"),
+        (
+            lambda: Neuron(2)({1.0, 2.0}),
+            TypeError,
+            "inputs in a list, in their order, got {1.0, 2.0}",
+        ),
+        (
+            lambda: Neuron(2)({0: 1.0, 1: 2.0}),
+            TypeError,
+            "inputs in a list, in their order, got {0",
+        ),
         (lambda: Neuron(2)([1.0]), ValueError, "takes 2 inputs, got 1$"),
         (lambda: Neuron(1)([[1.0]]), ValueError, "got 1 rows"),
         (

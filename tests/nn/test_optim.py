@@ -198,6 +198,8 @@ def test_a_damaged_state_is_refused_and_nothing_changes(change):
         (lambda: SGD(Value(1.0), lr=0.1), TypeError, r"model\.parameters\(\)"),
         (lambda: SGD(3, lr=0.1), TypeError, "a list of Values"),
         (lambda: SGD([1.0], lr=0.1), TypeError, "params are Values, got 1.0"),
+        (lambda: SGD({Value(1.0)}, lr=0.1), TypeError, "params are a list of Values, got {Value"),
+        (lambda: SGD([[Value(1.0)] * 99], lr=0.1), TypeError, r"^.{90,130}$"),
         (lambda: SGD([Value(1.0) * 2.0], lr=0.1), ValueError, "only leaves"),
         (lambda: SGD([Value(1.0, requires_grad=False)], lr=0.1), ValueError, "only leaves"),
         (lambda: SGD([Value(1.0)] * 2, lr=0.1), ValueError, "more than once"),

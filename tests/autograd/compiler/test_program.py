@@ -161,7 +161,8 @@ def test_a_batch_is_missed(line: tuple) -> None:
         ([1.0, 2.0], [], ValueError, r"batch must have shape \(N, 2\), got \(0,\)"),
         ([1.0, 2j], BATCH, TypeError, "params must hold real numbers, got dtype complex128"),
         ([1.0, 2.0], [["1", "2"]], TypeError, "batch must hold real numbers, got dtype <U1"),
-        ([1.0, None], BATCH, TypeError, "got dtype object"),
+        ([1.0, None], BATCH, TypeError, "got dtype object$"),
+        ([1.0, 10**30], BATCH, TypeError, "got dtype object$"),
         (
             [Value(1.0), Value(2.0)],
             BATCH,
@@ -265,6 +266,8 @@ def test_bad_inputs() -> None:
         compile(y * constant, inputs=[constant])
     with pytest.raises(TypeError, match="inputs are a sequence of Values, got Value"):
         compile(y, inputs=x)
+    with pytest.raises(TypeError, match="inputs are a sequence of Values, got set"):
+        compile(y, inputs={x, w})  # which column would be whose?
     with pytest.raises(TypeError, match="each input is a Value, got str"):
         compile(y, inputs=["x"])
     with pytest.raises(ValueError, match=r"label='x'.* is both an input and a parameter"):
