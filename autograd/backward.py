@@ -22,7 +22,7 @@ from typing import Any, overload
 
 from autograd.functions import VALUES
 from autograd.modes import AnomalyError, Mode, current_mode, enable_grad, refuse_branch, unchecked
-from autograd.validation import kind, named, number, plain, short
+from autograd.validation import is_series, kind, named, number, plain, short
 from autograd.value import Operand, Value, captured_partials, constant, describe_anomaly
 
 
@@ -243,6 +243,8 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
         return gradients(output, [inputs], create_graph)[0]
     if not isinstance(output, Value):
         raise TypeError(f"gradients are taken of one Value, got {kind(output)}")
+    if not is_series(inputs):
+        raise TypeError(f"gradients are taken to Values in a list, got {kind(inputs)}")
     inputs = list(inputs)
     for x in inputs:
         if not isinstance(x, Value):

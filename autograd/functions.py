@@ -72,7 +72,8 @@ def where(condition: Any, a: Operand, b: Operand) -> Value:
 
 def _holds(condition: Any) -> bool:
     """Whether it does; TypeError for what is no condition, such as a list, which is always true."""
-    if isinstance(condition, bool) or getattr(getattr(condition, "dtype", ""), "kind", "") == "b":
+    truth = getattr(getattr(condition, "dtype", ""), "kind", "") == "b" and condition.ndim == 0
+    if truth or isinstance(condition, bool):
         return bool(condition)
     return bool(as_value(condition, "the condition of where"))
 

@@ -358,7 +358,8 @@ def _argument_numbers(argnums: object, count: int) -> list[int]:
             raise TypeError(f"argnums is the number of an argument or several, got {argnums!r}")
         if not -count <= index(i) < count:
             raise ValueError(
-                f"argnums={argnums!r}, but the function was called with {count} arguments"
+                f"argnums={argnums!r}, but the function was called with {count} positional "
+                f"argument{'s' * (count != 1)}"
             )
     numbers = [index(i) % count for i in chosen]
     if len(set(numbers)) < len(numbers):

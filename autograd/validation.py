@@ -1,6 +1,10 @@
 """What users give: numbers and names, and what to say when it is something else."""
 
+from collections.abc import Iterable
 from numbers import Real
+
+VALUE_TAKES = "Value takes"
+"""The taker that has a label, and of which a list can be made."""
 
 
 def number(data: object, taker: str) -> float:
@@ -14,7 +18,7 @@ def number(data: object, taker: str) -> float:
             raise OverflowError(
                 f"{taker} a number in the range of a float, got a larger one"
             ) from None
-    raise TypeError(f"{taker} a real number, got {kind(data)}{_advice(data)}")
+    raise TypeError(f"{taker} a real number, got {kind(data)}{_advice(data, taker)}")
 
 
 def text_of(given: object, name: str) -> str:
@@ -22,6 +26,11 @@ def text_of(given: object, name: str) -> str:
     if not isinstance(given, str):
         raise TypeError(f"{name} is a str, got {kind(given)}")
     return given
+
+
+def is_series(given: object) -> bool:
+    """Whether things come one after the other, which those in a set do not."""
+    return isinstance(given, Iterable) and not isinstance(given, set | frozenset)
 
 
 def kind(data: object) -> str:
@@ -50,13 +59,13 @@ def named(label: str) -> str:
     return f" (label {short(label)!r})" if label else ""
 
 
-def _advice(data: object) -> str:
+def _advice(data: object, taker: str) -> str:
     if hasattr(data, "detach") and hasattr(data, "parents"):
         return "; it is a Value already: use it as it is, or .detach() for a constant"
     if isinstance(data, bool) or type(data).__name__ in ("bool_", "bool"):
         return "; did you mean 1.0 or 0.0, or autograd.where?"
     if isinstance(data, str):
-        return f"; did you mean float({short(data)!r}), or label={short(data)!r}?"
+        return _advice_on_text(data, taker)
     if isinstance(data, complex):
         return "; did you mean its .real part or abs() of it?"
     if data is None:
@@ -64,7 +73,18 @@ def _advice(data: object) -> str:
     if hasattr(data, "__array__") and getattr(data, "ndim", None) == 0:
         return "; did you mean .item() of it?"
     if hasattr(data, "__array__") or isinstance(data, (list, tuple)):
-        return "; a Value is one number: did you mean [Value(x) for x in data]?"
+        listed = ".tolist()" if hasattr(data, "tolist") else ""
+        if taker == VALUE_TAKES:
+            return f"; a Value is one number: did you mean [Value(x) for x in data{listed}]?"
+        return f"; did you mean its numbers one by one{listed and f', {listed}'}?"
     if hasattr(data, "__float__"):
         return "; did you mean float() of it?"
     return ""
+
+
+def _advice_on_text(text: str, taker: str) -> str:
+    try:
+        float(text)
+    except ValueError:
+        return "; a name goes into label=" if taker == VALUE_TAKES else ""
+    return "; did you mean float() of it?"

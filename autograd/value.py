@@ -42,7 +42,16 @@ from autograd.modes import (
 )
 from autograd.primitive import Primitive
 from autograd.rules import TABLE, namespace
-from autograd.validation import kind, named, number, plain, short, text_of
+from autograd.validation import (
+    VALUE_TAKES,
+    is_series,
+    kind,
+    named,
+    number,
+    plain,
+    short,
+    text_of,
+)
 
 if TYPE_CHECKING:
     import os
@@ -135,7 +144,7 @@ class Value(Methods):
         _op: str = "",
     ) -> None:
         mode = current_mode()
-        self._number = data if type(data) is float else number(data, "Value takes")
+        self._number = data if type(data) is float else number(data, VALUE_TAKES)
         self.grad: Any = 0.0
         self._left = self._right = None
         self._made_by = ""
@@ -667,6 +676,8 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Value
         w_data, x_data = [w._number for w in weights], [x._number for x in inputs]
         b_data = bias._number
     except AttributeError:  # not all of them are Values
+        w_data = None
+    if w_data is None:
         return dot(as_values(weights, "dot"), as_values(inputs, "dot"), as_value(bias, "dot"))
     if len(w_data) != len(x_data):
         raise ValueError(
@@ -708,6 +719,8 @@ def affine(
         try:
             w_data = [w._number for w in row]
         except AttributeError:  # not all of them are Values
+            w_data = []
+        if not w_data:
             row = as_values(row, "affine")
             w_data = [w._number for w in row]
         mode = outer if box is None else box.inside(outer)
@@ -755,9 +768,10 @@ def _sequence(operands: Any) -> Any:
 
 
 def as_values(operands: Iterable[Operand], name: str) -> list[Value]:
-    """Each operand as a Value."""
-    if isinstance(operands, Value):
-        raise TypeError(f"{name} takes sequences of Values, got a single Value")
+    """Each operand as a Value; TypeError for a set, too, which has them in no order."""
+    if type(operands) is not list and not is_series(operands):
+        got = "a single Value" if isinstance(operands, Value) else kind(operands)
+        raise TypeError(f"{name} takes sequences of Values, got {got}")
     return [x if type(x) is Value else as_value(x, name) for x in operands]
 
 
@@ -811,6 +825,11 @@ def _stated(
     """Parents, partials and name; with micrograd's arguments the partials are yet to be told."""
     if parents is not _NONE and children is not _NONE:
         raise TypeError("parents and _children are two names for the operands: give one of them")
+    # what a closure pays is asked operand by operand, so that order does not matter
+    stated = partials is not _NONE and not isinstance(partials, str)
+    for given in (parents, children, partials):
+        if stated and isinstance(given, set | frozenset):
+            raise TypeError(f"a partial per parent, in their order, got {kind(given)}")
     operands = _each(parents if children is _NONE else children, "parents")
     if isinstance(partials, str):  # the third argument of micrograd's
         partials, symbol = _NONE, partials

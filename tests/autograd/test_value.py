@@ -64,14 +64,14 @@ def test_any_real_number_is_stored_as_a_float(data: Any) -> None:
 
 
 @pytest.mark.parametrize(("data", "advice"), [
-    ("1.5", "label='1.5'"),
+    ("1.5", r"float\(\) of it"),
     (None, "got None"),
     (1 + 2j, ".real"),
     (True, "1.0 or 0.0"),
     (np.bool_(True), "1.0 or 0.0"),
-    ([1.0, 2.0], r"\[Value\(x\) for x in data\]"),
-    ((1.0,), r"\[Value\(x\) for x in data\]"),
-    (np.array([1.0, 2.0]), r"\[Value\(x\) for x in data\]"),
+    ([1.0, 2.0], r"\[Value\(x\) for x in data\]|numbers one by one\?"),
+    ((1.0,), r"\[Value\(x\) for x in data\]|numbers one by one\?"),
+    (np.array([1.0, 2.0]), r"\[Value\(x\) for x in data\.tolist\(\)\]|one by one, \.tolist\(\)\?"),
     (np.array(1.0), r"\.item\(\)"),
     (np.complex128(1j), ".real"),
     (Value(1.0), r"\.detach\(\)"),
