@@ -157,7 +157,8 @@ export function readNumber(typed) {
   if (!text) return { wrong: "bad_blank" };
   const word = text.match(/^([+-]?)(inf|infinity|∞|nan)$/i);
   if (word) return { number: /nan/i.test(word[2]) ? NaN : word[1] === "-" ? -Infinity : Infinity };
-  if (/^[+-]?\d*,\d+$/.test(text)) return { wrong: "bad_comma", words: { meant: text.replace(",", ".") } };
+  // 1,000 may well be a thousand
+  if (/^[+-]?\d*,\d+$/.test(text) && !/^[+-]?[1-9]\d?\d?,\d{3}$/.test(text)) return { wrong: "bad_comma", words: { meant: text.replace(",", ".") } };
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return { wrong: "bad_number" };
   const number = Number(text);
   if (!Number.isFinite(number)) return { wrong: "bad_large" };

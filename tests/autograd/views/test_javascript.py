@@ -447,6 +447,7 @@ def test_what_is_typed_as_a_number(ask):
             "": "bad_blank",
             "abc": "bad_number",
         },
+        **{"1,000": "bad_number", "-12,345": "bad_number", "0,125": "bad_comma"},
         **{"1,5": "bad_comma", "1e400": "bad_large", "1e-400": "bad_small", "0x10": "bad_number"},
         **{
             "1E5": "100000",
