@@ -337,7 +337,7 @@ def initialiser_for(
 def sizes_of(nouts: Sequence[int]) -> list[int]:
     """The sizes of the layers, checked."""
     if not isinstance(nouts, Sequence) or isinstance(nouts, str):
-        raise TypeError(f"nouts is a list of layer sizes, such as [16, 16, 1], got {nouts!r}")
+        raise TypeError(f"nouts is a list of layer sizes, such as [16, 16, 1], got {nouts!r:.60}")
     if not nouts:
         raise ValueError("nouts is empty: a network has at least one layer")
     return [count("a layer size", size) for size in nouts]
@@ -346,7 +346,7 @@ def sizes_of(nouts: Sequence[int]) -> list[int]:
 def count(name: str, given: SupportsIndex) -> int:
     """A whole number of 1 or more."""
     if isinstance(given, bool) or not hasattr(given, "__index__"):
-        raise TypeError(f"{name} is a whole number, got {given!r}")
+        raise TypeError(f"{name} is a whole number, got {given!r:.60}")
     if (number := index(given)) < 1:
         raise ValueError(f"{name} is 1 or more, got {given!r}")
     return number

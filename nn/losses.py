@@ -57,12 +57,12 @@ def cross_entropy(logits: Numbers, target: Numbers) -> Value:
     0.693147
     """
     if not _is_list(logits) or not len(logits):
-        raise TypeError(f"cross_entropy takes one logit per class, got {logits!r}")
+        raise TypeError(f"cross_entropy takes one logit per class, got {logits!r:.60}")
     if not _is_list(logits[0]):
         return _of_row(logits, target)
     if not _is_list(target) or len(target) != len(logits):
         raise ValueError(
-            f"cross_entropy takes one target per row, got {len(logits)} rows and {target!r}"
+            f"cross_entropy takes one target per row, got {len(logits)} rows and {target!r:.60}"
         )
     return _over(mean, [_of_row(*row) for row in zip(logits, target)])
 

@@ -234,6 +234,8 @@ def test_nodes_and_parameters_lie_in_the_boxes_of_their_layer_and_neuron():
         (lambda: Layer(0, 3), ValueError, "^nin is 1 or more"),
         (lambda: Layer(3, 0), ValueError, "^nout is 1 or more"),
         (lambda: Layer(3, True), TypeError, "^nout is a whole number, got True"),
+        (lambda: Neuron([[0.0]] * 99), TypeError, r"nin is a whole number, got .{60}$"),
+        (lambda: MLP(2, {0} | {*range(99)}), TypeError, r"such as \[16, 16, 1\], got .{60}$"),
         (lambda: Neuron(2)([]), ValueError, "takes 2 inputs, got 0$"),
         (
             lambda: Neuron(2)({1.0, 2.0}),

@@ -190,6 +190,8 @@ def test_every_loss_compiles_to_its_own_numbers(loss, outputs, rows):
         (lambda: nn.cross_entropy([], 0), TypeError, "one logit per class"),
         (lambda: nn.cross_entropy([0.0, 1.0], [0.2, 0.3, 0.5]), ValueError, "one probability per"),
         (lambda: nn.cross_entropy([[0.0, 1.0]], [0, 1]), ValueError, "one target per row"),
+        (lambda: nn.cross_entropy([[0.0, 1.0]], [0] * 999), ValueError, r"1 rows and .{60}$"),
+        (lambda: nn.cross_entropy("cat" * 99, 1), TypeError, r"per class, got .{60}$"),
         (lambda: nn.squared_error([1.0, 2.0], [1.0]), ValueError, "2 outputs, 1 targets"),
         (lambda: nn.mse_loss([1.0, 2.0], 1.0), ValueError, "as many targets as outputs"),
         (
