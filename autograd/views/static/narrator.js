@@ -81,7 +81,7 @@ export class Narrator {
     const of = (kind) => now.group.filter((move) => move.kind === kind);
     const names = { group: groupName(now), root: story.root.name };
     if (now.mode !== "backprop") return say("group_walk", { n: now.group.length });
-    if (!of("settle").length) {
+    if (now.step.kind === "eval") {
       return say(story.nodes[now.step.actor].leaf ? "group_read" : "group_eval", { n: now.group.length });
     }
     const said = say("group_pay", { n: of("settle").length, paid: of("pay").length });

@@ -362,6 +362,21 @@ class TestLessons:
                         parts.append(f"{node.name}.grad = {show(now.total(node.id), 5)}")
                 assert row[1:] == [", ".join(parts).replace("-", "−")]
 
+    @pytest.mark.parametrize("lang", ["en", "zh"])
+    def test_a_stride_from_within_tells_what_is_left_of_it(self, tab, lang):
+        """Whoever comes by slider, link or another stride may stand behind a settlement."""
+        told = hands(
+            tab,
+            """return [7, 8, 11].map((taken) => {
+                go(`by=node&step=${taken}&lang=${given[0]}`);
+                press("ArrowRight");
+                return some(".caption").textContent;
+            });""",
+            lang,
+        )
+        say = sentences()[lang]["group_pay"].format
+        assert told == [say(group=who, n=n, paid=2) for who, n in (("e", 1), ("e", 0), ("c", 0))]
+
     def test_waiting_or_not_side_by_side(self, opened):
         story = trace(shared())
         tab = opened(story, "#mode=impatient&by=edge")
