@@ -4,7 +4,7 @@ import { mathml } from "./mathml.js";
 import { payWords, totalOf } from "./narrator.js";
 import { grouped, show, typeset } from "./numbers.js";
 import { readNumber } from "./panels.js";
-import { differs, gauge, stepped } from "./plays.js";
+import { canStep, differs, gauge } from "./plays.js";
 
 const LEAVES_SHOWN = 8;
 const UNFOLDED_AT_MOST = 40;
@@ -18,8 +18,7 @@ export function paintLog(section, now, acts, say) {
     return logRow(i ? acts[i - 1] : "did_first", done, say, i);
   });
   section.querySelector(".log").replaceChildren(...rows);
-  const { story } = now.play;
-  section.querySelector("[data-action=step]").disabled = !stepped(story).every(({ id }) => story.canRetell(id));
+  section.querySelector("[data-action=step]").disabled = !canStep(now.play.story);
   section.querySelector("[data-action=undo]").disabled = !acts.length;
 }
 

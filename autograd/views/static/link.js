@@ -1,5 +1,6 @@
 // The link: all of the viewer's state that differs from what it begins with, as `#step=7&mode=naive&lang=zh…`.
 import { plain, readNumber } from "./panels.js";
+import { canStep } from "./plays.js";
 
 /** More than anyone presses: what a crafted link asks beyond that is left out. */
 const MOST_ACTS = 300;
@@ -42,8 +43,7 @@ export function readLink(hash, { own, data, depth }) {
   take("given", new Map(given), given.length);
   const kept = listed("own").map(readPair).filter(([id, number]) => number !== undefined && leaf(id));
   take("kept", new Map(kept), example && kept.length);
-  const movable = own.leaves.every(({ id }) => own.canRetell(id));
-  const acts = listed("passes").map(readAct).filter((act) => act !== undefined && (movable || typeof act !== "number"));
+  const acts = listed("passes").map(readAct).filter((act) => act !== undefined && (typeof act !== "number" || canStep(own)));
   take("acts", acts.slice(0, MOST_ACTS), acts.length);
   const [id, delta] = readPair(link.get("nudge") ?? "");
   if (delta !== undefined && leaf(id) && !own.nodes[id].constant) Object.assign(state, { leaf: id, delta });

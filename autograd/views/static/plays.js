@@ -181,10 +181,13 @@ export function payingBack(first, acts = []) {
 }
 
 /** The leaves that a descent step moves: those of the layers where there are any, else all. */
-export function stepped(story) {
+function stepped(story) {
   const inside = story.leaves.filter((node) => node.scope.length);
   return inside.length ? inside : story.leaves;
 }
+
+/** Whether the page can work out anew what such a step changes. */
+export const canStep = (story) => stepped(story).every(({ id }) => story.canRetell(id));
 
 function replayed(story) {
   const held = story.held.values();

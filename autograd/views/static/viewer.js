@@ -9,7 +9,7 @@ import { mathml } from "./mathml.js";
 import { Narrator } from "./narrator.js";
 import { Counters, Leaves, NumberField, Program, readNumber, Table } from "./panels.js";
 import { coinsOf, paint } from "./paint.js";
-import { impatient, nudge, pathByPath, payingBack } from "./plays.js";
+import { canStep, impatient, nudge, pathByPath, payingBack } from "./plays.js";
 import { Story } from "./story.js";
 
 const PACE = 1700;
@@ -451,7 +451,7 @@ class Viewer {
   #step() {
     const { number } = readNumber(this.control("rate").value);
     if (number === undefined) this.control("rate").focus();
-    else if (!this.button("step").disabled) this.#act(number);
+    else if (canStep(this.own)) this.#act(number);
   }
 
   #key(event) {

@@ -554,6 +554,18 @@ class TestPasses:
         x = Value(0.5, label="x")
         tab = opened(trace(Value(math.sin(0.5), (x,), (math.cos(0.5),), op="wave")))
         assert tab.locator('[data-action="step"]').is_disabled()
+        tab = opened(trace(Value(math.sin(0.5), (x,), (math.cos(0.5),), op="wave")), "#mode=naive")
+        press_on(tab, "s")
+        assert tab.locator(".payback").get_attribute("data-mode") == "naive"
+
+    def test_a_step_beside_what_the_page_cannot_compute(self, opened):
+        """It moves what lies in layers: the link tells of it, whatever it does not move."""
+        x = Value(0.5, label="x")
+        own = Value(math.sin(0.5), (x,), (math.cos(0.5),), op="wave")
+        with scope("layer 1"):
+            root = own * Value(2.0, label="w")
+        tab = opened(trace(root), "#passes=step:0.5&step=99")
+        assert float(table_of(tab)["2"][0]) == pytest.approx(2 - 0.5 * math.sin(0.5))
 
 
 class TestNudge:
