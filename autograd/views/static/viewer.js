@@ -109,14 +109,15 @@ class Viewer {
 
   /** Take over what is new, and show all that follows from it. */
   #change(changed) {
-    const focused = document.activeElement;
+    const [focused, before] = [document.activeElement, this.shown?.now];
     Object.assign(this.state, changed);
     this.made.clear();
     this.predict.drop();
     this.#stage();
     this.state.taken = Math.min(this.state.taken, this.steps.length);
     this.#translate();
-    this.#show();
+    const stays = ["taken", "mode", "by"].every((key) => before?.[key] === this.state[key]);
+    this.#show(stays ? before.taken - before.group.length : undefined);
     this.#ask();
     this.#keepFocus(focused);
     this.#writeLink();
@@ -490,7 +491,7 @@ class Viewer {
   /** Everything as the link has it. */
   #restore() {
     const { kept, ...state } = readLink(location.hash, this);
-    Object.assign(this, { elsewhere: kept, places: {} });
+    Object.assign(this, { elsewhere: kept, places: {}, shown: undefined });
     this.#change({ ...this.first, ...state });
     clearTimeout(this.writing);
   }

@@ -377,6 +377,30 @@ class TestLessons:
         say = sentences()[lang]["group_pay"].format
         assert told == [say(group=who, n=n, paid=2) for who, n in (("e", 1), ("e", 0), ("c", 0))]
 
+    def test_a_stride_stays_told_whatever_else_changes(self, opened):
+        """The language, a number, what is folded: all but the step, the mode and the stride."""
+        told = hands(
+            opened(trace(deep())),
+            """go("by=outer&level=2&step=99"); press("ArrowLeft");
+            const told = () => viewer.shown.now.group.length;
+            const found = [told()];
+            for (const act of [
+                () => some("[data-action=zh]").click(),
+                () => {
+                    some("input[data-leaf]").value = "3";
+                    some("input[data-leaf]").dispatchEvent(new Event("input"));
+                },
+                () => press("Enter", some("g.fold[data-box] [role=button]")),
+                () => set("by", "node"),
+            ]) {
+                act();
+                found.push(told());
+            }
+            return found;""",
+        )
+        assert told[0] > 1
+        assert told == [told[0]] * 4 + [1]
+
     def test_waiting_or_not_side_by_side(self, opened):
         story = trace(shared())
         tab = opened(story, "#mode=impatient&by=edge")
@@ -1297,7 +1321,7 @@ class _State:
         return len(moved) + 1
 
     def take(self, kind, name, text, told):
-        before = self.seen
+        before, place = self.seen, (self.taken, self.mode, self.by)
         self.strides, self.group = told["strides"], 1
         if kind == "ask":
             self.ask = self.ask if name is None else name
@@ -1314,7 +1338,7 @@ class _State:
             self.press(kind, name)
         self.taken = min(max(self.taken, 0), self.last)
         self.changed = self.seen != before
-        if not self.changed:  # what a stride said may still stand there
+        if place == (self.taken, self.mode, self.by):  # what a stride said may still stand there
             self.group = None
 
     @property
