@@ -8,6 +8,7 @@ Where there is little room the sentence stays, and the rest makes way.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,9 @@ LEAST_TABLE = 4
 
 LEAST_CODE = 8
 """Columns that code and piles keep, whatever else there is."""
+
+SUSPEND = "\x1a"
+"""Ctrl-Z."""
 
 PACE, GLANCE = 1.2, 0.15
 """Seconds between moves while playing, and between looks at the size of the terminal."""
@@ -109,9 +113,14 @@ class _Player:
         self._choose(mode)
 
     def run(self) -> None:
-        """Until q, Ctrl-C or the end of input."""
+        """Until q, Ctrl-C or the end of input; Ctrl-Z gives the terminal back for a while."""
+        with suppress(KeyboardInterrupt):
+            while self._watch() == SUSPEND and sys.platform != "win32":
+                os.kill(0, signal.SIGTSTP)
+
+    def _watch(self) -> str:
+        """Show what each key does, up to the one that ends it."""
         with (
-            suppress(KeyboardInterrupt),
             keys() as next_key,
             Live(self.screen(), console=self.console, screen=True, auto_refresh=False) as live,
         ):
@@ -119,7 +128,7 @@ class _Player:
             while True:
                 key = next_key(GLANCE)
                 if key is not None and not self.press(key):
-                    return
+                    return key
                 if key is not None:
                     due = time.monotonic() + PACE
                 # looks at the size and at the keys come more often than moves
@@ -132,7 +141,7 @@ class _Player:
 
     def press(self, key: str) -> bool:
         """Act on a key; False to quit."""
-        if key in ("q", "\x03", "\x04", ""):
+        if key in ("q", "\x03", "\x04", SUSPEND, ""):
             return False
         self.notice = ""
         if self.helping:
@@ -456,6 +465,10 @@ def keys() -> Iterator[Callable[[float], str | None]]:
     before = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor)
+        # Ctrl-Z as a key: who is stopped at once leaves a screen behind, and finds another mode
+        given = termios.tcgetattr(descriptor)
+        given[6][termios.VSUSP] = bytes([os.fpathconf(descriptor, "PC_VDISABLE")])
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, given)
         yield lambda seconds: _unix_key(descriptor, seconds)
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

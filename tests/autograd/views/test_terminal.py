@@ -29,6 +29,30 @@ trace((a + b) * (b + 1)).play(lang={lang!r})
 print("terminal given back")
 """
 
+SHELL = """
+import os, signal, termios
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+before = termios.tcgetattr(0)
+job = os.fork()
+if not job:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    from autograd import Value, trace
+    trace(Value(2.0, label="a") * 3.0).play(lang={lang!r})
+    os._exit(0)
+while os.WIFSTOPPED(os.waitpid(job, os.WUNTRACED)[1]):
+    os.tcsetpgrp(0, os.getpid())
+    print("as it was:", termios.tcgetattr(0)[3] == before[3], end="!", flush=True)
+    termios.tcsetattr(0, termios.TCSADRAIN, before)
+    input()
+    os.tcsetpgrp(0, job)
+    os.kill(job, signal.SIGCONT)
+os.tcsetpgrp(0, os.getpid())
+print("terminal given back")
+"""
+"""What a shell does: a job in the foreground, its stop, and `fg` at Enter."""
+
 
 def seed_graph():
     a, b = Value(2.0, label="a"), Value(1.0, label="b")
@@ -222,6 +246,24 @@ def test_interrupt_gives_the_terminal_back(terminal, key):
     screen = terminal()
     screen.wait_for("step 0")
     screen.send(key)
+    screen.wait_for("terminal given back")
+    assert screen.end() == 0
+
+
+def test_stops_and_goes_on(terminal):
+    screen = terminal(program=SHELL)
+    screen.wait_for("step 0 of")
+    screen.send("nn")
+    screen.wait_for("step 2 of")
+    for place in (3, 4):
+        screen.send("\x1a")
+        assert "True!" in screen.wait_for("!")
+        assert screen.raw.count("\x1b[?1049h") == screen.raw.count("\x1b[?1049l")
+        screen.send("\n")
+        screen.wait_for(f"step {place - 1} of")
+        screen.send("n")
+        screen.wait_for(f"step {place} of")
+    screen.send("q")
     screen.wait_for("terminal given back")
     assert screen.end() == 0
 
