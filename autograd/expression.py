@@ -545,7 +545,7 @@ def _meant(name: str) -> tuple[list[str], dict[str, object]]:
     """A guess at the function that was meant, as the end of the sentence."""
     if name in _MEANT_FUNCTIONS:
         return ["write"], {"meant": _MEANT_FUNCTIONS[name]}
-    if guess := _nearest(name, FUNCTIONS):
+    if guess := _nearest(name.lower(), FUNCTIONS):
         return ["did you mean"], {"meant": guess}
     return (["product"] if len(name) == 1 else []), {}
 

@@ -464,6 +464,8 @@ ALONE = "an expression gives one number, as in (…)[0]"
         ("a<b<c", "comparisons do not chain; compare two numbers", 4),
         ("f(2)", "there is no function 'f'; a product is written with *", 1),
         ("sigmod(1)", "there is no function 'sigmod'; did you mean sigmoid?", 1),
+        ("ReLU(1)", "there is no function 'ReLU'; did you mean relu?", 1),
+        ("Sin(1)", "there is no function 'Sin'; did you mean sin?", 1),
         ("nothing(1)", "there is no function 'nothing'", 1),
         ("2*tanh", "tanh is a function; write tanh(…)", 3),
         ("tanh(1,2)", "tanh takes 1 argument, not 2", 1),
