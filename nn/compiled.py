@@ -36,7 +36,7 @@ from nn.engines import (
     refilled,
     score_of,
 )
-from nn.optim import Changed, Functions, Number, Optimizer, Rule
+from nn.optim import Changed, Functions, Number, Optimizer, Rule, check_state
 from nn.recorded import Sketch, compiled_loss, compiled_outputs, recorded_loss, sketched_rule
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class CompiledEngine:
     def __init__(self, task: Task, backend: str) -> None:
         self._numpy = require("numpy", extra="fast")
         _refuse_other_steps(task)
+        check_state(task.optimizer.params, task.optimizer.state)
         self.task, self._backend = task, backend
         self._rows = table(task.examples)
         self._places = dict(zip(task.optimizer.params, count()))

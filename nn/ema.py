@@ -12,7 +12,7 @@ from typing import Any
 
 from autograd import Value
 from nn.interrupts import undisturbed
-from nn.optim import Number, fraction, parameters_of
+from nn.optim import Number, check_state, fraction, parameters_of
 
 
 def average(mean: Number, p: Number, decay: Number) -> Any:
@@ -51,6 +51,7 @@ class EMA:
 
     def update(self) -> None:
         """Take in the parameters as they are now."""
+        check_state(self.params, [self.state])
         state = [
             average(mean, parameter.data, self.decay)
             for mean, parameter in zip(self.state, self.params)
@@ -63,6 +64,7 @@ class EMA:
         """The average of each parameter so far; RuntimeError before the first update."""
         if not self.updates:
             raise RuntimeError("nothing is averaged yet: call update() after each optimiser step")
+        check_state(self.params, [self.state])
         weight = self.weight(self.updates)
         return [mean / weight for mean in self.state]
 

@@ -161,6 +161,7 @@ class Optimizer:
 
     def _moved(self, hyper: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Number and state of each parameter after a step."""
+        check_state(self.params, self.state)
         # what a frozen parameter holds is old; one that holds None was not paid since
         grads = [p.grad if p.requires_grad else None for p in self.params]
         slopes = [grad if type(grad) is float else _slope(grad) for grad in grads]
@@ -361,6 +362,16 @@ def parameters_of(params: Iterable[Value]) -> list[Value]:
     if len({id(parameter) for parameter in parameters}) < len(parameters):
         raise ValueError("a parameter is listed more than once")
     return parameters
+
+
+def check_state(params: Sequence[Value], state: Sequence[Sequence[float]]) -> None:
+    """ValueError where parameters came or went, so that what is remembered is of others."""
+    for memory in state:
+        if len(memory) != len(params):
+            raise ValueError(
+                f"something is remembered of {len(memory)} parameters, and now there are "
+                f"{len(params)}: make another optimizer, or EMA, of these"
+            )
 
 
 def _slope(grad: Any) -> float:

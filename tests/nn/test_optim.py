@@ -368,6 +368,31 @@ def test_a_setting_in_single_precision_rounds_only_itself(kind, setting):
     assert learned[0] == learned[1]
 
 
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.1, momentum=0.9), Adam], ids=["SGD", "Adam"])
+@pytest.mark.parametrize("change", [lambda p: p.append(Value(3.0)), lambda p: p.pop(0)])
+def test_a_parameter_that_comes_or_goes_is_told(make, change):
+    pytest.importorskip("numpy")
+    w = [Value(1.0), Value(2.0)]
+    optimizer, averages = make(w), EMA(w, 0.5)
+    averages.update()
+    change(optimizer.params), change(averages.params)
+    for parameter in optimizer.params:
+        parameter.grad = 1.0
+    for step in (optimizer.step, averages.update, averages.applied().__enter__):
+        with pytest.raises(
+            ValueError, match=r"remembered of 2 parameters, and now there are [13]:"
+        ):
+            step()
+    for backend in ("auto", "eager", "numpy"):
+        with pytest.raises(ValueError, match="remembered of 2 parameters"):
+            fit(
+                lambda x: optimizer.params[-1] * x[0], [[1.0]], [0.5], loss=mse_loss,
+                optimizer=optimizer, epochs=1, backend=backend, progress=False,
+            )  # fmt: skip
+    assert (optimizer.steps, averages.updates) == (0, 1)
+    assert [parameter.data for parameter in w] == [1.0, 2.0]
+
+
 def sign(m, p, g, lr, decay):
     return (p - lr * (1.0 if g > 0 else -1.0),)
 
