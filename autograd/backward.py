@@ -9,9 +9,10 @@ used exactly once.  Collecting path by path instead (`autograd.graph.paths`) giv
 and uses shared edges over and over.
 
 ``repay`` is the chain rule.  It knows nothing of the numbers it moves: floats for a plain backward
-pass, Values where the derivative is to be differentiated again, registers when a program is
-compiled.  ``_repay_in_place`` says it a second time, for ``backward`` on floats: piling up in
-``grad`` itself instead of a dict takes a third of the time.  Tests hold the two to the same bits.
+pass, Values where the derivative is to be differentiated again, counts for the number of paths.
+``_repay_in_place`` says it a second time, for ``backward`` on floats: piling up in ``grad`` itself
+instead of a dict takes a third of the time.  Tests hold the two to the same bits.  For groups of
+nodes at a time, when a program is compiled, `autograd.compiler.repay` says it.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -7,8 +7,8 @@ seen in another order, which costs nothing: the operand of an operation wherever
 want the whole of another.
 
 A block has a shape (n, m), in C order, and is seen as (n, m, rows) with 1 row when uniform; a group
-of G nodes is (G, 1).  A block is known by its place in the list.  Its operands are four integers,
-whose meaning its *word* decides (`-`: 0):
+of G nodes is (G, 1).  A block is known by its index in the list.  An operation has four integers as
+operands, whose meaning its *word* decides (`-`: 0):
 
     word                                   operands           computes
     parameters, inputs, constants          - - - -            the blocks 0, 1 and 2: what is given
@@ -19,7 +19,7 @@ whose meaning its *word* decides (`-`: 0):
     take                                   a index - -        (n, m), (n, 1): a[i, index[i]], or nan
     mean                                   a - - -            the mean over the rows; a varies
     outer                                  a b - -            mean over rows, sum over w, of
-                                                              a[w, i] b[w, k]: (i, k); one varies
+                                                              a[w, i] b[w, k]: (i, k); a or b varies
     collect                                first stop once -  zeros, with pieces[first:stop] put in
 
 A *place* ``(start, s, t)`` in a block says that element (i, j) is its number start + i s + j t;
@@ -30,7 +30,7 @@ are uniform; no varying block depends on them.
 
 A layer of two neurons and tanh over three inputs, squared and summed up, for instance::
 
-    0 parameters (8, 1)     1 inputs (3, 1)    2 constants (1, 1)
+    0 parameters (8, 1)     1 inputs (3, 1)    2 constants (3, 1)
     3 view 0 0 4 1          (2, 3)             the weights: w w w b, w w w b
     4 view 1 0 0 1          (1, 3)             the inputs, as a row
     5 view 0 3 0 4          (1, 2)             the biases
@@ -56,6 +56,8 @@ from autograd.rules import BASIS
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
+Small: TypeAlias = npt.NDArray[np.int32]
+"""Of what there may be millions."""
 
 Shape: TypeAlias = tuple[int, int]
 Place: TypeAlias = tuple[int, int, int]
@@ -76,6 +78,15 @@ ARITIES: dict[str, int] = {
 }  # fmt: skip
 """Every word, with how many of its operands are blocks (a bias may be missing)."""
 
+WORDS = tuple(ARITIES)
+CODE = {word: code for code, word in enumerate(WORDS)}
+
+FIRST_COMPUTED = CODE["view"] + 1
+"""The codes from here on are those of operations that compute something."""
+
+ARITY = np.array([*ARITIES.values()], dtype=np.int64)
+"""How many operands are blocks, by code."""
+
 CHUNK = 2**16
 """Of a long program so many operations become Python's integers at a time."""
 
@@ -91,12 +102,6 @@ SHAPES: dict[str, Callable[..., tuple[Any, Any]]] = {
 
 The result varies where an operand does, but for a word of OVER_ROWS.
 """
-
-WORDS = tuple(ARITIES)
-CODE = {word: code for code, word in enumerate(WORDS)}
-
-FIRST_COMPUTED = CODE["view"] + 1
-"""The codes from here on are those of operations that compute something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +156,12 @@ def for_values(program: ArrayProgram) -> ArrayProgram:
 
 
 def for_gradient(program: ArrayProgram) -> ArrayProgram:
-    """What the loss and the gradient need: all of it, for the loss is the sum of the roots."""
+    """What the loss and the gradient need: all of it, for the loss needs every root."""
     return replace(program, roots=())
 
 
 def places_of(place: Place, shape: Shape, tables: Tables = ()) -> Integers:
-    """The places of the numbers, one by one, of a block of this shape."""
+    """The places of the numbers, one by one, of a block of this shape that lies at a place."""
     start, s, t = place
     if start < 0:
         return tables[-1 - start]
@@ -165,7 +170,7 @@ def places_of(place: Place, shape: Shape, tables: Tables = ()) -> Integers:
 
 
 def are_apart(parts: Iterable[tuple[Place, Shape]], count: int, tables: Tables) -> bool:
-    """Whether blocks of these shapes meet nowhere, at these places in one of so many numbers."""
+    """Whether blocks of these shapes, put at these places among so many numbers, meet nowhere."""
     taken, left = np.zeros(count, np.bool_), count
     for (start, s, t), (n, m) in parts:
         left -= n * m
@@ -179,28 +184,31 @@ def are_apart(parts: Iterable[tuple[Place, Shape]], count: int, tables: Tables) 
 
 
 def through(shape: Shape) -> tuple[int, int]:
-    """The steps of a block from number to number."""
+    """The steps (s, t) through a whole block; 0 where there is nothing to step to."""
     n, m = shape
     return m if n > 1 else 0, 1 if m > 1 else 0
 
 
 def placed(program: ArrayProgram) -> tuple[ArrayProgram, Integers]:
-    """The program without what nobody needs, and where each block has gone (gone astray: -1)."""
+    """The program without what nobody needs, and the new index of each block (-1: left out).
+
+    One more -1 at the end is for what is missing, which has the index -1.
+    """
     alive = needed_for(ends_of(program), program)
     if alive.all():
         return program, np.append(np.arange(len(program)), -1)
-    place = np.where(np.append(alive, False), np.append(np.cumsum(alive), 0), 0) - 1
-    return reordered(program, np.flatnonzero(alive), place), place
+    index = np.where(np.append(alive, False), np.append(np.cumsum(alive), 0), 0) - 1
+    return reordered(program, np.flatnonzero(alive), index), index
 
 
-def reordered(program: ArrayProgram, order: Integers, place: Integers) -> ArrayProgram:
-    """These operations in this order: ``place`` says where each block is then, the last -1."""
+def reordered(program: ArrayProgram, order: Integers, index: Integers) -> ArrayProgram:
+    """These operations in this order, and ``index``, as `placed` gives it, for their operands."""
     operands, pieces = program.operands[order], program.pieces.copy()
     arities = ARITY[program.codes[order]]
     for column in range(3):
         blocks = column < arities
-        operands[blocks, column] = place[operands[blocks, column]]
-    pieces[:, 0] = place[pieces[:, 0]]
+        operands[blocks, column] = index[operands[blocks, column]]
+    pieces[:, 0] = index[pieces[:, 0]]
     return replace(
         program,
         codes=program.codes[order],
@@ -208,9 +216,9 @@ def reordered(program: ArrayProgram, order: Integers, place: Integers) -> ArrayP
         shapes=program.shapes[order],
         varying=program.varying[order],
         pieces=pieces,
-        roots=tuple(int(place[k]) for k in program.roots),
-        loss=int(place[program.loss]),
-        gradient=int(place[program.gradient]),
+        roots=tuple(int(index[k]) for k in program.roots),
+        loss=int(index[program.loss]),
+        gradient=int(index[program.gradient]),
     )
 
 
@@ -219,13 +227,13 @@ def ends_of(program: ArrayProgram) -> list[int]:
     return [k for k in (*program.roots, program.loss, program.gradient) if k >= 0]
 
 
-def readings(program: ArrayProgram, rows: Integers | None = None) -> tuple[Integers, Integers]:
+def readings(program: ArrayProgram, which: Integers | None = None) -> tuple[Integers, Integers]:
     """Who (of these, or all) reads which block: readers in order, as often as they read."""
-    rows = np.arange(len(program)) if rows is None else rows
-    operands, codes = program.operands[rows, :3], program.codes[rows]
+    which = np.arange(len(program)) if which is None else which
+    operands, codes = program.operands[which, :3], program.codes[which]
     reads = (np.arange(3) < ARITY[codes][:, None]) & (operands >= 0)
-    readers, blocks = np.repeat(rows, reads.sum(axis=1)), operands[reads]
-    collects, pieces = pieces_of(program, rows[codes == CODE["collect"]])
+    readers, blocks = np.repeat(which, reads.sum(axis=1)), operands[reads]
+    collects, pieces = pieces_of(program, which[codes == CODE["collect"]])
     if not len(collects):
         return readers, blocks
     readers = np.concatenate([readers, collects])
@@ -234,14 +242,14 @@ def readings(program: ArrayProgram, rows: Integers | None = None) -> tuple[Integ
 
 
 def pieces_of(program: ArrayProgram, collects: Integers) -> tuple[Integers, Integers]:
-    """Whose pieces these are, and which."""
+    """The pieces of these operations: of which of them each is, and which piece it is."""
     first, stop = program.operands[collects, :2].T
     which = np.concatenate([first[:0], *map(np.arange, first, stop)])
     return np.repeat(collects, stop - first), which
 
 
 def in_turn(*columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
-    """The rows of columns as integers, of which there are never many at a time."""
+    """The lines of columns as integers, of which there are never many at a time."""
     for start in range(0, len(columns[0]), CHUNK):
         yield from zip(*(column[start : start + CHUNK].tolist() for column in columns))
 
@@ -251,11 +259,11 @@ def needed_for(ends: Iterable[int], program: ArrayProgram) -> npt.NDArray[np.boo
     needed = np.zeros(len(program), np.bool_)
     needed[[PARAMETERS, INPUTS, CONSTANTS, *ends]] = True
     for start in range(len(program) // CHUNK * CHUNK, -1, -CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(program)))
-        readers, blocks = readings(program, rows)
+        chunk = np.arange(start, min(start + CHUNK, len(program)))
+        readers, blocks = readings(program, chunk)
         hoped = needed.copy()
-        hoped[blocks] = True  # as it is where each is read by a later one
-        needed = hoped if hoped[rows].all() else _reached(needed, readers[::-1], blocks[::-1])
+        hoped[blocks] = True  # as it is if all are needed, or read by later ones
+        needed = hoped if hoped[chunk].all() else _reached(needed, readers[::-1], blocks[::-1])
     return needed
 
 
@@ -283,7 +291,7 @@ def _reached(
 
 
 def last_uses(program: ArrayProgram) -> Integers:
-    """Per block the last operation that needs it, through views or not; the ends need theirs."""
+    """Per block the last operation that needs it, through views or not; leaves and ends stay."""
     last = np.arange(len(program))
     bases = last.copy()
     bases[program.codes == CODE["view"]] = program.operands[program.codes == CODE["view"], 0]
@@ -293,7 +301,3 @@ def last_uses(program: ArrayProgram) -> Integers:
     # what a view is read for, its base must still be there for
     np.maximum.at(last, bases, last.copy())
     return last
-
-
-ARITY = np.array([*ARITIES.values()], dtype=np.int64)
-"""How many operands are blocks, by code."""

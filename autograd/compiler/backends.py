@@ -1,7 +1,7 @@
 """Backends: who runs an array program.
 
 An *executor* is made from one program and runs it over batches.  It is handed arrays that were
-checked: float64, C-contiguous, at least one row.
+checked: float64, C-contiguous, of at least one row where there is a mean to take.
 """
 
 from __future__ import annotations

@@ -91,21 +91,21 @@ def _check_word(program: ArrayProgram, word: str, where: Integers) -> None:
     else:
         shapes, rule = [block[:2] for block in operands], SHAPES.get(word)
         n, m = rule(*shapes) if rule else np.max(shapes, axis=0)
-        if word in _TAKES:
-            check(_TAKES[word](*operands), f"{word} of odd shapes")
+        if word in _ACCEPTS:
+            check(_ACCEPTS[word](*operands), f"{word} of odd shapes")
         elif not rule:
             check([block.fit(n, m) for block in operands], f"{word} of odd shapes")
         check((result.n == n) & (result.m == m), f"{word} of odd shape")
     check(result.varies == varies, f"{word} of odd kind")
 
 
-_TAKES: dict[str, Callable[..., Any]] = {
+_ACCEPTS: dict[str, Callable[..., Any]] = {
     "take": lambda a, index: (index.n == a.n) & (index.m == 1),
     "matmul": lambda a, b, bias: (a.m == b.m) & ~a.varies & bias.fit(b.n, a.n),
     "mean": lambda a: a.varies,
     "outer": lambda a, b: (a.n == b.n) & (a.varies | b.varies),
 }
-"""Whether operands are such as a word takes, where not all are."""
+"""Whether a word accepts these operands, where it does not accept any that broadcast."""
 
 
 def check_views(program: ArrayProgram, where: Integers) -> None:

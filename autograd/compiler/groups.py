@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, filterfalse
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from autograd.backward import order_above
 from autograd.compiler.arrays import CONSTANTS, INPUTS, PARAMETERS
@@ -27,7 +27,7 @@ from autograd.rules import TABLE
 from autograd.value import Value, constant
 
 FEW = 8
-"""Operands of a variadic node that are looked at one by one."""
+"""What counts as few: operands of a node, products of a group, numbers of a debt."""
 
 ADD, MUL, SUM, DOT, POW, TAKE = (
     TABLE[name] for name in ("add", "mul", "sum", "dot", "pow", "take")
@@ -66,10 +66,11 @@ def groups(
 ) -> list[Found]:
     """The groups of a graph after those of the leaves; ``group_of`` gets every node's number.
 
-    What is unpaid has groups of its own.
+    What is ``unpaid`` (see `unpaid_in`) has groups of its own.
     """
     sums = _sums(order, roots)
     group_of[_NOTHING] = CONSTANTS
+    # the kind of each group, the group of each key, the kind of each row with its sources
     kinds, known, alike = [PARAMETERS, INPUTS, CONSTANTS], dict[Any, int](), dict[Any, int]()
     found = list[Found]()
     for node in order:
@@ -130,7 +131,7 @@ def _join(found: list[Found], place: int, node: Value, sums: Rewritten) -> None:
 def _in_order(found: list[Found], group_of: dict[Value, int]) -> list[Found]:
     """The groups such that each comes after those of its operands.
 
-    Where a kind has several, the first that was seen of what is done to them all came too soon.
+    Where a kind has several, what is done to all of them was met behind the first: too soon.
     """
     depths = [0, 0, 0]
     for each in found:
@@ -145,7 +146,7 @@ def _in_order(found: list[Found], group_of: dict[Value, int]) -> list[Found]:
     return [found[k] for k in order]
 
 
-def _refuse(node: Value) -> Any:
+def _refuse(node: Value) -> NoReturn:
     name = f", labelled {node.label!r}," if node.label else ""
     raise ValueError(
         f"the operation {node.op!r}{name} cannot be compiled: it was stated by hand, as a number "

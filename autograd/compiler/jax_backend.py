@@ -29,7 +29,7 @@ Real: TypeAlias = npt.NDArray[np.bool_]
 """Which rows of a batch count; the others fill it up."""
 
 MOST_STEPS = 64
-"""Optimiser steps in one loop; always this many, so that it is compiled once."""
+"""Optimiser steps in one loop, which fewer are filled up to, so that it is compiled once."""
 
 MOST_NUMBERS = 2**25
 """The most numbers of a batch in one loop."""

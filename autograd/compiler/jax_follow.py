@@ -54,7 +54,7 @@ Run: TypeAlias = Callable[[Traced, Traced, Traced | None], tuple[list[Traced], T
 
 
 def runner(program: ArrayProgram) -> Run:
-    """The function that follows a program; the loss and the gradient that it lacks are 0."""
+    """The function that follows a program; a loss or gradient that it lacks is any number."""
     operations = int((program.codes >= FIRST_COMPUTED).sum())
     return partial(_traced, program) if operations <= MOST_OPERATIONS else Loop(program).run
 
@@ -105,25 +105,25 @@ class Loop:
 
     def __init__(self, program: ArrayProgram) -> None:
         listing = unrolled(program, {})
-        self._flat = flat = listing.program
-        is_leaf = flat.codes <= CODE["view"]
-        registers, self._count = registers_of(flat, is_leaf)
+        self._program = program = listing.program
+        is_leaf = program.codes <= CODE["view"]
+        registers, self._count = registers_of(program, is_leaf)
         places = np.array(registers, np.int32)
-        views = np.flatnonzero(flat.codes == CODE["view"])
-        of = [views[flat.operands[views, 0] == leaf] for leaf in (PARAMETERS, INPUTS, CONSTANTS)]
-        self._given = [(places[each], flat.operands[each, 1]) for each in of]
+        views = np.flatnonzero(program.codes == CODE["view"])
+        of = [views[program.operands[views, 0] == leaf] for leaf in (PARAMETERS, INPUTS, CONSTANTS)]
+        self._given = [(places[each], program.operands[each, 1]) for each in of]
         computed = np.flatnonzero(~is_leaf)[:-1]  # all but the gradient, which is collected
-        codes, kinds = np.unique(flat.codes[computed], return_inverse=True)
+        codes, kinds = np.unique(program.codes[computed], return_inverse=True)
         self._branches = [_of_three(WORDS[code]) for code in codes.tolist()]
         self._kinds = kinds.astype(np.int32)
-        self._operands, self._results = places[flat.operands[computed, :3]], places[computed]
-        self._ends = places[[*flat.roots, flat.loss, *listing.gradients]]
+        self._operands, self._results = places[program.operands[computed, :3]], places[computed]
+        self._ends = places[[*program.roots, program.loss, *listing.gradients]]
 
     def run(
         self, params: Traced, batch: Traced, real: Traced | None
     ) -> tuple[list[Traced], Traced, Traced]:
         """The roots, the loss and the gradient."""
-        given = _given(self._flat, params, batch)
+        given = _given(self._program, params, batch)
         registers = jnp.zeros((self._count, len(batch)), given[0].dtype)
         for block, (places, which) in zip(given, self._given):
             registers = registers.at[places].set(block[which, 0])
@@ -135,9 +135,9 @@ class Loop:
 
         if len(self._kinds):
             registers = lax.fori_loop(0, len(self._kinds), body, registers)
-        ends = registers[self._ends]
-        means = _mean(ends[len(self._flat.roots) :, None], real)[:, 0, 0]
-        return list(ends[: len(self._flat.roots)]), means[0], means[1:]
+        ends, count = registers[self._ends], len(self._program.roots)
+        means = _mean(ends[count:, None], real)[:, 0, 0]
+        return list(ends[:count]), means[0], means[1:]
 
 
 def _of_three(word: str) -> Callable[[Traced, Traced, Traced], Traced]:

@@ -115,7 +115,7 @@ class Listing:
 
 
 def unrolled(program: ArrayProgram, places: Mapping[tuple[int, int], str]) -> Listing:
-    """The program as scalar instructions."""
+    """The program as scalar instructions; a loss or gradient that it lacks is any number."""
     recorder = Recorder(*program.shapes[:2, 0].tolist())
     blocks = _recorded(program, recorder)
     roots = [recorder.block(blocks[k].flat[0]) for k in program.roots]
@@ -123,14 +123,14 @@ def unrolled(program: ArrayProgram, places: Mapping[tuple[int, int], str]) -> Li
     slopes = blocks[program.gradient].ravel().tolist()
     pieces = [(recorder.block(slope), (k, 0, 0)) for k, slope in enumerate(slopes)]
     gradient = recorder.collect(pieces, (len(slopes), 1), once=True)  # the last block
-    flat, place = placed(recorder.finish(roots, loss, gradient))
+    scalars, index = placed(recorder.finish(roots, loss, gradient))
     labels: dict[int, str] = {}
     for (k, number), label in places.items():
         register = blocks[k].flat[number]
         # what turned out to be known, or unused, has no line that could show its label
-        if isinstance(register, Block) and place[register.index] >= 0:
-            labels.setdefault(int(place[register.index]), label)
-    return Listing(flat, flat.pieces[flat.operands[-1, 0] :, 0].tolist(), labels)
+        if isinstance(register, Block) and index[register.index] >= 0:
+            labels.setdefault(int(index[register.index]), label)
+    return Listing(scalars, scalars.pieces[scalars.operands[-1, 0] :, 0].tolist(), labels)
 
 
 def _recorded(program: ArrayProgram, recorder: Recorder) -> list[Any]:

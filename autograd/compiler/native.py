@@ -1,7 +1,7 @@
 """The native backend: an array program as a table of kernels, and loops that follow it.
 
-A program is planned when it is first run, for values or for gradients and for the rows in a block;
-that compiles nothing, however large it is, because the kernels are the same for every program.  One
+A program is planned when it is first run, for values or for gradients and for the rows in a strip;
+that compiles little, however large it is, because the kernels are the same for every program.  One
 that has run for a while is planned again, with kernels of its own for its element-wise *regions*,
 which changes no digit.  A *machine* has the tables of a plan, and a memory; whoever runs a program
 takes one that is free and gives it back, so that threads do not meet, and a fork finds nothing
@@ -36,7 +36,7 @@ from autograd.compiler.native_plan import plan
 from autograd.compiler.native_tables import FIRST_REGISTER, MOST_MEMORY, PAD, Plan, padded
 from autograd.compiler.native_update import with_update
 
-SLABS = 16
+MOST_SLABS = 16
 LARGE = 20_000_000
 """Numbers times rows from which threads pay: some milliseconds."""
 
@@ -50,7 +50,7 @@ MOST_OPERATIONS = 4000
 """A longer program stays as it is: compiling what does not repeat takes longer than to run it."""
 
 MOST_LENGTHS = 8
-"""Block lengths whose machines are kept."""
+"""Lengths of strips whose machines are kept."""
 
 
 class NativeExecutor(Executor):
@@ -139,7 +139,7 @@ class Machine:
 
 
 class Runner:
-    """A program, its plans by block length, and their machines."""
+    """A program, its plans by the length of a strip, and their machines."""
 
     def __init__(
         self, program: ArrayProgram, planned: Plan, planning: Callable[[int], Plan]
@@ -155,7 +155,7 @@ class Runner:
         self._updated: tuple[ArrayProgram, bool, Runner] | None = None
 
     def ready_for(self, rows: int) -> Runner:
-        """One that is worth its making for so many more rows."""
+        """This one, or after so many rows more one with kernels of its own, if these pay."""
         self._done += rows * self._work
         if self._is_final or self._done < MUCH:
             return self
@@ -214,8 +214,8 @@ class Runner:
     def _run_in_slabs(self, params: Array, batch: Array, outputs: Array | None) -> list[Machine]:
         """Run all rows; the machines, of which the first has the ends."""
         rows, longest = len(batch), self._plan.longest
-        count, blocks = self.slabs(rows), -(-rows // longest)
-        cuts = [min(rows, k * blocks // count * longest) for k in range(count + 1)]
+        count, strips = self.slabs(rows), -(-rows // longest)
+        cuts = [min(rows, k * strips // count * longest) for k in range(count + 1)]
         machines = [self._machine(rows) for _ in range(count)]
         slabs = [slice(*pair) for pair in pairwise(cuts)]
         kept = [None if outputs is None else outputs[slab] for slab in slabs]
@@ -232,17 +232,17 @@ class Runner:
             return 1
         longest = self._plan.longest
         memory = self._plan.uniforms + self._plan.registers * longest
-        return max(1, min(SLABS, -(-rows // longest), MOST_MEMORY // memory))
+        return max(1, min(MOST_SLABS, -(-rows // longest), MOST_MEMORY // memory))
 
     def _plan_for(self, rows: int) -> Plan:
-        """The plan for blocks of up to so many rows."""
+        """The plan for strips of up to so many rows."""
         length = min(self._plan.longest, padded(rows))
         if length not in self._plans:
             self._plans[length] = self._planning(rows)
         return self._plans[length]
 
     def _machine(self, rows: int) -> Machine:
-        """One that nobody uses, for blocks of up to so many rows."""
+        """One that nobody uses, for strips of up to so many rows."""
         planned = self._plan_for(rows)
         try:
             return self._free[planned.length].pop()

@@ -244,8 +244,8 @@ class Emitter:
     def least(self, a: Whole, b: Whole) -> Whole:
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
 
-    def is_not(self, a: Whole, b: int) -> Any:
-        return self.builder.icmp_signed("!=", a, self.whole(b))
+    def is_set(self, a: Whole) -> Any:
+        return self.builder.icmp_signed("!=", a, self.whole(0))
 
     def _call(self, name: str, arguments: Sequence[Any]) -> Vector:
         function = self.external(name, self.type, *[argument.type for argument in arguments])

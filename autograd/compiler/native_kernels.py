@@ -2,8 +2,8 @@
 
 A program is followed as a table of 32-bit *words*: entry after entry a kernel's number and its
 arguments, which are sizes, places in the memory and strides, counted in numbers.  A varying number
-takes R places, one per row of a block of rows, and R is a multiple of the lanes: kernels work on
-whole vectors and may leave anything in lanes beyond the block's rows; only sums over rows look at
+takes R places, one per row of a strip, and R is a multiple of the lanes: kernels work on whole
+vectors and may leave anything in lanes beyond the strip's rows; only sums over rows look at
 how many there are.  `native_tables.SIGNATURES` says what arguments each kernel takes; a `dst` is
 where its result goes, in C order.
 
@@ -36,8 +36,8 @@ from autograd.compiler.native_math import PLAIN, compute
 from autograd.compiler.native_tables import INDEXED, SHARE, WITH, kinds_of, signature
 
 KERNEL = ir.FunctionType(POINTER, [POINTER, POINTER, WHOLE, WHOLE])
-"""The words behind the kernel's number, the memory, the rows in this block of rows, and whether it
-is the first; returns where the next entry begins."""
+"""The words behind the kernel's number, the memory, the rows in this strip, and whether it is the
+first; returns where the next entry begins."""
 
 Turn: TypeAlias = Callable[[Whole], None]
 """What is done for one number of a loop."""
@@ -89,7 +89,7 @@ class Kernel(Emitter):
         self.loop(0, self[count], step, body)
 
     def each_vector(self, body: Callable[[Whole, Whole], Any]) -> None:
-        """For every number, over the rows of a block, a vector at a time."""
+        """For every number, over the rows of a strip, a vector at a time."""
         self.each("n", lambda i: self.each("R", partial(body, i), self.lanes))
 
     def load_one(self, *terms: Any) -> Any:
@@ -180,7 +180,7 @@ def _mean(k: Kernel) -> None:
         start = k.line(k["a"], (i, k["s"]), (j, k["t"]))
         total = b.fmul(_sum_of(k, start, k.rows), share)
         dst = k.sum(k["dst"], (i, k["d"]), (j, k["e"]))
-        k.store_one(b.select(k.is_not(k.is_first, 0), total, b.fadd(k.load_one(dst), total)), dst)
+        k.store_one(b.select(k.is_set(k.is_first), total, b.fadd(k.load_one(dst), total)), dst)
 
     k.each("m", lambda j: k.each("n", lambda i: one(i, j)))
 
@@ -314,9 +314,9 @@ def _outer_with(k: Kernel, name: str) -> None:
 
 
 def _accumulate(k: Kernel, vector: Vector, place: Pointer, mask: Any) -> None:
-    """Store in the first block of rows, add in those that follow."""
+    """Store in the first strip, add in those that follow."""
     before = k.load(place)
-    after = k.choose(k.is_not(k.is_first, 0), vector, before + vector)
+    after = k.choose(k.is_set(k.is_first), vector, before + vector)
     k.store(after if mask is None else k.choose(mask, after, before), place)
 
 

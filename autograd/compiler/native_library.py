@@ -205,11 +205,11 @@ def _compiled(kernels: Sequence[str], lanes: int, *, loops: bool = False) -> byt
         emit_loops(module, lanes)
     for name in kernels:
         emit_kernel(module, name, lanes)
-    return compiled(module)
+    return object_code(module)
 
 
-def compiled(module: Any) -> bytes:
-    """Object code.  What is emitted needs no optimisation before code generation."""
+def object_code(module: Any) -> bytes:
+    """Of a module.  What is emitted needs no optimisation before code generation."""
     module.triple = binding.get_default_triple()
     parsed = binding.parse_assembly(str(module))
     parsed.verify()

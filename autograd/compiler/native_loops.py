@@ -1,4 +1,4 @@
-"""The native loops around the kernels: along a table, over blocks of rows, over steps of training.
+"""The native loops around the kernels: along a table, over strips of rows, over steps of training.
 
 A *machine* is what a planned program needs to run, as an array of integers in the order of
 `MACHINE`: its memory, its tables (what is uniform and comes before the rows, the rows, what is
@@ -20,7 +20,7 @@ MACHINE = (
     "kernels", "memory", "before", "before_end", "rows", "rows_end", "after", "after_end",
     "update", "update_end", "length", "width", "copy", "loss", "hyper", "roots", "root_count",
 )  # fmt: skip
-"""``kernels``: their addresses.  ``length``: rows per block.  ``copy``: where rows of ``width``
+"""``kernels``: their addresses.  ``length``: rows per strip.  ``copy``: where rows of ``width``
 inputs lie, one behind the other.  ``roots``: per root its place, and 1 where it varies, else 0.
 """
 
@@ -53,7 +53,7 @@ class Loop(Emitter):
         return self.builder.call(self.module.globals[name], arguments)
 
     def follow(self, machine: Any, part: str, rows: Whole, first: Whole) -> None:
-        """Run a table over so many rows, which are the first block or not."""
+        """Run a table over so many rows, which are the first strip or not."""
         names = ("kernels", part, f"{part}_end", "memory")
         words = [self.field(machine, name, POINTER) for name in names]
         self.call("follow", *words, rows, first)
@@ -88,7 +88,7 @@ def _load(e: Loop) -> None:
     b, (machine, data, order, start, count) = e.builder, e.function.args
     memory = e.field(machine, "memory", POINTER)
     width, copy = (e.field(machine, name) for name in ("width", "copy"))
-    ordered = e.is_not(b.ptrtoint(order, WHOLE), 0)
+    ordered = e.is_set(b.ptrtoint(order, WHOLE))
 
     def row(r: Whole) -> None:
         chosen = b.load(e.at(order, start, r, kind=WHOLE), typ=WHOLE)
@@ -125,9 +125,9 @@ def _run(e: Loop) -> None:
     """Everything but an update, over so many rows; over none, what comes before and after them."""
     b, (machine, data, order, count, outputs) = e.builder, e.function.args
     length, roots = (e.field(machine, name) for name in ("length", "root_count"))
-    keeps = e.is_not(b.ptrtoint(outputs, WHOLE), 0)
+    keeps = e.is_set(b.ptrtoint(outputs, WHOLE))
 
-    def block(first: Whole) -> None:
+    def strip(first: Whole) -> None:
         rows = e.least(length, b.sub(count, first))
         e.call("load", machine, data, order, first, rows)
         e.follow(machine, "rows", rows, b.zext(b.icmp_signed("==", first, e.whole(0)), WHOLE))
@@ -137,7 +137,7 @@ def _run(e: Loop) -> None:
     share = b.fdiv(ir.Constant(DOUBLE, 1.0), b.sitofp(count, DOUBLE))
     b.store(share, e.at(e.field(machine, "memory", POINTER), SHARE))
     e.follow(machine, "before", e.whole(1), e.whole(1))
-    e.loop(0, count, length, block)
+    e.loop(0, count, length, strip)
     e.follow(machine, "after", e.whole(1), e.whole(1))
     b.ret_void()
 

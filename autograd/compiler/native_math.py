@@ -139,7 +139,8 @@ def power(e: Emitter, x: Vector, y: Vector) -> Vector:
 def erf(e: Emitter, x: Vector) -> Vector:
     """A polynomial near 0, and 1 - erfc(x) beyond."""
     far = e.intrinsic("copysign", 1.0 - _erfc_far(e, x), x)
-    return e.choose(e.compare("<", absolute(e, x), 0.65), _erf_near(e, x), far)
+    near = e.fma(x, polynomial(e, x * x, ERF), x)
+    return e.choose(e.compare("<", absolute(e, x), 0.65), near, far)
 
 
 def erfc(e: Emitter, x: Vector) -> Vector:
@@ -266,10 +267,6 @@ def _else_by_c(e: Emitter, mask: Any, y: Vector, name: str, *operands: Vector) -
     result.add_incoming(y.ir, before)
     result.add_incoming(other.ir, calls)
     return Vector(e, result)
-
-
-def _erf_near(e: Emitter, x: Vector) -> Vector:
-    return e.fma(x, polynomial(e, x * x, ERF), x)
 
 
 # erfc(x) = exp(-x*x) h(t) / (1 + 9/8 x) with t = (x - 4) / (x + 4), which is from -1 to 0.75;

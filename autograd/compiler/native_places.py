@@ -13,7 +13,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from autograd.compiler.arrays import (
     LEAVES,
     WORDS,
     Integers,
+    Small,
     ends_of,
     in_turn,
     readings,
@@ -45,8 +45,6 @@ from autograd.compiler.native_tables import (
     single,
 )
 
-Small: TypeAlias = npt.NDArray[np.int32]
-
 
 class Places:
     """The memory of a program."""
@@ -59,7 +57,7 @@ class Places:
         self.tables = np.select(
             [program.varying, late], [np.uint8(ROWS), np.uint8(AFTER)], np.uint8(BEFORE)
         )
-        """Where each block is computed."""
+        """The table in which each block is computed."""
         self._is_view = program.codes == CODE["view"]
         own = np.arange(len(program), dtype=np.int32)
         self._bases = np.where(self._is_view, program.operands[:, 0].astype(np.int32), own)
@@ -67,7 +65,7 @@ class Places:
         self.others = np.flatnonzero((self._kernels == 0) & ~self._is_view)[len(LEAVES) :].tolist()
         """The operations that are not single."""
         self.of = array("q", bytes(8 * len(program)))
-        """Of each block; 0 where `room` has to be made first."""
+        """The place of each block; 0 where `room` has to be made first."""
         last, self.read_once = self._readers(over, regions.inner)
         """What is summed over the rows and goes to one place."""
         self._hand_out(*self._turns(regions, last))
@@ -124,7 +122,8 @@ class Places:
         ).astype(np.int32)
         wants = program.varying & ~self._is_view | (self._kernels > 0)
         wants[[INPUTS, *regions.inner]] = False
-        # what is read last a single operation may write over; a region stores as it reads
+        # a single operation may write over what it is the last to read; a region, which stores an
+        # element before it reads the next, may not
         free_at = np.arange(len(program), dtype=np.int32) - (self._kernels == 0)
         for k, members in regions.members.items():
             free_at[k] = members[0] - 1
@@ -147,8 +146,8 @@ class Places:
         kept = self._bases[ends_of(program)].tolist()
         summed = Counter([*kept, *kept])
         for start in range(0, count, CHUNK):  # there may be millions
-            rows = start + np.flatnonzero(~self._is_view[start : start + CHUNK])
-            readers, blocks = readings(program, rows)
+            which = start + np.flatnonzero(~self._is_view[start : start + CHUNK])
+            readers, blocks = readings(program, which)
             blocks = self._bases[blocks]
             summed.update(blocks[over[blocks]].tolist())
             last[blocks] = readers  # which come in order: the last one stays

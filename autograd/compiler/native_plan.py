@@ -1,7 +1,7 @@
 """From an array program to tables of kernels: where every block lies, and what is done when.
 
 There are three tables: *before* for what is uniform and depends on no row, *rows*, and *after* for
-what is uniform and depends on means over the rows.
+what is uniform and depends on means over the rows.  (`native_update` adds a fourth.)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from autograd.compiler.native_tables import AFTER, NOTHING, PAD, ROWS, ZERO, Ope
 
 
 def plan(program: ArrayProgram, rows: int, longest: int = 0, *, fuse: bool = False) -> Plan:
-    """The tables of a program for blocks of so many rows, or of the longest, in linear time."""
+    """The tables of a program for strips of so many rows, or of the longest, in linear time."""
     _check_reach(program)
     try:
         regions = fused(program) if fuse else Regions(program)
@@ -50,7 +50,8 @@ class Planner:
         self.places = Places(regions, self.out, rows)
         self.length = self.out.length
         self.place, self.tables = self.places.of, self.places.tables.data
-        self.placed: dict[int, tuple[int, int, int]] = {}
+        self.sums: dict[int, tuple[int, int, int]] = {}
+        """Of sums over the rows that have one: place and strides."""
         self.gathered: dict[tuple[Read, Shape], Operand] = {}
 
     def planned(self) -> Plan:
@@ -193,14 +194,14 @@ class Planner:
                 word = self.program[block].word
                 straight = t == 1 if word == "outer" else word == "mean"
                 if straight and s >= 0 and t >= 0 and block in self.places.read_once:
-                    self.placed[block] = (self.places.room(k) + start, s, t)
+                    self.sums[block] = (self.places.room(k) + start, s, t)
 
     def _sums_of(self, k: int) -> tuple[int, int, int]:
-        """Where the sums of a block go: place and strides."""
+        """Where the sums over the rows of a block go: place and strides."""
         n, m = self._shape(k)
-        if k not in self.placed:
-            self.placed[k] = (self.places.room(k), m, 1)
-        place, s, t = self.placed[k]
+        if k not in self.sums:
+            self.sums[k] = (self.places.room(k), m, 1)
+        place, s, t = self.sums[k]
         self.out.means.append((place, s, t, (n, m)))
         return place, s, t
 
@@ -208,7 +209,7 @@ class Planner:
         first, stop, once, _ = self.program[k].operands
         pieces, place = self.pieces[first:stop], self.places.room(k)
         unit = self.length if table == ROWS else 1
-        there = {block for block, *_ in pieces if block in self.placed and not self.place[block]}
+        there = {block for block, *_ in pieces if block in self.sums and not self.place[block]}
         covered = once and sum(self._count(block) for block, *_ in pieces) == self._count(k)
         if not covered and (table == ROWS or not there):
             zero = Operand(False, ZERO, 0, 0)
@@ -222,7 +223,7 @@ class Planner:
                 self.out.put(table, body, (self._count(block), unit), [to], operands)
 
     def _line(self, read: Read, shape: Shape, table: int) -> Operand:
-        """Where what is read element by element is; in line where no row is known."""
+        """Where what is read element by element is; in line in the tables of what is uniform."""
         operand = self._read(read, shape).along(shape)
         if table == ROWS:
             return operand

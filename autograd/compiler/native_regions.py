@@ -74,10 +74,8 @@ class Body:
     def named(self, j: int, shape: Shape) -> str:
         """What a block is called in the kernel: a result, or what is read."""
         read = read_of(self._program, j)
-        return self._results.get(read.base) or self.read(read, shape)
-
-    def read(self, read: Read, shape: Shape) -> str:
-        return self.reads.setdefault((read, shape), f"a{len(self.reads)}")
+        result = self._results.get(read.base)
+        return result or self.reads.setdefault((read, shape), f"a{len(self.reads)}")
 
     def storing(self, results: Iterable[str]) -> str:
         """The body, with what it stores."""

@@ -1,7 +1,8 @@
 """The tables that a program becomes: the memory that they are about, and what kernels there are.
 
-The memory is one line of numbers.  *Registers*, which have a place for each row of a block of rows,
-lie from FIRST_REGISTER up; what is *uniform* lies below 0.
+The memory is one line of numbers.  A *strip* is the rows that are computed together.  *Registers*,
+which have a place for each row of a strip, lie from FIRST_REGISTER up; what is *uniform* lies
+below 0.
 
 *Element-wise* kernels do one operation or several, and are named by a text that says which, such as
 
@@ -37,9 +38,9 @@ changes nothing that it is added to."""
 PAD = 8
 """Uniform blocks begin PAD places apart, which is a vector of the widest machine."""
 
-SHORTEST_BLOCK, LONGEST_BLOCK = 32, 256
+SHORTEST_STRIP, LONGEST_STRIP = 32, 256
 CACHE = 65536
-"""Numbers that the registers of a block should not exceed: a part of the second-level cache."""
+"""Numbers that the registers of a strip should not exceed: a part of the second-level cache."""
 
 MOST_MEMORY = 2**25
 """Numbers that the memories of all slabs may take: 256 MB."""
@@ -84,13 +85,13 @@ class Operand(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """Tables for blocks of so many rows, the memory they need, and where its ends are."""
+    """Tables for strips of so many rows, the memory they need, and where its ends are."""
 
     tables: tuple[array[int], ...]
     longest: int
-    """Rows of a block where there are enough: where these are cut, last digits may differ."""
+    """Rows of a strip where there are enough: where these are cut, last digits may differ."""
     length: int = 0
-    """Rows of a block here."""
+    """Rows of a strip here."""
     registers: int = 0
     """How many."""
     uniforms: int = 0
@@ -98,11 +99,12 @@ class Plan:
     constants: list[tuple[int, npt.NDArray[np.float64]]] = field(default_factory=list)
     width: int = 0
     """How many inputs."""
-    params: int = 0
-    param_count: int = 0
     copy: int = 0
     """Where they lie row by row, one behind the other."""
+    params: int = 0
+    param_count: int = 0
     roots: list[tuple[int, bool]] = field(default_factory=list)
+    """The place of each, and whether it varies."""
     loss: int = 0
     gradient: int = 0
     means: list[tuple[int, int, int, Shape]] = field(default_factory=list)
@@ -114,14 +116,14 @@ class Plan:
     hyper: int = 0
     states: int = 0
     state: int = 0
-    """What an optimiser remembers."""
+    """Where what an optimiser remembers lies."""
 
     def settle(self, rows: int) -> None:
-        """Choose the block length: rows whose numbers fit the cache, but no fewer than keep a
+        """Choose the length of a strip: rows whose numbers fit the cache, but no fewer than keep a
         matrix product busy."""
         if not self.longest:
-            most = max(SHORTEST_BLOCK, CACHE // max(1, self.registers))
-            most = min(most, LONGEST_BLOCK, MOST_MEMORY // max(1, self.registers))
+            most = max(SHORTEST_STRIP, CACHE // max(1, self.registers))
+            most = min(most, LONGEST_STRIP, MOST_MEMORY // max(1, self.registers))
             self.longest = max(PAD, most // PAD * PAD)
         self.length = min(self.longest, padded(rows))
 

@@ -2,7 +2,7 @@
 
 The rule says what becomes of one parameter.  Natively the parameters, their gradient and what the
 optimiser remembers of each lie in lines, which one element-wise kernel goes through, and puts the
-new numbers where the old ones were.  Where a batch is one block of rows, and there are registers
+new numbers where the old ones were.  Where a batch is one strip of rows, and there are registers
 for both, that is done *in* the last outer product of the gradient, which waits until the loss is
 known.
 """
@@ -26,8 +26,7 @@ from autograd.compiler.arrays import (
 from autograd.compiler.listing import unrolled
 from autograd.compiler.native_regions import Body, Read
 from autograd.compiler.native_tables import ROWS, UPDATE, WITH, Operand, Plan, padded
-
-ONE = (1, 1)
+from autograd.compiler.record import ONE
 
 
 def with_update(plan: Plan, rule: ArrayProgram, *, in_product: bool = False) -> Plan:
@@ -71,7 +70,7 @@ class _Update:
         self.plan.tables[UPDATE].extend((self.plan.number(name), *sizes))
 
     def _product(self) -> Sequence[int]:
-        """The arguments of an outer product that can wait, which nobody computes any more."""
+        """The arguments of an outer product that can wait, taken out of its table; [3] is dst."""
         rows, where = self.plan.tables[ROWS], self.plan.last_outer
         if where is None or not 0 <= rows[where][4] - self.plan.gradient < self.plan.param_count:
             return []

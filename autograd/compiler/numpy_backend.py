@@ -1,8 +1,8 @@
-"""The NumPy backend: one NumPy call per operation, on one stretch of rows at a time.
+"""The NumPy backend: one NumPy call per operation, on one strip of rows at a time.
 
 The operations fall into three *phases*: uniform ones before any row is looked at, those on varying
 blocks (and what they add up over the rows), and uniform ones that need these sums.  The first and
-the last are done once per call, the middle once per stretch.
+the last are done once per call, the middle once per strip.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from autograd.compiler.follow import (
 )
 from autograd.rules import BASIS
 
-LONGEST_STRETCH = 1024
+USUAL_STRIP = 1024
 """Rows at a time: so many that the price of a call counts little, so few that the cache holds."""
 
-SMALL_STRETCH, LARGEST_STRETCH = 2**17, 2**23
-"""Numbers at a time over all varying blocks: where they are few, rows may be more; a program of a
-million blocks gets short stretches."""
+LEAST_NUMBERS, MOST_NUMBERS = 2**17, 2**23
+"""At a time over all varying blocks: a program of few blocks gets longer strips, one of a million
+shorter ones."""
 
 
 class NumpyExecutor(Executor):
@@ -94,8 +94,8 @@ class Follower:
         self._ends = [registers[k] for k in (program.loss, program.gradient) if k >= 0]
         counts = program.shapes.prod(axis=1)[varying & (program.codes > CODE["view"])]
         numbers = 1 + int(counts.sum())
-        usual = min(LONGEST_STRETCH, LARGEST_STRETCH // numbers)
-        self._length = max(16, usual, SMALL_STRETCH // numbers)
+        usual = min(USUAL_STRIP, MOST_NUMBERS // numbers)
+        self._length = max(16, usual, LEAST_NUMBERS // numbers)
 
     def run(self, params: Array, inputs: Array) -> tuple[Array, list[Array]]:
         """The roots (O, N) for inputs (I, N); the loss and its gradient, where there are any."""
@@ -107,15 +107,15 @@ class Follower:
         with np.errstate(all="ignore"):
             follow(self._before, blocks)
             for start in range(0, count, self._length):
-                stretch = slice(start, start + self._length)
+                strip = slice(start, start + self._length)
                 # rows last and next to one another: one call goes through all of them
-                blocks[INPUTS] = np.ascontiguousarray(inputs[:, stretch])[:, None]
+                blocks[INPUTS] = np.ascontiguousarray(inputs[:, strip])[:, None]
                 follow(self._rows, blocks)
                 parts = [blocks[k] for k in self._sums]
                 # divided at the end, once, so that the result depends on no cut but by rounding
                 totals = [np.add(*pair) for pair in zip(totals, parts)] if totals else parts
                 for place, k in enumerate(self._roots):
-                    outputs[place, stretch] = blocks[k][0, 0]
+                    outputs[place, strip] = blocks[k][0, 0]
             for k, total in zip(self._sums, totals):
                 blocks[k] = total / count
             follow(self._after, blocks)
@@ -164,7 +164,7 @@ def _collect(
 
 
 def _product(a: Array, b: Array, bias: Array | None = None) -> Array:
-    """BLAS adds to 0, and -0s to 0 are 0: of what has a bias of -0 they are added up again."""
+    """A sum of -0s is 0 to BLAS, which adds to 0: where the bias is -0, too, it is taken again."""
     total: Array = np.matmul(a[:, :, 0], b)
     if bias is None:
         return total
@@ -213,4 +213,4 @@ _FUNCTIONS: Functions = {
     "mean": lambda a: a.sum(axis=2, keepdims=True, initial=-0.0),
     "outer": partial(sums_of_products, np),
 }
-"""What the words do on a stretch of rows; `mean` and `outer` add up, and are divided later."""
+"""What the words do on a strip of rows; `mean` and `outer` add up, and are divided later."""

@@ -126,7 +126,7 @@ class Program:
 
     @property
     def note(self) -> str:
-        """Why "auto" did not take the native backend; "" where it did."""
+        """Why "auto" did not take the native backend; else ""."""
         return self._executor.note
 
     @property

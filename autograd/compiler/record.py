@@ -46,7 +46,7 @@ _VIEW, _COLLECT = CODE["view"], CODE["collect"]
 ONE: Shape = (1, 1)
 
 VARIES, LEADS = 1, 2
-"""The kind of a block: whether it varies, and whether it is owed what parameters behind it are."""
+"""The bits of a block's *kind*: it varies; it leads to parameters, and so is owed something."""
 
 
 class Block:
@@ -70,7 +70,7 @@ class Block:
 
     @property
     def leads(self) -> bool:
-        """Whether there are parameters behind it: all others are not paid."""
+        """Whether there are parameters behind it: no other block is owed anything."""
         return bool(self.recorder.kinds[self.index] & LEADS)
 
     def __add__(self, other: Number) -> Number:
@@ -152,7 +152,7 @@ class Recorder:
         return a * (1.0 / b)
 
     def _power(self, a: Number, b: Number) -> Number:
-        """Small whole powers are products."""
+        """Whole powers from -1 to 3 are quotients and products."""
         if isinstance(a, Block) and not isinstance(b, Block) and b in _POWERS:
             return _POWERS[b](a)
         return self.emit("power", a, b)
@@ -192,7 +192,7 @@ class Recorder:
         return codes, kinds, np.frombuffer(self.operands, np.int64).reshape(-1, 4)
 
     def reduce(self, word: str, a: Block) -> Block:
-        """The sum or the largest along the rows of a block (n, m): (n, 1)."""
+        """The sum or the largest of each line of a block (n, m): (n, 1)."""
         return a if a.shape[1] == 1 else self._made(word, a.index)
 
     def _in_one(self, word: str, operand: Number) -> Number:
@@ -211,7 +211,7 @@ class Recorder:
         return self._made("outer", a.index, b.index)
 
     def take(self, a: Block, index: Number) -> Block:
-        """The number of each row of (n, m) at its index (n, 1)."""
+        """The number of each line of a block (n, m) at its index (n, 1)."""
         each = self.reshaped(self.block(index), (a.shape[0], 1))
         return self._made("take", a.index, each.index)
 
@@ -220,7 +220,7 @@ class Recorder:
         return self._made("mean", a.index) if a.varying else a
 
     def per_row(self, number: Number) -> Number:
-        """What is the same for all rows as a number of each: times 1, of each."""
+        """What may be the same for all rows as a number per row: times a 1 that varies."""
         m, first = self.namespace, self.element(self.inputs, 0)
         ones: Block = m.where(m.less(first, first), 1.0, 1.0)
         return ones * number
@@ -234,7 +234,7 @@ class Recorder:
         return self._once((CODE[word], *blocks), shape, kind)
 
     def copy(self, block: Block, kind: int) -> Block:
-        """The same numbers as a block of their own, of another kind as far as debts go."""
+        """The same numbers as a block of their own, of this kind."""
         whole = self.collect([(block, (0, *through(block.shape)))], block.shape, once=True)
         self.kinds[whole.index] = kind
         return whole
@@ -250,9 +250,9 @@ class Recorder:
 
     # -- views ----------------------------------------------------------------------------------
 
-    def element(self, leaf: Block, place: int) -> Block:
-        """One number of a leaf, which is a view also where there is no other."""
-        return self._seen(leaf.index, (place, 0, 0), ONE)
+    def element(self, block: Block, place: int) -> Block:
+        """One number of a block that is no view: a view also where there is no other number."""
+        return self._seen(block.index, (place, 0, 0), ONE)
 
     def view(self, block: Block, place: Place, shape: Shape) -> Block:
         """The numbers of a block at a place in it."""
@@ -272,7 +272,7 @@ class Recorder:
         return self._seen(base, place, shape)
 
     def _seen(self, base: int, place: Place, shape: Shape) -> Block:
-        """A view; those of one place and different shapes are different."""
+        """A view, whose shape is a part of its key: a place may be seen in several."""
         return self._once((_VIEW, base, *place, *shape), shape, self.kinds[base])
 
     def transposed(self, block: Block) -> Block:
@@ -349,7 +349,7 @@ class Recorder:
         return self._seen(CONSTANTS, (start, int(count > 1), 0), (count, 1))
 
     def finish(self, roots: Sequence[Number], loss: Number, gradient: Block) -> ArrayProgram:
-        """The program so far."""
+        """The program; nothing can be recorded after this."""
         ends = [self.index(end) for end in (*roots, loss)]
         self._shapes[CONSTANTS] = (len(self.constants), 1)
         shapes = np.ones((len(self.codes), 2), np.int64)

@@ -112,9 +112,9 @@ class Tape:
 
         A block of several columns stands for as many operands of the row.
         """
-        if is_chosen(row, operands):
+        if takes_from_block(row, operands):
             values, index = operands
-            partials: Sequence[Number] = self._chosen(index, width_of(values)), 0.0
+            partials: Sequence[Number] = self._one_hot(index, width_of(values)), 0.0
         else:
             partials = row.partials(self.recorder.namespace, *operands, result)
         for operand, slope in zip(operands, partials, strict=True):
@@ -144,14 +144,14 @@ class Tape:
     def repay_look_up(self, rows: Block, index: Block, debt: Number) -> None:
         """Pay uniform rows (i, k), of each of which the numbers at w places were looked up.
 
-        What all that looked a number up owe it is a product of their debts with ones and zeros.
+        A number is owed by all who looked it up: their debts times their one-hot rows.
         """
         recorder, (i, k) = self.recorder, rows.shape
         owed = recorder.reshaped(recorder.block(debt), (index.shape[0], i))
-        self.pay(rows, recorder.outer(owed, self._chosen(index, k)), (i, k))
+        self.pay(rows, recorder.outer(owed, self._one_hot(index, k)), (i, k))
         self.pay(index, owed * 0.0, owed.shape)
 
-    def _chosen(self, index: Number, count: int) -> Block:
+    def _one_hot(self, index: Number, count: int) -> Block:
         """Per index a row of zeros, with a one in its place."""
         recorder, m = self.recorder, self.recorder.namespace
         places = recorder.constants_block([*map(float, range(count))])
@@ -159,6 +159,6 @@ class Tape:
         return recorder.block(m.where(m.equal(index, row), 1.0, 0.0))
 
 
-def is_chosen(row: Primitive, operands: Sequence[Number]) -> bool:
-    """Whether one of several numbers is, by an operation of its own."""
+def takes_from_block(row: Primitive, operands: Sequence[Number]) -> bool:
+    """Whether a row is a ``take`` from several numbers in a block: an operation of its own."""
     return row is TAKE and width_of(operands[0]) > 1

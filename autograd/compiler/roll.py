@@ -39,21 +39,21 @@ from autograd.compiler.groups import (
     unpaid_in,
 )  # fmt: skip
 from autograd.compiler.record import ONE, VARIES, Block, Number, Recorder
-from autograd.compiler.repay import Tape, is_chosen
+from autograd.compiler.repay import Tape, takes_from_block
 from autograd.compiler.stretches import Singles
 from autograd.rules import TABLE
 from autograd.value import Value
 
 MANY = 1000
-"""Groups from which single nodes are copied, not searched for common parts."""
+"""With more groups, single nodes are copied (`stretches`), not searched for common parts."""
 
 EARLY = TABLE["erf"], TABLE["erfc"]
-"""Rows whose slope is recorded behind the value, which natively has computed most of it."""
+"""Rows whose slope is recorded right behind the value: one native kernel takes their exp once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """A graph as an array program, with the Values and the names that it was recorded from."""
+    """A graph as an array program, with the Values and the labels that it was recorded from."""
 
     program: ArrayProgram
     parameters: tuple[Value, ...]
@@ -102,16 +102,16 @@ class Roller:
         self.tape = Tape(recorder)
         self._singles = Singles(self.tape, group_of, self.slots, unpaid)
         self.blocks = self._singles.blocks
-        """Of each group."""
+        """Of each group: its block."""
 
     def record(self, found: list[Found]) -> None:
         """Record the values of all groups."""
         singles, is_large = self._singles, len(found) > MANY
         entries = iter(enumerate(found, 3))
-        while rest := singles.note(entries) if is_large else next(entries, None):
-            number, entry = rest
+        while entry := singles.note(entries) if is_large else next(entries, None):
+            number, group = entry
             singles.record()
-            self.compute(number, entry if isinstance(entry, Group) else Group.of(entry, {}))
+            self.compute(number, group if isinstance(group, Group) else Group.of(group, {}))
         singles.record()
 
     # -- values ---------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ class Roller:
         if shared:
             return self._share(number, group, *shared)
         operands, known = self._operands(group), len(self.recorder.codes)
-        if is_chosen(group.row, operands):
+        if takes_from_block(group.row, operands):
             y: Number = self.recorder.take(self.recorder.block(operands[0]), operands[1])
         else:
             y = group.row.forward(self.recorder.namespace, *operands)
@@ -132,10 +132,10 @@ class Roller:
         self.tape.note(partial(self.tape.repay_row, group.row, operands, result), result)
 
     def _operands(self, group: Group) -> tuple[Number, ...]:
-        """A number or a block for each; where a role takes many from one group, one for them."""
+        """A number or a block for each operand; one for all that a role has from one group."""
         row, parents, count = group.row, group.parents, len(group.parents[0])
         runs = row.runs(count)
-        most = max([run.stop - run.start for run in runs], default=0)
+        most = max(run.stop - run.start for run in runs)
         loose = row is not TAKE and most <= FEW and not self._are_from_groups(parents[0], runs)
         if most < 2 or loose:
             runs = [slice(k, k + 1) for k in range(count)]
@@ -147,7 +147,7 @@ class Roller:
         return tuple(operands)
 
     def _are_from_groups(self, nodes: Sequence[Value], runs: Sequence[slice]) -> bool:
-        """Whether the nodes of each run are computed or given, in one group."""
+        """Whether the nodes of each run of several are in one group, and no constants."""
         for run in runs:
             sources = {self.group_of[node] for node in nodes[run]}
             if run.stop - run.start > 1 and (len(sources) > 1 or CONSTANTS in sources):
@@ -178,7 +178,7 @@ class Roller:
         return block
 
     def _settle(self, number: int, members: Sequence[Value], block: Block) -> Block:
-        """Say where the nodes of a group are; what is unpaid leads nowhere."""
+        """Say where the nodes of a group are; unpaid ones in a copy that leads to no parameters."""
         if block.leads and members[0] in self._unpaid:
             block = self.recorder.copy(block, self.recorder.kinds[block.index] & VARIES)
         self.slots.update(zip(members, range(len(members))))
@@ -191,7 +191,7 @@ class Roller:
     # -- operands -------------------------------------------------------------------------------
 
     def _gather(self, nodes: Sequence[Value], shape: Shape | None = None) -> Number:
-        """The nodes as a block of this shape; one for all where they are the same."""
+        """The nodes as a block of this shape; a single number where they are all the same."""
         sources = {*map(self.group_of.__getitem__, nodes)}
         shape = shape or (len(nodes), 1)
         if len(sources) > 1:
@@ -299,13 +299,13 @@ class Roller:
             whole = recorder.collect([], shape, once=True)
         else:
             whole = recorder.reshaped(recorder.block(gradient), shape)
-        program, place = placed(recorder.finish(values, loss, whole))
+        program, index = placed(recorder.finish(values, loss, whole))
         recorder.let_go()
-        labels = {(int(place[k]), slot): label for k, slot, label in labelled if place[k] >= 0}
+        labels = {(int(index[k]), slot): label for k, slot, label in labelled if index[k] >= 0}
         return Rolled(program, tuple(parameters), labels)
 
     def _labelled(self) -> list[tuple[int, int, str]]:
-        """Block and place of what was computed and has a label; leaves the program has in order."""
+        """Block, place and label of what was computed and has one; of leaves `Names` has them."""
         computed = islice(self.group_of.items(), self._leaves, None)
         return [
             (self.blocks[group], self.slots.get(node, 0), node.label)

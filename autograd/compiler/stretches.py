@@ -18,20 +18,16 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import copysign
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, Integers
+from autograd.compiler.arrays import CODE, CONSTANTS, INPUTS, PARAMETERS, Integers, Small
 from autograd.compiler.forms import DEBT, OPERAND, REPAID, VALUE, Columns, Forms
 from autograd.compiler.groups import FEW, TAKE, Found
 from autograd.compiler.record import LEADS, ONE, VARIES, Block, Recorder
 from autograd.compiler.repay import Tape
 from autograd.value import Value
-
-Small: TypeAlias = npt.NDArray[np.int32]
-"""Of what there may be millions."""
 
 OTHER = 255
 """The kind of what is no single block."""
@@ -46,7 +42,7 @@ MANY_FORMS = 4096
 """A graph with so many repeats nothing: trying more would cost more than recording."""
 
 LONGEST = 2**16
-"""Nodes of a stretch: what lies between stretches is paid one by one."""
+"""Nodes of a stretch at most: so many, for what one owes another is paid one by one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +74,7 @@ class Singles:
         """Of each group: its block."""
         self.blocks[1], self.blocks[2] = INPUTS, CONSTANTS
         self._kinds = bytearray([OTHER]) * count
+        """Of each number: the kind of its block, or one of those above."""
         self._forms = Forms(self.recorder)
         self._known: dict[Any, tuple[int, int] | None] = {}
         self._outside: dict[Any, int] = {}
@@ -88,7 +85,7 @@ class Singles:
     # -- values ---------------------------------------------------------------------------------
 
     def note(self, entries: Iterator[tuple[int, Found]]) -> tuple[int, Found] | None:
-        """Note single nodes, up to the first group that is none; that one."""
+        """Note single nodes; the first group that is none, or None at the end."""
         group_of, kinds, known, unpaid = self._group_of, self._kinds, self._known, self._unpaid
         uniform, varying = self._pending
         outside = self._outside
@@ -152,7 +149,7 @@ class Singles:
         return known
 
     def _constant(self, number: float) -> int:
-        key = number if number else copysign(1.0, number) * 1j
+        key = number if number else copysign(1.0, number) * 1j  # 0 == -0, but 1j != -1j
         known = self._outside.get(key)
         if known is None:
             if len(self._constants) < MANY_CONSTANTS and number == number:
@@ -272,6 +269,7 @@ class Payments:
         """Who is paid, and the last payment to each."""
         self._before = np.full(len(order), -1)
         self._before[order[1:]] = np.where(begins[1:], -1, order[:-1])
+        """The payment before each to the same number, -1 for none."""
         place = np.minimum(np.searchsorted(self.paid, stretch.numbers), len(self.paid) - 1)
         self._debts = self.last[place]
         """The last payment to each node; one that leads nowhere has none, and needs none."""
@@ -301,7 +299,7 @@ class Payments:
         operands[places, :2] = np.column_stack([self.values[self._before[adds]], right])
 
     def _resolved(self, amounts: Integers) -> Integers:
-        """What each node is owed, and so what is owed after payments that are added to no other."""
+        """What each node is owed; an amount below 0 is -1 - the node whose whole debt it is."""
         values = np.where(self._before < 0, amounts, self.values)
         passed = np.flatnonzero(values < 0)
         follow = np.arange(len(values))
@@ -315,6 +313,6 @@ class Payments:
 
 
 def _spread(counts: Integers) -> tuple[Integers, Integers]:
-    """For so many each: whose it is, and the how-manieth of them."""
+    """So many things for each owner, in order: the owner of each, and its place among its own."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -18,7 +18,7 @@ from llvmlite import ir  # noqa: E402
 from autograd import scalar_math  # noqa: E402
 from autograd.compiler.native_emit import WHOLE, Emitter  # noqa: E402
 from autograd.compiler.native_kernels import POINTER  # noqa: E402
-from autograd.compiler.native_library import Linked, compiled, lanes  # noqa: E402
+from autograd.compiler.native_library import Linked, lanes, object_code  # noqa: E402
 from autograd.compiler.native_math import PRECISE, compute  # noqa: E402
 
 MOST_ULPS = 2.0
@@ -38,7 +38,7 @@ def vectors(case: str, width: int) -> Callable[[np.ndarray], np.ndarray]:
     numbers = [e.vector(float(other)) for other in others]
     e.loop(0, count, width, lambda i: e.store(compute(e, name, e.load(source, i), *numbers), to, i))
     e.builder.ret_void()
-    linked = Linked(compiled(module), [f"over.{name}"])
+    linked = Linked(object_code(module), [f"over.{name}"])
     KEPT.append(linked)
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
     native = kind(linked.addresses[0])
