@@ -1046,6 +1046,24 @@ class TestReaders:
         tab.evaluate("dispatchEvent(new Event('afterprint'))")
         assert tab.locator(".strip").count() == 0
 
+    def test_lines_of_a_printed_formula_lie_apart(self, opened):
+        """Numbers and letters are only as high as their ink, so lines of them would touch."""
+        x = Value(0.123456789, label="x")
+        tab = opened(trace(x * 1.23456789 + x.sin() * 0.987654321 + x), "#mode=nudge")
+        tab.emulate_media(media="print")
+        tab.set_viewport_size({"width": 300, "height": 900})
+        tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+        apart = tab.evaluate(
+            """() => [...document.querySelectorAll(".strip math")].flatMap((math) => {
+                const boxes = [...math.children].map((part) => part.getBoundingClientRect());
+                return boxes.flatMap((a) => boxes
+                    .filter((b) => b.top > a.bottom - 1 && b.bottom > a.bottom + 6)
+                    .map((b) => b.top - a.bottom));
+            })"""
+        )
+        assert apart
+        assert min(apart) > 3
+
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize(
         ("link", "width"),
