@@ -582,6 +582,20 @@ class TestNudge:
             assert foretold == 5 * delta
             assert error == pytest.approx(delta**2, rel=1e-3)
 
+    def test_a_leaf_can_be_dragged_again(self, opened):
+        """Text that a drag had selected would be what the next one drags."""
+        tab = opened(trace(seed_graph()), "#mode=nudge")
+        box = tab.locator('g.node[data-node="0"] .card').bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        for way, delta in ((-80, "−0.1"), (200, "0.9"), (-100, "0.4")):
+            tab.mouse.move(x, y)
+            tab.mouse.down()
+            tab.mouse.move(x + way / 2, y)
+            tab.mouse.move(x + way, y)
+            tab.mouse.up()
+            assert tab.locator(".gauge output").text_content() == delta
+            assert tab.evaluate("String(getSelection())") == ""
+
     def test_a_leaf_can_be_dragged_or_moved_by_key(self, opened):
         tab = opened(trace(seed_graph()), "#mode=nudge")
         output, nudged = tab.locator(".gauge output"), tab.locator('[data-control="nudged"]')
