@@ -177,6 +177,16 @@ def _seen(data: Any, listed: Listed, real: Sequence[int], shape: tuple[int, int]
     return listed.view(base, start, s, t, (n, m))
 
 
+def test_operations_that_are_more_than_a_kernel_takes() -> None:
+    """What one kernel has computed the next one reads."""
+    listed = Listed(3, 3)
+    made = [1, listed.each("tanh", 1)]
+    for k in range(70):
+        made.append(listed.each(("add", "sub", "mul", "maximum")[k % 4], made[-1], made[-2]))
+        made.append(listed.each(("sin", "tanh", "neg")[k % 3], made[-1]))
+    check(listed.program(listed.all_of(made[70], made[-1])), 33)
+
+
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("windows", [1, 3])
 def test_products_of_every_kind(rows: int, windows: int) -> None:
@@ -706,6 +716,16 @@ def test_steps_taken_while_a_gradient_is_finished_are_numpys(
         program = compile(root, x, parameters=model.parameters(), backend=backend)
         found.append(trained(program, rooted, 2, X, batch_size))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-12)
+
+
+def test_narrower_registers_take_the_same_steps(narrow: int) -> None:
+    """With vectors of two a gradient is finished in the step, whatever this machine does."""
+    for kind in ("one block", "a part", "of a part"):
+        test_a_loss_that_is_read_in_the_gradient_is_of_its_own_step(kind)
+    steps = test_steps_taken_while_a_gradient_is_finished_are_numpys.hypothesis.inner_test
+    for kind in ("plain", "decayed", "after", "frozen"):
+        for sizes, batch_size, windows in (((64, 13, 3), 32, 1), ((41, 9, 1), 7, 2)):
+            steps(sizes, batch_size, windows, kind)
 
 
 # -- the library on disk ---------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def test_tangled_graphs_have_the_gradient_of_the_engine(backend, data):
     leaves = [Value(x) for x in (0.3, -0.7, 1.1)]
     nodes = [*leaves]
     for _ in range(data.draw(st.integers(1, 12))):
-        some = data.draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=5))
+        some = data.draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=9))
         kind = data.draw(st.sampled_from(["chain", "softmax", "dot", "take", "power", "where"]))
         if kind == "chain":
             nodes.append(chain(data.draw, nodes[-3:], data.draw(st.integers(1, 6))))
@@ -100,7 +100,8 @@ def test_tangled_graphs_have_the_gradient_of_the_engine(backend, data):
         elif kind == "dot":
             nodes.append(autograd.dot(some, some[::-1], nodes[-1]))
         elif kind == "take":
-            nodes.append(autograd.take(some, float(data.draw(st.integers(0, len(some) - 1)))))
+            place = float(data.draw(st.integers(0, len(some) - 1)))
+            nodes.append(autograd.take(some, place + autograd.less(nodes[-1], nodes[-1])))
         elif kind == "power":
             exponent = data.draw(st.sampled_from([0.0, 1.0, 2.0, -1.0, 0.5, 1.7]))
             nodes.append((some[0] * some[0] + 1.0) ** exponent)
@@ -111,6 +112,7 @@ def test_tangled_graphs_have_the_gradient_of_the_engine(backend, data):
     inputs = data.draw(st.integers(0, 2))
     with pytest.MonkeyPatch.context() as patch:
         large(patch, data.draw(st.sampled_from([1, 3, 10**6])), data.draw(st.integers(0, 3)))
+        patch.setattr(stretches, "MANY_FORMS", data.draw(st.sampled_from([1, 5, 4096])))
         program = autograd.compile(
             roots, leaves[:inputs], parameters=leaves[inputs:], backend=backend
         )
