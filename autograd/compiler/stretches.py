@@ -188,11 +188,8 @@ class Singles:
 
     def repay(self, stretch: Stretch) -> None:
         """Pay back for a stretch."""
-        brought = self._brought(stretch)
-        if not len(brought):
-            return
         copies = Copies(stretch, self._forms.columns, np.frombuffer(self.blocks, np.int64))
-        payments = Payments(stretch, copies, brought)
+        payments = Payments(stretch, copies, self._brought(stretch))
         payments.write(self.recorder, self._kinds[stretch.numbers[0]] & VARIES)
         outside = ~np.isin(payments.paid, stretch.numbers)
         totals = payments.values[payments.last[outside]]

@@ -348,6 +348,21 @@ def test_rows_beyond_the_last_are_never_seen() -> None:
     np.testing.assert_allclose(gradient, np.mean([g for _, g in expected], axis=0), rtol=1e-10)
 
 
+def test_batches_of_many_lengths_in_turn() -> None:
+    program, many = network(), rows_of(120)
+    each = [program.value_and_grad(program.pack(), row[None])[0] for row in many]
+    for count in [*range(1, 120, 8)] * 2:
+        value, _ = program.value_and_grad(program.pack(), many[:count])
+        assert value == pytest.approx(np.mean(each[:count]), rel=1e-12)
+
+
+def test_a_program_that_is_too_large_says_so() -> None:
+    listed = Listed(2**30, 1)
+    program = listed.program([listed.each("neg", listed.each("neg", 0))])
+    with pytest.raises(OverflowError, match="more memory than the native backend can address"):
+        plan(program, 8)
+
+
 def test_slabs_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     program, batch = network(), rows_of(3000)
     whole = program.value_and_grad(program.pack(), batch)
