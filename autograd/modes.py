@@ -117,8 +117,6 @@ def still_open(mode: Mode | None) -> Mode | None:
     outer, block = still_open(mode.outer), mode.block
     if block is not None and block.over:
         return outer
-    if outer is mode.outer:
-        return mode
     return block.inside(outer) if block else _boxed(outer, mode.note.scope[-1])  # type: ignore[union-attr]
 
 

@@ -247,8 +247,6 @@ _PLAIN = (list, tuple, dict)
 
 def _beside(tree: Tree) -> dict[str, Any]:
     """What a list or a dict of a subclass holds beside its branches, and keeps with others."""
-    if type(tree) in _PLAIN:
-        return {}
     if not isinstance(tree, (list, dict)):
         _check_left_behind(tree)
         return {}

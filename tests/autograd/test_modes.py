@@ -242,6 +242,14 @@ def test_without_the_mode_nothing_raises(make: Callable[[Value], Value]) -> None
     assert math.isnan(y.data)
 
 
+def test_anomalies_are_detected_where_somebody_asked_for_it() -> None:
+    for other in (no_grad(), enable_grad(), scope("a")):
+        with other:
+            assert not autograd.is_anomaly_enabled()
+            with detect_anomaly(), other:
+                assert autograd.is_anomaly_enabled()
+
+
 def test_an_infinity_is_an_anomaly_only_if_asked_for() -> None:
     with detect_anomaly():
         autograd.exp(Value(1000.0))
