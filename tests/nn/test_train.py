@@ -1003,6 +1003,7 @@ def test_predict_follows_a_model_that_decides_in_python():
         ({"loss": lambda o, t: 1.0}, TypeError, "the loss should return a Value"),
         ({"loss": "hinge"}, TypeError, "loss should be like nn.cross_entropy, got 'hinge'"),
         ({"metrics": "accuracy"}, TypeError, r"metrics should be like \[nn.accuracy\], got 'acc"),
+        ({"metrics": [lambda output, y: "good"]}, TypeError, "a metric gives a number"),
         ({"callbacks": print}, TypeError, r"callbacks should be like \[print\], got <built-in"),
     ],
 )
