@@ -102,6 +102,13 @@ def test_predict_follows_it(wrap):
     assert nn.predict(model, X) == pytest.approx([model(row).data for row in X], rel=1e-12)
 
 
+@pytest.mark.parametrize("name", ["parameter", "detached"])
+def test_a_parameter_may_decide_where_nothing_is_learned(name):
+    model = MODELS[name](nn.MLP(2, [4, 1], activation="tanh", seed=1))
+    expected = pytest.approx([model(row).data for row in X], rel=1e-12)
+    assert nn.predict(model, X, backend="numpy") == expected
+
+
 def test_what_cannot_change_may_decide():
     scale, frozen_weight = Value(2.0), Value(3.0, requires_grad=False)
 
