@@ -69,12 +69,7 @@ def _taken_inside(transform: Transform) -> Transform:
     def either(
         f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
     ) -> Callable[..., Any]:
-        if not callable(f):
-            advice = "; for a graph that is there: gradients(output, inputs)"
-            raise TypeError(
-                f"{transform.__name__} takes a function, got {kind(f)}"
-                + (advice if isinstance(f, Value) else "")
-            )
+        _check_function(f, transform.__name__)
         chosen = _as_given(argnums)
         if isinstance(f, Compiled):
             return f.transformed(transform, chosen, bool(has_aux))
@@ -179,6 +174,7 @@ def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[A
 
     With ``has_aux`` what else f returned comes third.
     """
+    _check_function(f, "vjp")
     call = _run(f, primals, {}, tuple(range(len(primals))), has_aux)
     outputs, rebuild = flatten(call.output)
     ys = [as_value(y, "vjp") for y in outputs]
@@ -211,6 +207,7 @@ def jvp(
     >>> jvp(lambda a, b: a * b, (2.0, 3.0), (1.0, 0.0))
     (6.0, 3.0)
     """
+    _check_function(f, "jvp")
     primals, tangents = _arguments(primals, "primals"), _arguments(tangents, "tangents")
     directions = _matching(tangents, primals, "tangents", "primals")
     call = _run(f, primals, {}, tuple(range(len(primals))), has_aux).with_values_for(directions)
@@ -348,6 +345,14 @@ def _as_given(argnums: Any) -> Any:
 
 def _is_variable(leaf: object) -> bool:
     return isinstance(leaf, Value) and leaf.requires_grad
+
+
+def _check_function(f: object, taker: str) -> None:
+    if not callable(f):
+        advice = "; for a graph that is there: gradients(output, inputs)"
+        raise TypeError(
+            f"{taker} takes a function, got {kind(f)}" + (advice if isinstance(f, Value) else "")
+        )
 
 
 def _argument_numbers(argnums: object, count: int) -> list[int]:

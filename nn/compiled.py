@@ -156,7 +156,8 @@ class CompiledEngine:
                 self._sketch, self._outputs = recording.sketch, None
                 hold_against_eager(task, self._program, self._params, self._rows)
         except Exception as error:  # whatever they make of Values for numbers by now
-            refused = NoLongerAsEagerError(f"not after what a callback has changed: {error}")
+            reason = str(error) or type(error).__name__
+            refused = NoLongerAsEagerError(f"not after what a callback has changed: {reason}")
             refused.__notes__ = [*getattr(error, "__notes__", ())]  # on branches
             raise refused from error
         self._known = True

@@ -497,6 +497,15 @@ def test_what_is_no_function_is_refused_at_once(transform: Any) -> None:
         transform(x * x)
 
 
+@pytest.mark.parametrize("call", [lambda f: vjp(f, 2.0), lambda f: jvp(f, (2.0,), (1.0,))])
+def test_no_product_is_taken_of_what_is_no_function(call: Any) -> None:
+    x = Value(2.0)
+    with pytest.raises(TypeError, match=r"^[vj][jv]p takes a function, got int 3$"):
+        call(3)
+    with pytest.raises(TypeError, match=r"takes a function, got Value.*: gradients\(output"):
+        call(x * x)
+
+
 def test_an_array_without_sides_is_its_number() -> None:
     np = pytest.importorskip("numpy")
 
