@@ -47,6 +47,8 @@ _TRANSFORMING: ContextVar[bool] = ContextVar("transforming", default=False)
 class Transform(Protocol):
     """From a function to a derivative of it."""
 
+    __name__: str
+
     def __call__(
         self, f: Callable[..., Any], argnums: int | Sequence[int] = ..., *, has_aux: bool = ...
     ) -> Callable[..., Any]: ...
