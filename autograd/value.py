@@ -719,8 +719,8 @@ def affine(
         try:
             w_data = [w._number for w in row]
         except AttributeError:  # not all of them are Values
-            w_data = []
-        if not w_data:
+            w_data = None
+        if w_data is None:
             row = as_values(row, "affine")
             w_data = [w._number for w in row]
         mode = outer if box is None else box.inside(outer)

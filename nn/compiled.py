@@ -189,10 +189,10 @@ class CompiledEngine:
         arrays = self._params, self._state, previous, self._rows, none, 1, hyper[:0]
         self._program.train(self._rule, autograd.Program.Steps(*arrays))
         optimizer = self.task.optimizer
-        steps, seen = optimizer.steps, (self._sketched_rule(), hyper.tobytes())
+        steps, seen = optimizer.steps, (self._stated, hyper.tobytes())
         try:
             optimizer.steps += 1
-            if seen != (self._sketched_rule(), self._hyper_of_two().tobytes()):
+            if seen != (self._stated_now(), self._hyper_of_two().tobytes()):
                 raise TypeError(
                     f"the rule or hyper() of {type(optimizer).__name__} looks at self.steps, or at "
                     "what else changes by itself, and a program would keep what it saw: hyper() is "
@@ -203,15 +203,16 @@ class CompiledEngine:
 
     def _state_rule(self) -> None:
         """To a program another rule is one to record, and so is one that sees other things."""
+        stated = self._stated_now()
+        if stated != self._stated:
+            self._stated, self._rule = stated, rule_of(self.task, frozen=stated[1])
+
+    def _stated_now(self) -> tuple[Rule, bool, Sketch]:
+        """The rule, whether some parameters are frozen, and what the rule does as things are."""
         optimizer = self.task.optimizer
         frozen = not all(parameter.requires_grad for parameter in optimizer.params)
-        stated = optimizer.rule, frozen, self._sketched_rule()
-        if stated != self._stated:
-            self._stated, self._rule = stated, rule_of(self.task, frozen)
-
-    def _sketched_rule(self) -> Sketch:
         numbers = self._hyper_of_two().shape[1] - bool(self.task.ema)
-        return sketched_rule(self.task.optimizer, numbers)
+        return optimizer.rule, frozen, sketched_rule(optimizer, numbers)
 
     def _hyper_of_two(self) -> Array:
         """The numbers of two steps, to see what they are."""

@@ -313,8 +313,8 @@ def _predicted(model: Model, table: Table, backend: str) -> list[Any]:
     eager = len(table) < COMPILE_FROM or is_anomaly_enabled()
     if backend == "eager" or (backend == "auto" and eager):
         return _predicted_eagerly(model, table)
-    # whatever the model makes of Values for numbers
-    with suppress(*[Exception] if backend == "auto" else []):
+    failures = (Exception,) if backend == "auto" else ()
+    with suppress(*failures):  # whatever the model makes of Values for numbers
         from nn.compiled import predicted
 
         with enable_grad():  # a program is recorded from a graph, whoever wants none

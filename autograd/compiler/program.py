@@ -28,6 +28,7 @@ from autograd.files import write_atomically
 from autograd.functions import VALUES
 from autograd.modes import changed_mode, no_branches
 from autograd.optional import require
+from autograd.validation import is_series
 from autograd.value import Value, constant
 
 if TYPE_CHECKING:
@@ -361,7 +362,7 @@ def _check_changed(array: Array, shape: tuple[int, ...], name: str) -> None:
 
 
 def _values(given: Iterable[Value] | Any, what: str) -> list[Value]:
-    if isinstance(given, Value | set | frozenset) or not isinstance(given, Iterable):
+    if isinstance(given, Value) or not is_series(given):
         raise TypeError(f"{what}s are a sequence of Values, got {type(given).__name__}")
     values = list(given)
     for value in values:
